@@ -1,0 +1,95 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Tuned C is worth nothing unoptimised, so the kernels are built with -O3 in debug builds too.
+let kernelFlags: [CSetting] = [.unsafeFlags(["-O3", "-fno-math-errno", "-Wall"])]
+
+/// OpenBLAS is loaded while running, after its core type has been chosen (see `COpenBLAS`), so the
+/// library that pkg-config names must not be loaded before `main`.
+let loadLazily: [LinkerSetting] = [.unsafeFlags(["-Xlinker", "--as-needed"])]
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: "\(name)Tests", dependencies: dependencies + ["TestSupport"])
+}
+
+let package = Package(
+  name: "sparseft",
+  products: [.executable(name: "sparseft", targets: ["sparseft"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    // Commands, and what people see.
+    .executableTarget(
+      name: "sparseft",
+      dependencies: [
+        "Reports", "Recipes", "Training", "Generation", "Adaptations", "Compilation", "Weights",
+        "Checkpoints", "Configurations", "Tokenizers", "Datasets", "Execution", "Storage",
+        "Tensors",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      linkerSettings: loadLazily),
+    module("Reports", ["Storage", "Tensors"]),
+    module("Recipes", ["Tensors", "Storage"]),
+
+    // Run time: the trainer drives compiled programs.
+    module(
+      "Training",
+      [
+        "Adaptations", "Models", "Compilation", "Operations", "Graphs", "Execution", "Programs",
+        "Checkpoints", "Weights", "Datasets", "Configurations", "Storage", "Tensors",
+      ]),
+    module(
+      "Generation",
+      [
+        "Models", "Compilation", "Graphs", "Execution", "Programs", "Weights", "Configurations",
+        "Tensors",
+      ]),
+
+    // Compile time: from a forward trace to a program, as pure values.
+    module("Adaptations", ["Operations", "Graphs", "Programs", "Configurations", "Tensors"]),
+    module("Models", ["Operations", "Graphs", "Configurations", "Tensors"]),
+    module("Compilation", ["Operations", "Graphs", "Programs", "Tensors"]),
+    module("Operations", ["Graphs", "Programs", "Tensors"]),
+    module("Graphs", ["Programs", "Tensors"]),
+
+    // Execution of programs.
+    module("Execution", ["Programs", "CKernels", "COpenBLAS", "Tensors"]),
+    module("Programs", ["Tensors"]),
+
+    // Files, text and numbers.
+    module("Weights", ["Checkpoints", "Programs", "Configurations", "Tensors"]),
+    module("Checkpoints", ["Configurations", "Storage", "Tensors"]),
+    module("Datasets", ["Tokenizers", "Storage", "Tensors"]),
+    module("Tokenizers", ["CSentencePiece", "Tensors"]),
+    module("Configurations", ["Tensors"]),
+    module("Storage", ["SystemCrypto", "Tensors"]),
+    module("Tensors"),
+
+    // C kernels, and system libraries behind thin C headers.
+    .target(name: "CKernels", cSettings: kernelFlags),
+    .target(name: "COpenBLAS", dependencies: ["SystemOpenBLAS", "CKernels"]),
+    .target(name: "CSentencePiece", dependencies: ["SystemSentencePiece"]),
+    .systemLibrary(
+      name: "SystemOpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(
+      name: "SystemSentencePiece", pkgConfig: "sentencepiece",
+      providers: [.apt(["libsentencepiece-dev"])]),
+    .systemLibrary(name: "SystemCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+
+    // Tests mirror modules.
+    .target(
+      name: "TestSupport", dependencies: ["Storage", "Tensors", "Configurations", "Checkpoints"],
+      path: "Tests/TestSupport"),
+    tests("Storage", ["Storage", "Tensors"]),
+    tests("Checkpoints", ["Checkpoints", "Storage", "Configurations", "Tensors"]),
+    tests("Tokenizers", ["Tokenizers", "Storage", "Tensors"]),
+    tests("Recipes", ["Recipes", "Storage", "Tensors"]),
+    tests("Reports", ["Reports", "Storage", "Tensors"]),
+  ],
+  cxxLanguageStandard: .cxx17
+)

@@ -1,0 +1,63 @@
+import Graphs
+import Tensors
+
+/// Every parameter trains.
+public struct FullAdaptation: Adaptation {
+  public init() {}
+
+  public var name: String { "full" }
+
+  public func apply(to graph: inout Graph) throws(AdaptationError) {
+    for (value, _) in graph.modelParameters { graph.train(value) }
+  }
+}
+
+/// Only gains of the normalisations train, the Llama family's counterpart of bias-only tuning
+/// (Cai et al. 2020).
+public struct NormsAdaptation: Adaptation {
+  public init() {}
+
+  public var name: String { "norms" }
+
+  public func apply(to graph: inout Graph) throws(AdaptationError) {
+    for (value, path) in graph.modelParameters where path.hasSuffix("norm") { graph.train(value) }
+  }
+}
+
+/// The last blocks train whole, and the final norm; the head too if asked.
+public struct LastLayersAdaptation: Adaptation {
+  public var count: Int
+  public var layers: Int
+  public var trainsHead: Bool
+
+  /// - Parameter layers: how many the model has.
+  public init(count: Int, layers: Int, trainsHead: Bool = false) {
+    self.count = count
+    self.layers = layers
+    self.trainsHead = trainsHead
+  }
+
+  public var name: String { "last_layers" }
+
+  public func apply(to graph: inout Graph) throws(AdaptationError) {
+    guard count <= layers else { throw .tooManyLayers(asked: count, available: layers) }
+    let blocks = (layers - count..<layers).map { "layers[\($0)]." }
+    let known = graph.modelParameters
+    let hasHead = known.contains { $0.path == "head" }
+    for (value, path) in known {
+      let isHead = path == (hasHead ? "head" : "embedding")
+      guard path == "norm" || blocks.contains(where: path.hasPrefix) || (trainsHead && isHead)
+      else { continue }
+      graph.train(value)
+    }
+  }
+}
+
+/// Nothing trains: the forward pass for scoring text.
+public struct NoAdaptation: Adaptation {
+  public init() {}
+
+  public var name: String { "none" }
+
+  public func apply(to graph: inout Graph) throws(AdaptationError) {}
+}

@@ -1,0 +1,68 @@
+// Which instruction sets this CPU has, and the kernel table of each.
+#include "kernel.h"
+
+#if defined(__x86_64__)
+// __builtin_cpu_supports also asks the operating system whether it saves the wide registers.
+static bool has_avx2(void) {
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         __builtin_cpu_supports("f16c");
+}
+
+static bool has_avx512(void) {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+}
+#endif
+
+bool sft_isa_supported(sft_isa isa) {
+  switch (isa) {
+    case SFT_ISA_REFERENCE:
+    case SFT_ISA_PORTABLE:
+      return true;
+#if defined(__x86_64__)
+    case SFT_ISA_AVX2:
+      return has_avx2();
+    case SFT_ISA_AVX512:
+      return has_avx512();
+#endif
+    default:
+      return false;
+  }
+}
+
+sft_isa sft_isa_best(void) {
+  if (sft_isa_supported(SFT_ISA_AVX512)) return SFT_ISA_AVX512;
+  if (sft_isa_supported(SFT_ISA_AVX2)) return SFT_ISA_AVX2;
+  return SFT_ISA_PORTABLE;
+}
+
+const char *sft_isa_name(sft_isa isa) {
+  switch (isa) {
+    case SFT_ISA_REFERENCE:
+      return "reference";
+    case SFT_ISA_PORTABLE:
+      return "portable";
+    case SFT_ISA_AVX2:
+      return "avx2";
+    case SFT_ISA_AVX512:
+      return "avx512";
+  }
+  return "unknown";
+}
+
+const sft_kernel_row *sft_kernel_table(sft_isa isa, int64_t *count) {
+  *count = SFT_KERNEL_COUNT;
+  switch (isa) {
+    case SFT_ISA_REFERENCE:
+      return sft_table_reference;
+#if defined(__x86_64__)
+    case SFT_ISA_AVX2:
+      return sft_table_avx2;
+    case SFT_ISA_AVX512:
+      return sft_table_avx512;
+#endif
+    default:
+      return sft_table_portable;
+  }
+}

@@ -1,0 +1,58 @@
+// What every kernel file shares: how a kernel is declared, and the tables of the instruction sets.
+#ifndef SFT_KERNEL_H
+#define SFT_KERNEL_H
+
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "sft_kernels.h"
+
+// The function of kernel `name` for an instruction set: sft_rmsnorm_avx2.
+#define SFT_JOIN(name, isa) sft_##name##_##isa
+#define SFT_FUNCTION(name, isa) SFT_JOIN(name, isa)
+#define SFT_SIGNATURE(name, isa) \
+  void SFT_FUNCTION(name, isa)(const sft_call *call, int64_t begin, int64_t end, void *scratch)
+
+enum {
+#define SFT_KERNEL(name) SFT_INDEX_##name,
+#include "sft_kernels.def"
+  SFT_KERNEL_COUNT
+};
+
+extern const sft_kernel_row sft_table_reference[SFT_KERNEL_COUNT];
+extern const sft_kernel_row sft_table_portable[SFT_KERNEL_COUNT];
+#if defined(__x86_64__)
+extern const sft_kernel_row sft_table_avx2[SFT_KERNEL_COUNT];
+extern const sft_kernel_row sft_table_avx512[SFT_KERNEL_COUNT];
+#endif
+
+static inline int64_t sft_min(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t sft_max(int64_t a, int64_t b) { return a > b ? a : b; }
+
+// The float that a bfloat16 bit pattern stands for; exact.
+static inline float sft_widen_bf16(uint16_t bits) {
+  uint32_t wide = (uint32_t)bits << 16;
+  float value;
+  memcpy(&value, &wide, sizeof value);
+  return value;
+}
+
+// The half-open block of an output matrix that items [begin, end) stand for: whole rows when the
+// split axis is 0, whole columns when it is 1.
+typedef struct sft_block {
+  int64_t row_begin, row_end, column_begin, column_end;
+} sft_block;
+
+static inline sft_block sft_split(int64_t axis, int64_t rows, int64_t columns, int64_t begin,
+                                  int64_t end) {
+  if (axis == 0) return (sft_block){begin, end, 0, columns};
+  return (sft_block){0, rows, begin, end};
+}
+
+// Where the document of token t begins: never after t, so that a token sees at least itself.
+static inline int64_t sft_first_key(const int32_t *starts, int64_t t) {
+  return sft_max(0, sft_min(starts[t], t));
+}
+
+#endif

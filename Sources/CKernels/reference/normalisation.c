@@ -1,0 +1,46 @@
+// Root-mean-square normalisation (Zhang & Sennrich 2019, eq. 4) and its gradients.
+#include "reference.h"
+
+SFT_REFERENCE(rmsnorm) {
+  const float *x = call->buffers[0], *gain = call->buffers[1];
+  float *y = call->buffers[2], *inverse_rms = call->buffers[3];
+  const int64_t width = call->sizes[0];
+  for (int64_t i = begin; i < end; ++i) {
+    double sum = 0;
+    for (int64_t d = 0; d < width; ++d) sum += (double)x[i * width + d] * x[i * width + d];
+    float r = (float)(1 / sqrt(sum / (double)width + call->scalars[0]));
+    for (int64_t d = 0; d < width; ++d) y[i * width + d] = gain[d] * x[i * width + d] * r;
+    if (inverse_rms) inverse_rms[i] = r;
+  }
+}
+
+SFT_REFERENCE(rmsnorm_input_gradient) {
+  const float *dy = call->buffers[0], *x = call->buffers[1], *gain = call->buffers[2];
+  const float *inverse_rms = call->buffers[3];
+  float *dx = call->buffers[4];
+  const int64_t width = call->sizes[0];
+  for (int64_t i = begin; i < end; ++i) {
+    double r = inverse_rms[i], mean = 0;
+    for (int64_t d = 0; d < width; ++d) {
+      mean += (double)gain[d] * dy[i * width + d] * x[i * width + d] / (double)width;
+    }
+    for (int64_t d = 0; d < width; ++d) {
+      double old = call->sizes[1] ? dx[i * width + d] : 0;
+      double direct = r * gain[d] * dy[i * width + d];
+      dx[i * width + d] = (float)(old + direct - x[i * width + d] * r * r * r * mean);
+    }
+  }
+}
+
+SFT_REFERENCE(rmsnorm_gain_gradient) {
+  const float *dy = call->buffers[0], *x = call->buffers[1], *inverse_rms = call->buffers[2];
+  float *dgain = call->buffers[3];
+  const int64_t width = call->sizes[0], rows = call->sizes[1];
+  for (int64_t d = begin; d < end; ++d) {
+    double sum = call->sizes[2] ? dgain[d] : 0;
+    for (int64_t i = 0; i < rows; ++i) {
+      sum += (double)dy[i * width + d] * x[i * width + d] * inverse_rms[i];
+    }
+    dgain[d] = (float)sum;
+  }
+}

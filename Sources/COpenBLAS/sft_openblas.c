@@ -1,0 +1,97 @@
+// Loads OpenBLAS while running: it reads its core type and thread count once, when it is loaded,
+// and does not know CPUs younger than itself, so both are chosen before.
+#define _GNU_SOURCE
+#include "sft_openblas.h"
+
+#include <cblas.h>
+#include <dlfcn.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static __typeof__(&cblas_sgemm) loaded_sgemm;
+static char problem_text[512];
+static char description_text[512];
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+// The core type whose kernels suit this CPU, NULL to leave the choice to the library.
+static const char *core_type(void) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
+    return "SkylakeX";
+  }
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "Haswell";
+#endif
+  return NULL;
+}
+
+static void describe(void *library) {
+  __typeof__(&openblas_get_config) config =
+      (__typeof__(&openblas_get_config))dlsym(library, "openblas_get_config");
+  __typeof__(&openblas_get_corename) core_name =
+      (__typeof__(&openblas_get_corename))dlsym(library, "openblas_get_corename");
+  const char *text = config ? config() : "OpenBLAS", *core = core_name ? core_name() : "";
+  bool named = strstr(text, core) != NULL;
+  snprintf(description_text, sizeof description_text, "%s%s%s", text, named ? "" : " ",
+           named ? "" : core);
+}
+
+static void load(void) {
+  const char *core = core_type();
+  if (core) setenv("OPENBLAS_CORETYPE", core, 0);
+  // The caller's threads share the work out; threads of the library's own would compete with them.
+  setenv("OPENBLAS_NUM_THREADS", "1", 1);
+  void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
+  if (!library) {
+    const char *reason = dlerror();
+    snprintf(problem_text, sizeof problem_text,
+             "loading OpenBLAS: %s; expected libopenblas.so.0 on the library path; install it "
+             "(Debian, Ubuntu: apt install libopenblas0)",
+             reason ? reason : "unknown reason");
+    return;
+  }
+  __typeof__(&cblas_sgemm) sgemm = (__typeof__(&cblas_sgemm))dlsym(library, "cblas_sgemm");
+  if (!sgemm) {
+    snprintf(problem_text, sizeof problem_text,
+             "loading OpenBLAS: libopenblas.so.0 has no cblas_sgemm; install a build with CBLAS");
+    return;
+  }
+  // In case the library had been loaded by somebody else before the variable was set.
+  __typeof__(&openblas_set_num_threads) set_threads =
+      (__typeof__(&openblas_set_num_threads))dlsym(library, "openblas_set_num_threads");
+  if (set_threads) set_threads(1);
+  describe(library);
+  loaded_sgemm = sgemm;
+}
+
+static bool fits(int64_t value) { return value >= 0 && value <= INT_MAX; }
+
+// OpenBLAS takes 32-bit sizes, complains about leading dimensions of 0, and need not be asked about
+// empty products; such calls go to the plain loops, which mean the same.
+static void openblas_sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k,
+                           float alpha, const float *a, int64_t lda, const float *b, int64_t ldb,
+                           float beta, float *c, int64_t ldc) {
+  bool usable = fits(m) && fits(n) && fits(k) && fits(lda) && fits(ldb) && fits(ldc);
+  if (!usable || m <= 0 || n <= 0 || k <= 0) {
+    sft_sgemm_reference(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    return;
+  }
+  loaded_sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans,
+               transpose_b ? CblasTrans : CblasNoTrans, (blasint)m, (blasint)n, (blasint)k, alpha,
+               a, (blasint)lda, b, (blasint)ldb, beta, c, (blasint)ldc);
+}
+
+sft_sgemm_function sft_openblas_sgemm(const char **problem) {
+  pthread_once(&once, load);
+  if (!loaded_sgemm) {
+    if (problem) *problem = problem_text;
+    return NULL;
+  }
+  return openblas_sgemm;
+}
+
+const char *sft_openblas_description(void) { return description_text; }

@@ -1,0 +1,100 @@
+import Configurations
+import Storage
+import Tensors
+
+/// A model's weights, configuration and tokenizer in a mapped `.sfckpt` file. Everything was
+/// checked when it was opened; weights are read when touched.
+public final class Checkpoint: Sendable {
+  /// The path that was opened.
+  public let path: String
+  /// The model's shape.
+  public let configuration: ModelConfiguration
+  /// SHA-256 of all that follows the preamble, in hexadecimal digits; deltas are bound to it.
+  public let contentHash: String
+  /// Whatever the writer said of the weights' origin; an object.
+  public let metadata: JSONValue
+  /// In file order: exactly the parameters of `configuration`.
+  public let tensors: [StoredTensor]
+  private let container: TensorContainer
+
+  /// Maps and checks a checkpoint: preamble, hash, table, and that the tensors are exactly the
+  /// configuration's parameters.
+  /// - Throws: `CheckpointError`.
+  public static func open(_ path: String) throws(CheckpointError) -> Checkpoint {
+    try Checkpoint(try TensorContainer(path: path, kind: .checkpoint))
+  }
+
+  private init(_ container: TensorContainer) throws(CheckpointError) {
+    let fields = try container.fields(["configuration", "metadata"])
+    configuration = try ModelConfiguration(fields.fields("configuration"))
+    metadata = .object(try fields.fields("metadata").object)
+    guard container.blobNames == [Self.tokenizerBlob] else {
+      throw fields.problem("blobs", nil, "exactly one blob, '\(Self.tokenizerBlob)'")
+    }
+    try Self.checkParameters(container, configuration)
+    path = container.path
+    contentHash = container.contentHash
+    tensors = container.tensors
+    self.container = container
+  }
+
+  static let tokenizerBlob = "tokenizer"
+
+  private static func checkParameters(
+    _ container: TensorContainer, _ configuration: ModelConfiguration
+  ) throws(CheckpointError) {
+    let path = container.path
+    let parameters = configuration.parameters
+    for parameter in parameters {
+      guard let tensor = container.tensor(parameter.name) else {
+        throw .damaged(
+          path: path, field: "tensors", found: "no '\(parameter.name)'",
+          expected: "every parameter of the configuration")
+      }
+      guard tensor.shape == parameter.shape else {
+        throw .damaged(
+          path: path, field: "shape of \(parameter.name)", found: "\(tensor.shape)",
+          expected: "\(parameter.shape)")
+      }
+      guard parameter.isMatrix || tensor.elementType == .f32 else {
+        throw .damaged(
+          path: path, field: "type of \(parameter.name)", found: tensor.elementType.rawValue,
+          expected: "f32, as for every gain and bias")
+      }
+    }
+    guard container.tensors.count == parameters.count else {
+      let names = Set(parameters.map(\.name))
+      let other = container.tensors.first { !names.contains($0.name) }
+      throw .damaged(
+        path: path, field: "tensors", found: "'\(other?.name ?? "")'",
+        expected: "a parameter of the configuration")
+    }
+  }
+}
+
+extension Checkpoint {
+  /// The SentencePiece model's bytes, in the mapping: valid as long as this object.
+  public var tokenizerModel: UnsafeRawBufferPointer {
+    container.blob(Self.tokenizerBlob) ?? UnsafeRawBufferPointer(start: nil, count: 0)
+  }
+
+  /// The tensor of a parameter, or nil for a name that the configuration does not have.
+  public func tensor(_ name: String) -> StoredTensor? { container.tensor(name) }
+
+  /// Rows of a parameter as `f32`; a gain or bias has rows of one element.
+  public func rows(of name: String, _ range: Range<Int>, into target: UnsafeMutablePointer<Float>) {
+    guard let tensor = tensor(name) else {
+      preconditionFailure("no parameter '\(name)' in \(path)")
+    }
+    tensor.widenRows(range, into: target)
+  }
+
+  /// Bytes of the whole file.
+  public var byteCount: Int { container.byteCount }
+
+  /// Drops all pages from resident memory; touching a weight reads it again.
+  public func releasePages() { container.releasePages() }
+
+  /// Drops the pages of one parameter.
+  public func releasePages(of name: String) { tensor(name)?.releasePages() }
+}

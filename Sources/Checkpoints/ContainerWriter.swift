@@ -1,0 +1,200 @@
+import Storage
+import Tensors
+
+/// A tensor that is to be written.
+struct PlannedTensor {
+  let name: String
+  let elementType: ElementType
+  let shape: Shape
+
+  var dataLength: Int { shape.count * elementType.byteCount }
+  var rowWidth: Int { shape.extents.dropFirst().reduce(1, *) }
+}
+
+/// Writes a tensor file front to back with one tensor's chunk in memory; the preamble, which holds
+/// the hash of all else, comes last.
+struct ContainerWriter {
+  let kind: TensorFileKind
+  /// The header's own members; tables are added.
+  let header: JSONObject
+  let blobs: [(name: String, bytes: [UInt8])]
+  let tensors: [PlannedTensor]
+
+  /// Writes the file.
+  /// - Parameter source: gives the elements of the tensor at an index of `tensors`.
+  /// - Returns: the content hash in hexadecimal digits.
+  func write(
+    to path: String, _ source: (Int) throws(CheckpointError) -> TensorSource
+  ) throws(CheckpointError) -> String {
+    let text = Array(headerText().utf8)
+    guard text.count <= ContainerLayout.headerLimit else {
+      throw .unsupported(
+        path: path, field: "header", found: "\(text.count) bytes of metadata and tables",
+        expected: "at most \(ContainerLayout.headerLimit)")
+    }
+    let file = try HashedFile(path: path)
+    try file.write(text)
+    try file.align()
+    for blob in blobs {
+      try file.align()
+      try file.write(blob.bytes)
+    }
+    for (index, tensor) in tensors.enumerated() {
+      try file.align()
+      try TensorStream(tensor: tensor, file: file).write(try source(index))
+    }
+    return try file.finish(kind, headerLength: text.count)
+  }
+
+  /// The header with its tables; offsets count from the data area, so they don't depend on it.
+  private func headerText() -> String {
+    var end = 0
+    func place(_ length: Int) -> JSONValue {
+      let offset = ContainerLayout.aligned(end)
+      end = offset + length
+      return .int(offset)
+    }
+    var object: JSONObject = ["kind": .string(kind.rawValue)]
+    for member in header.members { object[member.key] = member.value }
+    object["blobs"] = .array(
+      blobs.map { blob in
+        let offset = place(blob.bytes.count)
+        return [
+          "name": .string(blob.name), "offset": offset, "length": .int(blob.bytes.count),
+        ]
+      })
+    object["tensors"] = .array(
+      tensors.map { tensor in
+        var entry: JSONObject = [
+          "name": .string(tensor.name), "type": .string(tensor.elementType.rawValue),
+          "shape": .array(tensor.shape.extents.map(JSONValue.int)),
+          "offset": place(tensor.dataLength), "length": .int(tensor.dataLength),
+        ]
+        if tensor.elementType == .int8 {
+          entry["scales_offset"] = place(tensor.shape[0] * MemoryLayout<Float>.size)
+        }
+        return .object(entry)
+      })
+    return JSONValue.object(object).encoded()
+  }
+}
+
+/// An atomic file and the hash of what follows its preamble.
+private final class HashedFile {
+  let file: AtomicFile
+  private let hash = ContentHash()
+
+  init(path: String) throws(CheckpointError) {
+    file = try wrapping { () throws(StorageError) in try AtomicFile(path: path) }
+    try wrapping { () throws(StorageError) in
+      try file.pad(to: ContainerLayout.preambleLength)
+    }
+  }
+
+  func write(_ bytes: UnsafeRawBufferPointer) throws(CheckpointError) {
+    hash.update(bytes)
+    try wrapping { () throws(StorageError) in try file.write(bytes) }
+  }
+
+  func write(_ bytes: [UInt8]) throws(CheckpointError) {
+    try bytes.withUnsafeBufferPointer { (buffer) throws(CheckpointError) in
+      try write(UnsafeRawBufferPointer(buffer))
+    }
+  }
+
+  func align() throws(CheckpointError) {
+    let gap = ContainerLayout.aligned(file.position) - file.position
+    try write([UInt8](repeating: 0, count: gap))
+  }
+
+  func finish(
+    _ kind: TensorFileKind, headerLength: Int
+  ) throws(CheckpointError) -> String {
+    let digest = hash.finish()
+    let preamble = ContainerLayout.preamble(
+      kind, headerLength: headerLength, fileLength: file.position, digest: digest)
+    try wrapping { () throws(StorageError) in
+      try file.overwrite(preamble, at: 0)
+      try file.commit()
+    }
+    return ContentHash.hexadecimal(digest)
+  }
+}
+
+/// Writes one tensor's elements, then its row scales.
+private struct TensorStream {
+  let tensor: PlannedTensor
+  let file: HashedFile
+  /// Elements converted at a time, unless one row is longer.
+  private let chunkElements = 1 << 18
+
+  init(tensor: PlannedTensor, file: HashedFile) {
+    self.tensor = tensor
+    self.file = file
+  }
+
+  func write(_ source: TensorSource) throws(CheckpointError) {
+    switch source {
+    case .stored(let stored):
+      precondition(stored.shape == tensor.shape, "\(tensor.name): \(stored.shape)")
+      if stored.elementType == tensor.elementType {
+        try copy(stored)
+      } else {
+        try convert { (range, target) throws(CheckpointError) in
+          stored.widenRows(range, into: target)
+          stored.releasePages(ofRows: range)
+        }
+      }
+    case .values(let values):
+      precondition(values.count == tensor.shape.count, "\(tensor.name): \(values.count) values")
+      let width = tensor.rowWidth
+      try convert { (range, target) throws(CheckpointError) in
+        for i in 0..<(range.count * width) { target[i] = values[range.lowerBound * width + i] }
+      }
+    case .rows(let reader):
+      try convert(reader)
+    }
+  }
+
+  private func copy(_ stored: StoredTensor) throws(CheckpointError) {
+    // Whole rows at a time, each released, so that copying leaves nothing resident.
+    let chunkRows = max(1, chunkElements / stored.rowWidth)
+    for start in stride(from: 0, to: stored.rowCount, by: chunkRows) {
+      let range = start..<min(start + chunkRows, stored.rowCount)
+      try file.write(UnsafeRawBufferPointer(rebasing: stored.data[stored.byteRange(ofRows: range)]))
+      stored.releasePages(ofRows: range)
+    }
+    guard let scales = stored.scales else { return }
+    try file.align()
+    try file.write(UnsafeRawBufferPointer(scales))
+  }
+
+  private func convert(_ reader: RowReader) throws(CheckpointError) {
+    let width = tensor.rowWidth
+    let chunkRows = max(1, chunkElements / width)
+    let capacity = min(chunkRows, tensor.shape[0]) * width
+    let floats = UnsafeMutablePointer<Float>.allocate(capacity: capacity)
+    defer { floats.deallocate() }
+    let bytes = UnsafeMutableRawPointer.allocate(
+      byteCount: capacity * tensor.elementType.byteCount, alignment: ContainerLayout.alignment)
+    defer { bytes.deallocate() }
+    var encoder = RowEncoder(elementType: tensor.elementType, width: width)
+    for start in stride(from: 0, to: tensor.shape[0], by: chunkRows) {
+      let range = start..<min(start + chunkRows, tensor.shape[0])
+      try reader(range, floats)
+      if let row = encoder.encode(floats, rows: range.count, into: bytes) {
+        throw .unusableWeight(
+          path: file.file.path, tensor: tensor.name,
+          found: "a value in row \(row) that is not finite",
+          expected: "finite values, which int8 needs (f32 and bf16 hold any)")
+      }
+      let length = range.count * width * tensor.elementType.byteCount
+      try file.write(UnsafeRawBufferPointer(start: bytes, count: length))
+    }
+    guard tensor.elementType == .int8 else { return }
+    try file.align()
+    try encoder.scales.withUnsafeBufferPointer { (buffer) throws(CheckpointError) in
+      try file.write(UnsafeRawBufferPointer(buffer))
+    }
+  }
+}

@@ -1,0 +1,96 @@
+import Configurations
+import Storage
+import Tensors
+
+/// A model of another format, opened and checked, its weights read when asked for.
+public struct ImportedModel {
+  /// The model's shape.
+  public let configuration: ModelConfiguration
+  /// A SentencePiece model that came with the weights.
+  public let tokenizerPath: String?
+  /// The narrowest element type that holds the source's matrices exactly.
+  public let elementType: ElementType
+  /// The elements of the parameter of a name, rotary rows in the halves layout.
+  public let tensors: (_ name: String) throws(CheckpointError) -> TensorSource
+}
+
+/// A checkpoint format that can be imported: one file here and one line in
+/// `CheckpointImport.formats`.
+public protocol ImportFormat: Sendable {
+  /// What people call the format.
+  static var name: String { get }
+  /// Whether the bytes at `source` look like this format; `open` does the real checks.
+  static func recognises(_ source: ImportSource) -> Bool
+  /// Opens and checks a source.
+  static func open(_ source: ImportSource) throws(CheckpointError) -> ImportedModel
+}
+
+/// What an importer was pointed at.
+public enum ImportSource {
+  /// A folder's path, without a slash at the end.
+  case folder(String)
+  /// A mapped file.
+  case file(MappedFile)
+
+  /// The path as given.
+  public var path: String {
+    switch self {
+    case .folder(let path): path
+    case .file(let file): file.path
+    }
+  }
+}
+
+/// Turns checkpoints of other programs into `.sfckpt` files.
+public enum CheckpointImport {
+  /// The known formats; the first that recognises a source gets it.
+  static var formats: [any ImportFormat.Type] {
+    [HuggingFaceFormat.self, Llama2cFormat.self]
+  }
+
+  /// Imports a checkpoint.
+  ///
+  /// - Parameters:
+  ///   - source: a Hugging Face folder or a llama2.c file.
+  ///   - tokenizer: a SentencePiece model; needed where the source has none of its own.
+  ///   - elementType: how matrices are stored; nil keeps what the source holds exactly.
+  ///   - output: the `.sfckpt` file to write.
+  /// - Returns: the content hash of the new checkpoint.
+  /// - Throws: `CheckpointError`.
+  @discardableResult
+  public static func run(
+    source path: String, tokenizer: String?, elementType: ElementType?, output: String
+  ) throws(CheckpointError) -> String {
+    let source = try open(path)
+    guard let format = formats.first(where: { $0.recognises(source) }) else {
+      throw .wrongKind(
+        path: path, found: "a format that is not known",
+        expected: formats.map { $0.name }.joined(separator: " or "))
+    }
+    let model = try format.open(source)
+    let tokenizerBytes = try TokenizerFile.read(
+      tokenizer ?? model.tokenizerPath, for: path,
+      vocabularySize: model.configuration.vocabularySize)
+    return try CheckpointWriter.write(
+      to: output, configuration: model.configuration, tokenizer: tokenizerBytes,
+      metadata: ["source": .string(lastComponent(path)), "format": .string(format.name)],
+      elementType: elementType ?? model.elementType, tensors: model.tensors)
+  }
+
+  private static func open(_ path: String) throws(CheckpointError) -> ImportSource {
+    do {
+      return .file(try MappedFile(path: path))
+    } catch StorageError.notAFile(_, "a folder") {
+      var folder = path
+      while folder.count > 1, folder.hasSuffix("/") { folder.removeLast() }
+      return .folder(folder)
+    } catch {
+      throw .storage(error)
+    }
+  }
+
+  /// The name without its folders: what is worth keeping of a path.
+  private static func lastComponent(_ path: String) -> String {
+    path.split(separator: "/").last.map(String.init) ?? path
+  }
+}

@@ -1,0 +1,159 @@
+import Configurations
+import Storage
+import Tensors
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// A Hugging Face folder: `config.json`, `model.safetensors` or its shards with
+/// `model.safetensors.index.json`, and perhaps `tokenizer.model`. Rotary rows are in the halves
+/// layout already.
+public enum HuggingFaceFormat: ImportFormat {
+  public static let name = "a Hugging Face folder (config.json and safetensors)"
+
+  public static func recognises(_ source: ImportSource) -> Bool {
+    guard case .folder(let folder) = source else { return false }
+    return exists(folder + "/config.json")
+  }
+
+  /// The configuration in a `config.json`.
+  /// - Throws: `CheckpointError`.
+  public static func configuration(
+    path: String
+  ) throws(CheckpointError) -> ModelConfiguration {
+    try HuggingFaceConfiguration.read(path: path)
+  }
+
+  public static func open(_ source: ImportSource) throws(CheckpointError) -> ImportedModel {
+    let folder = source.path
+    let configuration = try configuration(path: folder + "/config.json")
+    let weights = try HuggingFaceWeights(folder: folder, configuration)
+    let tokenizer = folder + "/tokenizer.model"
+    return ImportedModel(
+      configuration: configuration, tokenizerPath: exists(tokenizer) ? tokenizer : nil,
+      elementType: weights.elementType,
+      tensors: { (name) throws(CheckpointError) in try weights.source(name) })
+  }
+
+  static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+}
+
+/// The tensors of all shards, matched with the parameters of a configuration.
+struct HuggingFaceWeights {
+  private struct Found {
+    let name: String
+    let file: SafetensorsFile
+    let entry: SafetensorsFile.Entry
+  }
+
+  private var found: [String: Found] = [:]
+  private let folder: String
+
+  init(folder: String, _ configuration: ModelConfiguration) throws(CheckpointError) {
+    self.folder = folder
+    var tensors = try Self.tensors(folder)
+    for parameter in configuration.parameters {
+      var name = Self.name(of: parameter.name)
+      // A tied weight may be stored under either name.
+      if parameter.name == "embedding", configuration.tiedHead, tensors[name] == nil {
+        name = Self.name(of: "head")
+      }
+      guard let (file, entry) = tensors.removeValue(forKey: name) else {
+        throw .damaged(
+          path: folder, field: "tensors", found: "no '\(name)'",
+          expected: "all weights that config.json asks for"
+            + (parameter.name == "head" ? " (or tie_word_embeddings)" : ""))
+      }
+      guard entry.shape == parameter.shape.extents else {
+        throw .damaged(
+          path: file.path, field: "shape of '\(name)'", found: "\(entry.shape)",
+          expected: "\(parameter.shape), from config.json")
+      }
+      found[parameter.name] = Found(name: name, file: file, entry: entry)
+    }
+    if configuration.tiedHead { tensors[Self.name(of: "head")] = nil }
+    if let other = tensors.keys.filter({ !$0.hasSuffix(".rotary_emb.inv_freq") }).min() {
+      throw .unsupported(
+        path: folder, field: "tensors", found: "'\(other)'",
+        expected: "only the weights that config.json asks for")
+    }
+  }
+
+  /// The narrowest type that holds every matrix exactly: bf16 where all are.
+  var elementType: ElementType {
+    found.values.allSatisfy { $0.entry.type == "BF16" || $0.entry.shape.count == 1 } ? .bf16 : .f32
+  }
+
+  func source(_ parameter: String) throws(CheckpointError) -> TensorSource {
+    guard let found = found[parameter] else { preconditionFailure("no parameter '\(parameter)'") }
+    return try found.file.source(found.name, found.entry)
+  }
+
+  // MARK: names
+
+  private static let suffixes = [
+    "attention_norm": "input_layernorm", "attention.query": "self_attn.q_proj",
+    "attention.key": "self_attn.k_proj", "attention.value": "self_attn.v_proj",
+    "attention.output": "self_attn.o_proj", "mlp_norm": "post_attention_layernorm",
+    "mlp.gate": "mlp.gate_proj", "mlp.up": "mlp.up_proj", "mlp.down": "mlp.down_proj",
+  ]
+
+  /// "layers[3].mlp.up.bias" → "model.layers.3.mlp.up_proj.bias".
+  private static func name(of parameter: String) -> String {
+    switch parameter {
+    case "embedding": return "model.embed_tokens.weight"
+    case "norm": return "model.norm.weight"
+    case "head": return "lm_head.weight"
+    default: break
+    }
+    let parts = parameter.dropFirst("layers[".count).split(separator: "]", maxSplits: 1)
+    guard parts.count == 2 else { preconditionFailure("no parameter '\(parameter)'") }
+    let isBias = parameter.hasSuffix(".bias")
+    let suffix = String(parts[1].dropFirst().dropLast(isBias ? 5 : 0))
+    return "model.layers.\(parts[0]).\(suffixes[suffix] ?? suffix)." + (isBias ? "bias" : "weight")
+  }
+
+  // MARK: shards
+
+  private typealias Tensors = [String: (SafetensorsFile, SafetensorsFile.Entry)]
+
+  private static func tensors(_ folder: String) throws(CheckpointError) -> Tensors {
+    let single = folder + "/model.safetensors"
+    guard !HuggingFaceFormat.exists(single) else {
+      let file = try SafetensorsFile(path: single)
+      return file.entries.mapValues { (file, $0) }
+    }
+    let index = single + ".index.json"
+    guard HuggingFaceFormat.exists(index) else {
+      throw .missing(
+        path: folder, what: "model.safetensors or model.safetensors.index.json",
+        next: "other weight files, such as pytorch_model.bin, are not read; convert them first")
+    }
+    return try shards(folder, index)
+  }
+
+  private static func shards(
+    _ folder: String, _ index: String
+  ) throws(CheckpointError) -> Tensors {
+    let value = try wrapping { () throws(StorageError) in try JSONValue.read(path: index) }
+    let map = try JSONFields(value, path: index, place: "").fields("weight_map")
+    var files: [String: SafetensorsFile] = [:]
+    var tensors: Tensors = [:]
+    for name in map.object.keys {
+      let shard = try map.string(name)
+      guard shard.hasSuffix(".safetensors"), !shard.contains("/") else {
+        throw map.problem(name, .string(shard), "the name of a .safetensors file in this folder")
+      }
+      if files[shard] == nil { files[shard] = try SafetensorsFile(path: folder + "/" + shard) }
+      guard let file = files[shard] else { continue }
+      guard let entry = file.entries[name] else {
+        throw .damaged(
+          path: file.path, field: "tensors", found: "no '\(name)'",
+          expected: "the tensors that \(index) says are here")
+      }
+      tensors[name] = (file, entry)
+    }
+    return tensors
+  }
+}

@@ -1,0 +1,162 @@
+import Storage
+import Tensors
+
+/// A `.safetensors` file: the length of a JSON header in 8 bytes, the header, then the tensors'
+/// bytes without gaps.
+final class SafetensorsFile: Sendable {
+  /// A tensor of the header; `range` counts from the start of the file.
+  struct Entry: Sendable {
+    let type: String
+    let shape: [Int]
+    let range: Range<Int>
+  }
+
+  let path: String
+  let file: MappedFile
+  let entries: [String: Entry]
+
+  /// The format's own bound on its header.
+  private static let headerLimit = 100_000_000
+  private static let elementBytes = [
+    "F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "I16": 2,
+    "U16": 2, "I8": 1, "U8": 1, "BOOL": 1, "F8_E4M3": 1, "F8_E5M2": 1,
+  ]
+
+  /// Maps a file and checks its whole header: types, shapes, lengths, no gap and no overlap.
+  init(path: String) throws(CheckpointError) {
+    self.path = path
+    let file = try wrapping { () throws(StorageError) in try MappedFile(path: path) }
+    self.file = file
+    var reader = ByteReader(file.bytes, source: path)
+    let length = try wrapping { () throws(StorageError) in
+      try reader.integer(UInt64.self, "header length")
+    }
+    let room = min(Self.headerLimit, reader.remaining)
+    guard length >= 2, length <= UInt64(room) else {
+      throw .damaged(
+        path: path, field: "header length", found: "\(length)", expected: "2 to \(room)")
+    }
+    let header = try wrapping { () throws(StorageError) in
+      try JSONValue.decode(
+        try reader.slice(Int(length), "header"), source: "\(path) (header)")
+    }
+    guard let object = header.object else {
+      throw .damaged(path: path, field: "header", found: header.kind, expected: "an object")
+    }
+    var entries: [String: Entry] = [:]
+    for member in object.members where member.key != "__metadata__" {
+      let fields = try JSONFields(member.value, path: path, place: "tensor '\(member.key)'")
+      entries[member.key] = try Self.entry(fields, dataStart: reader.offset, reader.remaining)
+    }
+    self.entries = entries
+    try Self.checkPacking(entries, path: path, start: reader.offset, end: file.bytes.count)
+  }
+
+  private static func entry(
+    _ fields: JSONFields, dataStart: Int, _ dataLength: Int
+  ) throws(CheckpointError) -> Entry {
+    try fields.allow(["dtype", "shape", "data_offsets"])
+    let type = try fields.string("dtype")
+    guard let size = elementBytes[type] else {
+      throw .unsupported(
+        path: fields.path, field: fields.name("dtype"), found: JSONFields.shown(.string(type)),
+        expected: "F32, F16 or BF16")
+    }
+    var shape: [Int] = []
+    var length = size
+    for value in try fields.array("shape") {
+      guard let extent = value.int, extent >= 0 else {
+        throw fields.problem("shape", value, "extents from 0")
+      }
+      let (product, overflow) = length.multipliedReportingOverflow(by: extent)
+      guard !overflow else { throw fields.problem("shape", value, "a shape that fits the file") }
+      length = product
+      shape.append(extent)
+    }
+    let offsets = try fields.array("data_offsets").compactMap(\.int)
+    guard offsets.count == 2, offsets[0] >= 0, offsets[0] <= offsets[1], offsets[1] <= dataLength
+    else {
+      throw fields.problem(
+        "data_offsets", object: "a start and an end within the file's \(dataLength) bytes")
+    }
+    guard offsets[1] - offsets[0] == length else {
+      throw fields.problem(
+        "data_offsets", .int(offsets[1] - offsets[0]), "\(length) bytes for \(type) \(shape)")
+    }
+    return Entry(
+      type: type, shape: shape, range: (dataStart + offsets[0])..<(dataStart + offsets[1]))
+  }
+
+  private static func checkPacking(
+    _ entries: [String: Entry], path: String, start: Int, end: Int
+  ) throws(CheckpointError) {
+    var position = start
+    let sorted = entries.sorted {
+      ($0.value.range.lowerBound, $0.value.range.upperBound)
+        < ($1.value.range.lowerBound, $1.value.range.upperBound)
+    }
+    for (name, entry) in sorted {
+      guard entry.range.lowerBound == position else {
+        let what = entry.range.lowerBound < position ? "overlaps the tensor" : "leaves a gap"
+        throw .damaged(
+          path: path, field: "data_offsets of '\(name)'",
+          found: "\(entry.range.lowerBound - start), which \(what) before it",
+          expected: "\(position - start)")
+      }
+      position = entry.range.upperBound
+    }
+    guard position == end else {
+      throw .damaged(
+        path: path, field: "file length", found: "\(end) bytes",
+        expected: "\(position), where the last tensor ends")
+    }
+  }
+
+  /// The elements of a tensor whose entry has been found sound.
+  func source(_ name: String, _ entry: Entry) throws(CheckpointError) -> TensorSource {
+    let data = UnsafeRawBufferPointer(rebasing: file.bytes[entry.range])
+    let shape = Shape(entry.shape)
+    switch entry.type {
+    case "F32", "BF16":
+      return .stored(
+        StoredTensor(
+          name: name, elementType: entry.type == "F32" ? .f32 : .bf16, shape: shape, data: data,
+          owner: file))
+    case "F16":
+      let width = shape.extents.dropFirst().reduce(1, *)
+      return .rows { [file] (range, target) throws(CheckpointError) in
+        let start = entry.range.lowerBound + 2 * range.lowerBound * width
+        for i in 0..<(range.count * width) {
+          let bits = file.bytes.loadUnaligned(fromByteOffset: start + 2 * i, as: UInt16.self)
+          target[i] = float(halfBits: bits)
+        }
+        file.releasePages(start..<(start + 2 * range.count * width))
+      }
+    default:
+      throw .unsupported(
+        path: path, field: "dtype of '\(name)'", found: entry.type, expected: "F32, F16 or BF16")
+    }
+  }
+}
+
+extension JSONFields {
+  /// A problem with a member that is a list.
+  fileprivate func problem(_ key: String, object expected: String) -> CheckpointError {
+    .damaged(
+      path: path, field: name(key), found: object[key]?.encoded() ?? "nothing", expected: expected)
+  }
+}
+
+/// The `Float` that an IEEE 754 half-precision bit pattern stands for; exact.
+func float(halfBits bits: UInt16) -> Float {
+  let sign = UInt32(bits & 0x8000) << 16
+  let exponent = UInt32(bits >> 10) & 0x1F
+  let fraction = UInt32(bits & 0x3FF)
+  switch exponent {
+  case 0:
+    // Subnormal: fraction · 2⁻²⁴.
+    return Float(bitPattern: sign | (Float(fraction) * 0x1p-24).bitPattern)
+  case 0x1F: return Float(bitPattern: sign | 0x7F80_0000 | fraction << 13)
+  default: return Float(bitPattern: sign | (exponent + 112) << 23 | fraction << 13)
+  }
+}

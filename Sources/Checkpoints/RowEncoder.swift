@@ -1,0 +1,64 @@
+import Storage
+import Tensors
+
+/// Turns rows of `f32` into the bytes of an element type, little-endian.
+struct RowEncoder {
+  let elementType: ElementType
+  /// Elements of one row.
+  let width: Int
+  /// The scales of all rows encoded so far; `int8` only.
+  private(set) var scales: [Float] = []
+
+  init(elementType: ElementType, width: Int) {
+    self.elementType = elementType
+    self.width = width
+  }
+
+  /// Encodes `rows` rows into `target`, which holds `rows · width` elements.
+  ///
+  /// `bf16` rounds to nearest even. `int8` is symmetric: scale = max|x| / 127 of the row,
+  /// q = x / scale rounded to nearest even, so |x − scale·q| ≤ scale / 2.
+  ///
+  /// - Returns: the row that `int8` can't hold because a value is not finite, or nil.
+  mutating func encode(
+    _ source: UnsafePointer<Float>, rows: Int, into target: UnsafeMutableRawPointer
+  ) -> Int? {
+    let count = rows * width
+    switch elementType {
+    case .f32, .int32:
+      target.copyMemory(from: source, byteCount: count * 4)
+    case .bf16:
+      let bits = target.bindMemory(to: UInt16.self, capacity: count)
+      for i in 0..<count { bits[i] = bfloat16Bits(source[i]) }
+    case .int8:
+      let quantised = target.bindMemory(to: Int8.self, capacity: count)
+      for row in 0..<rows {
+        let start = row * width
+        guard let scale = Self.quantise(source + start, width, into: quantised + start) else {
+          return scales.count
+        }
+        scales.append(scale)
+      }
+    }
+    return nil
+  }
+
+  private static func quantise(
+    _ source: UnsafePointer<Float>, _ count: Int, into target: UnsafeMutablePointer<Int8>
+  ) -> Float? {
+    var largest: Float = 0
+    var isFinite = true
+    for i in 0..<count {
+      largest = max(largest, source[i].magnitude)
+      isFinite = isFinite && source[i].isFinite
+    }
+    guard isFinite else { return nil }
+    let scale = largest / 127
+    // A subnormal scale loses digits, so the quotient may leave the range; and it may be zero.
+    for i in 0..<count {
+      let q = scale > 0 ? (source[i] / scale).rounded(.toNearestOrEven) : 0
+      target[i] = Int8(min(max(q, -127), 127))
+    }
+    return scale
+  }
+}

@@ -1,0 +1,99 @@
+import Storage
+import Tensors
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// A tensor as it lies in a mapped file, row-major. It keeps its file mapped.
+///
+/// A row is what the first axis counts: a matrix `[out, in]` has `out` rows of `in` elements, a
+/// gain or bias `[n]` has n rows of one.
+public struct StoredTensor: @unchecked Sendable {
+  /// The name in the file's table.
+  public let name: String
+  /// How the elements lie in `data`.
+  public let elementType: ElementType
+  /// The extents, slowest first.
+  public let shape: Shape
+  /// The elements; in our own files at a multiple of 64 bytes.
+  public let data: UnsafeRawBufferPointer
+  /// One scale per row for `int8`, else nil.
+  public let scales: UnsafeBufferPointer<Float>?
+  private let owner: MappedFile
+
+  init(
+    name: String, elementType: ElementType, shape: Shape, data: UnsafeRawBufferPointer,
+    scales: UnsafeBufferPointer<Float>? = nil, owner: MappedFile
+  ) {
+    precondition(data.count == shape.count * elementType.byteCount, "size of \(name)")
+    precondition((scales != nil) == (elementType == .int8), "scales of \(name)")
+    self.name = name
+    self.elementType = elementType
+    self.shape = shape
+    self.data = data
+    self.scales = scales
+    self.owner = owner
+  }
+
+  /// The extent of the first axis.
+  public var rowCount: Int { shape[0] }
+  /// Elements of one row.
+  public var rowWidth: Int { shape.extents.dropFirst().reduce(1, *) }
+  /// Bytes in the file, row scales counted, padding not.
+  public var byteCount: Int { data.count + (scales?.count ?? 0) * MemoryLayout<Float>.size }
+
+  /// Rows as `f32`, exactly what they stand for: `range.count * rowWidth` elements.
+  public func widenRows(_ range: Range<Int>, into target: UnsafeMutablePointer<Float>) {
+    precondition(
+      range.lowerBound >= 0 && range.upperBound <= rowCount, "rows \(range) of \(name) \(shape)")
+    let width = rowWidth
+    let count = range.count * width
+    guard count > 0, let start = data.baseAddress else { return }
+    let source = start + range.lowerBound * width * elementType.byteCount
+    switch elementType {
+    case .f32:
+      memcpy(target, source, count * 4)
+    case .bf16:
+      for i in 0..<count {
+        target[i] = float(
+          bfloat16Bits: source.loadUnaligned(fromByteOffset: 2 * i, as: UInt16.self))
+      }
+    case .int8:
+      guard let scales else { return }
+      let quantised = source.assumingMemoryBound(to: Int8.self)
+      for row in 0..<range.count {
+        let scale = scales[range.lowerBound + row]
+        for i in (row * width)..<((row + 1) * width) { target[i] = scale * Float(quantised[i]) }
+      }
+    case .int32:
+      for i in 0..<count {
+        target[i] = Float(source.loadUnaligned(fromByteOffset: 4 * i, as: Int32.self))
+      }
+    }
+  }
+
+  /// All elements as `f32`.
+  public func widened() -> [Float] {
+    [Float](unsafeUninitializedCapacity: shape.count) { buffer, count in
+      if let start = buffer.baseAddress { widenRows(0..<rowCount, into: start) }
+      count = shape.count
+    }
+  }
+
+  /// Drops the tensor's pages from resident memory; touching the bytes reads them again.
+  public func releasePages() { releasePages(ofRows: 0..<rowCount) }
+
+  /// Drops the pages of some rows.
+  public func releasePages(ofRows rows: Range<Int>) {
+    guard let start = data.baseAddress, let base = owner.bytes.baseAddress else { return }
+    let range = byteRange(ofRows: rows)
+    owner.releasePages((start - base + range.lowerBound)..<(start - base + range.upperBound))
+  }
+
+  /// Where rows lie in `data`.
+  func byteRange(ofRows rows: Range<Int>) -> Range<Int> {
+    let length = rowWidth * elementType.byteCount
+    return (rows.lowerBound * length)..<(rows.upperBound * length)
+  }
+}

@@ -1,0 +1,155 @@
+import Graphs
+import Operations
+import Programs
+import Tensors
+
+/// Turns a finished graph into a program: assigns buffers, places them, emits kernel calls.
+struct Lowerer {
+  let graph: Graph
+  private let assignment: BufferAssignment
+  private var buffers: [Buffer] = []
+  private var bufferOfRoot: [ValueID: Int] = [:]
+  private var scalesOfValue: [ValueID: Int] = [:]
+  private var ranges: [(buffer: Int, range: LiveRange)] = []
+  /// Memory that updates, or sums of gradients, read.
+  private let gradientRoots: Set<ValueID>
+
+  init(_ graph: Graph) {
+    self.graph = graph
+    let assignment = BufferAssignment(graph)
+    self.assignment = assignment
+    gradientRoots = Set(
+      graph.nodes.filter { $0.phase == .update || $0.operation is AccumulateGradient }
+        .flatMap(\.operands).map { assignment.root[$0.index] })
+  }
+
+  /// - Parameter layout: places of persistent buffers; grows by those it does not know yet.
+  mutating func lower(
+    layout: inout PersistentLayout
+  ) throws(GraphError) -> (program: Program, memory: MemoryPlan) {
+    var used: [ValueID] = []
+    var seen = Set<ValueID>()
+    for id in graph.nodes.flatMap({ $0.operands + $0.results }) + graph.outputs.map(\.value)
+    where seen.insert(assignment.root[id.index]).inserted {
+      used.append(assignment.root[id.index])
+    }
+    for id in used { addBuffer(for: id, layout: &layout) }
+    var calls: [KernelCall] = []
+    for (position, node) in graph.nodes.enumerated() {
+      calls += try lower(node, at: position)
+    }
+    let placed = planMemory(ranges.map(\.range))
+    for (item, offset) in zip(ranges, placed.offsets) {
+      buffers[item.buffer].location = .arena(offset: layout.byteCount + offset)
+    }
+    let program = Program(
+      buffers: buffers, calls: calls, arenaBytes: layout.byteCount + placed.byteCount,
+      persistentBytes: layout.byteCount)
+    return (program, plan(program, transientBytes: placed.byteCount))
+  }
+
+  private mutating func lower(_ node: Node, at position: Int) throws(GraphError) -> [KernelCall] {
+    guard let operation = node.operation as? any LowerableOperation else {
+      throw .invalid(node: "\(node.id) \(node.operation.name)", problem: "has no kernels")
+    }
+    let types = node.operands.map { graph.type(of: $0) }
+    let temporaries = operation.temporaries(types).map { bytes in
+      let buffer = addTransient(
+        "\(node.operation.name).scratch", kind: .workspace, byteCount: bytes,
+        range: position...position)
+      return BufferView(buffer: buffer)
+    }
+    var lowering = Lowering(
+      node: node, operandTypes: types, operands: node.operands.map(view),
+      scales: node.operands.map { id in
+        scalesOfValue[assignment.root[id.index]].map { BufferView(buffer: $0) }
+      },
+      results: node.results.map(view), temporaries: temporaries)
+    operation.lower(into: &lowering)
+    return lowering.calls
+  }
+
+  private func view(_ id: ValueID) -> BufferView {
+    guard let buffer = bufferOfRoot[assignment.root[id.index]] else {
+      preconditionFailure("\(id) has no buffer")
+    }
+    return BufferView(buffer: buffer)
+  }
+
+  private mutating func addBuffer(for id: ValueID, layout: inout PersistentLayout) {
+    let type = graph.type(of: id)
+    func persistent(_ name: String, _ kind: BufferKind, _ contents: InitialContents) {
+      let offset = layout.offset(of: name, byteCount: type.byteCount)
+      buffers.append(
+        Buffer(
+          name: name, kind: kind, byteCount: type.byteCount, location: .arena(offset: offset),
+          isPersistent: true, contents: contents))
+    }
+    switch graph[id].source {
+    case .parameter(let parameter) where parameter.isTrained:
+      persistent(parameter.name, .parameter, parameter.initial)
+    case .parameter(let parameter): addMappedWeight(parameter, type, for: id)
+    case .input(let name): persistent(name, .input, .zeros)
+    case .constant(let name, let values): persistent(name, .constant, .values(values))
+    case .state(let name, let kind, let contents): persistent(name, kind, contents)
+    case .external(let name):
+      buffers.append(
+        Buffer(name: name, kind: .input, byteCount: type.byteCount, location: .external))
+    case .node:
+      let live = assignment.live[id] ?? (0, graph.nodes.count)
+      let name = graph.outputs.first { assignment.root[$0.value.index] == id }?.name ?? "\(id)"
+      bufferOfRoot[id] = addTransient(
+        name, kind: gradientRoots.contains(id) ? .gradient : .activation, byteCount: type.byteCount,
+        range: live.first...live.last)
+      return
+    }
+    if bufferOfRoot[id] == nil { bufferOfRoot[id] = buffers.count - 1 }
+  }
+
+  private mutating func addMappedWeight(_ parameter: Parameter, _ type: TensorType, for id: ValueID)
+  {
+    bufferOfRoot[id] = buffers.count
+    buffers.append(
+      Buffer(
+        name: parameter.name, kind: .weight, byteCount: type.byteCount, location: .external,
+        contents: parameter.initial))
+    if type.elementType == .int8 {
+      scalesOfValue[id] = buffers.count
+      buffers.append(
+        Buffer(
+          name: parameter.name + ".scales", kind: .weight, byteCount: 4 * type.shape[0],
+          location: .external, contents: parameter.initial))
+    }
+  }
+
+  private mutating func addTransient(
+    _ name: String, kind: BufferKind, byteCount: Int, range: ClosedRange<Int>
+  ) -> Int {
+    buffers.append(
+      Buffer(name: name, kind: kind, byteCount: byteCount, location: .arena(offset: 0)))
+    let live = LiveRange(
+      byteCount: byteCount, first: range.lowerBound, last: range.upperBound)
+    ranges.append((buffers.count - 1, live))
+    return buffers.count - 1
+  }
+
+  /// Persistent buffers by kind, and what is alive when the arena is fullest.
+  private func plan(_ program: Program, transientBytes: Int) -> MemoryPlan {
+    var plan = MemoryPlan()
+    for buffer in program.buffers {
+      if case .external = buffer.location {
+        plan.add(buffer.byteCount, kind: buffer.kind)
+      } else if buffer.isPersistent {
+        plan.add(aligned(buffer.byteCount), kind: buffer.kind)
+      }
+    }
+    let peak = peakLiveBytes(ranges.map(\.range))
+    var counted = 0
+    for item in ranges where (item.range.first...item.range.last).contains(peak.position) {
+      plan.add(aligned(item.range.byteCount), kind: buffers[item.buffer].kind)
+      counted += aligned(item.range.byteCount)
+    }
+    plan.workspace += transientBytes - counted
+    return plan
+  }
+}

@@ -1,0 +1,50 @@
+import Programs
+import Tensors
+
+/// Bytes by what they are for.
+public struct MemoryPlan: Hashable, Codable, Sendable {
+  /// Trained parameters' f32 copies.
+  public var parameters = 0
+  /// Frozen weights, mapped from the checkpoint: resident, but not in the arena.
+  public var mappedWeights = 0
+  /// Values of the passes alive at the arena's fullest moment, inputs and tables.
+  public var activations = 0
+  public var gradients = 0
+  public var optimizer = 0
+  /// Scratch of operations, what placing wastes, and the threads' scratch.
+  public var workspace = 0
+
+  public init() {}
+
+  /// All of it, in bytes.
+  public var total: Int {
+    parameters + mappedWeights + activations + gradients + optimizer + workspace
+  }
+
+  mutating func add(_ bytes: Int, kind: BufferKind) {
+    switch kind {
+    case .weight: mappedWeights += bytes
+    case .parameter: parameters += bytes
+    case .gradient: gradients += bytes
+    case .optimizer: optimizer += bytes
+    case .activation, .input, .constant: activations += bytes
+    case .workspace: workspace += bytes
+    }
+  }
+}
+
+/// Places of persistent buffers by name, so that programs that share an arena agree on them.
+public struct PersistentLayout: Sendable {
+  private(set) var offsets: [String: Int] = [:]
+  public private(set) var byteCount = 0
+
+  public init() {}
+
+  mutating func offset(of name: String, byteCount bytes: Int) -> Int {
+    if let known = offsets[name] { return known }
+    let offset = byteCount
+    offsets[name] = offset
+    byteCount += aligned(bytes)
+    return offset
+  }
+}

@@ -1,0 +1,40 @@
+import Graphs
+import Programs
+
+extension Graph {
+  /// Computes cheap values again in the backward pass instead of keeping them (Chen et al. 2016,
+  /// restricted to operations without products): normalised inputs and gated activations are
+  /// rebuilt from values that are kept anyway, so nothing new has to stay alive.
+  package mutating func rematerialise() {
+    var readers = readers()
+    // Copies by the position of the node that they are needed before.
+    var copies: [Int: [Node]] = [:]
+    for node in nodes.reversed() where node.phase == .forward && node.operation.isCheap {
+      guard let large = node.results.first else { continue }
+      let later = readers[large.index].filter { nodes[$0].phase != .forward }
+      guard let first = later.first else { continue }
+      let areKeptAnyway = node.operands.allSatisfy { operand in
+        guard case .node = self[operand].source else { return true }
+        return readers[operand.index].last ?? -1 >= first
+      }
+      guard areKeptAnyway else { continue }
+      let copy = makeNode(node.operation, node.operands, phase: .backward, stage: node.stage)
+      func reading(_ node: Node) -> Node {
+        var node = node
+        node.operands = node.operands.map { $0 == large ? copy.results[0] : $0 }
+        return node
+      }
+      for reader in later {
+        nodes[reader] = reading(nodes[reader])
+        copies[reader] = copies[reader]?.map(reading)
+      }
+      // Nodes come in reverse: what a copy reads goes before it. It counts as read where it stands.
+      copies[first, default: []].insert(copy, at: 0)
+      for operand in Set(node.operands) where !readers[operand.index].contains(first) {
+        readers[operand.index].append(first)
+        readers[operand.index].sort()
+      }
+    }
+    nodes = nodes.indices.flatMap { (copies[$0] ?? []) + [nodes[$0]] }
+  }
+}

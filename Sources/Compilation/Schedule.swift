@@ -1,0 +1,53 @@
+import Graphs
+import Operations
+import Programs
+
+extension Graph {
+  /// Moves every update of the body, and every sum of a micro-batch's gradient, to the earliest
+  /// place it may have: right after its gradient is complete and the last node that reads what it
+  /// overwrites. Its gradient's bytes are free from there on. All other nodes keep their order.
+  package mutating func scheduleUpdates() {
+    let moving = nodes.indices.filter { position in
+      let node = nodes[position]
+      guard node.stage == .body else { return false }
+      return node.phase == .update || node.operation is AccumulateGradient
+    }
+    let isMoving = Set(moving)
+    let producers = producers()
+    let readers = readers()
+    // Places are positions of the unmoved nodes; ties keep the original order.
+    var place = [Int: Int]()
+    var lastWriter = [ValueID: Int]()
+    for position in moving {
+      let node = nodes[position]
+      var earliest = -1
+      func after(_ other: Int) {
+        earliest = max(earliest, isMoving.contains(other) ? place[other] ?? -1 : other)
+      }
+      for operand in node.operands {
+        if let producer = producers[operand.index] { after(producer) }
+        if let writer = lastWriter[operand] { after(writer) }
+      }
+      for index in node.mutates {
+        for reader in readers[node.operands[index].index] where reader < position { after(reader) }
+        lastWriter[node.operands[index]] = position
+      }
+      place[position] = earliest
+    }
+    var followers = [Int: [Int]]()
+    for position in moving { followers[place[position] ?? -1, default: []].append(position) }
+    var order = followers[-1] ?? []
+    for position in nodes.indices where !isMoving.contains(position) {
+      order.append(position)
+      order += followers[position] ?? []
+    }
+    // Updates that depend on sources only must still come after the stage that precedes the body.
+    let sorted = order.enumerated().sorted { left, right in
+      let (a, b) = (stageRank(nodes[left.element]), stageRank(nodes[right.element]))
+      return a == b ? left.offset < right.offset : a < b
+    }
+    nodes = sorted.map { nodes[$0.element] }
+  }
+
+  private func stageRank(_ node: Node) -> Int { Stage.allCases.firstIndex(of: node.stage) ?? 0 }
+}

@@ -1,0 +1,116 @@
+import Graphs
+import Operations
+import Programs
+import Tensors
+
+/// The graph after one stage of the compiler, as text.
+public struct CompilationStage: Sendable {
+  public var name: String
+  public var text: String
+}
+
+/// A program with what is known about it before it runs.
+public struct CompiledProgram: Sendable {
+  public var program: Program
+  public var memory: MemoryPlan
+  /// Printed stages, if asked for.
+  public var stages: [CompilationStage]
+}
+
+/// Compiles an adapted forward pass into a whole training step.
+///
+/// Sparse back-propagation, LoRA and the memory plan are not features of a training loop: they
+/// are what this compiler was asked for (compare PockEngine, Zhu et al. 2023).
+public struct TrainingCompiler: Sendable {
+  /// The name of the traced output that holds the per-token losses.
+  public static let lossOutput = "loss"
+
+  /// How gradients become updates.
+  public var policy: UpdatePolicy
+  /// Keep the text of every stage.
+  public var keepsStages: Bool
+  /// Compute cheap values again rather than keep them.
+  public var rematerialises: Bool
+
+  public init(policy: UpdatePolicy, keepsStages: Bool = false, rematerialises: Bool = true) {
+    self.policy = policy
+    self.keepsStages = keepsStages
+    self.rematerialises = rematerialises
+  }
+
+  /// - Parameters:
+  ///   - traced: a forward pass with trained parameters marked and an output named "loss".
+  ///   - layout: places of persistent buffers, shared by the programs of one arena.
+  /// - Throws: `GraphError` naming the node if a stage breaks the graph.
+  public func compile(
+    _ traced: Graph, layout: inout PersistentLayout
+  ) throws(GraphError) -> CompiledProgram {
+    var pipeline = try transform(traced)
+    return try pipeline.lower(layout: &layout)
+  }
+
+  /// The whole training step as a graph, as it is before it is lowered.
+  package func graph(of traced: Graph) throws(GraphError) -> Graph { try transform(traced).graph }
+
+  private func transform(_ traced: Graph) throws(GraphError) -> Pipeline {
+    var pipeline = Pipeline(traced, keepsStages: keepsStages)
+    guard let loss = traced.outputs.first(where: { $0.name == Self.lossOutput })?.value else {
+      throw .invalid(node: "output loss", problem: "is missing")
+    }
+    try pipeline.run("differentiate") { graph throws(GraphError) in
+      let scale = graph.addSource(.input("loss_scale"), TensorType([1]))
+      let gradients = try graph.differentiate(loss, cotangent: scale)
+      graph.appendUpdates(gradients, policy: policy)
+    }
+    try pipeline.run("prune") { graph throws(GraphError) in graph.prune() }
+    try pipeline.run("fuse") { graph throws(GraphError) in graph.fuse() }
+    if rematerialises {
+      try pipeline.run("rematerialise") { graph throws(GraphError) in graph.rematerialise() }
+    }
+    try pipeline.run("schedule") { graph throws(GraphError) in graph.scheduleUpdates() }
+    return pipeline
+  }
+}
+
+/// Compiles a forward pass that nothing is updated by: validation and generation.
+public struct InferenceCompiler: Sendable {
+  public init() {}
+
+  /// - Throws: `GraphError` naming the node if a stage breaks the graph.
+  public func compile(
+    _ traced: Graph, layout: inout PersistentLayout
+  ) throws(GraphError) -> CompiledProgram {
+    var pipeline = Pipeline(traced, keepsStages: false)
+    try pipeline.run("prune") { graph throws(GraphError) in graph.prune() }
+    try pipeline.run("fuse") { graph throws(GraphError) in graph.fuse() }
+    return try pipeline.lower(layout: &layout)
+  }
+}
+
+/// Runs stages one after the other, verifies the graph after each, and keeps their texts.
+private struct Pipeline {
+  private(set) var graph: Graph
+  private let keepsStages: Bool
+  private var stages: [CompilationStage] = []
+
+  init(_ traced: Graph, keepsStages: Bool) {
+    graph = traced
+    self.keepsStages = keepsStages
+    if keepsStages { stages.append(CompilationStage(name: "trace", text: traced.description)) }
+  }
+
+  mutating func run(
+    _ name: String, _ stage: (inout Graph) throws(GraphError) -> Void
+  ) throws(GraphError) {
+    try stage(&graph)
+    try graph.verify()
+    if keepsStages { stages.append(CompilationStage(name: name, text: graph.description)) }
+  }
+
+  mutating func lower(layout: inout PersistentLayout) throws(GraphError) -> CompiledProgram {
+    var lowerer = Lowerer(graph)
+    let (program, memory) = try lowerer.lower(layout: &layout)
+    if keepsStages { stages.append(CompilationStage(name: "lower", text: program.description)) }
+    return CompiledProgram(program: program, memory: memory, stages: stages)
+  }
+}

@@ -1,0 +1,99 @@
+import Tensors
+
+/// How rotary frequencies are stretched for contexts longer than the pre-trained one.
+public enum RotaryScaling: Hashable, Codable, Sendable {
+  case none
+  /// Position interpolation (Chen et al. 2023): every frequency divided by `factor`.
+  case linear(factor: Double)
+  /// Llama 3.1's rule: low frequencies divided by `factor`, high ones kept, a ramp between.
+  case llama3(
+    factor: Double, lowFrequencyFactor: Double, highFrequencyFactor: Double,
+    originalContextLength: Int)
+}
+
+/// The shape of a Llama-family decoder. All widths in elements.
+///
+/// Letters used in shapes: D width, H hidden width, V vocabulary, L layers, hw head width.
+public struct ModelConfiguration: Hashable, Codable, Sendable {
+  /// D, the width of the residual stream.
+  public var width: Int
+  /// H, the width inside the MLP.
+  public var hiddenWidth: Int
+  public var layers: Int
+  public var queryHeads: Int
+  public var keyValueHeads: Int
+  /// hw; D / queryHeads unless the checkpoint says otherwise.
+  public var headWidth: Int
+  public var vocabularySize: Int
+  /// The longest sequence the model was made for, in tokens.
+  public var contextLength: Int
+  public var normEpsilon: Double
+  public var rotaryBase: Double
+  public var rotaryScaling: RotaryScaling
+  /// The head is the transposed embedding: no `head` tensor.
+  public var tiedHead: Bool
+  /// Biases on query, key and value (Qwen2); with `outputBias` on the output projection as well.
+  public var attentionBias: Bool
+  public var outputBias: Bool
+  public var mlpBias: Bool
+
+  public init(
+    width: Int, hiddenWidth: Int, layers: Int, queryHeads: Int, keyValueHeads: Int,
+    headWidth: Int, vocabularySize: Int, contextLength: Int, normEpsilon: Double = 1e-5,
+    rotaryBase: Double = 10_000, rotaryScaling: RotaryScaling = .none, tiedHead: Bool,
+    attentionBias: Bool = false, outputBias: Bool = false, mlpBias: Bool = false
+  ) {
+    self.width = width
+    self.hiddenWidth = hiddenWidth
+    self.layers = layers
+    self.queryHeads = queryHeads
+    self.keyValueHeads = keyValueHeads
+    self.headWidth = headWidth
+    self.vocabularySize = vocabularySize
+    self.contextLength = contextLength
+    self.normEpsilon = normEpsilon
+    self.rotaryBase = rotaryBase
+    self.rotaryScaling = rotaryScaling
+    self.tiedHead = tiedHead
+    self.attentionBias = attentionBias
+    self.outputBias = outputBias
+    self.mlpBias = mlpBias
+  }
+
+  public var queryWidth: Int { queryHeads * headWidth }
+  public var keyValueWidth: Int { keyValueHeads * headWidth }
+}
+
+extension ModelConfiguration {
+  /// What makes these numbers unusable, or nil. Bounds keep every product of extents within Int.
+  public var problem: String? {
+    func check(_ name: String, _ value: Int, _ limit: Int) -> String? {
+      (1...limit).contains(value) ? nil : "\(name) is \(value), expected 1 to \(limit)"
+    }
+    if let text = check("width", width, 1 << 20) ?? check("hiddenWidth", hiddenWidth, 1 << 22)
+      ?? check("layers", layers, 4096) ?? check("queryHeads", queryHeads, 1 << 16)
+      ?? check("keyValueHeads", keyValueHeads, 1 << 16) ?? check("headWidth", headWidth, 1 << 16)
+      ?? check("vocabularySize", vocabularySize, 1 << 24)
+      ?? check("contextLength", contextLength, 1 << 26)
+    {
+      return text
+    }
+    if queryWidth > 1 << 22 { return "queryHeads · headWidth is \(queryWidth), too large" }
+    if queryHeads % keyValueHeads != 0 {
+      return "queryHeads \(queryHeads) is not a multiple of keyValueHeads \(keyValueHeads)"
+    }
+    if headWidth % 2 != 0 { return "headWidth \(headWidth) is odd; rotary positions need pairs" }
+    if !(normEpsilon > 0 && normEpsilon < 1) { return "normEpsilon \(normEpsilon) is not in (0, 1)" }
+    if !(rotaryBase > 1 && rotaryBase.isFinite) { return "rotaryBase \(rotaryBase) is not above 1" }
+    switch rotaryScaling {
+    case .none: return nil
+    case .linear(let factor):
+      return factor >= 1 && factor.isFinite ? nil : "rotary scaling factor \(factor) is below 1"
+    case .llama3(let factor, let low, let high, let length):
+      guard factor >= 1, factor.isFinite, low > 0, high > low, high.isFinite, length > 0 else {
+        return "llama3 rotary scaling needs factor ≥ 1 and 0 < low < high frequency factor"
+      }
+      return nil
+    }
+  }
+}

@@ -1,0 +1,159 @@
+import Tensors
+import Tokenizers
+
+/// Where validation text comes from.
+public enum ValidationSource: Sendable, Hashable {
+  case none
+  /// A share of the training text, 0..<1: its last documents, or a lone document's last ids.
+  case fraction(Double)
+  /// Paths of its own.
+  case files([String])
+}
+
+/// The text of a list of paths as one stream of ids.
+public struct TokenizedText: Sendable {
+  /// All documents end to end, in the order of the files.
+  public let stream: TokenStream
+  /// Paths of the files read.
+  public let files: [String]
+  /// What people should know: files that were skipped.
+  public let warnings: [String]
+  let storage: TokenStorage
+
+  /// Reads and encodes the text, or finds it in the cache.
+  /// - Parameters:
+  ///   - paths: files, folders and patterns (see `TextFiles`).
+  ///   - base: the folder that paths are relative to.
+  ///   - use: what the text is for, in messages.
+  ///   - cacheFolder: made if absent; holds one file for each list of files and encoding.
+  /// - Throws: `DatasetError`.
+  public static func prepare(
+    _ paths: [String], relativeTo base: String = "", use: String, encoding: TextEncoding,
+    tokenizer: Tokenizer, cacheFolder: String, progress: TextProgress = { _, _ in }
+  ) throws(DatasetError) -> TokenizedText {
+    if encoding.appendEOS, tokenizer.endOfSequence == nil { throw .noEndOfSequence }
+    let text = try TextFiles.resolve(paths, relativeTo: base)
+    let storage = try TokenCache(
+      text.files, tokenizer: tokenizer, encoding: encoding, folder: cacheFolder
+    ).load(progress: progress)
+    guard !storage.documents.isEmpty else { throw .noDocuments(use: use) }
+    let stream = TokenStream(
+      storage, ids: 0..<storage.ids.count,
+      bytes: storage.documents.reduce(0) { $0 + Int($1.byteCount) },
+      documentCount: storage.documents.count)
+    return TokenizedText(
+      stream: stream, files: text.files, warnings: text.skipped.map(\.description),
+      storage: storage)
+  }
+}
+
+/// Training and validation text, ready to be cut into windows.
+public struct Corpus: Sendable {
+  public let train: TokenStream
+  /// Nil without validation.
+  public let validation: TokenStream?
+  /// What people should know: skipped files, files in both lists, validation of less than a window.
+  public let warnings: [String]
+
+  /// Bytes of training text.
+  public var trainBytes: Int { train.bytes }
+  /// Bytes of validation text; 0 without any.
+  public var validationBytes: Int { validation?.bytes ?? 0 }
+
+  /// Prepares both texts.
+  /// - Parameters:
+  ///   - train: files, folders and patterns, resolved against `base`.
+  ///   - sequenceLength: S; the training text must fill a window of it.
+  ///   - progress: called while text is encoded; not if it is in the cache.
+  /// - Throws: `DatasetError`, `.tooShort` where the text fills no window.
+  public static func prepare(
+    train: [String], validation: ValidationSource, relativeTo base: String = "",
+    sequenceLength: Int, separator: String? = nil, appendEOS: Bool = false, tokenizer: Tokenizer,
+    cacheFolder: String, progress: TextProgress = { _, _ in }
+  ) throws(DatasetError) -> Corpus {
+    precondition(sequenceLength > 0, "sequence length \(sequenceLength)")
+    if case .fraction(let share) = validation, !(share >= 0 && share < 1) {
+      throw .invalidFraction(share)
+    }
+    let encoding = TextEncoding(separator: separator, appendEOS: appendEOS)
+    let text = try TokenizedText.prepare(
+      train, relativeTo: base, use: "training", encoding: encoding, tokenizer: tokenizer,
+      cacheFolder: cacheFolder, progress: progress)
+    var warnings = text.warnings
+    let split: (train: TokenStream, validation: TokenStream?)
+    switch validation {
+    case .none: split = (text.stream, nil)
+    case .fraction(let share):
+      split = share == 0 ? (text.stream, nil) : text.split(share: share, tokenizer: tokenizer)
+    case .files(let paths):
+      let other = try TokenizedText.prepare(
+        paths, relativeTo: base, use: "validation", encoding: encoding, tokenizer: tokenizer,
+        cacheFolder: cacheFolder, progress: progress)
+      warnings += other.warnings
+      let both = Set(text.files).intersection(other.files).sorted()
+      warnings += both.map { "'\($0)' is both training and validation text" }
+      split = (text.stream, other.stream)
+    }
+    try check(split.train, "training", needed: sequenceLength + 1, sequenceLength)
+    if let held = split.validation {
+      try check(held, "validation", needed: 2, sequenceLength)
+      if held.count <= sequenceLength {
+        warnings.append(
+          "the validation text, \(held.count) ids, is shorter than a window of "
+            + "\(sequenceLength + 1)")
+      }
+    }
+    return Corpus(train: split.train, validation: split.validation, warnings: warnings)
+  }
+
+  private static func check(
+    _ stream: TokenStream, _ use: String, needed: Int, _ sequenceLength: Int
+  ) throws(DatasetError) {
+    guard stream.count < needed else { return }
+    throw .tooShort(
+      use: use, idCount: stream.count, needed: needed, sequenceLength: sequenceLength)
+  }
+}
+
+extension TokenizedText {
+  /// The text without, and only, its last max(1, round(share · n)) of n documents; of a lone
+  /// document its last round(share · n) of n ids, at least one.
+  func split(share: Double, tokenizer: Tokenizer) -> (train: TokenStream, validation: TokenStream) {
+    let count = storage.documents.count
+    if count == 1 { return splitDocument(share: share, tokenizer: tokenizer) }
+    let held = min(count - 1, max(1, Int((share * Double(count)).rounded())))
+    let records = storage.documents
+    let bytes = records[(count - held)...].reduce(0) { $0 + Int($1.byteCount) }
+    let cut = Int(records[count - held].start)
+    return (
+      TokenStream(
+        storage, ids: 0..<cut, bytes: stream.bytes - bytes, documentCount: count - held),
+      TokenStream(
+        storage, ids: cut..<storage.ids.count, bytes: bytes, documentCount: held)
+    )
+  }
+
+  private func splitDocument(
+    share: Double, tokenizer: Tokenizer
+  ) -> (train: TokenStream, validation: TokenStream) {
+    let count = storage.ids.count
+    let cut = max(0, count - max(1, Int((share * Double(count)).rounded())))
+    let bytes = min(stream.bytes, textBytes(cut..<count, tokenizer))
+    return (
+      TokenStream(storage, ids: 0..<cut, bytes: stream.bytes - bytes, documentCount: 1),
+      TokenStream(storage, ids: cut..<count, bytes: bytes, documentCount: 1)
+    )
+  }
+
+  /// Bytes of the text that ids in the middle of a document decode to: where normalisation changes
+  /// a text's length, the length after it.
+  private func textBytes(_ ids: Range<Int>, _ tokenizer: Tokenizer) -> Int {
+    var decoder = StreamingDecoder(tokenizer, continuing: true)
+    var bytes = 0
+    for start in stride(from: ids.lowerBound, to: ids.upperBound, by: 4096) {
+      let part = storage.ids[start..<min(start + 4096, ids.upperBound)]
+      bytes += decoder.append(contentsOf: part).utf8.count
+    }
+    return bytes + decoder.finish().utf8.count
+  }
+}

@@ -1,0 +1,67 @@
+import Storage
+import Tensors
+import Tokenizers
+
+/// What went wrong between text files and batches.
+public enum DatasetError: Failure {
+  /// A path of the list names no file, or a folder or pattern holds no text.
+  case noMatch(path: String, reason: String)
+  /// A file or folder that exists but can't be read.
+  case unreadable(path: String, reason: String)
+  /// A file named outright whose byte at `offset` is no text; `found` says what it is.
+  case notText(path: String, offset: Int, found: String)
+  /// JSON Lines, which are not read yet.
+  case rowsUnsupported(path: String)
+  /// A text that the tokenizer refuses.
+  case tokenizer(path: String, error: TokenizerError)
+  /// The files hold no document.
+  case noDocuments(use: String)
+  /// Fewer ids than are needed; `use` is "training" or "validation".
+  case tooShort(use: String, idCount: Int, needed: Int, sequenceLength: Int)
+  /// A share of validation documents outside 0..<1.
+  case invalidFraction(Double)
+  /// EOS is wanted of a tokenizer that has none.
+  case noEndOfSequence
+  /// A file operation failed.
+  case storage(StorageError)
+
+  public var category: FailureCategory {
+    switch self {
+    case .noMatch, .unreadable: .missingInput
+    case .notText, .rowsUnsupported, .noDocuments, .tooShort: .badData
+    case .invalidFraction, .noEndOfSequence: .usage
+    case .tokenizer(_, let error): error.category
+    case .storage(let error): error.category
+    }
+  }
+
+  public var description: String {
+    switch self {
+    case .noMatch(let path, let reason):
+      "looking for text at '\(path)': \(reason); give a text file, a folder of them or a pattern "
+        + "such as 'texts/*.txt'"
+    case .unreadable(let path, let reason):
+      "reading '\(path)': \(reason)"
+    case .notText(let path, let offset, let found):
+      "reading '\(path)': found \(found) at byte \(offset), expected UTF-8 text; convert the file, "
+        + "or leave it out"
+    case .rowsUnsupported(let path):
+      "reading '\(path)': JSONL rows are not supported yet; put the text into a plain file, with "
+        + "a document_separator between rows"
+    case .tokenizer(let path, let error):
+      "reading '\(path)': \(error)"
+    case .noDocuments(let use):
+      "preparing the \(use) text: the files hold no documents, only white space and separators"
+    case .tooShort(let use, let idCount, let needed, let sequenceLength):
+      "preparing the \(use) text: found \(idCount) ids, expected at least \(needed) for a "
+        + "sequence_length of \(sequenceLength); add text, or lower sequence_length"
+        + (use == "validation" ? ", or raise data.validation" : "")
+    case .invalidFraction(let fraction):
+      "data.validation: found \(fraction), expected a share from 0 up to, but not including, 1"
+    case .noEndOfSequence:
+      "data.append_eos: the tokenizer has no end-of-sequence piece; set append_eos to false"
+    case .storage(let error):
+      error.description
+    }
+  }
+}

@@ -1,0 +1,111 @@
+import Storage
+import Tokenizers
+
+/// The text files that a list of paths stands for, in the order they are read.
+public struct TextFiles: Sendable {
+  /// A file that a folder or pattern held, and that is left out.
+  public struct Skipped: Sendable, Hashable, CustomStringConvertible {
+    /// The file, and why it is left out.
+    public let path, reason: String
+
+    public var description: String { "skipped '\(path)': \(reason)" }
+  }
+
+  /// Paths of the files: those of one folder or pattern sorted by the bytes of their paths.
+  public private(set) var files: [String] = []
+  /// What was left out, in the order it was found.
+  public private(set) var skipped: [Skipped] = []
+  private var seen: Set<String> = []
+
+  /// Resolves files, folders (with all below; hidden names left out) and patterns (`*`, `?`,
+  /// `[a-z]`, `**`) against a base folder. Each file is read once, to see that it is text: one named
+  /// outright must be, one that is found may be skipped.
+  /// - Throws: `DatasetError.noMatch`, `.unreadable`, `.notText` or `.rowsUnsupported`.
+  public static func resolve(
+    _ paths: [String], relativeTo base: String = ""
+  ) throws(DatasetError) -> TextFiles {
+    var result = TextFiles()
+    for path in paths { try result.add(path, FolderListing.join(base, path)) }
+    return result
+  }
+
+  private mutating func add(_ written: String, _ path: String) throws(DatasetError) {
+    switch written.isEmpty ? .absent : PathKind(path) {
+    case .file: try addFile(path, named: true)
+    case .folder:
+      let trimmed = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+      try addFound(try FolderListing.files(below: trimmed), path, "the folder holds no text files")
+    case .absent:
+      guard GlobPattern.isPattern(path) else {
+        throw .noMatch(path: path, reason: "there is no such file or folder")
+      }
+      try addFound(
+        try FolderListing.files(matching: path), path, "the pattern matches no text files")
+    }
+  }
+
+  private mutating func addFound(
+    _ found: [String], _ path: String, _ reason: String
+  ) throws(DatasetError) {
+    var taken = false
+    for file in found { taken = try addFile(file, named: false) || taken }
+    guard taken else { throw .noMatch(path: path, reason: reason) }
+  }
+
+  /// Returns whether the file is text.
+  @discardableResult
+  private mutating func addFile(_ path: String, named: Bool) throws(DatasetError) -> Bool {
+    if path.hasSuffix(".jsonl") { throw .rowsUnsupported(path: path) }
+    if seen.contains(path) {
+      skipped.append(.init(path: path, reason: "it is in the list already"))
+      return true
+    }
+    let file: MappedFile
+    do {
+      file = try MappedFile(path: path)
+    } catch {
+      guard !named, case .notAFile(_, let found) = error else { throw .storage(error) }
+      skipped.append(.init(path: path, reason: "it is \(found)"))
+      return false
+    }
+    if let (offset, found) = firstNonText(file) {
+      if named { throw .notText(path: path, offset: offset, found: found) }
+      skipped.append(.init(path: path, reason: "found \(found) at byte \(offset), not text"))
+      return false
+    }
+    files.append(path)
+    seen.insert(path)
+    return true
+  }
+}
+
+/// How many bytes of a mapped file are in memory at once.
+let chunkBytes = 1 << 20
+
+/// The first byte of a file that is no text, and what it is.
+func firstNonText(_ file: MappedFile) -> (offset: Int, found: String)? {
+  var start = 0
+  while start < file.bytes.count {
+    let first = start
+    let end = min(start + chunkBytes, file.bytes.count)
+    let chunk = UnsafeRawBufferPointer(rebasing: file.bytes[start..<end])
+    let zero = chunk.firstIndex(of: 0)
+    if let invalid = firstInvalidUTF8(chunk), invalid < zero ?? chunk.count {
+      // A character that the chunk's end cuts is looked at again, whole.
+      guard invalid > 0, chunk.count - invalid < 4, end < file.bytes.count else {
+        return (start + invalid, "byte 0x\(hexadecimal(chunk[invalid]))")
+      }
+      start += invalid
+    } else if let zero {
+      return (start + zero, "a zero byte")
+    } else {
+      start = end
+    }
+    file.releasePages(first..<start)
+  }
+  return nil
+}
+
+private func hexadecimal(_ byte: UInt8) -> String {
+  ContentHash.hexadecimal(CollectionOfOne(byte)).uppercased()
+}

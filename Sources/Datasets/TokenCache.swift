@@ -1,0 +1,186 @@
+import Storage
+import Tensors
+import Tokenizers
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// How text becomes ids, beside the tokenizer.
+public struct TextEncoding: Sendable, Hashable {
+  /// What stands between the documents of a file; nil: one file is one document.
+  public var separator: String?
+  /// Put EOS behind every document.
+  public var appendEOS: Bool
+
+  public init(separator: String? = nil, appendEOS: Bool = false) {
+    self.separator = separator?.isEmpty == true ? nil : separator
+    self.appendEOS = appendEOS
+  }
+}
+
+/// Called with the bytes of text done so far and in all.
+public typealias TextProgress = (_ done: Int, _ total: Int) -> Void
+
+/// The ids of a list of text files, kept in a mapped file that is written once.
+///
+/// The file's name is a SHA-256 over all that the ids depend on: the files' contents, the tokenizer,
+/// the encoding and this format. It holds, little-endian:
+///
+///     0   "sfTokens", UInt32 format, UInt32 0
+///     16  key, 32 bytes
+///     48  UInt64 number of ids, UInt64 number of documents
+///     64  SHA-256 of all behind byte 128; zeros up to 128
+///     128 ids, Int32 each; zeros up to a multiple of 8; documents, UInt64 start and bytes each
+struct TokenCache {
+  /// Raised when the same key would have to give other bytes.
+  static let format: UInt32 = 1
+  static let magic = Array("sfTokens".utf8)
+  static let headerBytes = 128
+
+  let files: [MappedFile]
+  let tokenizer: Tokenizer
+  let encoding: TextEncoding
+  let key: [UInt8]
+  let path: String
+
+  /// Reads the files once, for the key.
+  /// - Throws: `DatasetError.storage`.
+  init(
+    _ paths: [String], tokenizer: Tokenizer, encoding: TextEncoding, folder: String
+  ) throws(DatasetError) {
+    var files: [MappedFile] = []
+    for path in paths {
+      do { files.append(try MappedFile(path: path)) } catch { throw .storage(error) }
+    }
+    self.files = files
+    self.tokenizer = tokenizer
+    self.encoding = encoding
+    key = Self.key(files, tokenizer, encoding)
+    path = FolderListing.join(folder, ContentHash.hexadecimal(key) + ".tokens")
+  }
+
+  /// The ids, from the file if it is there and sound, else encoded and written.
+  /// - Throws: `DatasetError`.
+  func load(progress: TextProgress) throws(DatasetError) -> TokenStorage {
+    if let cached = open() { return cached }
+    try makeFolder()
+    var writer = TokenCacheWriter(self)
+    try writer.write(progress: progress)
+    guard let written = open() else {
+      throw .storage(
+        .readFailed(path: path, reason: "the token cache does not read as it was written"))
+    }
+    return written
+  }
+
+  private static func key(
+    _ files: [MappedFile], _ tokenizer: Tokenizer, _ encoding: TextEncoding
+  ) -> [UInt8] {
+    let hash = ContentHash()
+    // Lengths go before contents, so that no two lists of parts read alike.
+    func add(_ number: Int) { withUnsafeBytes(of: UInt64(number).littleEndian) { hash.update($0) } }
+    hash.update(magic)
+    add(Int(format))
+    add(tokenizer.serialized.count)
+    hash.update(tokenizer.serialized)
+    add(encoding.appendEOS ? 1 : 0)
+    let separator = Array((encoding.separator ?? "").utf8)
+    add(separator.count)
+    hash.update(separator)
+    for file in files {
+      add(file.bytes.count)
+      file.forEachChunk(of: 0..<file.bytes.count) { hash.update($0) }
+    }
+    return hash.finish()
+  }
+
+  /// The stored ids, nil where there are none that can be trusted.
+  private func open() -> TokenStorage? {
+    guard let file = try? MappedFile(path: path), file.bytes.count >= Self.headerBytes else {
+      return nil
+    }
+    return withExtendedLifetime(file) { open(file) }
+  }
+
+  private func open(_ file: MappedFile) -> TokenStorage? {
+    let bytes = file.bytes
+    func number(_ offset: Int) -> Int? {
+      Int(
+        exactly: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)))
+    }
+    guard bytes[..<8].elementsEqual(Self.magic), number(8) == Int(Self.format),
+      bytes[16..<48].elementsEqual(key), let ids = number(48), let documents = number(56),
+      ids <= bytes.count / 4, documents <= bytes.count / 16,
+      Self.documentsOffset(ids: ids) + 16 * documents == bytes.count,
+      let base = bytes.baseAddress
+    else { return nil }
+    let storage = TokenStorage(
+      file,
+      ids: .init(
+        start: (base + Self.headerBytes).assumingMemoryBound(to: Int32.self), count: ids),
+      documents: .init(
+        start: (base + Self.documentsOffset(ids: ids)).assumingMemoryBound(
+          to: DocumentRecord.self), count: documents))
+    return isSound(file) && isSound(storage) ? storage : nil
+  }
+
+  /// Where documents lie behind a number of ids.
+  static func documentsOffset(ids: Int) -> Int { headerBytes + (4 * ids + 7) / 8 * 8 }
+
+  private func isSound(_ file: MappedFile) -> Bool {
+    let hash = ContentHash()
+    let vocabulary = Int32(clamping: tokenizer.vocabularySize)
+    let ids = UInt64(
+      littleEndian: file.bytes.loadUnaligned(fromByteOffset: 48, as: UInt64.self))
+    var left = Int(ids)
+    var inRange = true
+    file.forEachChunk(of: Self.headerBytes..<file.bytes.count) { chunk in
+      hash.update(chunk)
+      // An id outside the vocabulary would be read beyond the embedding.
+      let count = min(left, chunk.count / 4)
+      for index in 0..<count {
+        let id = chunk.load(fromByteOffset: 4 * index, as: Int32.self)
+        if id < 0 || id >= vocabulary { inRange = false }
+      }
+      left -= count
+    }
+    return inRange && file.bytes[64..<96].elementsEqual(hash.finish())
+  }
+
+  /// Whether documents begin at the first id and at rising ones.
+  private func isSound(_ storage: TokenStorage) -> Bool {
+    var next: UInt64 = 0
+    for document in storage.documents {
+      guard document.start >= next, document.start < storage.ids.count,
+        document.byteCount <= 1 << 48
+      else { return false }
+      next = document.start + 1
+    }
+    return storage.documents.isEmpty ? storage.ids.isEmpty : storage.documents[0].start == 0
+  }
+
+  private func makeFolder() throws(DatasetError) {
+    let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
+    for depth in folder.indices {
+      let name = folder[...depth].joined(separator: "/")
+      guard !name.isEmpty, mkdir(name, 0o777) != 0, PathKind(name) != .folder else { continue }
+      throw .storage(.cannotCreate(path: name, reason: "no folder can be made there"))
+    }
+  }
+}
+
+extension MappedFile {
+  /// Calls `body` with the chunks of `range` in turn, each out of memory afterwards.
+  func forEachChunk<Failure: Error>(
+    of range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
+  ) throws(Failure) {
+    var start = range.lowerBound
+    while start < range.upperBound {
+      let end = min(start + chunkBytes, range.upperBound)
+      try body(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+      releasePages(start..<end)
+      start = end
+    }
+  }
+}

@@ -1,0 +1,43 @@
+import Storage
+
+/// A document of a token cache, as it lies in the file.
+struct DocumentRecord {
+  /// Index of the document's first id.
+  var start: UInt64
+  /// Bytes of text it was made of.
+  var byteCount: UInt64
+}
+
+/// Ids and documents in memory that never changes: mapped from a token cache, or a copy of arrays.
+final class TokenStorage: Sendable {
+  nonisolated(unsafe) let ids: UnsafeBufferPointer<Int32>
+  nonisolated(unsafe) let documents: UnsafeBufferPointer<DocumentRecord>
+  /// Keeps a mapping alive; nil where the buffers are our own.
+  private let file: MappedFile?
+
+  init(
+    _ file: MappedFile, ids: UnsafeBufferPointer<Int32>,
+    documents: UnsafeBufferPointer<DocumentRecord>
+  ) {
+    self.file = file
+    self.ids = ids
+    self.documents = documents
+  }
+
+  init(ids: [Int32], documents: [DocumentRecord]) {
+    func copy<Element>(_ array: [Element]) -> UnsafeBufferPointer<Element> {
+      let buffer = UnsafeMutableBufferPointer<Element>.allocate(capacity: array.count)
+      _ = buffer.initialize(from: array)
+      return UnsafeBufferPointer(buffer)
+    }
+    file = nil
+    self.ids = copy(ids)
+    self.documents = copy(documents)
+  }
+
+  deinit {
+    guard file == nil else { return }
+    ids.deallocate()
+    documents.deallocate()
+  }
+}

@@ -1,0 +1,103 @@
+/// A stream of ids, documents end to end, and the windows it is cut into.
+///
+/// S sequence length. Window i holds the ids [i·S, i·S + S]: S inputs and, one place on, S targets.
+public struct TokenStream: Sendable {
+  /// Number of ids.
+  public let count: Int
+  /// Bytes of UTF-8 text that the ids stand for, for bits per byte.
+  public let bytes: Int
+  /// Number of documents that begin in the stream, or reach into it.
+  public let documentCount: Int
+
+  private let storage: TokenStorage
+  private let firstID: Int
+
+  /// A stream of given ids, for short texts and for tests.
+  /// - Parameters:
+  ///   - documentStarts: where documents begin, rising; the first need not begin at 0.
+  ///   - bytes: bytes of text behind the ids.
+  public init(ids: [Int32], documentStarts: [Int], bytes: Int) {
+    precondition(
+      zip(documentStarts, documentStarts.dropFirst()).allSatisfy { $0 < $1 }
+        && documentStarts.allSatisfy { ids.indices.contains($0) },
+      "document starts \(documentStarts) are not rising indices of \(ids.count) ids")
+    let documents = documentStarts.map { DocumentRecord(start: UInt64($0), byteCount: 0) }
+    let leading = documentStarts.first == 0 || ids.isEmpty ? 0 : 1
+    self.init(
+      TokenStorage(ids: ids, documents: documents), ids: 0..<ids.count, bytes: bytes,
+      documentCount: documents.count + leading)
+  }
+
+  init(_ storage: TokenStorage, ids: Range<Int>, bytes: Int, documentCount: Int) {
+    self.storage = storage
+    self.bytes = bytes
+    self.documentCount = documentCount
+    firstID = ids.lowerBound
+    count = ids.count
+  }
+
+  /// The id at `index`.
+  public subscript(index: Int) -> Int32 {
+    precondition(index >= 0 && index < count, "id \(index) of \(count)")
+    return storage.ids[firstID + index]
+  }
+
+  /// Number of windows.
+  /// - Parameters:
+  ///   - sequenceLength: S, at least 1.
+  ///   - includePartial: count a last window of fewer than S targets too.
+  public func windowCount(sequenceLength: Int, includePartial: Bool) -> Int {
+    precondition(sequenceLength > 0, "sequence length \(sequenceLength)")
+    let targets = max(0, count - 1)
+    let whole = targets / sequenceLength
+    return includePartial && targets % sequenceLength > 0 ? whole + 1 : whole
+  }
+
+  /// Writes window `window` into buffers of S elements each.
+  ///
+  /// Behind the end of the stream inputs are 0 and targets -1, and the padding counts as a document
+  /// of its own.
+  /// - Parameter documentStarts: for each place the place in the window where its document begins,
+  ///   0 if that was before the window.
+  public func fill(
+    window: Int, inputs: UnsafeMutableBufferPointer<Int32>,
+    targets: UnsafeMutableBufferPointer<Int32>,
+    documentStarts: UnsafeMutableBufferPointer<Int32>
+  ) {
+    let length = inputs.count
+    precondition(
+      length > 0 && targets.count == length && documentStarts.count == length,
+      "buffers of \(length), \(targets.count) and \(documentStarts.count) elements")
+    precondition(
+      window >= 0 && window < windowCount(sequenceLength: length, includePartial: true),
+      "window \(window) of length \(length) in a stream of \(count) ids")
+    let start = firstID + window * length
+    let filled = min(length, firstID + count - 1 - start)
+    var document = firstDocument(after: start)
+    var begin = 0
+    for place in 0..<filled {
+      if document < storage.documents.count, storage.documents[document].start == start + place {
+        begin = place
+        document += 1
+      }
+      inputs[place] = storage.ids[start + place]
+      targets[place] = storage.ids[start + place + 1]
+      documentStarts[place] = Int32(begin)
+    }
+    for place in filled..<length {
+      inputs[place] = 0
+      targets[place] = -1
+      documentStarts[place] = Int32(filled)
+    }
+  }
+
+  /// The first document that does not begin before `id`.
+  private func firstDocument(after id: Int) -> Int {
+    var (low, high) = (0, storage.documents.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if storage.documents[middle].start < id { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+}

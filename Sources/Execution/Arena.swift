@@ -1,0 +1,31 @@
+import Tensors
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// The one block of memory that a run's values live in, zeroed, page-aligned, of a fixed size.
+public final class Arena: @unchecked Sendable {
+  public let byteCount: Int
+  let base: UnsafeMutableRawPointer
+  private let mappedBytes: Int
+
+  /// - Throws: `ExecutionError.outOfMemory` if the system refuses.
+  public init(byteCount: Int) throws(ExecutionError) {
+    let length = max(byteCount, 1)
+    let memory = mmap(
+      nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+    guard let memory, memory != MAP_FAILED else { throw .outOfMemory(bytes: byteCount) }
+    self.byteCount = byteCount
+    base = memory
+    mappedBytes = length
+  }
+
+  /// The address `offset` bytes from the start.
+  public func address(at offset: Int) -> UnsafeMutableRawPointer {
+    precondition((0...byteCount).contains(offset), "offset \(offset) of \(byteCount)")
+    return base + offset
+  }
+
+  deinit { munmap(base, mappedBytes) }
+}

@@ -1,0 +1,38 @@
+import Tensors
+
+/// Why a program can't be run here.
+public enum ExecutionError: Failure, Equatable {
+  case libraryMissing(problem: String)
+  case instructionSetUnknown(name: String, known: [String])
+  case instructionSetUnsupported(name: String, best: String)
+  case outOfMemory(bytes: Int)
+  case threads(Int)
+  case unbound(buffer: String)
+  case unknownKernel(name: String)
+
+  public var category: FailureCategory {
+    switch self {
+    case .libraryMissing: .missingInput
+    case .instructionSetUnknown, .instructionSetUnsupported, .threads: .usage
+    case .outOfMemory: .inputOutput
+    case .unbound, .unknownKernel: .bug
+    }
+  }
+
+  public var description: String {
+    switch self {
+    case .libraryMissing(let problem):
+      "can't load OpenBLAS: \(problem); install it with 'apt-get install libopenblas0-pthread'"
+    case .instructionSetUnknown(let name, let known):
+      "SPARSEFT_ISA is '\(name)', expected one of \(known.joined(separator: ", "))"
+    case .instructionSetUnsupported(let name, let best):
+      "SPARSEFT_ISA asks for '\(name)', but this CPU has at most '\(best)'"
+    case .outOfMemory(let bytes):
+      "can't reserve \(ByteCount(bytes)) of memory for the step; "
+        + "lower run.batch_size or data.sequence_length, or train fewer tensors"
+    case .threads(let count): "\(count) threads asked for, expected 1 to 1024"
+    case .unbound(let buffer): "buffer '\(buffer)' is bound to nothing"
+    case .unknownKernel(let name): "no kernel is named '\(name)'"
+    }
+  }
+}

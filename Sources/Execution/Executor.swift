@@ -1,0 +1,194 @@
+import CKernels
+import Programs
+import Tensors
+
+/// Seconds by phase, summed over what has run since the last `reset`.
+public struct StepProfile: Hashable, Sendable {
+  public var forward = 0.0
+  public var backward = 0.0
+  public var update = 0.0
+
+  public init() {}
+
+  mutating func add(_ seconds: Double, to phase: Phase) {
+    switch phase {
+    case .forward: forward += seconds
+    case .backward: backward += seconds
+    case .update: update += seconds
+    }
+  }
+}
+
+/// Runs a program: binds every call to addresses once, then only calls kernels.
+///
+/// Not safe for use from several threads at once; the worker pool is its own affair.
+public final class Executor {
+  public let program: Program
+  public private(set) var profile = StepProfile()
+  private let arena: Arena
+  private let pool: WorkerPool
+  private let scratch: UnsafeMutableRawPointer
+  private let scratchStride: Int
+  private let addresses: [UnsafeMutableRawPointer]
+  private let calls: UnsafeMutableBufferPointer<BoundCall>
+
+  private struct BoundCall {
+    var call: sft_call
+    var function: sft_kernel
+    var items: Int
+    var grain: Int
+    var phase: Phase
+    var stage: Stage
+  }
+
+  /// Bytes that an arena needs to run these programs on that many threads.
+  public static func arenaBytes(for programs: [Program], threads: Int) -> Int {
+    let values = programs.map(\.arenaBytes).max() ?? 0
+    return aligned(values) + scratchBytes(for: programs, threads: threads)
+  }
+
+  /// The threads' scratch within `arenaBytes`.
+  public static func scratchBytes(for programs: [Program], threads: Int) -> Int {
+    threads * aligned(programs.map(\.scratchBytesPerThread).max() ?? 0)
+  }
+
+  private static func aligned(_ bytes: Int) -> Int { (bytes + 63) & ~63 }
+
+  /// - Parameters:
+  ///   - arena: at least `arenaBytes` of the program; several programs may share one.
+  ///   - bind: the address of an external buffer.
+  /// - Throws: `ExecutionError` for an external buffer that is not bound or an unknown kernel.
+  public init(
+    _ program: Program, arena: Arena, pool: WorkerPool, kernels: Kernels,
+    bind: (Buffer) -> UnsafeRawPointer?
+  ) throws(ExecutionError) {
+    self.program = program
+    self.arena = arena
+    self.pool = pool
+    scratchStride = Self.aligned(program.scratchBytesPerThread)
+    precondition(
+      Self.arenaBytes(for: [program], threads: pool.threads) <= arena.byteCount, "arena too small")
+    scratch = arena.base + (arena.byteCount - pool.threads * scratchStride)
+    var addresses: [UnsafeMutableRawPointer] = []
+    for buffer in program.buffers {
+      switch buffer.location {
+      case .arena(let offset): addresses.append(arena.base + offset)
+      case .external:
+        guard let address = bind(buffer) else { throw .unbound(buffer: buffer.name) }
+        addresses.append(UnsafeMutableRawPointer(mutating: address))
+      }
+    }
+    self.addresses = addresses
+    var bound: [BoundCall] = []
+    for call in program.calls {
+      bound.append(
+        BoundCall(
+          call: Self.bind(call, to: addresses, sgemm: kernels.sgemm),
+          function: try kernels.function(named: call.kernel), items: call.items,
+          grain: call.grain, phase: call.phase, stage: call.stage))
+    }
+    calls = .allocate(capacity: bound.count)
+    _ = calls.initialize(from: bound)
+  }
+
+  deinit { calls.deallocate() }
+
+  private static func bind(
+    _ call: KernelCall, to addresses: [UnsafeMutableRawPointer], sgemm: @escaping sft_sgemm_function
+  ) -> sft_call {
+    var bound = sft_call()
+    bound.sgemm = sgemm
+    precondition(
+      call.buffers.count <= SFT_MAX_BUFFERS
+        && call.sizes.count <= SFT_MAX_SIZES
+        && call.scalars.count <= SFT_MAX_SCALARS, call.kernel)
+    withUnsafeMutableBytes(of: &bound.buffers) { raw in
+      let slots = raw.bindMemory(to: UnsafeMutableRawPointer?.self)
+      for (slot, view) in call.buffers.enumerated() {
+        slots[slot] = view.map { addresses[$0.buffer] + $0.byteOffset }
+      }
+    }
+    withUnsafeMutableBytes(of: &bound.sizes) { raw in
+      let slots = raw.bindMemory(to: Int64.self)
+      for (slot, size) in call.sizes.enumerated() { slots[slot] = Int64(size) }
+    }
+    withUnsafeMutableBytes(of: &bound.scalars) { raw in
+      let slots = raw.bindMemory(to: Float.self)
+      for (slot, scalar) in call.scalars.enumerated() { slots[slot] = scalar }
+    }
+    return bound
+  }
+}
+
+extension Executor {
+  /// Runs the calls of one stage in order.
+  public func run(_ stage: Stage) {
+    let clock = ContinuousClock()
+    var phase = Phase.forward
+    var start = clock.now
+    for index in calls.indices where calls[index].stage == stage {
+      if calls[index].phase != phase {
+        let now = clock.now
+        profile.add((now - start).seconds, to: phase)
+        (phase, start) = (calls[index].phase, now)
+      }
+      withUnsafePointer(to: &calls[index].call) { call in
+        pool.run(
+          WorkerJob(
+            function: calls[index].function, call: call, items: calls[index].items,
+            grain: calls[index].grain, scratch: scratch, scratchStride: scratchStride))
+      }
+    }
+    profile.add((clock.now - start).seconds, to: phase)
+  }
+
+  /// Forgets the seconds so far.
+  public func resetProfile() { profile = StepProfile() }
+
+  /// The memory of a buffer as elements of a type.
+  public func elements<Element>(
+    of buffer: Int, as type: Element.Type
+  ) -> UnsafeMutableBufferPointer<Element> {
+    let count = program.buffers[buffer].byteCount / MemoryLayout<Element>.stride
+    return UnsafeMutableBufferPointer(
+      start: addresses[buffer].assumingMemoryBound(to: type), count: count)
+  }
+
+  /// The memory of the buffer of that name, or nil if the program has none.
+  public func elements<Element>(
+    named name: String, as type: Element.Type
+  ) -> UnsafeMutableBufferPointer<Element>? {
+    program.bufferIndex(named: name).map { elements(of: $0, as: type) }
+  }
+
+  /// Fills persistent buffers with what they hold before the first step.
+  ///
+  /// - Parameter readRows: writes rows of a checkpoint's tensor as f32.
+  public func initialise(
+    seed: UInt64, readRows: (String, Range<Int>, UnsafeMutablePointer<Float>) -> Void
+  ) {
+    for (index, buffer) in program.buffers.enumerated() where buffer.isPersistent {
+      let memory = elements(of: index, as: Float.self)
+      switch buffer.contents {
+      case .undefined: break
+      case .zeros: memory.update(repeating: 0)
+      case .values(let values): _ = memory.update(from: values)
+      case .checkpoint(let name, let rows):
+        if let start = memory.baseAddress { readRows(name, rows, start) }
+      case .kaimingUniform(let fanIn, let stream):
+        var random = RandomSource(seed: seed, stream: 0x4C6F_5241 &+ stream)
+        let bound = 1 / Double(fanIn).squareRoot()
+        for element in memory.indices {
+          memory[element] = Float((2 * random.uniform() - 1) * bound)
+        }
+      }
+    }
+  }
+}
+
+extension Duration {
+  /// The duration in seconds.
+  public var seconds: Double {
+    Double(components.seconds) + Double(components.attoseconds) * 1e-18
+  }
+}

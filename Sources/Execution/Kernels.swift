@@ -1,0 +1,73 @@
+import CKernels
+import COpenBLAS
+import Tensors
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// The kernels of one instruction set and the f32 product they build on.
+public struct Kernels: Sendable {
+  /// "reference", "portable", "avx2" …
+  public let instructionSet: String
+  private let functions: [String: sft_kernel]
+  let sgemm: sft_sgemm_function
+
+  /// The best kernels of this CPU, or those that `SPARSEFT_ISA` names.
+  ///
+  /// - Throws: `ExecutionError` if the name is unknown or this CPU can't run it, or if OpenBLAS
+  ///   can't be loaded.
+  public static func forThisMachine() throws(ExecutionError) -> Kernels {
+    let best = sft_isa_best()
+    guard let forced = getenv("SPARSEFT_ISA") else { return try Kernels(best) }
+    let name = String(cString: forced)
+    guard let isa = known.first(where: { String(cString: sft_isa_name($0)) == name }) else {
+      throw .instructionSetUnknown(name: name, known: known.map { String(cString: sft_isa_name($0)) })
+    }
+    guard sft_isa_supported(isa) else {
+      throw .instructionSetUnsupported(name: name, best: String(cString: sft_isa_name(best)))
+    }
+    return try Kernels(isa)
+  }
+
+  private static let known = [
+    SFT_ISA_REFERENCE, SFT_ISA_PORTABLE, SFT_ISA_AVX2, SFT_ISA_AVX512,
+  ]
+
+  /// Names of the instruction sets that this CPU can run, plainest first.
+  public static var supported: [String] {
+    known.filter(sft_isa_supported).map { String(cString: sft_isa_name($0)) }
+  }
+
+  /// The kernels of that instruction set.
+  public init(named name: String) throws(ExecutionError) {
+    guard let isa = Self.known.first(where: { String(cString: sft_isa_name($0)) == name }),
+      sft_isa_supported(isa)
+    else { throw .instructionSetUnknown(name: name, known: Self.supported) }
+    try self.init(isa)
+  }
+
+  private init(_ isa: sft_isa) throws(ExecutionError) {
+    instructionSet = String(cString: sft_isa_name(isa))
+    var count: Int64 = 0
+    let rows = sft_kernel_table(isa, &count)
+    functions = Dictionary(
+      uniqueKeysWithValues: (0..<Int(count)).map { row in
+        (String(cString: rows[row].name), rows[row].function)
+      })
+    if isa == SFT_ISA_REFERENCE {
+      sgemm = sft_sgemm_reference
+      return
+    }
+    var problem: UnsafePointer<CChar>?
+    guard let loaded = sft_openblas_sgemm(&problem) else {
+      throw .libraryMissing(problem: problem.map { String(cString: $0) } ?? "unknown reason")
+    }
+    sgemm = loaded
+  }
+
+  func function(named name: String) throws(ExecutionError) -> sft_kernel {
+    guard let function = functions[name] else { throw .unknownKernel(name: name) }
+    return function
+  }
+}

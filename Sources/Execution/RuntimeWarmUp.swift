@@ -1,0 +1,32 @@
+import Programs
+import Tensors
+
+extension Kernels {
+  /// Multiplies matrices of a usual size on every thread, so that the product library has its
+  /// packing buffers and they count in what the process holds before a run.
+  ///
+  /// - Returns: the seconds that one product took and its floating-point operations.
+  @discardableResult
+  public func warmUp(_ pool: WorkerPool) throws(ExecutionError) -> (seconds: Double, flops: Int) {
+    let (m, n, k) = (512, 1024, 1024)
+    var offset = 0
+    func buffer(_ name: String, _ count: Int) -> Buffer {
+      defer { offset += 4 * count }
+      return Buffer(
+        name: name, kind: .workspace, byteCount: 4 * count, location: .arena(offset: offset))
+    }
+    let buffers = [buffer("x", m * k), buffer("w", n * k), buffer("y", m * n)]
+    let call = KernelCall(
+      kernel: "linear_f32",
+      buffers: [BufferView(buffer: 0), BufferView(buffer: 1), nil, BufferView(buffer: 2)],
+      sizes: [m, n, k, k, k, n, 0, 1, 0], scalars: [1], items: n, grain: 16, flops: 2 * m * n * k)
+    let program = Program(
+      buffers: buffers, calls: [call], arenaBytes: offset, persistentBytes: 0)
+    let arena = try Arena(byteCount: Executor.arenaBytes(for: [program], threads: pool.threads))
+    let executor = try Executor(program, arena: arena, pool: pool, kernels: self) { _ in nil }
+    executor.run(.body)
+    executor.resetProfile()
+    executor.run(.body)
+    return (executor.profile.forward, call.flops)
+  }
+}

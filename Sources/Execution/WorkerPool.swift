@@ -1,0 +1,191 @@
+import CKernels
+import Synchronization
+import Tensors
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// The one owner of threads: slices a call's items over them, the same slices for the same count,
+/// so that results repeat exactly.
+public final class WorkerPool: Sendable {
+  /// Threads that compute, the caller's included.
+  public let threads: Int
+  private let crew: WorkerCrew
+  private let handles: [pthread_t]
+
+  /// - Throws: `ExecutionError.threads` for a count outside 1...1024 or if none can be started.
+  public init(threads: Int) throws(ExecutionError) {
+    guard (1...1024).contains(threads) else { throw .threads(threads) }
+    self.threads = threads
+    crew = WorkerCrew(threads: threads)
+    var handles: [pthread_t] = []
+    for index in 1..<threads {
+      guard let handle = WorkerSeat(crew: crew, index: index).start() else {
+        crew.stop()
+        for handle in handles { pthread_join(handle, nil) }
+        throw .threads(threads)
+      }
+      handles.append(handle)
+    }
+    self.handles = handles
+  }
+
+  deinit {
+    crew.stop()
+    for handle in handles { pthread_join(handle, nil) }
+  }
+
+  /// Runs one call on all threads and returns when it is done. Only one thread may call it at a
+  /// time.
+  package func run(_ job: WorkerJob) {
+    guard threads > 1, job.items > job.grain else {
+      job.function(job.call, 0, Int64(job.items), job.scratch)
+      return
+    }
+    crew.run(job)
+  }
+}
+
+/// One call to be sliced over the threads.
+package struct WorkerJob {
+  var function: sft_kernel
+  var call: UnsafePointer<sft_call>
+  var items: Int
+  /// Slices start at multiples of this.
+  var grain: Int
+  var scratch: UnsafeMutableRawPointer?
+  /// Bytes from one thread's scratch to the next one's.
+  var scratchStride: Int
+
+  package init(
+    function: sft_kernel, call: UnsafePointer<sft_call>, items: Int, grain: Int,
+    scratch: UnsafeMutableRawPointer?, scratchStride: Int
+  ) {
+    self.function = function
+    self.call = call
+    self.items = items
+    self.grain = grain
+    self.scratch = scratch
+    self.scratchStride = scratchStride
+  }
+
+  /// Does one thread's share.
+  func perform(share: Int, of threads: Int) {
+    let units = (items + grain - 1) / grain
+    let begin = min(items, units * share / threads * grain)
+    let end = min(items, units * (share + 1) / threads * grain)
+    guard begin < end else { return }
+    function(call, Int64(begin), Int64(end), scratch.map { $0 + share * scratchStride })
+  }
+}
+
+/// What a new thread is told.
+private final class WorkerSeat {
+  private let crew: WorkerCrew
+  private let index: Int
+
+  init(crew: WorkerCrew, index: Int) {
+    self.crew = crew
+    self.index = index
+  }
+
+  func start() -> pthread_t? {
+    let seat = Unmanaged.passRetained(self)
+    var handle = pthread_t()
+    let status = pthread_create(
+      &handle, nil,
+      { raw in
+        guard let raw else { return nil }
+        let seat = Unmanaged<WorkerSeat>.fromOpaque(raw).takeRetainedValue()
+        seat.crew.work(as: seat.index)
+        return nil
+      }, seat.toOpaque())
+    guard status == 0 else {
+      seat.release()
+      return nil
+    }
+    return handle
+  }
+}
+
+/// The state that workers share. A job is published by moving `generation`; workers spin a short
+/// while for the next one (steps are thousands of calls, microseconds apart), then sleep.
+private final class WorkerCrew: @unchecked Sendable {
+  private let threads: Int
+  private var job: WorkerJob?
+  private let generation = Atomic<Int>(0)
+  private let unfinished = Atomic<Int>(0)
+  private let sleepers = Atomic<Int>(0)
+  private let isStopping = Atomic<Bool>(false)
+  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  /// Looks before a worker sleeps; some tens of microseconds.
+  private static let spins = 20_000
+
+  init(threads: Int) {
+    self.threads = threads
+    pthread_mutex_init(mutex, nil)
+    pthread_cond_init(condition, nil)
+  }
+
+  deinit {
+    pthread_mutex_destroy(mutex)
+    pthread_cond_destroy(condition)
+    mutex.deallocate()
+    condition.deallocate()
+  }
+
+  func run(_ job: WorkerJob) {
+    self.job = job
+    unfinished.store(threads - 1, ordering: .relaxed)
+    generation.add(1, ordering: .sequentiallyConsistent)
+    wakeSleepers()
+    job.perform(share: 0, of: threads)
+    // A worker may have lost its core to another process: give way instead of burning this one.
+    var looks = 0
+    while unfinished.load(ordering: .acquiring) > 0 {
+      looks += 1
+      if looks > Self.spins { sched_yield() }
+    }
+  }
+
+  func stop() {
+    isStopping.store(true, ordering: .sequentiallyConsistent)
+    generation.add(1, ordering: .sequentiallyConsistent)
+    wakeSleepers()
+  }
+
+  func work(as index: Int) {
+    var seen = 0
+    while true {
+      seen = nextGeneration(after: seen)
+      if isStopping.load(ordering: .acquiring) { return }
+      job?.perform(share: index, of: threads)
+      unfinished.subtract(1, ordering: .releasing)
+    }
+  }
+
+  private func nextGeneration(after seen: Int) -> Int {
+    for _ in 0..<Self.spins {
+      let current = generation.load(ordering: .acquiring)
+      if current != seen { return current }
+    }
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    sleepers.add(1, ordering: .sequentiallyConsistent)
+    defer { sleepers.subtract(1, ordering: .sequentiallyConsistent) }
+    while true {
+      let current = generation.load(ordering: .sequentiallyConsistent)
+      if current != seen { return current }
+      pthread_cond_wait(condition, mutex)
+    }
+  }
+
+  private func wakeSleepers() {
+    guard sleepers.load(ordering: .sequentiallyConsistent) > 0 else { return }
+    pthread_mutex_lock(mutex)
+    pthread_cond_broadcast(condition)
+    pthread_mutex_unlock(mutex)
+  }
+}

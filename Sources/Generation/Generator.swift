@@ -1,0 +1,132 @@
+import Compilation
+import Execution
+import Graphs
+import Models
+import Programs
+import Tensors
+import Weights
+
+/// Generates tokens with a key/value cache: a program for blocks of the prompt and one for single
+/// tokens share one arena and one cache.
+public final class Generator {
+  /// Rows of the prompt that are read at a time.
+  private static let blockRows = 32
+
+  /// Tokens that the cache holds.
+  public let capacity: Int
+  private let caches: Arena
+  private let arena: Arena
+  private let block: Executor
+  private let single: Executor
+  private var position = 0
+
+  /// - Parameter capacity: tokens of prompt and continuation together.
+  public init(
+    _ weights: ModelWeights, capacity: Int, pool: WorkerPool, kernels: Kernels
+  ) throws(GenerationError) {
+    let configuration = weights.configuration
+    let model = Llama(configuration)
+    self.capacity = capacity
+    var layout = PersistentLayout()
+    var programs: [Program] = []
+    do {
+      for rows in [Self.blockRows, 1] {
+        let graph = model.traceDecoding(
+          rows: rows, capacity: capacity, elementType: weights.elementType)
+        // Inputs of the two programs differ in size: each has its own places.
+        layout = PersistentLayout()
+        programs.append(try InferenceCompiler().compile(graph, layout: &layout).program)
+      }
+    } catch {
+      throw .graph(error)
+    }
+    let cacheBytes = 4 * capacity * configuration.keyValueWidth
+    let aligned = (cacheBytes + 63) & ~63
+    do {
+      let caches = try Arena(byteCount: 2 * configuration.layers * aligned)
+      let arena = try Arena(
+        byteCount: Executor.arenaBytes(for: programs, threads: pool.threads))
+      func bind(_ buffer: Buffer) -> UnsafeRawPointer? {
+        guard let index = Self.cacheIndex(buffer.name) else { return weights.address(of: buffer) }
+        return UnsafeRawPointer(caches.address(at: index * aligned))
+      }
+      block = try Executor(
+        programs[0], arena: arena, pool: pool, kernels: kernels, bind: bind)
+      single = try Executor(
+        programs[1], arena: arena, pool: pool, kernels: kernels, bind: bind)
+      (self.caches, self.arena) = (caches, arena)
+    } catch {
+      throw .execution(error)
+    }
+  }
+
+  /// "layers[i].attention.keys" → 2i, "… .values" → 2i + 1, anything else → nil.
+  private static func cacheIndex(_ name: String) -> Int? {
+    guard name.hasPrefix("layers["), let end = name.firstIndex(of: "]"),
+      let layer = Int(name[name.index(name.startIndex, offsetBy: 7)..<end])
+    else { return nil }
+    if name.hasSuffix(".attention.keys") { return 2 * layer }
+    return name.hasSuffix(".attention.values") ? 2 * layer + 1 : nil
+  }
+
+  /// Reads the prompt, then draws tokens until `stop` holds, the cache is full or `maxTokens` came.
+  ///
+  /// - Parameters:
+  ///   - stop: a token that ends the text; it is not reported.
+  ///   - emit: gets each token as it is drawn; false ends the text.
+  /// - Returns: the number of tokens drawn and reported.
+  @discardableResult
+  public func generate(
+    prompt: [Int32], maxTokens: Int, sampler: inout Sampler, stop: (Int32) -> Bool,
+    emit: (Int32) -> Bool
+  ) throws(GenerationError) -> Int {
+    guard !prompt.isEmpty else { throw .emptyPrompt }
+    guard prompt.count <= capacity else {
+      throw .promptTooLong(tokens: prompt.count, context: capacity)
+    }
+    position = 0
+    var logits = read(prompt)
+    var count = 0
+    while count < maxTokens {
+      let token = Int32(sampler.draw(logits))
+      if stop(token) { break }
+      count += 1
+      guard emit(token), position < capacity, count < maxTokens else { break }
+      logits = run(single, [token])
+    }
+    return count
+  }
+
+  /// The two programs keep their tables in the same bytes of the arena, so each writes its own
+  /// before its turn: blocks first, single tokens from then on.
+  private func read(_ prompt: [Int32]) -> UnsafeBufferPointer<Float> {
+    var logits = UnsafeBufferPointer<Float>(start: nil, count: 0)
+    block.initialise(seed: 0) { _, _, _ in }
+    var rest = prompt[...]
+    while rest.count > 1 {
+      let rows = Array(rest.prefix(min(Self.blockRows, rest.count - 1)))
+      _ = run(block, rows)
+      rest = rest.dropFirst(rows.count)
+    }
+    single.initialise(seed: 0) { _, _, _ in }
+    if let last = rest.first { logits = run(single, [last]) }
+    return logits
+  }
+
+  /// Runs tokens behind the cache; the last one's logits. Rows that a block does not fill hold
+  /// token 0; what they leave in the cache is overwritten before anything reads it.
+  private func run(_ executor: Executor, _ tokens: [Int32]) -> UnsafeBufferPointer<Float> {
+    if let input = executor.elements(named: "tokens", as: Int32.self) {
+      for row in input.indices { input[row] = row < tokens.count ? tokens[row] : 0 }
+    }
+    executor.elements(named: "position", as: Int32.self)?[0] = Int32(position)
+    executor.run(.body)
+    position += tokens.count
+    guard let logits = executor.elements(named: "logits", as: Float.self),
+      let rows = executor.elements(named: "tokens", as: Int32.self)?.count
+    else { return UnsafeBufferPointer(start: nil, count: 0) }
+    let width = logits.count / rows
+    return UnsafeBufferPointer(
+      rebasing: logits[(tokens.count - 1) * width..<tokens.count * width])
+  }
+}

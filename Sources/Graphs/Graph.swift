@@ -1,0 +1,168 @@
+import Programs
+import Tensors
+
+/// A value's number within its graph.
+public struct ValueID: Hashable, Sendable, CustomStringConvertible {
+  public let index: Int
+  public init(_ index: Int) { self.index = index }
+  public var description: String { "%\(index)" }
+}
+
+/// Shape and element type of a value.
+public struct TensorType: Hashable, Sendable, CustomStringConvertible {
+  public let shape: Shape
+  public let elementType: ElementType
+
+  public init(_ shape: Shape, _ elementType: ElementType = .f32) {
+    self.shape = shape
+    self.elementType = elementType
+  }
+
+  /// Bytes of the elements, not counting int8's row scales.
+  public var byteCount: Int { shape.count * elementType.byteCount }
+  public var description: String { "\(elementType)\(shape)" }
+}
+
+/// A tensor of the model, or rows of one, or a factor that an adaptation adds.
+public struct Parameter: Hashable, Sendable {
+  /// Its path: `layers[3].mlp.up`, or `layers[3].mlp.up.lora_a`.
+  public var path: String
+  /// The rows of the tensor that this value holds.
+  public var rows: Range<Int>
+  /// Whether the step updates it.
+  public var isTrained: Bool
+  /// What it holds before the first step.
+  public var initial: InitialContents
+
+  public init(path: String, rows: Range<Int>, isTrained: Bool = false, initial: InitialContents) {
+    self.path = path
+    self.rows = rows
+    self.isTrained = isTrained
+    self.initial = initial
+  }
+
+  /// Path and row range: unique within a graph.
+  public var name: String { "\(path)[\(rows.lowerBound)..<\(rows.upperBound)]" }
+}
+
+/// Where a value comes from.
+public enum ValueSource: Hashable, Sendable {
+  case parameter(Parameter)
+  /// Written by the caller before each run.
+  case input(String)
+  case constant(String, [Float])
+  /// Kept from step to step: moments, gradient accumulators, caches. `kind` says which.
+  case state(String, BufferKind, InitialContents)
+  /// Bound to outside memory that the program may write: key/value caches.
+  case external(String)
+  case node(Int, result: Int)
+}
+
+/// One value: its type and origin.
+public struct Value: Sendable {
+  public var type: TensorType
+  public var source: ValueSource
+
+  public init(type: TensorType, source: ValueSource) {
+    self.type = type
+    self.source = source
+  }
+}
+
+/// One operation applied to values.
+public struct Node: Sendable {
+  /// Unique within the graph, and stable when nodes move.
+  public var id: Int
+  public var operation: any Operation
+  public var operands: [ValueID]
+  public var results: [ValueID]
+  public var phase: Phase
+  public var stage: Stage
+  /// Operands that the node overwrites. A node with any is kept for its effect.
+  public var mutates: [Int]
+}
+
+/// A computation as pure values: nodes in an order in which they can run.
+public struct Graph: Sendable {
+  public private(set) var values: [Value] = []
+  public var nodes: [Node] = []
+  /// Values that the caller reads after a run, by name.
+  public var outputs: [(name: String, value: ValueID)] = []
+  private var nextNode = 0
+
+  public init() {}
+
+  public subscript(_ id: ValueID) -> Value {
+    get { values[id.index] }
+    set { values[id.index] = newValue }
+  }
+
+  public func type(of id: ValueID) -> TensorType { values[id.index].type }
+
+  /// All values that are parameters, in order of creation.
+  public var parameters: [(value: ValueID, parameter: Parameter)] {
+    values.indices.compactMap { index in
+      guard case .parameter(let parameter) = values[index].source else { return nil }
+      return (ValueID(index), parameter)
+    }
+  }
+
+  /// Adds a value that no node produces.
+  public mutating func addSource(_ source: ValueSource, _ type: TensorType) -> ValueID {
+    values.append(Value(type: type, source: source))
+    return ValueID(values.count - 1)
+  }
+
+  /// Appends a node and returns its results. Operands that don't fit the operation are a bug of the
+  /// caller and trap with the operation's name.
+  @discardableResult
+  public mutating func add(
+    _ operation: any Operation, _ operands: [ValueID], phase: Phase = .forward,
+    stage: Stage = .body, mutates: [Int]? = nil
+  ) -> [ValueID] {
+    let node = makeNode(operation, operands, phase: phase, stage: stage, mutates: mutates)
+    nodes.append(node)
+    return node.results
+  }
+
+  /// A node with fresh results that is not yet in `nodes`: rewriting passes place it themselves.
+  public mutating func makeNode(
+    _ operation: any Operation, _ operands: [ValueID], phase: Phase, stage: Stage = .body,
+    mutates: [Int]? = nil
+  ) -> Node {
+    let types: [TensorType]
+    do {
+      types = try operation.resultTypes(operands.map { type(of: $0) })
+    } catch {
+      preconditionFailure("\(operation.name): \(error)")
+    }
+    let id = nextNode
+    nextNode += 1
+    let results = types.enumerated().map { index, type in
+      addSource(.node(id, result: index), type)
+    }
+    return Node(
+      id: id, operation: operation, operands: operands, results: results, phase: phase,
+      stage: stage, mutates: mutates ?? operation.mutatedOperands)
+  }
+}
+
+extension Graph {
+  /// For every value, the positions in `nodes` that read it.
+  public func readers() -> [[Int]] {
+    var readers = [[Int]](repeating: [], count: values.count)
+    for (position, node) in nodes.enumerated() {
+      for operand in Set(node.operands) { readers[operand.index].append(position) }
+    }
+    return readers
+  }
+
+  /// For every value, the position in `nodes` that produces it, or nil for sources.
+  public func producers() -> [Int?] {
+    var producers = [Int?](repeating: nil, count: values.count)
+    for (position, node) in nodes.enumerated() {
+      for result in node.results { producers[result.index] = position }
+    }
+    return producers
+  }
+}

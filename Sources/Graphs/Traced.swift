@@ -1,0 +1,66 @@
+import Programs
+import Tensors
+
+/// Records a forward pass: layers call operations on traced tensors, the tracer keeps the graph.
+public final class Tracer {
+  public var graph = Graph()
+  private var parameters: [String: Traced] = [:]
+  private let elementType: (String) -> ElementType
+
+  /// - Parameter elementType: how the checkpoint stores the parameter of that name.
+  public init(elementType: @escaping (String) -> ElementType = { _ in .f32 }) {
+    self.elementType = elementType
+  }
+
+  /// The model's parameter of that path; the same tensor for the same path (weight tying).
+  public func parameter(_ path: String, _ shape: Shape) -> Traced {
+    if let known = parameters[path] { return known }
+    let rows = 0..<(shape.rank > 1 ? shape[0] : shape.count)
+    let parameter = Parameter(
+      path: path, rows: rows, initial: .checkpoint(name: path, rows: rows))
+    let type = TensorType(shape, elementType(path))
+    let traced = Traced(self, graph.addSource(.parameter(parameter), type))
+    parameters[path] = traced
+    return traced
+  }
+
+  /// A value that the caller provides for each run.
+  public func input(_ name: String, _ type: TensorType) -> Traced {
+    Traced(self, graph.addSource(.input(name), type))
+  }
+
+  /// Memory outside the arena that the program may write.
+  public func external(_ name: String, _ type: TensorType) -> Traced {
+    Traced(self, graph.addSource(.external(name), type))
+  }
+
+  /// A table of numbers known when compiling.
+  public func constant(_ name: String, _ shape: Shape, _ values: [Float]) -> Traced {
+    precondition(values.count == shape.count, "constant \(name)")
+    return Traced(self, graph.addSource(.constant(name, values), TensorType(shape)))
+  }
+
+  /// Marks a value that the caller reads after a run.
+  public func output(_ name: String, _ value: Traced) {
+    graph.outputs.append((name, value.id))
+  }
+}
+
+/// A handle on a value of the graph being traced.
+public struct Traced {
+  public let tracer: Tracer
+  public let id: ValueID
+
+  public init(_ tracer: Tracer, _ id: ValueID) {
+    self.tracer = tracer
+    self.id = id
+  }
+
+  public var type: TensorType { tracer.graph.type(of: id) }
+  public var shape: Shape { type.shape }
+
+  /// Applies an operation to this and further operands.
+  public func applying(_ operation: any Operation, _ others: Traced...) -> [Traced] {
+    tracer.graph.add(operation, [id] + others.map(\.id)).map { Traced(tracer, $0) }
+  }
+}

@@ -1,0 +1,64 @@
+import Programs
+import Tensors
+
+extension Graph {
+  /// Checks what every stage of the compiler relies on; runs between stages.
+  ///
+  /// - Throws: `GraphError.invalid` with the node's name if a value is read before it is produced
+  ///   or produced twice, a type rule does not hold, a node overwrites what is read later as if it
+  ///   were unchanged, or a stage is out of order.
+  public func verify() throws(GraphError) {
+    var available = values.map { value in
+      if case .node = value.source { false } else { true }
+    }
+    var overwritten = Set<ValueID>()
+    var lastStage = 0
+    for node in nodes {
+      let name = "\(node.id) \(node.operation.name)"
+      func fail(_ problem: String) -> GraphError { .invalid(node: name, problem: problem) }
+      for operand in node.operands where !available[operand.index] {
+        throw fail("reads \(operand) before it is produced")
+      }
+      for operand in node.operands where overwritten.contains(operand) {
+        if case .parameter = self[operand].source {
+          throw fail("reads \(operand) after its update")
+        }
+      }
+      try verifyTypes(of: node, named: name)
+      for index in node.mutates {
+        guard node.operands.indices.contains(index) else { throw fail("mutates no operand") }
+        switch self[node.operands[index]].source {
+        case .parameter(let parameter) where parameter.isTrained:
+          overwritten.insert(node.operands[index])
+        case .state, .external, .input: break
+        default: throw fail("overwrites \(node.operands[index]), which is not state")
+        }
+      }
+      for result in node.results {
+        guard case .node(node.id, _) = self[result].source, !available[result.index] else {
+          throw fail("produces \(result) twice")
+        }
+        available[result.index] = true
+      }
+      let stage = Stage.allCases.firstIndex(of: node.stage) ?? 0
+      guard stage >= lastStage else { throw fail("stage \(node.stage) comes too late") }
+      lastStage = stage
+    }
+    for output in outputs where !available[output.value.index] {
+      throw .invalid(node: "output \(output.name)", problem: "is not produced")
+    }
+  }
+
+  private func verifyTypes(of node: Node, named name: String) throws(GraphError) {
+    let expected: [TensorType]
+    do {
+      expected = try node.operation.resultTypes(node.operands.map { type(of: $0) })
+    } catch {
+      throw .invalid(node: name, problem: "\(error)")
+    }
+    let found = node.results.map { type(of: $0) }
+    guard expected == found else {
+      throw .invalid(node: name, problem: "results are \(found), the type rule says \(expected)")
+    }
+  }
+}

@@ -1,0 +1,58 @@
+import Graphs
+import Operations
+import Tensors
+
+// Letters: N = B·T tokens, D width, H hidden width, V vocabulary.
+
+/// A linear map x·Wᵀ (+ b) named by its path.
+struct LinearLayer {
+  let path: String
+  let inputs: Int
+  let outputs: Int
+  var hasBias = false
+
+  func callAsFunction(_ x: Traced) -> Traced {
+    let weight = x.tracer.parameter(path, [outputs, inputs])  // [O, I]
+    guard hasBias else { return x.applying(Linear(), weight)[0] }
+    let bias = x.tracer.parameter(path + ".bias", [outputs])
+    return x.applying(Linear(hasBias: true), weight, bias)[0]  // [N, O]
+  }
+}
+
+/// Root-mean-square normalisation with a gain named by its path.
+struct RMSNormLayer {
+  let path: String
+  let width: Int
+  let epsilon: Double
+
+  func callAsFunction(_ x: Traced) -> Traced {
+    let gain = x.tracer.parameter(path, [width])
+    return x.applying(RMSNorm(epsilon: Float(epsilon)), gain)[0]
+  }
+}
+
+/// A table with a row for each piece of the vocabulary.
+struct EmbeddingLayer {
+  let path: String
+  let vocabularySize: Int
+  let width: Int
+
+  func callAsFunction(_ tokens: Traced) -> Traced {
+    let table = tokens.tracer.parameter(path, [vocabularySize, width])
+    return tokens.applying(Embedding(), table)[0]  // [N, D]
+  }
+}
+
+/// Residual connections read as sums.
+func + (left: Traced, right: Traced) -> Traced { left.applying(Add(), right)[0] }
+
+/// The MLP of a block: down(silu(gate(x)) · up(x)).
+struct GatedMLP {
+  let gate: LinearLayer
+  let up: LinearLayer
+  let down: LinearLayer
+
+  func callAsFunction(_ x: Traced) -> Traced {
+    down(gate(x).applying(SwiGLU(), up(x))[0])  // [N, H] → [N, D]
+  }
+}

@@ -1,0 +1,139 @@
+import Graphs
+import Programs
+import Tensors
+
+// Letters: N = B·T tokens in windows of T, Hq query heads, Hkv key/value heads, hw head width.
+
+/// How attention's heads are laid out, shared by the forward and backward operation.
+public struct AttentionLayout: Hashable, Sendable {
+  /// T: tokens of a window.
+  public var tokens: Int
+  public var queryHeads: Int
+  public var keyValueHeads: Int
+  public var headWidth: Int
+
+  public init(tokens: Int, queryHeads: Int, keyValueHeads: Int, headWidth: Int) {
+    self.tokens = tokens
+    self.queryHeads = queryHeads
+    self.keyValueHeads = keyValueHeads
+    self.headWidth = headWidth
+  }
+
+  /// Scores are divided by √hw (Vaswani et al. 2017, eq. 1).
+  var scale: Float { 1 / Float(headWidth).squareRoot() }
+  var queryWidth: Int { queryHeads * headWidth }
+  var keyValueWidth: Int { keyValueHeads * headWidth }
+  /// Query rows whose scores are in scratch at a time.
+  var tile: Int { min(tokens, 64) }
+
+  var sizes: [Int] {
+    [
+      tokens, queryHeads, keyValueHeads, headWidth, queryWidth, keyValueWidth, keyValueWidth,
+      queryWidth, tile,
+    ]
+  }
+
+  /// Multiply-adds of one product over the tokens that a causal mask leaves, for N rows.
+  func productFlops(rows: Int) -> Int { rows * queryHeads * headWidth * (tokens + 1) }
+}
+
+/// Causal self-attention within documents, scores never kept (Dao et al. 2022).
+///
+///     s_tj = q_t·k_j / √hw  for start_t ≤ j ≤ t        o_t = Σ_j softmax(s_t)_j · v_j
+///
+/// Operands: q [N, Hq·hw], k, v [N, Hkv·hw], document starts int32 [N].
+/// Results: o [N, Hq·hw], log-sum-exp [N/T, Hq, T] (kept for the pullback).
+/// Pullback, with P computed again: dv = Pᵀ·do, dP = do·vᵀ, ds = P·(dP − rowsum(do·o)),
+/// dq = ds·k/√hw, dk = dsᵀ·q/√hw; a key/value head sums over its query heads.
+public struct Attention: DifferentiableOperation, LowerableOperation {
+  public var layout: AttentionLayout
+
+  public init(layout: AttentionLayout) { self.layout = layout }
+
+  public var name: String { "attention" }
+  public var attributes: [(String, String)] {
+    [
+      ("heads", "\(layout.queryHeads)/\(layout.keyValueHeads)"), ("width", "\(layout.headWidth)"),
+      ("tokens", "\(layout.tokens)"),
+    ]
+  }
+
+  public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
+    try TypeRule.count(operands, 4)
+    try TypeRule.matrix(operands, 0, columns: layout.queryWidth)
+    let rows = operands[0].shape[0]
+    try TypeRule.require(operands, 1, TensorType([rows, layout.keyValueWidth]))
+    try TypeRule.require(operands, 2, operands[1])
+    try TypeRule.require(operands, 3, TensorType([rows], .int32))
+    guard rows % layout.tokens == 0 else {
+      throw .operandType(index: 0, found: operands[0], expected: "whole windows")
+    }
+    return [operands[0], TensorType([rows / layout.tokens, layout.queryHeads, layout.tokens])]
+  }
+
+  public func flops(_ operands: [TensorType]) -> Int {
+    2 * layout.productFlops(rows: operands[0].shape[0])
+  }
+
+  public func pullback(
+    of node: Node, gradients: [ValueID?], wanted: [Bool], in graph: inout Graph
+  ) -> [ValueID?] {
+    guard let dOutput = gradients[0] else { return [nil, nil, nil, nil] }
+    let operation = AttentionGradient(layout: layout, wanted: Array(wanted[0..<3]))
+    let operands = node.operands + node.results + [dOutput]
+    var results = graph.add(operation, operands, phase: .backward)[...]
+    return (0..<4).map { $0 < 3 && wanted[$0] ? results.popFirst() : nil }
+  }
+
+  public func lower(into lowering: inout Lowering) {
+    let rows = lowering.operandTypes[0].shape[0]
+    lowering.emit(
+      "attention", lowering.operands + lowering.results, sizes: layout.sizes,
+      scalars: [layout.scale], items: rows / layout.tokens * layout.queryHeads,
+      scratchBytes: 4 * layout.tile * layout.tokens, flops: flops(lowering.operandTypes))
+  }
+}
+
+/// The gradient of `Attention`. Operands: q, k, v, starts, o, log-sum-exp, do.
+/// Results: dq, dk, dv as wanted, in this order.
+public struct AttentionGradient: LowerableOperation {
+  public var layout: AttentionLayout
+  /// Whether dq, dk, dv are wanted.
+  public var wanted: [Bool]
+
+  public init(layout: AttentionLayout, wanted: [Bool]) {
+    self.layout = layout
+    self.wanted = wanted
+  }
+
+  public var name: String { "attention_gradient" }
+  public var attributes: [(String, String)] {
+    [("wanted", zip(["q", "k", "v"], wanted).filter(\.1).map(\.0).joined())]
+  }
+
+  public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
+    try TypeRule.count(operands, 7)
+    try TypeRule.matrix(operands, 0, columns: layout.queryWidth)
+    try TypeRule.require(operands, 4, operands[0])
+    try TypeRule.require(operands, 6, operands[0])
+    return (0..<3).filter { wanted[$0] }.map { operands[$0] }
+  }
+
+  /// Scores again, dP, and each wanted product.
+  public func flops(_ operands: [TensorType]) -> Int {
+    let needsScoreGradient = wanted[0] || wanted[1]
+    let products = 1 + (needsScoreGradient ? 1 : 0) + wanted.filter { $0 }.count
+    return products * layout.productFlops(rows: operands[0].shape[0])
+  }
+
+  public func lower(into lowering: inout Lowering) {
+    var results = lowering.results[...]
+    let gradients = wanted.map { $0 ? results.popFirst() : nil }
+    let rows = lowering.operandTypes[0].shape[0]
+    lowering.emit(
+      "attention_gradient", lowering.operands + gradients, sizes: layout.sizes,
+      scalars: [layout.scale], items: rows / layout.tokens * layout.keyValueHeads,
+      scratchBytes: 4 * (2 * layout.tile * layout.tokens + layout.tile),
+      flops: flops(lowering.operandTypes))
+  }
+}

@@ -1,0 +1,68 @@
+import Graphs
+import Programs
+import Tensors
+
+/// Sum of two values of one type: c = a + b. Pullback: both get dc.
+public struct Add: DifferentiableOperation, LowerableOperation {
+  public init() {}
+
+  public var name: String { "add" }
+  public var inPlacePairs: [(operand: Int, result: Int)] { [(0, 0), (1, 0)] }
+
+  public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
+    try TypeRule.count(operands, 2)
+    try TypeRule.require(operands, 1, operands[0])
+    return [operands[0]]
+  }
+
+  public func pullback(
+    of node: Node, gradients: [ValueID?], wanted: [Bool], in graph: inout Graph
+  ) -> [ValueID?] {
+    wanted.map { $0 ? gradients[0] : nil }
+  }
+
+  public func lower(into lowering: inout Lowering) {
+    lowering.emit(
+      "add", lowering.operands + lowering.results, items: lowering.operandTypes[0].shape.count,
+      grain: Grain.elements)
+  }
+}
+
+/// Adds a micro-batch's gradient to its accumulator: a += g. Operands: a (overwritten), g.
+public struct AccumulateGradient: LowerableOperation {
+  public init() {}
+
+  public var name: String { "accumulate_gradient" }
+  public var mutatedOperands: [Int] { [0] }
+
+  public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
+    try TypeRule.count(operands, 2)
+    try TypeRule.require(operands, 1, operands[0])
+    return []
+  }
+
+  public func lower(into lowering: inout Lowering) {
+    lowering.emit(
+      "add", lowering.operands + [lowering.operands[0]],
+      items: lowering.operandTypes[0].shape.count, grain: Grain.elements)
+  }
+}
+
+/// Sets a value to zero. Operand: the value (overwritten).
+public struct Clear: LowerableOperation {
+  public init() {}
+
+  public var name: String { "clear" }
+  public var mutatedOperands: [Int] { [0] }
+
+  public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
+    try TypeRule.count(operands, 1)
+    return []
+  }
+
+  public func lower(into lowering: inout Lowering) {
+    lowering.emit(
+      "fill", lowering.operands, scalars: [0], items: lowering.operandTypes[0].shape.count,
+      grain: Grain.elements)
+  }
+}

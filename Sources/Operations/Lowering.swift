@@ -1,0 +1,102 @@
+import Graphs
+import Programs
+import Tensors
+
+/// An operation that can say which kernels compute it.
+public protocol LowerableOperation: Operation {
+  /// Bytes of scratch buffers in the arena that live for this node only (a chunk of logits).
+  func temporaries(_ operands: [TensorType]) -> [Int]
+  /// Emits the kernel calls of one node.
+  func lower(into lowering: inout Lowering)
+}
+
+extension LowerableOperation {
+  public func temporaries(_ operands: [TensorType]) -> [Int] { [] }
+}
+
+/// A node on its way to kernel calls: where its operands and results are, and the calls so far.
+public struct Lowering {
+  public let node: Node
+  public let operandTypes: [TensorType]
+  public let operands: [BufferView]
+  /// Row scales of int8 operands.
+  public let scales: [BufferView?]
+  public let results: [BufferView]
+  public let temporaries: [BufferView]
+  public private(set) var calls: [KernelCall] = []
+
+  public init(
+    node: Node, operandTypes: [TensorType], operands: [BufferView], scales: [BufferView?],
+    results: [BufferView], temporaries: [BufferView]
+  ) {
+    self.node = node
+    self.operandTypes = operandTypes
+    self.operands = operands
+    self.scales = scales
+    self.results = results
+    self.temporaries = temporaries
+  }
+
+  /// Appends a call; phase and stage are the node's.
+  public mutating func emit(
+    _ kernel: String, _ buffers: [BufferView?], sizes: [Int] = [], scalars: [Float] = [],
+    items: Int, grain: Int = 1, scratchBytes: Int = 0, flops: Int = 0
+  ) {
+    guard items > 0 else { return }
+    calls.append(
+      KernelCall(
+        kernel: kernel, buffers: buffers, sizes: sizes, scalars: scalars, items: items,
+        grain: grain, scratchBytes: scratchBytes, flops: flops, phase: node.phase,
+        stage: node.stage))
+  }
+
+  /// Copies the value to accumulate on into the result, unless they share their place.
+  public mutating func copyInitial(_ initial: BufferView, to result: BufferView, count: Int) {
+    guard initial != result else { return }
+    emit("copy", [initial, result], items: count, grain: Grain.elements)
+  }
+}
+
+/// Smallest pieces that are worth a thread of their own, in work items.
+public enum Grain {
+  /// Elementwise work.
+  public static let elements = 4096
+  /// Columns of a matrix product or a column sum: whole vector registers.
+  public static let columns = 16
+  /// Rows of a matrix product.
+  public static let rows = 16
+}
+
+/// Checks that the type rules of operations share.
+enum TypeRule {
+  static func count(_ operands: [TensorType], _ expected: Int) throws(GraphError) {
+    guard operands.count == expected else {
+      throw .operandCount(found: operands.count, expected: "\(expected)")
+    }
+  }
+
+  static func require(
+    _ operands: [TensorType], _ index: Int, _ expected: TensorType
+  ) throws(GraphError) {
+    guard operands[index] == expected else {
+      throw .operandType(index: index, found: operands[index], expected: "\(expected)")
+    }
+  }
+
+  static func matrix(
+    _ operands: [TensorType], _ index: Int, columns: Int? = nil, weight: Bool = false
+  ) throws(GraphError) {
+    let type = operands[index]
+    let element = type.elementType == .f32 || (weight && type.elementType != .int32)
+    guard type.shape.rank == 2, element, columns == nil || type.shape.columns == columns else {
+      let width = columns.map(String.init) ?? "n"
+      throw .operandType(index: index, found: type, expected: "a matrix [m, \(width)]")
+    }
+  }
+}
+
+/// An operation whose weight may come in parts of consecutive rows.
+public protocol PartitionedOperation: Operation {
+  /// The same operation with its weight in one more part.
+  func withOneMorePart() -> any Operation
+}

@@ -1,0 +1,68 @@
+import Graphs
+import Programs
+import Tensors
+
+/// Gated activation of the MLP (Shazeer 2020, eq. 5): s = silu(g) · u, silu(g) = g / (1 + e^−g).
+///
+/// Operands: g, u [N, H]. Result: s [N, H].
+/// Pullback: dg = ds·u·silu'(g), du = ds·silu(g), computed again from g and u.
+public struct SwiGLU: DifferentiableOperation, LowerableOperation {
+  public init() {}
+
+  public var name: String { "swiglu" }
+  public var isCheap: Bool { true }
+  public var inPlacePairs: [(operand: Int, result: Int)] { [(0, 0), (1, 0)] }
+
+  public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
+    try TypeRule.count(operands, 2)
+    try TypeRule.require(operands, 1, operands[0])
+    return [operands[0]]
+  }
+
+  public func pullback(
+    of node: Node, gradients: [ValueID?], wanted: [Bool], in graph: inout Graph
+  ) -> [ValueID?] {
+    guard let ds = gradients[0] else { return [nil, nil] }
+    let operation = SwiGLUGradient(wantsGate: wanted[0], wantsUp: wanted[1])
+    let results = graph.add(operation, node.operands + [ds], phase: .backward)
+    return [wanted[0] ? results.first : nil, wanted[1] ? results.last : nil]
+  }
+
+  public func lower(into lowering: inout Lowering) {
+    lowering.emit(
+      "swiglu", [lowering.operands[0], lowering.operands[1], lowering.results[0]],
+      items: lowering.operandTypes[0].shape.count, grain: Grain.elements)
+  }
+}
+
+/// The gradient of `SwiGLU`. Operands: g, u, ds [N, H]. Results: dg and du as wanted, in this order.
+public struct SwiGLUGradient: LowerableOperation {
+  public var wantsGate: Bool
+  public var wantsUp: Bool
+
+  public init(wantsGate: Bool, wantsUp: Bool) {
+    self.wantsGate = wantsGate
+    self.wantsUp = wantsUp
+  }
+
+  public var name: String { "swiglu_gradient" }
+  public var inPlacePairs: [(operand: Int, result: Int)] {
+    wantsGate && wantsUp ? [(0, 0), (1, 1)] : [(2, 0)]
+  }
+
+  public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
+    try TypeRule.count(operands, 3)
+    try TypeRule.require(operands, 1, operands[0])
+    try TypeRule.require(operands, 2, operands[0])
+    return Array(repeating: operands[0], count: (wantsGate ? 1 : 0) + (wantsUp ? 1 : 0))
+  }
+
+  public func lower(into lowering: inout Lowering) {
+    lowering.emit(
+      "swiglu_gradient",
+      lowering.operands + [
+        wantsGate ? lowering.results.first : nil, wantsUp ? lowering.results.last : nil,
+      ],
+      items: lowering.operandTypes[0].shape.count, grain: Grain.elements)
+  }
+}

@@ -1,0 +1,82 @@
+import Tensors
+
+/// What a buffer is for; memory plans are reported by this.
+public enum BufferKind: String, Codable, Sendable, CaseIterable {
+  /// A frozen weight, read where the checkpoint is mapped.
+  case weight
+  /// A trained parameter: an f32 copy in the arena.
+  case parameter
+  /// Gradients of parameters.
+  case gradient
+  /// Moments and other optimizer state.
+  case optimizer
+  /// Values of the forward and backward passes.
+  case activation
+  /// Token ids, positions and scalars that the caller writes before a step.
+  case input
+  /// Tables that depend on the configuration only.
+  case constant
+  /// Scratch of one operation, dead when it ends.
+  case workspace
+}
+
+/// Where a buffer's bytes are.
+public enum BufferLocation: Hashable, Codable, Sendable {
+  /// Bytes from the arena's start; 64-byte aligned.
+  case arena(offset: Int)
+  /// Bound by name before the program runs; never written by it unless it is a cache.
+  case external
+}
+
+/// What a buffer holds before the first step.
+public enum InitialContents: Hashable, Codable, Sendable {
+  case undefined
+  case zeros
+  /// Rows of a checkpoint's tensor, widened to f32.
+  case checkpoint(name: String, rows: Range<Int>)
+  /// Uniform in ±1/√fanIn: Kaiming's rule with a = √5, as PEFT initialises A (He et al. 2015).
+  case kaimingUniform(fanIn: Int, stream: UInt64)
+  case values([Float])
+}
+
+/// A numbered piece of memory. Its number is its index in `Program.buffers`.
+public struct Buffer: Hashable, Codable, Sendable {
+  /// A parameter's name, an input's name, or a label for people.
+  public var name: String
+  public var kind: BufferKind
+  public var byteCount: Int
+  public var location: BufferLocation
+  /// Keeps its contents from one run to the next.
+  public var isPersistent: Bool
+  public var contents: InitialContents
+
+  public init(
+    name: String, kind: BufferKind, byteCount: Int, location: BufferLocation,
+    isPersistent: Bool = false, contents: InitialContents = .undefined
+  ) {
+    self.name = name
+    self.kind = kind
+    self.byteCount = byteCount
+    self.location = location
+    self.isPersistent = isPersistent
+    self.contents = contents
+  }
+}
+
+/// A place inside a buffer.
+public struct BufferView: Hashable, Codable, Sendable {
+  public var buffer: Int
+  public var byteOffset: Int
+
+  public init(buffer: Int, byteOffset: Int = 0) {
+    self.buffer = buffer
+    self.byteOffset = byteOffset
+  }
+
+  public func advanced(byBytes bytes: Int) -> BufferView {
+    BufferView(buffer: buffer, byteOffset: byteOffset + bytes)
+  }
+
+  /// The view `count` f32 elements further on.
+  public func advanced(byFloats count: Int) -> BufferView { advanced(byBytes: 4 * count) }
+}

@@ -1,0 +1,56 @@
+import Tensors
+
+/// A compiled step: a flat list of kernel calls over numbered buffers with fixed places.
+///
+/// Plain data: printable, comparable and Codable, and nothing in it needs the compiler to run.
+public struct Program: Hashable, Codable, Sendable {
+  public var buffers: [Buffer]
+  public var calls: [KernelCall]
+  /// Bytes of the arena, persistent buffers first.
+  public var arenaBytes: Int
+  /// Bytes at the arena's start that keep their contents from run to run.
+  public var persistentBytes: Int
+
+  public init(buffers: [Buffer], calls: [KernelCall], arenaBytes: Int, persistentBytes: Int) {
+    self.buffers = buffers
+    self.calls = calls
+    self.arenaBytes = arenaBytes
+    self.persistentBytes = persistentBytes
+  }
+
+  /// Scratch that each thread needs: the most that any call asks for, in bytes.
+  public var scratchBytesPerThread: Int { calls.map(\.scratchBytes).max() ?? 0 }
+
+  /// Floating-point operations of one micro-batch, without the per-step calls.
+  public var bodyFlops: Int { calls.reduce(0) { $1.stage == .body ? $0 + $1.flops : $0 } }
+
+  /// The first buffer of that name, or nil.
+  public func bufferIndex(named name: String) -> Int? {
+    buffers.firstIndex { $0.name == name }
+  }
+}
+
+extension Program: CustomStringConvertible {
+  /// The program as text, one buffer or call a line; equal programs print equally.
+  public var description: String {
+    var lines = ["program: arena \(arenaBytes) bytes, \(persistentBytes) of them persistent"]
+    for (index, buffer) in buffers.enumerated() {
+      let place =
+        switch buffer.location {
+        case .arena(let offset): "arena+\(offset)"
+        case .external: "external"
+        }
+      lines.append("  b\(index) \(buffer.kind) \(buffer.name) \(buffer.byteCount) bytes \(place)")
+    }
+    for call in calls {
+      let operands = call.buffers.map { view in
+        guard let view else { return "-" }
+        return view.byteOffset == 0 ? "b\(view.buffer)" : "b\(view.buffer)+\(view.byteOffset)"
+      }
+      var line = "  \(call.stage) \(call.phase) \(call.kernel)(\(operands.joined(separator: ", ")))"
+      line += " sizes \(call.sizes) scalars \(call.scalars) items \(call.items)/\(call.grain)"
+      lines.append(line)
+    }
+    return lines.joined(separator: "\n")
+  }
+}

@@ -1,0 +1,130 @@
+import Storage
+
+/// Low-rank adaptation (Hu et al. 2021): W + (alpha / rank) · B · A beside a frozen W.
+public struct LoRARecipe: Hashable, Sendable, RecipeSection {
+  /// Columns of B and rows of A.
+  public var rank: Int
+  /// The product is scaled by alpha / rank.
+  public var alpha: Double
+  public var targets: LoRATargets
+
+  public init(rank: Int = 8, alpha: Double = 16, targets: LoRATargets = .allLinear) {
+    self.rank = rank
+    self.alpha = alpha
+    self.targets = targets
+  }
+
+  /// alpha / rank.
+  public var scale: Double { alpha / Double(rank) }
+
+  mutating func visit(_ fields: RecipeFields) {
+    fields("rank", &rank, .integer(1...4096))
+    fields("alpha", &alpha, .number(Interval(lower: 0, upper: 65536, includesLower: false)))
+    fields("targets", &targets, .loraTargets)
+  }
+}
+
+/// The linear maps of a block, by their last name.
+public enum LinearKind: String, Hashable, Sendable, CaseIterable {
+  case query, key, value, output, gate, up, down
+
+  /// As tensor names spell it: "attention.query", "mlp.up".
+  public var name: String {
+    switch self {
+    case .query, .key, .value, .output: "attention.\(rawValue)"
+    case .gate, .up, .down: "mlp.\(rawValue)"
+    }
+  }
+}
+
+/// Which linear maps get low-rank factors.
+public enum LoRATargets: Hashable, Sendable {
+  /// All seven of every block.
+  case allLinear
+  /// Query, key, value and output of every block.
+  case attention
+  /// Query and value of every block, as in the paper.
+  case queryValue
+  /// Kinds and patterns, at least one.
+  case list([LoRATarget])
+
+  /// The targets as patterns over tensor names.
+  public var patterns: [TensorPattern] {
+    switch self {
+    case .allLinear: LinearKind.allCases.compactMap(\.pattern)
+    case .attention: [.query, .key, .value, .output].compactMap(\LinearKind.pattern)
+    case .queryValue: [.query, .value].compactMap(\LinearKind.pattern)
+    case .list(let targets): targets.compactMap(\.pattern)
+    }
+  }
+
+  /// Whether the tensor of this name gets factors.
+  public func matches(_ name: String) -> Bool { patterns.contains { $0.matches(name) } }
+}
+
+/// An entry of a list of targets.
+public enum LoRATarget: Hashable, Sendable {
+  /// One kind of linear map in every block.
+  case kind(LinearKind)
+  case pattern(TensorPattern)
+
+  /// The entry as a pattern over tensor names.
+  public var pattern: TensorPattern? {
+    switch self {
+    case .kind(let kind): kind.pattern
+    case .pattern(let pattern): pattern
+    }
+  }
+
+  /// As recipes spell it.
+  public var text: String {
+    switch self {
+    case .kind(let kind): kind.rawValue
+    case .pattern(let pattern): pattern.text
+    }
+  }
+}
+
+extension LinearKind {
+  /// The kind in every layer; never nil, since the names are patterns by construction.
+  fileprivate var pattern: TensorPattern? { try? TensorPattern(parse: "layers[*].\(name)") }
+}
+
+extension RecipeKind<LoRATargets> {
+  /// A word, or a list of kinds and patterns.
+  static var loraTargets: RecipeKind {
+    let words: [(String, LoRATargets)] = [
+      ("all_linear", .allLinear), ("attention", .attention), ("qv", .queryValue),
+    ]
+    let word = leaf(
+      "'all_linear', 'attention', 'qv' or a list of kinds or patterns", words: words.map(\.0),
+      { json in words.first { $0.0 == json.string }?.1 },
+      write: { targets in .string(words.first { $0.1 == targets }?.0 ?? "") })
+    let list = RecipeKind<[LoRATarget]>.list(.loraTarget, minimum: 1)
+    return RecipeKind(
+      expected: word.expected,
+      read: { json, keyPath, context in
+        json.array == nil
+          ? word.read(json, keyPath, context) : list.read(json, keyPath, context).map { .list($0) }
+      },
+      write: { if case .list(let targets) = $0 { list.write(targets) } else { word.write($0) } })
+  }
+}
+
+extension RecipeKind<LoRATarget> {
+  /// A kind's word, or a pattern. A lone word that is neither a kind nor a tensor is a slip.
+  static var loraTarget: RecipeKind {
+    let kinds = LinearKind.allCases.map(\.rawValue)
+    let word = leaf(
+      "one of \(kinds.map { "'\($0)'" }.joined(separator: ", ")) or a pattern", words: kinds,
+      { $0.string.flatMap { LinearKind(rawValue: $0) }.map { .kind($0) } },
+      write: { .string($0.text) })
+    return RecipeKind(
+      expected: word.expected,
+      read: { json, keyPath, context in
+        guard let text = json.string, text == "head" || text.contains(where: { "[.*".contains($0) })
+        else { return word.read(json, keyPath, context) }
+        return TensorPattern.read(text, at: keyPath, context).map { .pattern($0) }
+      }, write: word.write)
+  }
+}

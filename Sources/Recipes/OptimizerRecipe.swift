@@ -1,0 +1,119 @@
+import Storage
+
+/// The update rule.
+public struct OptimizerRecipe: Hashable, Sendable {
+  /// Rules a recipe can name.
+  public enum Rule: String, Hashable, Sendable, CaseIterable {
+    /// Adam with decoupled weight decay (Loshchilov & Hutter 2019).
+    case adamw
+    /// Stochastic gradient descent with momentum.
+    case sgd
+  }
+
+  public var type: Rule = .adamw
+  public var learningRate: LearningRate = .auto
+  /// AdamW only: decay of the first and second moment.
+  public var betas: Betas = Betas(first: 0.9, second: 0.95)
+  /// AdamW only: added to the root of the second moment.
+  public var epsilon: Double = 1e-8
+  /// SGD only; 0 keeps no state.
+  public var momentum: Double = 0
+  public var weightDecay: Double = 0
+  /// Gradients longer than this norm, over all trained tensors, are shortened to it; nil never.
+  public var clipNorm: Double? = 1
+
+  public init(type: Rule = .adamw) { self.type = type }
+}
+
+/// A fixed learning rate, or one found by calibration before training.
+public enum LearningRate: Hashable, Sendable {
+  case auto
+  case fixed(Double)
+}
+
+/// AdamW's decay of the first and second moment, each in [0, 1).
+public struct Betas: Hashable, Sendable {
+  public let first: Double
+  public let second: Double
+
+  public init(first: Double, second: Double) {
+    self.first = first
+    self.second = second
+  }
+}
+
+extension OptimizerRecipe: RecipeSection {
+  mutating func visit(_ fields: RecipeFields) {
+    let nonNegative = Interval(lower: 0, upper: 1e6)
+    let decay = Interval(lower: 0, upper: 1, includesUpper: false)
+    if !fields("type", &type, .choice()) { fields.ignoreRest() }
+    fields("learning_rate", &learningRate, .learningRate)
+    switch type {
+    case .adamw:
+      fields("betas", &betas, .betas)
+      fields("epsilon", &epsilon, .number(Interval(lower: 0, upper: 1, includesLower: false)))
+    case .sgd:
+      fields("momentum", &momentum, .number(decay))
+    }
+    fields("weight_decay", &weightDecay, .number(nonNegative))
+    let positive = Interval(lower: 0, upper: 1e6, includesLower: false)
+    fields("clip_norm", &clipNorm, .optional(.number(positive)))
+    fields.variants(of: "type", current: type.rawValue) { [type] in
+      Rule.allCases.filter { $0 != type }.map { ($0.rawValue, OptimizerRecipe(type: $0).keys) }
+    }
+  }
+}
+
+extension RecipeKind<LearningRate> {
+  static var learningRate: RecipeKind {
+    let interval = Interval(lower: 0, upper: 10, includesLower: false)
+    return leaf(
+      "a number in \(interval) or 'auto'", words: ["auto"],
+      { json in
+        if json.string == "auto" { return .auto }
+        return json.double.flatMap { interval.contains($0) ? .fixed($0) : nil }
+      },
+      write: {
+        switch $0 {
+        case .auto: "auto"
+        case .fixed(let rate): .number(rate)
+        }
+      })
+  }
+}
+
+extension RecipeKind<Betas> {
+  static var betas: RecipeKind {
+    let interval = Interval(lower: 0, upper: 1, includesUpper: false)
+    return leaf(
+      "two numbers in \(interval)",
+      { json in
+        let values = (json.array ?? []).compactMap(\.double).filter(interval.contains)
+        guard json.array?.count == 2, values.count == 2 else { return nil }
+        return Betas(first: values[0], second: values[1])
+      }, write: { [.number($0.first), .number($0.second)] })
+  }
+}
+
+/// How the learning rate goes over the run: a linear warm-up to the full rate, then `type`'s curve
+/// down to `finalRatio` of it.
+public struct ScheduleRecipe: Hashable, Sendable, RecipeSection {
+  /// Curves a recipe can name.
+  public enum Curve: String, Hashable, Sendable, CaseIterable {
+    case cosine, linear
+    /// Stays at the full rate; `finalRatio` is not used.
+    case constant
+  }
+
+  public var type: Curve = .cosine
+  public var warmupSteps = 20
+  public var finalRatio = 0.1
+
+  public init() {}
+
+  mutating func visit(_ fields: RecipeFields) {
+    fields("type", &type, .choice())
+    fields("warmup_steps", &warmupSteps, .integer(0...1_000_000_000))
+    fields("final_ratio", &finalRatio, .number(Interval(lower: 0, upper: 1)))
+  }
+}

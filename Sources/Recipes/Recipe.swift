@@ -1,0 +1,104 @@
+import Storage
+
+/// A fine-tuning job as a value: everything that decides about its losses besides the files.
+public struct Recipe: Hashable, Sendable {
+  /// The checkpoint to start from.
+  public var model: RecipePath
+  /// The run's folder.
+  public var output: RecipePath
+  /// Seed of every random stream: window order, initial factors, sampling.
+  public var seed: Int = 0
+  public var data: DataRecipe
+  public var method = MethodEntry(.sparse(SparseRecipe()))
+  /// Baselines trained on the same batches.
+  public var compare: [MethodEntry] = []
+  public var optimizer = OptimizerRecipe()
+  public var schedule = ScheduleRecipe()
+  public var run = RunRecipe()
+
+  /// A recipe with defaults for everything but its paths.
+  public init(model: RecipePath, output: RecipePath, train: [RecipePath]) {
+    self.model = model
+    self.output = output
+    self.data = DataRecipe(train: train)
+  }
+
+  /// The recipe with every default and override filled in and absolute paths. Written to a file,
+  /// it loads again as an equal recipe.
+  public var resolvedJSON: JSONValue { json }
+}
+
+extension Recipe: RecipeSection {
+  mutating func visit(_ fields: RecipeFields) {
+    fields.required("model", &model, .path)
+    fields.required("output", &output, .path)
+    fields("seed", &seed, .integer(0...Int.max))
+    fields.required("data", &data, .section(DataRecipe(train: [])))
+    fields("method", &method, .section(method))
+    fields("compare", &compare, .list(.section(MethodEntry(.sparse(control)))))
+    fields("optimizer", &optimizer, .section(optimizer))
+    fields("schedule", &schedule, .section(schedule))
+    fields("run", &run, .section(run))
+    let neverValidates = run.validateEvery == 0 || data.validation == .fraction(0)
+    if run.earlyStopping != nil, neverValidates {
+      let reason = "needs validations: 'run.validate_every' and 'data.validation' above 0"
+      fields.report("run.early_stopping", .invalid(reason: reason))
+    }
+  }
+
+  /// Sparse controls in `compare` share the method's budget unless they name one.
+  private var control: SparseRecipe {
+    guard case .sparse(let sparse) = method.method else { return SparseRecipe() }
+    return SparseRecipe(budget: sparse.budget)
+  }
+
+  /// A key path of a recipe whose last key is `key`, for suggestions; rather one that has a value
+  /// by default than an optional one.
+  static func keyPath(endingWith key: String) -> String? {
+    let nowhere = RecipePath("/", relativeTo: "/")
+    var found: [(path: String, isNull: Bool)] = []
+    func search(_ json: JSONValue, _ place: String) {
+      for member in json.object?.members ?? [] {
+        let path = join(place, member.key)
+        if member.key == key { found.append((path, member.value.isNull)) }
+        search(member.value, path)
+      }
+    }
+    search(Recipe(model: nowhere, output: nowhere, train: []).json, "")
+    return (found.first { !$0.isNull } ?? found.first)?.path
+  }
+}
+
+extension Recipe {
+  /// What doesn't fit a model: patterns that match none of its tensors, more last layers than it
+  /// has. For `RecipeError.problems`.
+  ///
+  /// - Parameters:
+  ///   - names: the model's tensors, as `ModelConfiguration.parameters` names them.
+  ///   - layers: how many layers the model has.
+  public func problems(names: [String], layers: Int) -> [RecipeProblem] {
+    let entries =
+      [("method", method)] + compare.indices.map { ("compare[\($0)]", compare[$0]) }
+    return entries.flatMap { keyPath, entry -> [RecipeProblem] in
+      switch entry.method {
+      case .full, .norms: return []
+      case .sparse(let sparse):
+        guard case .shares(let shares) = sparse.tensors else { return [] }
+        return TensorPattern.validate(
+          shares.map(\.pattern), at: "\(keyPath).tensors", names: names, layers: layers)
+      case .lora(let lora):
+        return TensorPattern.validate(
+          lora.targets.patterns, at: "\(keyPath).targets", names: names, layers: layers)
+      case .lastLayers(let last) where last.count > layers:
+        return [
+          RecipeProblem(
+            "\(keyPath).count",
+            .mismatch(
+              found: "\(last.count)", expected: "at most \(layers), the model's layers",
+              suggestion: nil))
+        ]
+      case .lastLayers: return []
+      }
+    }
+  }
+}

@@ -1,0 +1,66 @@
+import Storage
+
+/// How long, in what portions, and what happens on the way.
+public struct RunRecipe: Hashable, Sendable {
+  public var length: RunLength = .epochs(2)
+  /// Windows in a batch.
+  public var batchSize = 8
+  /// Batches whose gradients are summed for one optimizer step.
+  public var accumulation = 1
+  public var threads = 2
+  /// Steps between validations and between snapshots; 0 for none on the way.
+  public var validateEvery = 50
+  public var saveEvery = 100
+  /// Stop after so many validations without a new best; nil never.
+  public var earlyStopping: Int?
+  /// Text generated before and after training; nil for none.
+  public var sample: SampleRecipe?
+
+  public init() {}
+}
+
+/// The end of a run: passes over the training windows, or optimizer steps.
+public enum RunLength: Hashable, Sendable {
+  case epochs(Int)
+  case steps(Int)
+}
+
+/// A text to generate before and after training.
+public struct SampleRecipe: Hashable, Sendable, RecipeSection {
+  public var prompt: String
+  public var maxTokens = 64
+  /// 0 always takes the likeliest token.
+  public var temperature = 0.8
+  /// Draws from the likeliest tokens that together reach this probability, in (0, 1].
+  public var topP = 0.9
+
+  public init(prompt: String) { self.prompt = prompt }
+
+  mutating func visit(_ fields: RecipeFields) {
+    fields.required("prompt", &prompt, .string)
+    fields("max_tokens", &maxTokens, .integer(1...1_048_576))
+    fields("temperature", &temperature, .number(Interval(lower: 0, upper: 10)))
+    fields("top_p", &topP, .number(.share))
+  }
+}
+
+extension RunRecipe: RecipeSection {
+  mutating func visit(_ fields: RecipeFields) {
+    var epochs: Int?
+    var steps: Int?
+    switch length {
+    case .epochs(let count): epochs = count
+    case .steps(let count): steps = count
+    }
+    (epochs, steps) = fields.either(
+      ("epochs", epochs), or: ("steps", steps), .integer(1...1_000_000_000))
+    if let steps { length = .steps(steps) } else if let epochs { length = .epochs(epochs) }
+    fields("batch_size", &batchSize, .integer(1...65536))
+    fields("accumulation", &accumulation, .integer(1...65536))
+    fields("threads", &threads, .integer(1...1024))
+    fields("validate_every", &validateEvery, .integer(0...1_000_000_000))
+    fields("save_every", &saveEvery, .integer(0...1_000_000_000))
+    fields("early_stopping", &earlyStopping, .optional(.integer(1...1_000_000_000)))
+    fields("sample", &sample, .optional(.section(SampleRecipe(prompt: ""))))
+  }
+}

@@ -1,0 +1,138 @@
+import Storage
+
+/// Sparse back-propagation: only chosen tensors, or shares of their output rows, are updated.
+public struct SparseRecipe: Hashable, Sendable, RecipeSection {
+  public var tensors: SparseTensors
+  /// What a chosen scheme may cost. Nil beside written-out patterns, which nothing is chosen for.
+  public var budget: BudgetRecipe?
+
+  /// The budget of a choice that names none: 60 % of a full step's time.
+  public static let defaultBudget = BudgetRecipe(stepTime: 0.6)
+
+  public init(tensors: SparseTensors = .auto, budget: BudgetRecipe? = nil) {
+    self.tensors = tensors
+    self.budget = tensors.needsBudget ? budget ?? Self.defaultBudget : nil
+  }
+
+  mutating func visit(_ fields: RecipeFields) {
+    fields("tensors", &tensors, .sparseTensors)
+    fields("budget", &budget, .optional(.section(BudgetRecipe())))
+    budget = tensors.needsBudget ? budget ?? Self.defaultBudget : nil
+  }
+}
+
+/// Which tensors sparse back-propagation updates.
+public enum SparseTensors: Hashable, Sendable {
+  /// Chosen by measured contribution, within the budget.
+  case auto
+  /// A control: the uppermost tensors that fit the budget.
+  case last
+  /// A control: tensors drawn at random within the budget.
+  case random
+  /// Written out. Where several patterns match a tensor, the last one counts.
+  case shares([PatternShare])
+
+  /// A choice is searched for, so it needs a limit.
+  public var needsBudget: Bool { if case .shares = self { false } else { true } }
+
+  /// "auto", "last", "random" or "fixed".
+  public var word: String {
+    switch self {
+    case .auto: "auto"
+    case .last: "last"
+    case .random: "random"
+    case .shares: "fixed"
+    }
+  }
+}
+
+/// A pattern and the share of each matching tensor's output rows that is updated, in (0, 1].
+public struct PatternShare: Hashable, Sendable {
+  public let pattern: TensorPattern
+  public let share: Double
+
+  public init(pattern: TensorPattern, share: Double) {
+    self.pattern = pattern
+    self.share = share
+  }
+}
+
+/// What a step may cost; at least one limit is given.
+public struct BudgetRecipe: Hashable, Sendable, RecipeSection {
+  /// The planned peak in megabytes of 1,000,000 bytes.
+  public var memoryMegabytes: Double?
+  /// Time of a step as a share of full fine-tuning's, in (0, 1].
+  public var stepTime: Double?
+
+  public init(memoryMegabytes: Double? = nil, stepTime: Double? = nil) {
+    self.memoryMegabytes = memoryMegabytes
+    self.stepTime = stepTime
+  }
+
+  /// The limit of the planned peak in bytes.
+  public var memoryBytes: Int? { memoryMegabytes.map { Int($0 * 1_000_000) } }
+
+  mutating func visit(_ fields: RecipeFields) {
+    let memory = Interval(lower: 0, upper: 1e9, includesLower: false)
+    fields("memory_mb", &memoryMegabytes, .optional(.number(memory)))
+    fields("step_time", &stepTime, .optional(.number(.share)))
+    if fields.isValidSoFar, memoryMegabytes == nil, stepTime == nil {
+      fields.report(nil, .missing(expected: "'memory_mb', 'step_time' or both"))
+    }
+  }
+}
+
+extension RecipeKind<SparseTensors> {
+  /// A word, or an object of pattern → share.
+  static var sparseTensors: RecipeKind {
+    let words: [SparseTensors] = [.auto, .last, .random]
+    let word = leaf(
+      "'auto', 'last', 'random' or an object of pattern: share", words: words.map(\.word),
+      { json in words.first { $0.word == json.string } }, write: { .string($0.word) })
+    return RecipeKind(
+      expected: word.expected,
+      read: { json, keyPath, context in
+        guard let object = json.object, !object.isEmpty else {
+          return word.read(json, keyPath, context)
+        }
+        return shares(object, keyPath, context)
+      },
+      write: { tensors in
+        guard case .shares(let shares) = tensors else { return word.write(tensors) }
+        return .object(JSONObject(shares.map { ($0.pattern.text, .number($0.share)) }))
+      })
+  }
+
+  private static func shares(
+    _ object: JSONObject, _ keyPath: String, _ context: RecipeContext
+  ) -> SparseTensors? {
+    var shares: [PatternShare] = []
+    for member in object.members {
+      let pattern = TensorPattern.read(member.key, at: keyPath, context)
+      guard let share = member.value.double, Interval.share.contains(share) else {
+        context.report(
+          keyPath, subject: member.key,
+          .mismatch(
+            found: member.value.excerpt, expected: "a share in \(Interval.share)", suggestion: nil))
+        continue
+      }
+      if let pattern { shares.append(PatternShare(pattern: pattern, share: share)) }
+    }
+    return shares.count == object.count ? .shares(shares) : nil
+  }
+}
+
+extension TensorPattern {
+  /// A pattern of a recipe; nil after having reported what is wrong with it.
+  static func read(
+    _ text: String, at keyPath: String, _ context: RecipeContext
+  ) -> TensorPattern? {
+    do {
+      return try TensorPattern(parse: text)
+    } catch {
+      guard case .pattern(_, let reason) = error else { return nil }
+      context.report(keyPath, subject: text, .invalid(reason: reason))
+      return nil
+    }
+  }
+}

@@ -1,0 +1,59 @@
+import Storage
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Appends JSON objects to a file, one a line, each handed to the system as it comes, so that a
+/// reader (or the rest after a crash) sees whole lines. A mirror gets the same lines.
+public final class EventWriter {
+  private let path: String?
+  private let file: Int32?
+  private let mirror: Int32?
+
+  /// - Parameters:
+  ///   - path: the event file; nil writes to the mirror only.
+  ///   - resuming: goes on after the lines that are there, instead of starting anew. A last line
+  ///     that a crash cut off is closed first, so that the next one stands for itself.
+  ///   - mirror: a descriptor that gets every line too; 1 is standard output.
+  /// - Throws: `ReportError.cannotCreate`.
+  public init(path: String?, resuming: Bool = false, mirror: Int32? = nil) throws(ReportError) {
+    self.path = path
+    self.mirror = mirror
+    guard let path else {
+      file = nil
+      return
+    }
+    let flags = O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | (resuming ? 0 : O_TRUNC)
+    let descriptor = open(path, flags, 0o666)
+    guard descriptor >= 0 else {
+      throw .cannotCreate(path: path, reason: String(cString: strerror(errno)))
+    }
+    file = descriptor
+    if resuming, !EventWriter.endsWithNewline(descriptor) { try put([0x0A], descriptor, path) }
+  }
+
+  deinit { if let file { close(file) } }
+
+  /// Writes one event as one line.
+  /// - Throws: `ReportError.writeFailed`.
+  public func write(_ event: JSONValue) throws(ReportError) {
+    let line = Array((event.encoded() + "\n").utf8)
+    if let file { try put(line, file, path ?? "") }
+    if let mirror { try put(line, mirror, nil) }
+  }
+
+  private func put(_ bytes: [UInt8], _ descriptor: Int32, _ path: String?) throws(ReportError) {
+    guard let error = writeAll(bytes, to: descriptor) else { return }
+    let place = path.map { "'\($0)'" } ?? (descriptor == 1 ? "standard output" : "the mirror")
+    throw .writeFailed(path: place, reason: String(cString: strerror(error)))
+  }
+
+  /// True for an empty file, and where size or last byte can't be asked for, as with a pipe.
+  private static func endsWithNewline(_ descriptor: Int32) -> Bool {
+    let size = lseek(descriptor, 0, SEEK_END)
+    var last: UInt8 = 0
+    guard size > 0, pread(descriptor, &last, 1, size - 1) == 1 else { return true }
+    return last == 0x0A
+  }
+}

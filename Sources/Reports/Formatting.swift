@@ -1,0 +1,55 @@
+import Tensors
+
+/// Numbers as people read them; every text has a space between figure and unit.
+public enum Format {
+  /// A time span with two units at most: "85 ms", "1.2 s", "42 s", "1 min 23 s", "2 h 05 min",
+  /// "3 d 4 h". Negative and non-finite spans are "?".
+  public static func duration(_ seconds: Double) -> String {
+    guard seconds.isFinite, seconds >= 0, seconds < 1e12 else { return "?" }
+    if seconds < 0.0995 { return "\(formatted(seconds * 1000, decimals: 0)) ms" }
+    if seconds < 9.95 { return "\(formatted(seconds, decimals: 1)) s" }
+    let whole = Int(seconds.rounded())
+    let minutes = whole / 60
+    let hours = whole / 3600
+    if whole < 60 { return "\(whole) s" }
+    if whole < 3600 { return "\(minutes) min \(twoDigits(whole % 60)) s" }
+    if hours < 24 { return "\(hours) h \(twoDigits(minutes % 60)) min" }
+    return "\(hours / 24) d \(hours % 24) h"
+  }
+
+  /// A count with decimal multiples: "950", "12.3 k", "5.3 M", "1.1 B" (billions).
+  public static func count(_ value: Int) -> String {
+    value.magnitude < 1000 ? "\(value)" : count(Double(value))
+  }
+
+  /// A possibly fractional count, for example a rate: "7.3", "950", "12.3 k", "5.3 M".
+  public static func count(_ value: Double) -> String {
+    guard value.isFinite else { return "?" }
+    var scaled = value.magnitude
+    if scaled < 9.95 { return formatted(value, decimals: scaled.rounded() == scaled ? 0 : 1) }
+    if scaled < 999.5 { return formatted(value, decimals: 0) }
+    let units = ["k", "M", "B", "T"]
+    var unit = -1
+    while scaled >= 999.5, unit + 1 < units.count {
+      scaled /= 1000
+      unit += 1
+    }
+    let text = formatted(scaled, decimals: scaled < 99.95 ? 1 : 0)
+    return "\(value < 0 ? "-" : "")\(text) \(units[unit])"
+  }
+
+  /// A share in [0, 1] as "12.3 %"; whole per cents from 99.95 % on.
+  public static func percent(_ share: Double) -> String {
+    guard share.isFinite else { return "?" }
+    let value = share * 100
+    return "\(formatted(value, decimals: value.magnitude < 99.95 ? 1 : 0)) %"
+  }
+
+  /// Bytes in binary multiples, as `ByteCount` writes them: "12.3 MiB".
+  public static func bytes(_ count: Int) -> String { ByteCount(count).description }
+
+  /// A loss in nats, always four decimals so that lines of one run stand below each other.
+  public static func loss(_ value: Double) -> String { formatted(value, decimals: 4) }
+
+  private static func twoDigits(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
+}

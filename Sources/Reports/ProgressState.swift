@@ -1,0 +1,88 @@
+/// What the live line shows; values that are not known yet are nil and take no space.
+public struct ProgressState: Sendable {
+  /// What is being done, for example "training" or "analysis".
+  public var activity: String
+  /// Steps done, and all steps of the run.
+  public var step: Int
+  public var totalSteps: Int
+  /// Losses in nats per token.
+  public var loss: Double?
+  public var validationLoss: Double?
+  public var tokensPerSecond: Double?
+  /// Resident memory now, and the planned peak it is held against.
+  public var residentBytes: Int?
+  public var plannedBytes: Int?
+  public var etaSeconds: Double?
+
+  public init(
+    activity: String = "training", step: Int, totalSteps: Int, loss: Double? = nil,
+    validationLoss: Double? = nil, tokensPerSecond: Double? = nil, residentBytes: Int? = nil,
+    plannedBytes: Int? = nil, etaSeconds: Double? = nil
+  ) {
+    self.activity = activity
+    self.step = step
+    self.totalSteps = totalSteps
+    self.loss = loss
+    self.validationLoss = validationLoss
+    self.tokensPerSecond = tokensPerSecond
+    self.residentBytes = residentBytes
+    self.plannedBytes = plannedBytes
+    self.etaSeconds = etaSeconds
+  }
+
+  /// Share of the steps done, in [0, 1].
+  public var share: Double {
+    totalSteps > 0 ? min(1, max(0, Double(step) / Double(totalSteps))) : 0
+  }
+}
+
+extension ProgressState {
+  /// The line for a terminal `width` columns wide: a bar and as many fields as fit, the less
+  /// important ones dropped first (memory, validation loss, tokens/s, time left, loss).
+  /// Never wider than `width`.
+  public func line(width: Int, styled: (String, Terminal.Style) -> String = { text, _ in text })
+    -> String
+  {
+    var fields = self.fields
+    let counter = "\(step)/\(totalSteps)"
+    func text() -> String { ([counter] + fields.map(\.text)).joined(separator: "  ") }
+    while displayWidth(text()) > width, let last = leastImportant(fields) {
+      fields.remove(at: last)
+    }
+
+    // The bar takes what is left, from 6 to 24 columns plus two brackets and a space.
+    let space = width - displayWidth(text()) - 3
+    guard space >= 6 else { return truncated(text(), width: width) }
+    let columns = min(24, space)
+    let full = Int((share * Double(columns)).rounded(.down))
+    let bar =
+      styled(String(repeating: "▇", count: full), .green)
+      + styled(String(repeating: "·", count: columns - full), .dim)
+    return "[\(bar)] \(text())"
+  }
+
+  /// The line for a log file: everything known, no bar.
+  public var plainLine: String {
+    let percent = Int((share * 100).rounded(.down))
+    let start = "\(activity) \(step)/\(totalSteps) (\(percent) %)"
+    return ([start] + fields.map(\.text)).joined(separator: "  ")
+  }
+
+  /// Fields in the order shown; 1 is dropped last.
+  private var fields: [(rank: Int, text: String)] {
+    var fields: [(rank: Int, text: String)] = []
+    if let loss { fields.append((1, "loss \(Format.loss(loss))")) }
+    if let validationLoss { fields.append((4, "val \(Format.loss(validationLoss))")) }
+    if let tokensPerSecond { fields.append((3, "\(Format.count(tokensPerSecond)) tok/s")) }
+    if let residentBytes {
+      let plan = plannedBytes.map { " of \(Format.bytes($0))" } ?? ""
+      fields.append((5, "RSS \(Format.bytes(residentBytes))\(plan)"))
+    }
+    if let etaSeconds { fields.append((2, "ETA \(Format.duration(etaSeconds))")) }
+    return fields
+  }
+
+  private func leastImportant(_ fields: [(rank: Int, text: String)]) -> Int? {
+    fields.indices.max { fields[$0].rank < fields[$1].rank }
+  }
+}

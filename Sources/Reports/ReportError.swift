@@ -1,0 +1,26 @@
+import Tensors
+
+/// What can go wrong while writing reports.
+public enum ReportError: Failure {
+  /// An event file that can't be opened for writing.
+  case cannotCreate(path: String, reason: String)
+  /// A line that could not be written whole, for example on a full disk.
+  case writeFailed(path: String, reason: String)
+
+  public var category: FailureCategory {
+    switch self {
+    case .cannotCreate: .cannotCreate
+    case .writeFailed: .inputOutput
+    }
+  }
+
+  public var description: String {
+    switch self {
+    case .cannotCreate(let path, let reason):
+      "creating event file '\(path)': \(reason); "
+        + "check that its folder exists and may be written"
+    case .writeFailed(let path, let reason):
+      "writing events to \(path): \(reason); free some space, then continue with --resume"
+    }
+  }
+}

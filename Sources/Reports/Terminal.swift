@@ -1,0 +1,97 @@
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// What standard error (or another descriptor) is connected to, and what it can show.
+public struct Terminal: Sendable {
+  /// The descriptor that text is written to: 1 standard output, 2 standard error.
+  public let fileDescriptor: Int32
+  /// True for a terminal that can repaint a line; false for files, pipes and `TERM=dumb`.
+  public let isTTY: Bool
+  /// Colour is used: a terminal, and `NO_COLOR` unset or empty (no-color.org).
+  public let usesColor: Bool
+  private let fixedWidth: Int?
+
+  /// Asks the system about `fileDescriptor`.
+  /// - Parameter variable: looks up an environment variable; tests pass their own.
+  public init(
+    fileDescriptor: Int32, variable: (String) -> String? = { Terminal.environment($0) }
+  ) {
+    let isTTY = isatty(fileDescriptor) == 1 && variable("TERM") != "dumb"
+    self.init(
+      fileDescriptor: fileDescriptor, isTTY: isTTY,
+      usesColor: Terminal.usesColor(isTTY: isTTY, noColor: variable("NO_COLOR")))
+  }
+
+  /// A terminal with known properties, for tests and for forced modes.
+  /// - Parameter width: columns; nil asks the system at every use, so that resizing is followed.
+  public init(fileDescriptor: Int32, isTTY: Bool, usesColor: Bool, width: Int? = nil) {
+    self.fileDescriptor = fileDescriptor
+    self.isTTY = isTTY
+    self.usesColor = usesColor
+    self.fixedWidth = width
+  }
+
+  /// Standard error, where progress goes.
+  public static var standardError: Terminal { Terminal(fileDescriptor: 2) }
+  /// Standard output, where results go.
+  public static var standardOutput: Terminal { Terminal(fileDescriptor: 1) }
+
+  /// Columns: the window's, else `COLUMNS`, else 80.
+  public var width: Int {
+    if let fixedWidth { return fixedWidth }
+    var size = winsize()
+    if ioctl(fileDescriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 {
+      return Int(size.ws_col)
+    }
+    if let columns = Terminal.environment("COLUMNS").flatMap({ Int($0) }), columns > 0 {
+      return columns
+    }
+    return 80
+  }
+
+  /// The rule of no-color.org: set and not empty means no colour.
+  public static func usesColor(isTTY: Bool, noColor: String?) -> Bool {
+    isTTY && (noColor ?? "").isEmpty
+  }
+
+  /// An environment variable's value, nil when unset.
+  public static func environment(_ name: String) -> String? {
+    getenv(name).map { String(cString: $0) }
+  }
+
+  /// Writes all of `text`; a closed or full descriptor is ignored, since losing a message for
+  /// people must not stop a training run.
+  public func write(_ text: String) { _ = writeAll(Array(text.utf8), to: fileDescriptor) }
+
+  /// Text styles used by reports.
+  public enum Style: Int, Sendable {
+    case bold = 1
+    case dim = 2
+    case red = 31
+    case green = 32
+    case yellow = 33
+  }
+
+  /// `text` in a style, or unchanged without colour.
+  public func styled(_ text: String, _ style: Style) -> String {
+    usesColor ? "\u{1B}[\(style.rawValue)m\(text)\u{1B}[0m" : text
+  }
+}
+
+/// Writes every byte, going on after signals and short writes; the error number on failure.
+func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Int32? {
+  bytes.withUnsafeBytes { buffer in
+    var rest = buffer[...]
+    while !rest.isEmpty {
+      let written = Glibc.write(
+        descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+      if written < 0 {
+        if errno == EINTR { continue }
+        return errno
+      }
+      rest = rest.dropFirst(written)
+    }
+    return nil
+  }
+}

@@ -1,0 +1,154 @@
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// A file that appears whole or not at all: bytes go to a temporary name in the same folder, and
+/// `commit` syncs them and renames. Without a commit nothing is left behind.
+public final class AtomicFile {
+  /// The name that the file takes at commit.
+  public let path: String
+  /// Bytes written so far, counting those of `pad`.
+  public private(set) var position = 0
+
+  private var descriptor: Int32
+  private var temporary: String?
+  private static let zeros = [UInt8](repeating: 0, count: 4096)
+
+  /// Starts a file beside `path`, whose folder must exist.
+  /// - Throws: `StorageError.cannotCreate`.
+  public init(path: String) throws(StorageError) {
+    self.path = path
+    guard !path.isEmpty, !path.hasSuffix("/"), !path.utf8.contains(0) else {
+      throw .cannotCreate(path: path, reason: "the path names no file")
+    }
+    var status = stat()
+    if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
+      throw .cannotCreate(path: path, reason: "\(kindOfFile(status.st_mode)) of that name exists")
+    }
+    let folder = Self.folder(of: path)
+    var random = SystemRandomNumberGenerator()
+    for _ in 0..<100 {
+      let name = "\(folder)/.sparseft-\(String(random.next(), radix: 36)).partial"
+      let opened = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      if opened >= 0 {
+        descriptor = opened
+        temporary = name
+        return
+      }
+      guard errno == EEXIST else { break }
+    }
+    throw .cannotCreate(path: path, reason: systemMessage(errno))
+  }
+
+  /// Writes through a descriptor that the caller opened, with no temporary name: lets tests see
+  /// what a full disk does.
+  package init(path: String, descriptor: Int32) {
+    self.path = path
+    self.descriptor = descriptor
+  }
+
+  deinit { abort() }
+
+  /// Appends bytes.
+  /// - Throws: `StorageError.writeFailed`.
+  public func write(_ bytes: UnsafeRawBufferPointer) throws(StorageError) {
+    try put(bytes, at: nil)
+    position += bytes.count
+  }
+
+  /// Appends bytes.
+  /// - Throws: `StorageError.writeFailed`.
+  public func write(_ bytes: [UInt8]) throws(StorageError) {
+    try bytes.withUnsafeBufferPointer { (buffer) throws(StorageError) in
+      try write(UnsafeRawBufferPointer(buffer))
+    }
+  }
+
+  /// Appends zeros until `position` is `offset`, which must not lie behind it.
+  /// - Throws: `StorageError.writeFailed`.
+  public func pad(to offset: Int) throws(StorageError) {
+    precondition(offset >= position, "padding backwards in \(path)")
+    while position < offset {
+      let count = min(offset - position, Self.zeros.count)
+      try write(count == Self.zeros.count ? Self.zeros : Array(Self.zeros[..<count]))
+    }
+  }
+
+  /// Overwrites bytes that were already written, such as a preamble; `position` stays.
+  /// - Throws: `StorageError.writeFailed`.
+  public func overwrite(_ bytes: [UInt8], at offset: Int) throws(StorageError) {
+    precondition(offset >= 0 && offset + bytes.count <= position, "overwriting beyond \(path)")
+    try bytes.withUnsafeBufferPointer { (buffer) throws(StorageError) in
+      try put(UnsafeRawBufferPointer(buffer), at: offset)
+    }
+  }
+
+  /// Syncs the bytes, gives the file its name and syncs the folder. No writing afterwards.
+  /// - Throws: `StorageError.writeFailed`, or `.cannotCreate` where the name can't be taken.
+  public func commit() throws(StorageError) {
+    precondition(descriptor >= 0, "\(path) was committed or aborted before")
+    guard fsync(descriptor) == 0 else { throw failed(errno) }
+    let closed = close(descriptor)
+    descriptor = -1
+    guard closed == 0 else { throw failed(errno) }
+    guard let temporary else { return }
+    guard rename(temporary, path) == 0 else {
+      let reason = systemMessage(errno)
+      abort()
+      throw .cannotCreate(path: path, reason: reason)
+    }
+    self.temporary = nil
+    let folder = open(Self.folder(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    if folder >= 0 {
+      // Some file systems refuse to sync a folder; the file itself is safe by now.
+      _ = fsync(folder)
+      close(folder)
+    }
+  }
+
+  /// Drops what was written; does nothing after a commit.
+  public func abort() {
+    if descriptor >= 0 { close(descriptor) }
+    descriptor = -1
+    if let temporary { unlink(temporary) }
+    temporary = nil
+  }
+
+  /// Writes a whole file.
+  /// - Throws: `StorageError`.
+  public static func write(_ bytes: [UInt8], to path: String) throws(StorageError) {
+    let file = try AtomicFile(path: path)
+    try file.write(bytes)
+    try file.commit()
+  }
+
+  private func put(_ bytes: UnsafeRawBufferPointer, at offset: Int?) throws(StorageError) {
+    precondition(descriptor >= 0, "\(path) was committed or aborted before")
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let part = UnsafeRawBufferPointer(rebasing: rest)
+      let count =
+        if let offset {
+          pwrite(descriptor, part.baseAddress, part.count, off_t(offset + rest.startIndex))
+        } else {
+          Glibc.write(descriptor, part.baseAddress, part.count)
+        }
+      if count < 0 {
+        guard errno == EINTR else { throw failed(errno) }
+      } else {
+        rest = rest.dropFirst(count)
+      }
+    }
+  }
+
+  private func failed(_ number: Int32) -> StorageError {
+    let reason = systemMessage(number)
+    abort()
+    return .writeFailed(path: path, reason: reason)
+  }
+
+  private static func folder(of path: String) -> String {
+    guard let slash = path.lastIndex(of: "/") else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+}

@@ -1,0 +1,54 @@
+/// The members of a JSON object in the order they were written. Two objects are equal where keys,
+/// values and order are.
+public struct JSONObject: Hashable, Sendable, ExpressibleByDictionaryLiteral {
+  /// A key and its value.
+  public struct Member: Hashable, Sendable {
+    public let key: String
+    public var value: JSONValue
+  }
+
+  /// All members, first written first.
+  public private(set) var members: [Member] = []
+  private var positions: [String: Int] = [:]
+
+  public init() {}
+
+  /// Members in order; a later value of the same key replaces the earlier one.
+  public init(_ members: [(String, JSONValue)]) {
+    for (key, value) in members { self[key] = value }
+  }
+
+  public init(dictionaryLiteral elements: (String, JSONValue)...) { self.init(elements) }
+
+  /// The keys, first written first.
+  public var keys: [String] { members.map(\.key) }
+  /// Number of members.
+  public var count: Int { members.count }
+  /// True without members.
+  public var isEmpty: Bool { members.isEmpty }
+
+  /// The value of a key. Setting keeps a known key's place, appends a new key, and nil removes.
+  public subscript(key: String) -> JSONValue? {
+    get { positions[key].map { members[$0].value } }
+    set {
+      switch (positions[key], newValue) {
+      case (let position?, let value?):
+        members[position].value = value
+      case (nil, let value?):
+        positions[key] = members.count
+        members.append(Member(key: key, value: value))
+      case (let position?, nil):
+        members.remove(at: position)
+        positions = [:]
+        for (index, member) in members.enumerated() { positions[member.key] = index }
+      case (nil, nil): break
+      }
+    }
+  }
+
+  public static func == (left: JSONObject, right: JSONObject) -> Bool {
+    left.members == right.members
+  }
+
+  public func hash(into hasher: inout Hasher) { hasher.combine(members) }
+}

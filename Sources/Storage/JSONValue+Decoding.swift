@@ -1,0 +1,51 @@
+/// Which JSON a reader takes.
+public enum JSONDialect: Sendable {
+  /// RFC 8259, and no key twice in an object.
+  case strict
+  /// As `strict`, and `//` and `/* */` comments, commas before a closing bracket, and a byte-order
+  /// mark: what people write by hand.
+  case relaxed
+}
+
+extension JSONValue {
+  /// The deepest nesting that is read.
+  public static let depthLimit = 64
+
+  /// Reads a document from bytes, which must be UTF-8.
+  ///
+  /// - Parameter source: names the bytes in messages: usually the path.
+  /// - Throws: `StorageError.json` with line and column.
+  public static func decode(
+    _ bytes: UnsafeRawBufferPointer, source: String, _ dialect: JSONDialect = .strict
+  ) throws(StorageError) -> JSONValue {
+    var parser = JSONParser(bytes, source: source, dialect)
+    return try parser.document()
+  }
+
+  /// Reads a document from bytes.
+  /// - Throws: `StorageError.json`.
+  public static func decode(
+    _ bytes: [UInt8], source: String, _ dialect: JSONDialect = .strict
+  ) throws(StorageError) -> JSONValue {
+    try bytes.withUnsafeBufferPointer { (buffer) throws(StorageError) in
+      try decode(UnsafeRawBufferPointer(buffer), source: source, dialect)
+    }
+  }
+
+  /// Reads a document from text.
+  /// - Throws: `StorageError.json`.
+  public static func decode(
+    _ text: String, source: String = "JSON", _ dialect: JSONDialect = .strict
+  ) throws(StorageError) -> JSONValue {
+    try decode(Array(text.utf8), source: source, dialect)
+  }
+
+  /// Reads a document from a file.
+  /// - Throws: `StorageError`.
+  public static func read(
+    path: String, _ dialect: JSONDialect = .strict
+  ) throws(StorageError) -> JSONValue {
+    let file = try MappedFile(path: path)
+    return try decode(file.bytes, source: path, dialect)
+  }
+}

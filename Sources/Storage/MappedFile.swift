@@ -1,0 +1,62 @@
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// A whole file mapped read-only; its pages are read when first touched and dropped by
+/// `releasePages`. The mapping goes with the last reference.
+public final class MappedFile: Sendable {
+  /// The path that was opened.
+  public let path: String
+  /// The file's bytes; empty for an empty file. Valid as long as this object.
+  public nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
+
+  /// Maps the file at `path`.
+  /// - Throws: `StorageError.cannotOpen`, `.notAFile` or `.readFailed`.
+  public init(path: String) throws(StorageError) {
+    self.path = path
+    guard !path.utf8.contains(0) else {
+      throw .cannotOpen(path: path, reason: "the path holds a NUL character")
+    }
+    // Without O_NONBLOCK, opening a pipe would wait for a writer.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else {
+      throw .cannotOpen(path: path, reason: systemMessage(errno))
+    }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else {
+      throw .readFailed(path: path, reason: systemMessage(errno))
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw .notAFile(path: path, found: kindOfFile(status.st_mode))
+    }
+    let count = Int(status.st_size)
+    guard count > 0 else {
+      bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+      return
+    }
+    let start = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0)
+    guard let start, start != MAP_FAILED else {
+      throw .readFailed(path: path, reason: "mapping \(count) bytes: \(systemMessage(errno))")
+    }
+    bytes = UnsafeRawBufferPointer(start: start, count: count)
+  }
+
+  deinit {
+    if let start = bytes.baseAddress {
+      munmap(UnsafeMutableRawPointer(mutating: start), bytes.count)
+    }
+  }
+
+  /// Drops the pages that hold `range` from this process's resident memory. The bytes stay
+  /// readable: touching them reads the file again.
+  public func releasePages(_ range: Range<Int>) {
+    let range = range.clamped(to: 0..<bytes.count)
+    guard let start = bytes.baseAddress, !range.isEmpty else { return }
+    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    let first = range.lowerBound / page * page
+    let address = UnsafeMutableRawPointer(mutating: start + first)
+    // A refusal only costs memory, so the result does not matter.
+    _ = madvise(address, range.upperBound - first, MADV_DONTNEED)
+  }
+}

@@ -1,0 +1,49 @@
+import Tensors
+
+/// What can go wrong with a file or with the JSON in it.
+public enum StorageError: Failure {
+  /// A file that is absent or may not be read.
+  case cannotOpen(path: String, reason: String)
+  /// The path names something other than a file, such as a folder.
+  case notAFile(path: String, found: String)
+  /// Reading or mapping a file failed after it was opened.
+  case readFailed(path: String, reason: String)
+  /// A new file that can't be made, or can't take its final name.
+  case cannotCreate(path: String, reason: String)
+  /// Writing failed half-way; nothing was left behind.
+  case writeFailed(path: String, reason: String)
+  /// Text that is not JSON, or JSON of a kind that is refused. Lines and columns count from 1,
+  /// columns in characters.
+  case json(source: String, line: Int, column: Int, problem: String)
+  /// A field that reaches beyond the end of its bytes.
+  case truncated(source: String, field: String, offset: Int, needed: Int, available: Int)
+
+  public var category: FailureCategory {
+    switch self {
+    case .cannotOpen, .notAFile: .missingInput
+    case .readFailed, .writeFailed: .inputOutput
+    case .cannotCreate: .cannotCreate
+    case .json, .truncated: .badData
+    }
+  }
+
+  public var description: String {
+    switch self {
+    case .cannotOpen(let path, let reason):
+      "reading '\(path)': \(reason); check the path"
+    case .notAFile(let path, let found):
+      "reading '\(path)': found \(found), expected a file"
+    case .readFailed(let path, let reason):
+      "reading '\(path)': \(reason)"
+    case .cannotCreate(let path, let reason):
+      "creating '\(path)': \(reason); check that its folder exists and may be written"
+    case .writeFailed(let path, let reason):
+      "writing '\(path)': \(reason); nothing was left behind, free some space and try again"
+    case .json(let source, let line, let column, let problem):
+      "\(source):\(line):\(column): \(problem)"
+    case .truncated(let source, let field, let offset, let needed, let available):
+      "\(source): \(field) at byte \(offset): found \(available) bytes, expected \(needed); "
+        + "the file is cut short or damaged"
+    }
+  }
+}

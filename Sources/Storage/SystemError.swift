@@ -1,0 +1,17 @@
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// The system's words for an error number.
+func systemMessage(_ number: Int32) -> String { String(cString: strerror(number)) }
+
+/// What kind of thing a file's mode says it is, for messages.
+func kindOfFile(_ mode: mode_t) -> String {
+  switch mode & S_IFMT {
+  case S_IFDIR: "a folder"
+  case S_IFIFO: "a pipe"
+  case S_IFSOCK: "a socket"
+  case S_IFCHR, S_IFBLK: "a device"
+  default: "a file"
+  }
+}

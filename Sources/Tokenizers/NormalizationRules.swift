@@ -1,0 +1,151 @@
+/// The compiled normalisation rules of a SentencePiece model (`precompiled_charsmap`), checked.
+///
+/// The bytes are a 32-bit size, a trie of byte strings as a double array of that many bytes (Darts:
+/// Aoe 1989, Yata 2012) and the replacements, each ended by a zero byte. SentencePiece walks them
+/// without looking at bounds, so what a walk over any text can reach is visited here first.
+struct NormalizationRules {
+  /// Whether text may be cut at a space between two ASCII letters: no rule spans such a place, a
+  /// space stays a space, and no letter turns into nothing or into white space.
+  private(set) var keepsWordsApart = true
+
+  /// SentencePiece's own room for the rules that match at one place.
+  private static let maximumMatches = 32
+  /// Far above the longest replacement of NFKC (33 bytes) and its longest key.
+  private static let maximumReplacement = 4096, maximumDepth = 512
+
+  private enum Mark: UInt8 { case unseen, open, done }
+  private static let letter: UInt8 = 1, space: UInt8 = 2
+
+  private let units: UnsafeRawBufferPointer
+  private let replacements: UnsafeRawBufferPointer
+  private let unitCount: Int
+  // By the place that a node's labels are counted from: its state, the most rules that end below
+  // it, and the kinds of label that lead to it.
+  private var marks: [Mark]
+  private var matches: [UInt8]
+  private var arrivals: [UInt8]
+
+  /// Checks `map`; an empty one has no rules.
+  /// - Throws: `TokenizerError.invalidModel` where a walk could leave the array or not end.
+  init(_ map: UnsafeRawBufferPointer) throws(TokenizerError) {
+    let size = map.count >= 4 ? Int(UInt32(littleEndian: map.loadUnaligned(as: UInt32.self))) : 0
+    guard map.isEmpty || (size >= 1024 && size % 4 == 0 && size < map.count - 4) else {
+      throw Self.invalid("a trie of \(size) bytes in \(map.count)")
+    }
+    unitCount = size / 4
+    units = .init(rebasing: map[min(4, map.count)..<min(4, map.count) + size])
+    replacements = .init(rebasing: map[(min(4, map.count) + size)...])
+    marks = .init(repeating: .unseen, count: unitCount)
+    matches = .init(repeating: 0, count: unitCount)
+    arrivals = .init(repeating: 0, count: unitCount)
+    guard unitCount > 0 else { return }
+    let root = offset(unit(0))
+    guard try visit(root, depth: 0) <= Self.maximumMatches else {
+      throw Self.invalid("more than \(Self.maximumMatches) rules that match at one place")
+    }
+    inspectSpaces(root: root)
+  }
+
+  private func unit(_ index: Int) -> UInt32 {
+    UInt32(littleEndian: units.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self))
+  }
+  private func offset(_ unit: UInt32) -> Int { Int((unit >> 10) << ((unit & 0x200) >> 6)) }
+  private func hasRule(_ unit: UInt32) -> Bool { unit & 0x100 != 0 }
+  private func leads(_ unit: UInt32, by label: UInt8) -> Bool {
+    unit & 0x8000_00FF == UInt32(label)
+  }
+
+  /// Visits all that labels counted from `base` lead to; returns the most rules on one path below.
+  private mutating func visit(_ base: Int, depth: Int) throws(TokenizerError) -> Int {
+    guard base | 0xFF < unitCount else { throw Self.invalid("a trie node outside the trie") }
+    if marks[base] == .done { return Int(matches[base]) }
+    guard marks[base] == .unseen, depth < Self.maximumDepth else {
+      throw Self.invalid("a trie that does not end")
+    }
+    marks[base] = .open
+    var most = 0
+    for label in 0...UInt8.max {
+      let child = base ^ Int(label)
+      let node = unit(child)
+      guard leads(node, by: label) else { continue }
+      let next = child ^ offset(node)
+      var count = try visit(next, depth: depth + 1)
+      arrivals[next] |= Self.kind(label)
+      if hasRule(node) {
+        guard replacement(at: next) != nil else {
+          throw Self.invalid("a replacement outside the table, or longer than any")
+        }
+        count += 1
+      }
+      most = max(most, count)
+    }
+    marks[base] = .done
+    // More than fit a byte are too many already.
+    matches[base] = UInt8(clamping: most)
+    return most
+  }
+
+  /// The replacement of the rule that ends at `place`.
+  private func replacement(at place: Int) -> UnsafeRawBufferPointer? {
+    let start = Int(unit(place) & 0x7FFF_FFFF)
+    guard start < replacements.count else { return nil }
+    let tail = replacements[start...].prefix(Self.maximumReplacement)
+    guard let end = tail.firstIndex(of: 0) else {
+      // The last one may be ended by the end of the table.
+      return tail.endIndex == replacements.count ? .init(rebasing: tail) : nil
+    }
+    return .init(rebasing: tail[..<end])
+  }
+
+  private static func kind(_ label: UInt8) -> UInt8 {
+    switch label {
+    case UInt8(ascii: " "): space
+    case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"): letter
+    default: 0
+    }
+  }
+
+  /// Settles `keepsWordsApart` once the whole trie is known to be sound.
+  private mutating func inspectSpaces(root: Int) {
+    var apart = true
+    for base in 0..<unitCount where arrivals[base] != 0 {
+      for label in 0...UInt8.max where leads(unit(base ^ Int(label)), by: label) {
+        let pair = arrivals[base] | Self.kind(label)
+        if Self.kind(label) != 0, pair == Self.letter | Self.space { apart = false }
+      }
+    }
+    var pending: [Int] = []
+    var seen = [Bool](repeating: false, count: unitCount)
+    for label in 0...UInt8.max where leads(unit(root ^ Int(label)), by: label) {
+      let next = (root ^ Int(label)) ^ offset(unit(root ^ Int(label)))
+      if Self.kind(label) == Self.letter { pending.append(root ^ Int(label)) }
+      if Self.kind(label) == Self.space, hasRule(unit(root ^ Int(label))),
+        replacement(at: next).map(Array.init) != [UInt8(ascii: " ")]
+      {
+        apart = false
+      }
+    }
+    while let node = pending.popLast() {
+      let base = node ^ offset(unit(node))
+      if hasRule(unit(node)), !isWord(replacement(at: base)) { apart = false }
+      guard !seen[base] else { continue }
+      seen[base] = true
+      for label in 0...UInt8.max where leads(unit(base ^ Int(label)), by: label) {
+        pending.append(base ^ Int(label))
+      }
+    }
+    keepsWordsApart = apart
+  }
+
+  private func isWord(_ text: UnsafeRawBufferPointer?) -> Bool {
+    guard let text, !text.isEmpty, !text.contains(UInt8(ascii: " ")) else { return false }
+    return !Array(text).contains(spaceSymbol)
+  }
+
+  private static func invalid(_ found: String) -> TokenizerError {
+    .invalidModel(reason: "precompiled_charsmap: found \(found)")
+  }
+}
+
+/// U+2581, which stands for a space in pieces.
+let spaceSymbol: [UInt8] = [0xE2, 0x96, 0x81]

@@ -1,0 +1,26 @@
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// This process's resident memory as the kernel counts it.
+public enum ProcessMemory {
+  /// Bytes resident now; 0 where the system does not tell.
+  public static var residentBytes: Int { status("VmRSS:") }
+  /// The most that was resident at once.
+  public static var peakResidentBytes: Int { status("VmHWM:") }
+  /// Resident bytes that belong to no file: what the process itself has written.
+  public static var anonymousBytes: Int { status("RssAnon:") }
+
+  private static func status(_ key: String) -> Int {
+    guard let file = fopen("/proc/self/status", "r") else { return 0 }
+    defer { fclose(file) }
+    var line = [CChar](repeating: 0, count: 256)
+    while fgets(&line, Int32(line.count), file) != nil {
+      let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+      guard text.hasPrefix(key) else { continue }
+      let digits = text.dropFirst(key.count).drop { $0 == " " || $0 == "\t" }
+      return (Int(digits.prefix { $0.isNumber }) ?? 0) * 1024
+    }
+    return 0
+  }
+}

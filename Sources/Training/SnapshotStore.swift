@@ -1,0 +1,173 @@
+import Checkpoints
+import Programs
+import Storage
+import Tensors
+
+/// A run's folder as far as snapshots go: `best/` and `last/` with a delta each, and in `last/` the
+/// training state that a resumed run reads.
+public struct SnapshotStore: Sendable {
+  public static let deltaName = "trained.sfdelta"
+  public static let stateName = "state.sfstate"
+
+  public let folder: String
+  /// The method and the resolved recipe, written into every delta.
+  public let method: JSONValue
+  public let recipe: JSONValue
+
+  public init(folder: String, method: JSONValue, recipe: JSONValue) {
+    self.folder = folder
+    self.method = method
+    self.recipe = recipe
+  }
+
+  /// The path of the best or last delta.
+  public func deltaPath(_ kind: String) -> String { "\(folder)/\(kind)/\(Self.deltaName)" }
+  var statePath: String { "\(folder)/last/\(Self.stateName)" }
+
+  /// Writes the trained tensors as a delta in f32.
+  func writeDelta(_ session: Session, kind: String, metrics: JSONValue) throws(TrainingError) {
+    try rethrow(TrainingError.storage) { () throws(StorageError) in
+      try Folder.create("\(folder)/\(kind)")
+    }
+    try rethrow(TrainingError.checkpoint) { () throws(CheckpointError) in
+      try DeltaWriter.write(
+        to: deltaPath(kind), base: session.checkpoint, method: method, recipe: recipe,
+        metrics: metrics, elementType: .f32, updates: session.updates)
+    }
+  }
+
+  /// Writes what a resumed run needs: trained tensors, optimizer state and progress, in one file, so
+  /// that they always belong together.
+  func writeState(_ session: Session, progress: RunProgress) throws(TrainingError) {
+    let tensors = session.stateBuffers.map { buffer in
+      (
+        name: buffer.name, shape: Shape([buffer.memory.count]),
+        source: TensorSource.rows { (range, target) throws(CheckpointError) in
+          if let start = buffer.memory.baseAddress {
+            target.update(from: start + range.lowerBound, count: range.count)
+          }
+        }
+      )
+    }
+    try rethrow(TrainingError.checkpoint) { () throws(CheckpointError) in
+      try TrainingState.write(
+        to: statePath, values: progress.json(base: session.checkpoint.contentHash, method: method),
+        tensors: tensors)
+    }
+  }
+
+  /// Reads the last state into the session.
+  ///
+  /// - Throws: `TrainingError.nothingToResume` without one, `.resumeMismatch` if it belongs to
+  ///   another model, method or shape.
+  func readState(
+    into session: Session, shape: BatchShape
+  ) throws(TrainingError) -> RunProgress {
+    guard Folder.exists(statePath) else { throw .nothingToResume(path: statePath) }
+    let state = try rethrow(TrainingError.checkpoint) { () throws(CheckpointError) in
+      try TrainingState.open(statePath)
+    }
+    func check(_ field: String, _ found: String, _ expected: String) throws(TrainingError) {
+      guard found == expected else {
+        throw .resumeMismatch(path: statePath, field: field, found: found, expected: expected)
+      }
+    }
+    let values = state.values
+    try check("model", values["base"]?.string ?? "?", session.checkpoint.contentHash)
+    try check("method", values["method"]?.encoded() ?? "?", method.encoded())
+    try check(
+      "tokens per step", "\(values["tokens_per_step"]?.int ?? 0)", "\(shape.tokensPerStep)")
+    for buffer in session.stateBuffers {
+      guard let tensor = state.tensor(buffer.name) else {
+        throw .resumeMismatch(
+          path: statePath, field: "tensor \(buffer.name)", found: "missing", expected: "present")
+      }
+      try check(
+        "size of \(buffer.name)", "\(tensor.shape.count)", "\(buffer.memory.count)")
+      if let start = buffer.memory.baseAddress {
+        tensor.widenRows(0..<tensor.rowCount, into: start)
+      }
+    }
+    return RunProgress(values, tokensPerStep: shape.tokensPerStep)
+  }
+}
+
+/// How far a run has come.
+struct RunProgress: Hashable {
+  var step = 0
+  var tokensPerStep: Int
+  var trainingSeconds = 0.0
+  var elapsedSeconds = 0.0
+  var initialValidationLoss: Double?
+  var bestValidationLoss: Double?
+  var validationsSinceBest = 0
+
+  init(tokensPerStep: Int) { self.tokensPerStep = tokensPerStep }
+
+  init(_ values: JSONValue, tokensPerStep: Int) {
+    self.tokensPerStep = tokensPerStep
+    step = max(0, values["step"]?.int ?? 0)
+    trainingSeconds = values["training_seconds"]?.double ?? 0
+    elapsedSeconds = values["elapsed_seconds"]?.double ?? 0
+    initialValidationLoss = values["initial_validation_loss"]?.double
+    bestValidationLoss = values["best_validation_loss"]?.double
+    validationsSinceBest = values["validations_since_best"]?.int ?? 0
+  }
+
+  func json(base: String, method: JSONValue) -> JSONObject {
+    [
+      "base": .string(base), "method": method, "step": .int(step),
+      "tokens_per_step": .int(tokensPerStep), "training_seconds": .number(trainingSeconds),
+      "elapsed_seconds": .number(elapsedSeconds),
+      "initial_validation_loss": initialValidationLoss.map { .number($0) } ?? .null,
+      "best_validation_loss": bestValidationLoss.map { .number($0) } ?? .null,
+      "validations_since_best": .int(validationsSinceBest),
+    ]
+  }
+}
+
+extension Session {
+  /// Parameters and optimizer state: what a step changes and the next one reads.
+  var stateBuffers: [(name: String, memory: UnsafeMutableBufferPointer<Float>)] {
+    training.program.buffers.enumerated().compactMap { index, buffer in
+      guard buffer.isPersistent, buffer.kind == .parameter || buffer.kind == .optimizer else {
+        return nil
+      }
+      return (buffer.name, training.elements(of: index, as: Float.self))
+    }
+  }
+
+  /// The trained tensors as a delta's updates.
+  public var updates: [DeltaUpdate] {
+    var factors: [String: [Float]] = [:]
+    var updates: [DeltaUpdate] = []
+    for (index, buffer) in training.program.buffers.enumerated() where buffer.kind == .parameter {
+      let memory = training.elements(of: index, as: Float.self)
+      if case .checkpoint(let name, let rows) = buffer.contents {
+        let width = memory.count / max(1, rows.count)
+        updates.append(
+          DeltaUpdate(
+            name: name,
+            content: .rows(rows) { (range, target) throws(CheckpointError) in
+              guard let start = memory.baseAddress else { return }
+              let first = (range.lowerBound - rows.lowerBound) * width
+              target.update(from: start + first, count: range.count * width)
+            }))
+        continue
+      }
+      guard let bracket = buffer.name.lastIndex(of: "[") else { continue }
+      let path = String(buffer.name[..<bracket])
+      let matrix = String(path.dropLast(".lora_a".count))
+      factors[path] = Array(memory)
+      if let a = factors[matrix + ".lora_a"], let b = factors[matrix + ".lora_b"],
+        let outputs = checkpoint.tensor(matrix)?.shape[0]
+      {
+        updates.append(
+          DeltaUpdate(
+            name: matrix,
+            content: .lowRank(rank: b.count / outputs, scale: step.lowRankScale, a: a, b: b)))
+      }
+    }
+    return updates
+  }
+}

@@ -1,0 +1,74 @@
+import Adaptations
+import Checkpoints
+import Datasets
+import Execution
+import Graphs
+import Storage
+import Tensors
+
+/// Why a run can't start or go on.
+public enum TrainingError: Failure {
+  case checkpoint(CheckpointError)
+  case execution(ExecutionError)
+  case adaptation(AdaptationError)
+  case dataset(DatasetError)
+  case storage(StorageError)
+  /// The compiler broke its own rules.
+  case graph(GraphError)
+  case vocabulary(pieces: Int, rows: Int)
+  case budget(bytes: Int, stepTime: Double)
+  case diverged(step: Int, loss: Float)
+  case nothingToResume(path: String)
+  case resumeMismatch(path: String, field: String, found: String, expected: String)
+  /// An observer of the run's events could not write them.
+  case observer(any Failure)
+
+  public var category: FailureCategory {
+    switch self {
+    case .checkpoint(let error): error.category
+    case .execution(let error): error.category
+    case .adaptation(let error): error.category
+    case .dataset(let error): error.category
+    case .storage(let error): error.category
+    case .observer(let error): error.category
+    case .graph: .bug
+    case .vocabulary, .diverged: .badData
+    case .nothingToResume: .missingInput
+    case .resumeMismatch, .budget: .usage
+    }
+  }
+
+  public var description: String {
+    switch self {
+    case .checkpoint(let error): error.description
+    case .execution(let error): error.description
+    case .adaptation(let error): error.description
+    case .dataset(let error): error.description
+    case .storage(let error): error.description
+    case .observer(let error): error.description
+    case .graph(let error): "the compiler made a broken graph, which is a bug: \(error)"
+    case .vocabulary(let pieces, let rows):
+      "the tokenizer has \(pieces) pieces but the model's embedding only \(rows) rows; "
+        + "import the checkpoint with its own tokenizer"
+    case .budget(let bytes, let stepTime):
+      "nothing fits method.budget; the smallest choice needs "
+        + "\(formatted(Double(bytes) / 1e6, decimals: 1)) MB (memory_mb) and a step_time of "
+        + "\(formatted(stepTime, decimals: 2))"
+    case .diverged(let step, let loss):
+      "the loss of step \(step) is \(loss); lower optimizer.learning_rate or raise "
+        + "schedule.warmup_steps (the best snapshot so far is kept)"
+    case .nothingToResume(let path):
+      "--resume found no snapshot at '\(path)'; start the run without it"
+    case .resumeMismatch(let path, let field, let found, let expected):
+      "can't resume from '\(path)': its \(field) is \(found), this recipe says \(expected); "
+        + "restore the recipe or start anew in another output folder"
+    }
+  }
+}
+
+/// Runs `body` and wraps what it throws.
+func rethrow<Value, Failure: Error>(
+  _ wrap: (Failure) -> TrainingError, _ body: () throws(Failure) -> Value
+) throws(TrainingError) -> Value {
+  do { return try body() } catch { throw wrap(error) }
+}

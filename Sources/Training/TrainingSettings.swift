@@ -1,0 +1,36 @@
+import Storage
+
+/// Everything that decides about a run besides model, method and text.
+public struct TrainingSettings: Hashable, Sendable {
+  public var steps: Int
+  public var shape: BatchShape
+  public var optimizer: Optimizer
+  /// The largest gradient norm left alone; nil never clips.
+  public var clipNorm: Double?
+  public var schedule: LearningRateSchedule
+  public var seed: UInt64
+  /// Windows in random order, another one each epoch.
+  public var shuffles: Bool
+  /// Steps between validations and between snapshots; 0 for none on the way.
+  public var validateEvery: Int
+  public var saveEvery: Int
+  /// Stop after so many validations without a new best; nil never.
+  public var patience: Int?
+
+  public init(
+    steps: Int, shape: BatchShape, optimizer: Optimizer, clipNorm: Double?,
+    schedule: LearningRateSchedule, seed: UInt64 = 0, shuffles: Bool = true,
+    validateEvery: Int = 0, saveEvery: Int = 0, patience: Int? = nil
+  ) {
+    self.steps = steps
+    self.shape = shape
+    self.optimizer = optimizer
+    self.clipNorm = clipNorm
+    self.schedule = schedule
+    self.seed = seed
+    self.shuffles = shuffles
+    self.validateEvery = validateEvery
+    self.saveEvery = saveEvery
+    self.patience = patience
+  }
+}

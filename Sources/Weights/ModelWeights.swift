@@ -1,0 +1,70 @@
+import Checkpoints
+import Configurations
+import Programs
+import Tensors
+
+/// A model's weights as programs read them: a mapped checkpoint, with the tensors that deltas touch
+/// merged into f32 memory of their own.
+public final class ModelWeights: @unchecked Sendable {
+  public let checkpoint: Checkpoint
+  private let merged: [String: UnsafeMutableBufferPointer<Float>]
+
+  /// - Throws: `CheckpointError.wrongBase` if a delta belongs to another checkpoint.
+  public init(
+    _ checkpoint: Checkpoint, deltas: [(delta: Delta, scale: Double)] = []
+  ) throws(CheckpointError) {
+    self.checkpoint = checkpoint
+    let merge = try DeltaMerge(base: checkpoint, deltas: deltas)
+    var merged: [String: UnsafeMutableBufferPointer<Float>] = [:]
+    for tensor in checkpoint.tensors where merge.isTouched(tensor.name) {
+      let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: tensor.shape.count)
+      if let start = memory.baseAddress {
+        merge.rows(of: tensor.name, 0..<tensor.rowCount, into: start)
+      }
+      merged[tensor.name] = memory
+    }
+    self.merged = merged
+    checkpoint.releasePages()
+  }
+
+  deinit { for memory in merged.values { memory.deallocate() } }
+
+  public var configuration: ModelConfiguration { checkpoint.configuration }
+
+  /// How the parameter of that name is stored here.
+  public func elementType(of name: String) -> ElementType {
+    merged[name] == nil ? checkpoint.tensor(name)?.elementType ?? .f32 : .f32
+  }
+
+  /// Bytes of the merged tensors.
+  public var mergedBytes: Int { merged.values.reduce(0) { $0 + 4 * $1.count } }
+
+  /// The address of a program's frozen weight, or of its row scales; nil if there is none.
+  public func address(of buffer: Buffer) -> UnsafeRawPointer? {
+    guard case .checkpoint(let name, let rows) = buffer.contents,
+      let tensor = checkpoint.tensor(name)
+    else { return nil }
+    let rowWidth = tensor.rowWidth
+    if let memory = merged[name] {
+      return memory.baseAddress.map { UnsafeRawPointer($0 + rows.lowerBound * rowWidth) }
+    }
+    if buffer.name.hasSuffix(".scales") {
+      return tensor.scales?.baseAddress.map { UnsafeRawPointer($0 + rows.lowerBound) }
+    }
+    let rowBytes = rowWidth * tensor.elementType.byteCount
+    return tensor.data.baseAddress.map { $0 + rows.lowerBound * rowBytes }
+  }
+
+  /// Rows of a parameter as f32.
+  public func readRows(of name: String, _ rows: Range<Int>, into target: UnsafeMutablePointer<Float>)
+  {
+    if let memory = merged[name], let tensor = checkpoint.tensor(name),
+      let start = memory.baseAddress
+    {
+      let width = tensor.rowWidth
+      target.update(from: start + rows.lowerBound * width, count: rows.count * width)
+    } else {
+      checkpoint.rows(of: name, rows, into: target)
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import ArgumentParser
+import Checkpoints
+import Reports
+import Storage
+import Tensors
+import Training
+
+extension ElementType: ExpressibleByArgument {
+  /// The types that weights can be stored in.
+  public static var allValueStrings: [String] { ["f32", "bf16", "int8"] }
+
+  public init?(argument: String) {
+    guard Self.allValueStrings.contains(argument) else { return nil }
+    self.init(rawValue: argument)
+  }
+}
+
+struct ExportDeltaCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "export-delta", abstract: "Writes what a run has learned as one small file.",
+    discussion: """
+      f32 keeps the trained values exactly; bf16 and int8 keep the difference to the base, \
+      rounded.
+      """)
+
+  @Argument(
+    help: ArgumentHelp(
+      "A run's folder (its best snapshot is taken) or a snapshot.", valueName: "run"))
+  var source: String
+
+  @Option(name: .shortAndLong, help: "The delta to write (.sfdelta).")
+  var output: String
+
+  @Option(help: "How values are stored.")
+  var dtype: ElementType = .f32
+
+  func run() throws {
+    let delta = try Delta.open(try snapshotPath())
+    guard let model = delta.recipe["model"]?.string else {
+      throw CommandError.wrongFile(
+        path: delta.path, found: "a delta that does not say which model it was trained on",
+        expected: "a snapshot of a run")
+    }
+    let base = try Checkpoint.open(model)
+    try DeltaWriter.convert(delta, base: base, elementType: dtype, to: output)
+    let written = try Delta.open(output)
+    Output.note(
+      "\(output): \(Format.bytes(written.byteCount)), \(Format.count(written.storedParameters)) "
+        + "values in \(dtype.rawValue), for the model \(written.baseHash.prefix(12))…")
+  }
+
+  private func snapshotPath() throws -> String {
+    let candidates = ["\(source)/best/\(SnapshotStore.deltaName)", "\(source)/\(SnapshotStore.deltaName)"]
+    if !Folder.isFolder(source) { return source }
+    guard let path = candidates.first(where: Folder.exists) else {
+      throw CommandError.notARun(path: source)
+    }
+    return path
+  }
+}
+
+struct ApplyDeltaCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "apply-delta", abstract: "Merges deltas into a checkpoint of its own.",
+    discussion: "Several deltas add up: base + Σ scale · (trained − base).")
+
+  @Option(help: "The checkpoint that the deltas were trained on.")
+  var model: String
+
+  @Option(help: "A delta (.sfdelta); may be repeated.")
+  var delta: [String]
+
+  @Option(help: "How much of the change to apply.")
+  var scale = 1.0
+
+  @Option(name: .shortAndLong, help: "The checkpoint to write (.sfckpt).")
+  var output: String
+
+  func validate() throws {
+    guard scale.isFinite else { throw ValidationError("--scale takes a finite number") }
+  }
+
+  func run() throws {
+    let base = try Checkpoint.open(model)
+    let deltas = try delta.map { (delta: try Delta.open($0), scale: scale) }
+    let hash = try Delta.apply(to: base, deltas: deltas, output: output)
+    Output.note("\(output): merged model \(hash.prefix(12))…")
+  }
+}

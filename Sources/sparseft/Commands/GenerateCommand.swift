@@ -1,0 +1,65 @@
+import ArgumentParser
+import Checkpoints
+import Execution
+import Reports
+import Storage
+import Tensors
+import Tokenizers
+import Training
+import Weights
+
+struct GenerateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "generate", abstract: "Continues a prompt, printing text as it is drawn.")
+
+  @OptionGroup var arguments: ModelArguments
+
+  @Option(help: "The text to continue; empty for a text from its beginning.")
+  var prompt: String
+
+  @Option(help: "Tokens to generate at most.")
+  var maxTokens = 128
+
+  @Option(help: "0 always takes the likeliest token.")
+  var temperature = 0.8
+
+  @Option(help: "Draw from the likeliest tokens that together reach this probability.")
+  var topP = 0.9
+
+  @Option(help: "Seed of the drawing.")
+  var seed: UInt64 = 0
+
+  @Option(help: "Threads.")
+  var threads = 2
+
+  func validate() throws {
+    guard (1...1_048_576).contains(maxTokens) else {
+      throw ValidationError("--max-tokens takes 1 to 1048576")
+    }
+    guard (0...10).contains(temperature) else {
+      throw ValidationError("--temperature takes 0 to 10")
+    }
+    guard topP > 0, topP <= 1 else { throw ValidationError("--top-p takes a number in (0, 1]") }
+  }
+
+  func run() throws {
+    Interruption.listen()
+    let checkpoint = try Checkpoint.open(arguments.model)
+    let deltas = try arguments.delta.map { (delta: try Delta.open($0), scale: 1.0) }
+    let sampler = TextSampler(
+      weights: try ModelWeights(checkpoint, deltas: deltas),
+      tokenizer: try Tokenizer(model: checkpoint.tokenizerModel),
+      pool: try WorkerPool(threads: threads), kernels: try Kernels.forThisMachine())
+    let clock = ContinuousClock()
+    let start = clock.now
+    Terminal.standardOutput.write(prompt)
+    let count = try sampler.stream(
+      after: prompt, maxTokens: maxTokens, temperature: temperature, topP: topP, seed: seed
+    ) { Terminal.standardOutput.write($0) }
+    Terminal.standardOutput.write("\n")
+    let rate = Double(count) / max((clock.now - start).seconds, 1e-9)
+    if Terminal.standardError.isTTY {
+      Output.note("\(count) tokens, \(formatted(rate, decimals: 1)) tokens/s")
+    }
+  }
+}

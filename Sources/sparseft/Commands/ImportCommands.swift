@@ -1,0 +1,64 @@
+import ArgumentParser
+import Checkpoints
+import Reports
+import Tensors
+
+struct ImportCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "import", abstract: "Turns a model of another program into a checkpoint.")
+
+  @Argument(help: "A Hugging Face folder or a llama2.c .bin file.")
+  var source: String
+
+  @Option(name: .shortAndLong, help: "The checkpoint to write (.sfckpt).")
+  var output: String
+
+  @Option(help: "The SentencePiece model, if the source has none of its own.")
+  var tokenizer: String?
+
+  @Option(help: "How matrices are stored; without it as the source does.")
+  var dtype: ElementType?
+
+  func run() throws {
+    try CheckpointImport.run(
+      source: source, tokenizer: tokenizer, elementType: dtype, output: output)
+    try announce(output)
+  }
+}
+
+struct InitCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "init", abstract: "Makes a checkpoint with random weights, for pre-training.")
+
+  @Option(help: "A config.json as Hugging Face writes it.")
+  var config: String
+
+  @Option(help: "The SentencePiece model.")
+  var tokenizer: String
+
+  @Option(help: "Seed of the weights.")
+  var seed: UInt64 = 0
+
+  @Option(help: "How matrices are stored.")
+  var dtype: ElementType = .f32
+
+  @Option(name: .shortAndLong, help: "The checkpoint to write (.sfckpt).")
+  var output: String
+
+  func run() throws {
+    let configuration = try HuggingFaceFormat.configuration(path: config)
+    try RandomInitialisation.write(
+      configuration: configuration, tokenizer: tokenizer, seed: seed, elementType: dtype,
+      output: output)
+    try announce(output)
+  }
+}
+
+/// Says what was written.
+private func announce(_ path: String) throws {
+  let checkpoint = try Checkpoint.open(path)
+  let configuration = checkpoint.configuration
+  Output.note(
+    "\(path): \(Format.count(configuration.parameterCount)) parameters, \(configuration.layers) "
+      + "layers, \(Format.bytes(checkpoint.byteCount)), \(checkpoint.contentHash.prefix(12))…")
+}

@@ -1,0 +1,141 @@
+import ArgumentParser
+import Checkpoints
+import Configurations
+import Reports
+import Storage
+import Tensors
+
+struct InspectCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "inspect", abstract: "Shows what a checkpoint, delta or snapshot holds.")
+
+  @Argument(help: "A .sfckpt, .sfdelta or .sfstate file.")
+  var file: String
+
+  @Flag(help: "Standard output carries JSON only.")
+  var json = false
+
+  func run() throws {
+    switch TensorFileKind.detect(path: file) {
+    case .delta: try inspect(Delta.open(file))
+    case .trainingState: try inspect(TrainingState.open(file))
+    case .checkpoint, nil: try inspect(Checkpoint.open(file))
+    }
+  }
+
+  private func inspect(_ checkpoint: Checkpoint) {
+    let c = checkpoint.configuration
+    let facts: JSONObject = [
+      "kind": "checkpoint", "path": .string(file), "bytes": .int(checkpoint.byteCount),
+      "content_hash": .string(checkpoint.contentHash), "parameters": .int(c.parameterCount),
+      "width": .int(c.width), "hidden_width": .int(c.hiddenWidth), "layers": .int(c.layers),
+      "query_heads": .int(c.queryHeads), "key_value_heads": .int(c.keyValueHeads),
+      "head_width": .int(c.headWidth), "vocabulary_size": .int(c.vocabularySize),
+      "context_length": .int(c.contextLength), "tied_head": .bool(c.tiedHead),
+      "rotary_base": .number(c.rotaryBase),
+      "rotary_scaling": .string(Self.words(c.rotaryScaling)),
+      "norm_epsilon": .number(c.normEpsilon), "metadata": checkpoint.metadata,
+    ]
+    show(facts, checkpoint.tensors.map { ($0, nil) })
+  }
+
+  private func inspect(_ delta: Delta) {
+    let facts: JSONObject = [
+      "kind": "delta", "path": .string(file), "bytes": .int(delta.byteCount),
+      "content_hash": .string(delta.contentHash), "base_hash": .string(delta.baseHash),
+      "stored_parameters": .int(delta.storedParameters), "method": delta.method,
+      "metrics": delta.metrics,
+    ]
+    let tensors = delta.entries.flatMap { entry in
+      entry.tensors.map { tensor -> (StoredTensor, String?) in
+        let rows = "rows \(entry.rows.lowerBound)–\(entry.rows.upperBound - 1)"
+        return (tensor, entry.encoding == .lowRank ? "factor" : "\(entry.encoding), \(rows)")
+      }
+    }
+    show(facts, tensors)
+  }
+
+  private func inspect(_ state: TrainingState) {
+    let facts: JSONObject = [
+      "kind": "training state", "path": .string(file),
+      "content_hash": .string(state.contentHash), "values": state.values,
+    ]
+    show(facts, state.tensors.map { ($0, nil) })
+  }
+
+  private func show(_ facts: JSONObject, _ tensors: [(tensor: StoredTensor, note: String?)]) {
+    if json {
+      var object = facts
+      object["tensors"] = .array(
+        tensors.map { item in
+          [
+            "name": .string(item.tensor.name), "dtype": .string(item.tensor.elementType.rawValue),
+            "shape": .array(item.tensor.shape.extents.map { .int($0) }),
+            "bytes": .int(item.tensor.byteCount),
+          ]
+        })
+      Output.print(.object(object))
+      return
+    }
+    for member in facts.members {
+      let key = member.key.replacing("_", with: " ")
+      let value = member.value.string ?? member.value.encoded()
+      Output.print(padded(key, width: 18) + "  " + value)
+    }
+    var table = Table([
+      .init("tensor"), .init("type"), .init("shape"), .init("size", .right), .init(""),
+    ])
+    for group in Self.grouped(tensors) {
+      table.add([
+        group.name, group.type, group.shape, Format.bytes(group.bytes), group.note,
+      ])
+    }
+    Output.print("\n" + table.text)
+  }
+
+  /// Tensors that differ by their layer only become one row.
+  private static func grouped(
+    _ tensors: [(tensor: StoredTensor, note: String?)]
+  ) -> [(name: String, type: String, shape: String, bytes: Int, note: String)] {
+    struct Key: Hashable {
+      var name, type, shape, note: String
+    }
+    var order: [Key] = []
+    var members: [Key: (layers: [Int], bytes: Int)] = [:]
+    for (tensor, note) in tensors {
+      let (name, layer) = splitLayer(tensor.name)
+      let key = Key(
+        name: name, type: tensor.elementType.rawValue, shape: tensor.shape.description,
+        note: note ?? "")
+      if members[key] == nil { order.append(key) }
+      members[key, default: ([], 0)].bytes += tensor.byteCount
+      if let layer { members[key]?.layers.append(layer) }
+    }
+    return order.map { key in
+      let (layers, bytes) = members[key] ?? ([], 0)
+      var name = key.name
+      if let first = layers.first, let last = layers.last {
+        let isRun = layers == Array(first...max(first, last)) && layers.count > 1
+        let text = isRun ? "\(first)–\(last)" : layers.map(String.init).joined(separator: ",")
+        name = name.replacing("[*]", with: "[\(text)]")
+      }
+      return (name, key.type, key.shape, bytes, key.note)
+    }
+  }
+
+  private static func splitLayer(_ name: String) -> (pattern: String, layer: Int?) {
+    guard name.hasPrefix("layers["), let end = name.firstIndex(of: "]"),
+      let layer = Int(name.dropFirst(7).prefix { $0.isNumber })
+    else { return (name, nil) }
+    return ("layers[*]" + name[name.index(after: end)...], layer)
+  }
+
+  private static func words(_ scaling: RotaryScaling) -> String {
+    switch scaling {
+    case .none: "none"
+    case .linear(let factor): "linear, factor \(factor)"
+    case .llama3(let factor, let low, let high, let length):
+      "llama3, factor \(factor), low \(low), high \(high), original context \(length)"
+    }
+  }
+}

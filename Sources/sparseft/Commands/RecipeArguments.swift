@@ -1,0 +1,33 @@
+import ArgumentParser
+
+/// What every command that works on a recipe takes.
+struct RecipeArguments: ParsableArguments {
+  @Argument(help: "The recipe, a JSON file (see docs/recipe.md).", completion: .file())
+  var recipe: String
+
+  @Argument(
+    help: ArgumentHelp(
+      "Keys of the recipe to override by their path: optimizer.learning_rate=1e-4 run.steps=20.",
+      valueName: "key=value"))
+  var overrides: [String] = []
+
+  @Flag(help: "Standard output carries JSON only.")
+  var json = false
+
+  func validate() throws {
+    if let text = overrides.first(where: { !$0.contains("=") }) {
+      throw ValidationError("'\(text)' is no override; write key=value, for example run.steps=20")
+    }
+  }
+}
+
+/// A model and the deltas to apply to it.
+struct ModelArguments: ParsableArguments {
+  @Option(help: "The checkpoint (.sfckpt).", completion: .file())
+  var model: String
+
+  @Option(
+    help: ArgumentHelp("A delta to apply (.sfdelta); may be repeated.", valueName: "delta"),
+    completion: .file())
+  var delta: [String] = []
+}

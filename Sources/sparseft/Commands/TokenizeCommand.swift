@@ -1,0 +1,54 @@
+import ArgumentParser
+import Checkpoints
+import Reports
+import Storage
+import Tensors
+import Tokenizers
+
+struct TokenizeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tokenize", abstract: "Shows the ids and pieces that a text becomes.",
+    discussion: "As encoded, without the tokens that begin and end a document.")
+
+  @Option(help: "The checkpoint (.sfckpt).")
+  var model: String
+
+  @Option(help: "The text.")
+  var text: String?
+
+  @Option(help: "A file of UTF-8 text.")
+  var file: String?
+
+  @Flag(help: "Standard output carries JSON only.")
+  var json = false
+
+  func validate() throws {
+    guard (text == nil) != (file == nil) else {
+      throw ValidationError("give either --text or --file")
+    }
+  }
+
+  func run() throws {
+    let checkpoint = try Checkpoint.open(model)
+    let tokenizer = try Tokenizer(model: checkpoint.tokenizerModel)
+    let ids = try encode(tokenizer)
+    let pieces = ids.map { tokenizer.piece(of: $0) }
+    if json {
+      Output.print([
+        "ids": .array(ids.map { .int(Int($0)) }), "pieces": .array(pieces.map { .string($0) }),
+        "count": .int(ids.count),
+      ])
+      return
+    }
+    var table = Table([.init("id", .right), .init("piece")])
+    for (id, piece) in zip(ids, pieces) { table.add(["\(id)", piece]) }
+    Output.print(table.text)
+    Output.note("\(ids.count) tokens")
+  }
+
+  private func encode(_ tokenizer: Tokenizer) throws -> [Int32] {
+    if let text { return try tokenizer.encode(text) }
+    guard let file else { return [] }
+    return try tokenizer.encode(utf8: try MappedFile(path: file).bytes)
+  }
+}

@@ -1,0 +1,59 @@
+import ArgumentParser
+import Reports
+import Tensors
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// The one place where errors become exit codes (sysexits).
+enum ExitStatus {
+  static let interrupted: Int32 = 130
+
+  static func code(for category: FailureCategory) -> Int32 {
+    switch category {
+    case .usage: 64
+    case .badData: 65
+    case .missingInput: 66
+    case .bug: 70
+    case .cannotCreate: 73
+    case .inputOutput: 74
+    }
+  }
+
+  /// Prints the error for people and ends the process.
+  static func end(with error: any Error) -> Never {
+    guard let failure = error as? any Failure else { Sparseft.exit(withError: error) }
+    Terminal.standardError.write("error: \(failure)\n")
+    exit(code(for: failure.category))
+  }
+}
+
+/// A mistake in how a command was called, beyond what the parser checks.
+enum CommandError: Failure {
+  case notARun(path: String)
+  case wrongFile(path: String, found: String, expected: String)
+  case unreadable(path: String, reason: String)
+  case child(label: String, status: Int32, message: String)
+
+  var category: FailureCategory {
+    switch self {
+    case .notARun, .unreadable: .missingInput
+    case .wrongFile: .badData
+    case .child(_, let status, _): status == 64 ? .usage : status == 74 ? .inputOutput : .badData
+    }
+  }
+
+  var description: String {
+    switch self {
+    case .notARun(let path):
+      "'\(path)' is neither a run's folder with a snapshot in best/ nor a snapshot; "
+        + "give the 'output' folder of a finished run"
+    case .wrongFile(let path, let found, let expected):
+      "'\(path)' is \(found), expected \(expected)"
+    case .unreadable(let path, let reason): "reading '\(path)': \(reason)"
+    case .child(let label, let status, let message):
+      "the run of '\(label)' ended with exit code \(status): \(message)"
+    }
+  }
+}

@@ -1,0 +1,28 @@
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Ctrl-C: the first one asks the run to save and stop, the second one ends the process.
+enum Interruption {
+  private static let requested = Atomic<Bool>(false)
+
+  static var isRequested: Bool { requested.load(ordering: .relaxed) }
+
+  /// Starts to listen for SIGINT and SIGTERM.
+  static func listen() {
+    let handler: @convention(c) (Int32) -> Void = { number in
+      if Interruption.requested.exchange(true, ordering: .relaxed) { _exit(128 + number) }
+    }
+    signal(SIGINT, handler)
+    signal(SIGTERM, handler)
+  }
+
+  /// A reader that goes away (`sparseft … | head`) shows as a failed write, not as a signal.
+  /// The same for a file that outgrows a limit.
+  static func ignoreBrokenPipes() {
+    signal(SIGPIPE, SIG_IGN)
+    signal(SIGXFSZ, SIG_IGN)
+  }
+}

@@ -1,0 +1,79 @@
+import Reports
+import Storage
+import Tensors
+import Training
+
+/// Shows a run's events to people, one live line, and writes them to the event stream.
+final class RunReporter {
+  private let writer: EventWriter
+  private let isQuiet: Bool
+  private var line = ProgressLine()
+  private var validationLoss: Double?
+  private(set) var summary: RunSummary?
+
+  /// - Parameters:
+  ///   - path: the event file.
+  ///   - mirrorsToOutput: JSON lines on standard output too, and nothing for people.
+  init(path: String, resuming: Bool, mirrorsToOutput: Bool) throws(ReportError) {
+    writer = try EventWriter(path: path, resuming: resuming, mirror: mirrorsToOutput ? 1 : nil)
+    isQuiet = mirrorsToOutput
+  }
+
+  func handle(_ event: RunEvent) throws(ReportError) {
+    try writer.write(event.json)
+    if case .done(let done) = event { summary = done }
+    if !isQuiet { show(event) }
+  }
+
+  private func show(_ event: RunEvent) {
+    switch event {
+    case .start(let run):
+      let share = Double(run.trainableParameters) / Double(max(1, run.totalParameters))
+      line.message(
+        "\(run.label): trains \(Format.count(run.trainableParameters)) of "
+          + "\(Format.count(run.totalParameters)) parameters (\(Format.percent(share))), "
+          + "\(run.steps) steps, learning rate \(run.learningRate), \(run.threads) threads, "
+          + run.instructionSet)
+      if let choice = run.choice { line.message("  \(choice)") }
+    case .plan(let memory, let flops, let fullFlops):
+      line.message(
+        "  plan: peak \(Format.bytes(memory.total)), arena \(Format.bytes(memory.arena)); "
+          + "\(Format.percent(flops / max(1, fullFlops))) of full fine-tuning's arithmetic")
+    case .step(let report): line.update(state(report))
+    case .validation(let step, let loss, let best):
+      validationLoss = loss
+      line.message(
+        "  step \(step): held-out loss \(Format.loss(loss))" + (best ? " (best so far)" : ""))
+    case .snapshot: break
+    case .warning(let text): line.message("warning: \(text)")
+    case .sample(let step, let prompt, let text):
+      line.message("  sample \(step == 0 ? "before" : "after"): \(prompt)\(text)")
+    case .done(let summary):
+      line.finish()
+      line.message(Self.closing(summary))
+    }
+  }
+
+  private func state(_ report: StepReport) -> ProgressState {
+    ProgressState(
+      step: report.step, totalSteps: report.totalSteps, loss: report.loss,
+      validationLoss: validationLoss, tokensPerSecond: report.tokensPerSecond,
+      residentBytes: report.residentBytes, plannedBytes: report.plannedBytes,
+      etaSeconds: report.etaSeconds)
+  }
+
+  private static func closing(_ summary: RunSummary) -> String {
+    var text = "\(summary.reason) after \(summary.steps) steps in "
+    text += "\(Format.duration(summary.seconds)), "
+    text += "\(Format.count(summary.tokensPerSecond)) tokens/s"
+    if let first = summary.initialValidationLoss, let best = summary.bestValidationLoss {
+      text += "; held-out loss \(Format.loss(first)) → \(Format.loss(best))"
+    }
+    let planned = Double(max(1, summary.plannedBytes))
+    let deviation = (Double(summary.peakResidentBytes) - planned) / planned
+    text += "; peak \(Format.bytes(summary.peakResidentBytes)), planned "
+    text += "\(Format.bytes(summary.plannedBytes)) "
+    text += "(\(deviation < 0 ? "−" : "+")\(formatted(100 * abs(deviation), decimals: 1)) %)"
+    return text
+  }
+}

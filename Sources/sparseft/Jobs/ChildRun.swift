@@ -1,0 +1,142 @@
+import Reports
+import Storage
+import Tensors
+import Training
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// This program as a child process that trains one method and reports events on a pipe.
+struct ChildRun {
+  let label: String
+  let arguments: [String]
+
+  /// Runs it to the end, showing its progress.
+  ///
+  /// - Throws: `CommandError.child` with its last words if it does not end well.
+  func run(seed: Int) throws -> ComparisonRow {
+    let (outputRead, outputWrite) = try Self.pipe()
+    let (errorRead, errorWrite) = try Self.pipe()
+    let process = try spawn(output: outputWrite, error: errorWrite, closing: [outputRead, errorRead])
+    close(outputWrite)
+    close(errorWrite)
+    var progress = ChildProgress(label: label, seed: seed)
+    for line in Lines(descriptor: outputRead) {
+      if let event = try? JSONValue.decode(Array(line.utf8), source: label) { progress.handle(event) }
+    }
+    let message = Lines(descriptor: errorRead).map { $0 }.joined(separator: "\n")
+    close(outputRead)
+    close(errorRead)
+    var status: Int32 = 0
+    while waitpid(process, &status, 0) < 0, errno == EINTR {}
+    progress.finish()
+    let code = status & 0x7F == 0 ? (status >> 8) & 0xFF : 128 + (status & 0x7F)
+    guard code == 0, let row = progress.row else {
+      throw CommandError.child(label: label, status: code, message: message)
+    }
+    return row
+  }
+
+  private static func pipe() throws -> (read: Int32, write: Int32) {
+    var ends: [Int32] = [0, 0]
+    guard Glibc.pipe(&ends) == 0 else {
+      throw CommandError.unreadable(path: "pipe", reason: String(cString: strerror(errno)))
+    }
+    return (ends[0], ends[1])
+  }
+
+  private func spawn(output: Int32, error: Int32, closing: [Int32]) throws -> pid_t {
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    for descriptor in closing { posix_spawn_file_actions_addclose(&actions, descriptor) }
+    posix_spawn_file_actions_adddup2(&actions, output, 1)
+    posix_spawn_file_actions_adddup2(&actions, error, 2)
+    var words = (["sparseft"] + arguments).map { strdup($0) }
+    words.append(nil)
+    defer { for word in words { free(word) } }
+    var process = pid_t()
+    let status = posix_spawn(&process, "/proc/self/exe", &actions, nil, words, environ)
+    guard status == 0 else {
+      throw CommandError.unreadable(
+        path: "/proc/self/exe", reason: String(cString: strerror(status)))
+    }
+    return process
+  }
+}
+
+/// The lines that arrive on a file descriptor.
+private struct Lines: Sequence, IteratorProtocol {
+  let descriptor: Int32
+  private var pending: [UInt8] = []
+  private var isAtEnd = false
+
+  init(descriptor: Int32) { self.descriptor = descriptor }
+
+  mutating func next() -> String? {
+    while true {
+      if let end = pending.firstIndex(of: 10) {
+        let line = String(decoding: pending[..<end], as: UTF8.self)
+        pending.removeSubrange(...end)
+        return line
+      }
+      if isAtEnd {
+        guard !pending.isEmpty else { return nil }
+        defer { pending = [] }
+        return String(decoding: pending, as: UTF8.self)
+      }
+      var block = [UInt8](repeating: 0, count: 1 << 16)
+      let count = read(descriptor, &block, block.count)
+      if count < 0, errno == EINTR { continue }
+      if count <= 0 { isAtEnd = true } else { pending += block[..<count] }
+    }
+  }
+}
+
+/// A child's events on their way to a live line and a row.
+private struct ChildProgress {
+  private let label: String
+  private let seed: Int
+  private var line = ProgressLine()
+  private var start: JSONValue = .null
+  private var flops = 0.0
+  private var validationLoss: Double?
+  private(set) var row: ComparisonRow?
+
+  init(label: String, seed: Int) {
+    self.label = label
+    self.seed = seed
+  }
+
+  mutating func handle(_ event: JSONValue) {
+    switch event["type"]?.string {
+    case "start":
+      start = event
+      let trained = event["trainable_parameters"]?.int ?? 0
+      line.message("\(label): trains \(Format.count(trained)) parameters")
+      if let choice = event["choice"]?.string { line.message("  \(choice)") }
+    case "plan": flops = event["flops_per_token"]?.double ?? 0
+    case "validation": validationLoss = event["loss"]?.double
+    case "step":
+      line.update(
+        ProgressState(
+          activity: label, step: event["step"]?.int ?? 0, totalSteps: start["steps"]?.int ?? 0,
+          loss: event["loss"]?.double, validationLoss: validationLoss,
+          tokensPerSecond: event["tokens_per_second"]?.double,
+          residentBytes: event["rss_bytes"]?.int, plannedBytes: event["planned_bytes"]?.int,
+          etaSeconds: event["eta_seconds"]?.double))
+    case "done": row = makeRow(event)
+    default: break
+    }
+  }
+
+  mutating func finish() { line.finish() }
+
+  private func makeRow(_ done: JSONValue) -> ComparisonRow {
+    ComparisonRow(
+      method: start["method"]?.string ?? "", label: label, seed: seed,
+      trainableParameters: start["trainable_parameters"]?.int ?? 0, flopsPerToken: flops,
+      planSeconds: 0, summary: RunSummary(done))
+  }
+}

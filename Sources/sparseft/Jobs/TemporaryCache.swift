@@ -1,0 +1,39 @@
+import Storage
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// A folder for token ids that goes when the command ends.
+final class TemporaryCache {
+  let path: String
+
+  init() throws {
+    let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+    var template = Array("\(base)/sparseft-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else {
+      throw StorageError.cannotCreate(
+        path: "\(base)/sparseft-XXXXXX", reason: String(cString: strerror(errno)))
+    }
+    path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+
+  deinit {
+    guard let folder = opendir(path) else { return }
+    while let entry = readdir(folder) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name != ".", name != ".." { unlink("\(path)/\(name)") }
+    }
+    closedir(folder)
+    rmdir(path)
+  }
+
+  /// A path as the current folder means it.
+  static func absolute(_ path: String) -> String {
+    guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }
+    defer { free(folder) }
+    return String(cString: folder) + "/" + path
+  }
+}

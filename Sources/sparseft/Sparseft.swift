@@ -1,0 +1,36 @@
+import ArgumentParser
+
+/// The command line: one file per command in `Commands`, what they share in `Jobs` and `Console`.
+struct Sparseft: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "sparseft",
+    abstract: "Fine-tunes small language models on this machine's CPU, updating only what matters.",
+    discussion: """
+      Progress goes to standard error, results to standard output; nothing ever opens a network \
+      connection. Start with: sparseft finetune recipes/quickstart.json
+      """,
+    version: "sparseft \(Version.text)",
+    subcommands: [
+      FinetuneCommand.self, CompareCommand.self, PlanCommand.self, EvalCommand.self,
+      GenerateCommand.self, ExportDeltaCommand.self, ApplyDeltaCommand.self, ImportCommand.self,
+      InitCommand.self, InspectCommand.self, TokenizeCommand.self,
+    ])
+}
+
+@main
+enum Main {
+  static func main() {
+    Interruption.ignoreBrokenPipes()
+    do {
+      var command = try Sparseft.parseAsRoot()
+      try command.run()
+    } catch {
+      ExitStatus.end(with: error)
+    }
+  }
+}
+
+/// The program's version.
+enum Version {
+  static let text = "0.1.0"
+}

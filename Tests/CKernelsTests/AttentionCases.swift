@@ -1,0 +1,124 @@
+import CKernels
+
+/// Where the document of each token begins, for windows of `tokens`: documents of random lengths.
+private func randomStarts(
+  windows: Int, tokens: Int, documents: Bool, _ numbers: inout TestNumbers
+) -> TestBuffer {
+  var starts: [Int32] = []
+  for _ in 0..<windows {
+    var start: Int32 = 0
+    for t in 0..<tokens {
+      if documents && numbers.integer(below: 6) == 0 { start = Int32(t) }
+      starts.append(start)
+    }
+  }
+  return .int32(starts)
+}
+
+/// One attention problem: its shapes, and the buffers that both directions share.
+private struct AttentionProblem {
+  var windows = 2
+  var tokens: Int
+  var heads = 4
+  var kvHeads = 2
+  var width: Int
+  var tile: Int
+  var documents: Bool
+
+  var strides: [Int] {
+    [heads * width + 3, kvHeads * width + 1, kvHeads * width + 2, heads * width + 4]
+  }
+  var sizes: [Int] { [tokens, heads, kvHeads, width] + strides + [tile] }
+  var label: String {
+    "T \(tokens) heads \(heads)/\(kvHeads) width \(width) tile \(tile) documents \(documents)"
+  }
+
+  func inputs(_ numbers: inout TestNumbers) -> [TestBuffer] {
+    let rows = windows * tokens
+    return strides[..<3].map { .floats(numbers.floats(rows * $0)) }
+      + [randomStarts(windows: windows, tokens: tokens, documents: documents, &numbers)]
+  }
+
+  func forward(_ inputs: [TestBuffer], wantsLogSum: Bool) -> KernelCase {
+    let rows = windows * tokens
+    return KernelCase(
+      kernel: "attention", label: "\(label) lse \(wantsLogSum)",
+      buffers: inputs + [.unset(rows * strides[3]), wantsLogSum ? .unset(rows * heads) : nil],
+      sizes: sizes, scalars: [0.7], items: windows * heads, scratchFloats: tile * tokens,
+      tolerance: 2e-6)  // observed 6.7e-7
+  }
+
+  /// The gradients named in `wanted` (of "q", "k", "v"), from a forward run of the reference.
+  func gradient(_ inputs: [TestBuffer], _ wanted: String, _ numbers: inout TestNumbers)
+    -> KernelCase
+  {
+    let rows = windows * tokens
+    guard let reference = kernelTable(SFT_ISA_REFERENCE).first(where: { $0.name == "attention" })
+    else { preconditionFailure("no kernel attention") }
+    let after = forward(inputs, wantsLogSum: true).run(reference.function, .reference)
+    let outputs = zip("qkv", strides).map { name, stride -> TestBuffer? in
+      wanted.contains(name) ? .unset(rows * stride) : nil
+    }
+    return KernelCase(
+      kernel: "attention_gradient", label: "\(label) wanted '\(wanted)'",
+      buffers: inputs + [after[4], after[5], .floats(numbers.floats(rows * strides[3]))] + outputs,
+      sizes: sizes, scalars: [0.7], items: windows * kvHeads,
+      scratchFloats: 2 * tile * tokens + tile, tolerance: 5e-6)  // observed 1.6e-6
+  }
+}
+
+func attentionCases() -> [KernelCase] {
+  var numbers = TestNumbers(seed: 11)
+  var problems = [1, 7, 8, 9, 15, 16, 17, 63, 64, 65].map { tokens in
+    AttentionProblem(tokens: tokens, width: 8, tile: 16, documents: tokens % 2 == 1)
+  }
+  problems += [1, 7, 9, 17, 64, 65].map { width in
+    AttentionProblem(tokens: 19, width: width, tile: 5, documents: true)
+  }
+  problems += [(1, 1), (3, 3), (6, 2), (9, 3), (4, 1)].map { heads, kvHeads in
+    AttentionProblem(
+      tokens: 20, heads: heads, kvHeads: kvHeads, width: 6, tile: 32, documents: false)
+  }
+  problems += [
+    AttentionProblem(tokens: 0, width: 8, tile: 16, documents: false),
+    AttentionProblem(tokens: 21, width: 8, tile: 1, documents: true),
+    AttentionProblem(windows: 1, tokens: 260, heads: 2, width: 16, tile: 64, documents: true),
+  ]
+  return problems.flatMap { problem -> [KernelCase] in
+    let inputs = problem.inputs(&numbers)
+    var wanted = ["qkv"]
+    if problem.tokens == 19 { wanted += ["q", "k", "v", "qk", "qv", "kv", ""] }
+    return [true, false].map { problem.forward(inputs, wantsLogSum: $0) }
+      + wanted.map { problem.gradient(inputs, $0, &numbers) }
+  }
+}
+
+func cachedAttentionCases() -> [KernelCase] {
+  var numbers = TestNumbers(seed: 12)
+  var cases: [KernelCase] = []
+  let problems =
+    testWidths.dropFirst().map { (capacity: 12, width: $0, position: 4, rows: 3) }
+    + [1, 7, 16, 65, 1000].map { (capacity: $0, width: 8, position: $0 - 1, rows: 1) }
+    + [(capacity: 5, width: 8, position: 0, rows: 5), (9, 8, 7, 4)]
+  for problem in problems {
+    let (capacity, width, position, rows) = problem
+    let cacheCount = capacity * 2 * width
+    cases.append(
+      KernelCase(
+        kernel: "attention_cached", label: "\(problem)",
+        buffers: [
+          .floats(numbers.floats(rows * 4 * width)), .floats(numbers.floats(cacheCount)),
+          .floats(numbers.floats(cacheCount)), .int32([Int32(position)]),
+          .unset(rows * 4 * width),
+        ], sizes: [rows, 4, 2, width, capacity], scalars: [0.7], items: 4,
+        scratchFloats: capacity, tolerance: 3e-6))  // observed 9.7e-7
+    cases.append(
+      KernelCase(
+        kernel: "cache_store", label: "\(problem)",
+        buffers: [
+          .floats(numbers.floats(rows * 2 * width)), .floats(numbers.floats(cacheCount)),
+          .int32([Int32(position)]),
+        ], sizes: [2 * width, capacity], items: rows, tolerance: 0))
+  }
+  return cases
+}

@@ -1,0 +1,213 @@
+import Checkpoints
+import Configurations
+import Storage
+import Tensors
+import TestSupport
+import Testing
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+@Suite struct HuggingFaceTests {
+  @Test(arguments: HuggingFaceType.allCases)
+  func importsEveryType(_ type: HuggingFaceType) throws {
+    let folder = try HuggingFaceFolder(TinyModel.configuration(tiedHead: false))
+    try folder.write(folder.items(type))
+    let checkpoint = try folder.imported()
+    #expect(checkpoint.configuration == folder.configuration)
+    #expect(checkpoint.tensor("head")?.elementType == (type == .bf16 ? .bf16 : .f32))
+    for tensor in checkpoint.tensors {
+      #expect(tensor.widened() == folder.weights[tensor.name]?.map(type.rounded), "\(tensor.name)")
+    }
+    #expect(checkpoint.metadata["source"] == "m")
+  }
+
+  @Test func widensEveryHalfExactly() throws {
+    let configuration = TinyModel.configuration(
+      width: 256, hiddenWidth: 2, layers: 1, headWidth: 64, vocabularySize: 256)
+    let folder = try HuggingFaceFolder(configuration)
+    var items = folder.items(.f16)
+    let every = (0...UInt16.max).map { Float(Float16(bitPattern: $0)) }
+    items[0].values = every
+    try folder.write(items)
+    let widened = try #require(try folder.imported().tensor("embedding")).widened()
+    for (found, expected) in zip(widened, every) {
+      #expect(found == expected || (found.isNaN && expected.isNaN))
+    }
+  }
+
+  @Test func importsShards() throws {
+    let folder = try HuggingFaceFolder(TinyModel.configuration())
+    let items = folder.items(.f32)
+    var map: JSONObject = [:]
+    for (index, part) in [items[..<7], items[7...]].enumerated() {
+      let name = "model-0000\(index + 1)-of-00002.safetensors"
+      try folder.folder.write(safetensors(Array(part)), to: "m/" + name)
+      for item in part { map[item.name] = .string(name) }
+    }
+    func write(_ map: JSONObject) throws {
+      let index: JSONValue = ["metadata": ["total_size": 1], "weight_map": .object(map)]
+      try folder.folder.write(index.encoded(.pretty), to: "m/model.safetensors.index.json")
+    }
+    try write(map)
+    let checkpoint = try folder.imported()
+    for tensor in checkpoint.tensors {
+      #expect(tensor.widened() == folder.weights[tensor.name], "\(tensor.name)")
+    }
+    for value: JSONValue in ["../m/model-00001-of-00002.safetensors", "x", 1, nil, ""] {
+      var wrong = map
+      wrong["model.norm.weight"] = value
+      try write(wrong)
+      expectBadData("the shard \(value)") { _ = try folder.imported() }
+    }
+    var wrong = map
+    wrong["model.norm.weight"] = "model-00001-of-00002.safetensors"
+    try write(wrong)
+    expectBadData("the wrong shard") { _ = try folder.imported() }
+    wrong["model.norm.weight"] = nil
+    try write(wrong)
+    expectBadData("a tensor without a shard") { _ = try folder.imported() }
+    wrong["model.norm.weight"] = "absent.safetensors"
+    try write(wrong)
+    #expect(failure { _ = try folder.imported() }?.category == .missingInput)
+    try folder.folder.write("{\"weight_map\": [", to: "m/model.safetensors.index.json")
+    expectBadData("a broken index") { _ = try folder.imported() }
+  }
+
+  @Test func aTiedWeightHasEitherNameOrBoth() throws {
+    let folder = try HuggingFaceFolder(TinyModel.configuration(tiedHead: true))
+    let items = folder.items(.f32)
+    var head = items[0]
+    head.name = "lm_head.weight"
+    for stored in [items, items + [head], [head] + items.dropFirst()] {
+      try folder.write(stored)
+      let checkpoint = try folder.imported()
+      #expect(checkpoint.tensor("embedding")?.widened() == folder.weights["embedding"])
+      #expect(checkpoint.tensor("head") == nil)
+    }
+  }
+
+  @Test func headsAreUntiedUnlessSaid() throws {
+    let folder = try HuggingFaceFolder(TinyModel.configuration(tiedHead: false))
+    try folder.write(folder.items(.f32))
+    try folder.write(
+      config: HuggingFaceFolder.config(folder.configuration).replacing(
+        ["tie_word_embeddings"], with: nil))
+    #expect(try folder.imported().configuration == folder.configuration)
+    try folder.write(folder.items(.f32).filter { $0.name != "lm_head.weight" })
+    expectBadData("no head") { _ = try folder.imported() }
+  }
+
+  @Test func importsBiases() throws {
+    let configuration = TinyModel.configuration(
+      attentionBias: true, outputBias: true, mlpBias: true)
+    let folder = try HuggingFaceFolder(configuration)
+    try folder.write(folder.items(.bf16))
+    let checkpoint = try folder.imported()
+    #expect(checkpoint.configuration == configuration)
+    let name = "layers[1].attention.output.bias"
+    #expect(checkpoint.tensor(name)?.elementType == .f32)
+    #expect(
+      checkpoint.tensor(name)?.widened() == folder.weights[name]?.map(HuggingFaceType.bf16.rounded))
+  }
+
+  @Test func importsQwen2() throws {
+    let folder = try HuggingFaceFolder(TinyModel.configuration(attentionBias: true))
+    try folder.write(config: HuggingFaceFolder.config(folder.configuration, modelType: "qwen2"))
+    try folder.write(folder.items(.f32))
+    #expect(try folder.imported().configuration == folder.configuration)
+  }
+
+  @Test func passesOverBuffersAndRefusesOtherTensors() throws {
+    let folder = try HuggingFaceFolder(TinyModel.configuration())
+    let items = folder.items(.f32)
+    func extra(_ name: String) -> SafetensorsItem {
+      SafetensorsItem(name: name, type: .f32, shape: [4], values: [1, 2, 3, 4])
+    }
+    try folder.write(items + [extra("model.layers.0.self_attn.rotary_emb.inv_freq")])
+    #expect(throws: Never.self) { try folder.imported() }
+    try folder.write(items + [extra("model.layers.0.self_attn.q_proj.bias")])
+    expectBadData("a bias that config.json does not know") { _ = try folder.imported() }
+    try folder.write(Array(items.dropLast()))
+    expectBadData("a missing tensor") { _ = try folder.imported() }
+    var wrong = items
+    wrong[0].shape = [32, 40]
+    try folder.write(wrong)
+    expectBadData("a transposed tensor") { _ = try folder.imported() }
+  }
+
+  @Test func saysWhatIsMissing() throws {
+    let folder = try HuggingFaceFolder(TinyModel.configuration())
+    let noWeights = failure { _ = try folder.imported() }
+    #expect(noWeights?.category == .missingInput)
+    #expect(noWeights?.description.contains("model.safetensors") == true)
+    try folder.write(folder.items(.f32))
+    unlink(folder.folder["m/tokenizer.model"])
+    let noTokenizer = failure { _ = try folder.imported() }
+    #expect(noTokenizer?.category == .missingInput)
+    #expect(noTokenizer?.description.contains("--tokenizer") == true)
+  }
+
+  @Test func safetensorsHeadersAreChecked() throws {
+    let folder = try HuggingFaceFolder(TinyModel.configuration())
+    let items = folder.items(.f32)
+    let name = "model.norm.weight"
+    let huge: JSONValue = .int(.max)
+    let edits: [(path: [String], value: JSONValue?)] = [
+      ([name], nil), ([name], 1), ([name, "dtype"], nil), ([name, "dtype"], "F64"),
+      ([name, "dtype"], "X"), ([name, "dtype"], "I32"), ([name, "shape"], [31]),
+      ([name, "shape"], [-32]), ([name, "shape"], [huge, huge]), ([name, "shape"], "32"),
+      ([name, "shape"], [.int(1 << 62), 8]), ([name, "data_offsets"], [0, 128]),
+      ([name, "data_offsets"], [1]), ([name, "data_offsets"], [8, 0]),
+      ([name, "data_offsets"], [-128, 0]), ([name, "data_offsets"], [huge, huge]),
+      ([name, "data_offsets"], [0, huge]), ([name, "x"], 1),
+      (["model.embed_tokens.weight", "data_offsets"], [4, 5124]), (["x"], [:]),
+    ]
+    for (path, value) in edits {
+      let file = safetensors(items) { $0.replacing(path, with: value) }
+      try folder.folder.write(file, to: "m/model.safetensors")
+      expectBadData("\(path.joined(separator: ".")) = \(value ?? "nothing")") {
+        _ = try folder.imported()
+      }
+    }
+    for text: JSONValue in [[], 1, nil] {
+      try folder.folder.write(safetensors(items) { _ in text }, to: "m/model.safetensors")
+      expectBadData("the header \(text)") { _ = try folder.imported() }
+    }
+  }
+
+  @Test func refusesTruncatedWeights() throws {
+    let folder = try HuggingFaceFolder(TinyModel.configuration())
+    let file = safetensors(folder.items(.f16))
+    let header = file[..<8].reversed().reduce(0) { $0 << 8 | Int($1) }
+    let start = 8 + header
+    var lengths = Array(0...16) + [start - 1, start, start + 1, start + 2560, file.count - 1]
+    lengths.append(file.count / 2)
+    for length in lengths {
+      try folder.folder.write(Array(file[..<length]), to: "m/model.safetensors")
+      expectBadData("\(length) bytes") { _ = try folder.imported() }
+    }
+    try folder.folder.write(file + [0], to: "m/model.safetensors")
+    expectBadData("a byte too many") { _ = try folder.imported() }
+    for length in [0, 1, UInt64(file.count), 1 << 40, .max] {
+      try folder.folder.write(littleEndian(length) + file[8...], to: "m/model.safetensors")
+      expectBadData("a header of \(length) bytes") { _ = try folder.imported() }
+    }
+  }
+
+  @Test func randomBytesInAHeaderNeverTrap() throws {
+    let folder = try HuggingFaceFolder(TinyModel.configuration(layers: 1))
+    let file = safetensors(folder.items(.bf16))
+    let start = 8 + file[..<8].reversed().reduce(0) { $0 << 8 | Int($1) }
+    var random = RandomSource(seed: 7)
+    for _ in 0..<300 {
+      var damaged = file
+      damaged[random.integer(below: start)] ^= 1 << UInt8(random.integer(below: 8))
+      try folder.folder.write(damaged, to: "m/model.safetensors")
+      // Metadata may change without harm, so only the kind of failure is certain.
+      let error = failure { _ = try folder.imported() }
+      #expect(error == nil || error?.category == .badData)
+    }
+  }
+}

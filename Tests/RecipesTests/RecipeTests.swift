@@ -1,0 +1,244 @@
+import Recipes
+import Storage
+import Tensors
+import TestSupport
+import Testing
+
+/// The recipe of `contract.md`, comments included.
+let contractRecipe = """
+  {
+    "model": "../checkpoints/NAME.sfckpt",
+    "output": "../runs/quickstart",
+    "seed": 0,
+    "data": {
+      "train": ["text/"],              // files, folders or globs
+      "validation": 0.1,
+      "sequence_length": 256,
+      "document_separator": null,
+      "append_eos": false,
+      "shuffle": true
+    },
+    "method": {
+      "type": "sparse",
+      "tensors": "auto",
+      "budget": { "memory_mb": 300, "step_time": 0.6 }   /* either or both */
+    },
+    "compare": [ { "type": "lora", "rank": 8, "alpha": 16, "targets": "all_linear" } ],
+    "optimizer": { "type": "adamw", "learning_rate": "auto", "betas": [0.9, 0.95],
+      "epsilon": 1e-8, "weight_decay": 0.0, "clip_norm": 1.0 },
+    "schedule": { "type": "cosine", "warmup_steps": 20, "final_ratio": 0.1 },
+    "run": { "epochs": 2, "batch_size": 8, "accumulation": 1, "threads": 2,
+      "validate_every": 50, "save_every": 100, },
+  }
+  """
+
+/// The least a recipe must say; `extra` goes before the closing brace.
+func minimalRecipe(_ extra: String = "") -> String {
+  #"{"model": "m.sfckpt", "output": "out", "data": {"train": ["a.txt"]}, \#(extra)}"#
+}
+
+/// Decodes text as a recipe that lies in `/home/me/recipes`.
+func recipe(_ text: String, _ overrides: String...) throws -> Recipe {
+  try Recipe.decode(
+    JSONValue.decode(text, .relaxed), file: "recipes/mine.json", folder: "/home/me/recipes",
+    overrides: overrides)
+}
+
+/// The message for a recipe that is refused, or a note that it was not.
+func message(_ text: String, _ overrides: String...) throws -> String {
+  do {
+    _ = try Recipe.decode(
+      JSONValue.decode(text, .relaxed), file: "recipes/mine.json", folder: "/home/me/recipes",
+      overrides: overrides)
+    return "accepted"
+  } catch let error as RecipeError {
+    #expect(error.category == .usage)
+    return error.description
+  }
+}
+
+@Suite struct RecipeTests {
+  @Test func contractRecipeGivesItsValues() throws {
+    let recipe = try recipe(contractRecipe)
+    #expect(recipe.model.raw == "../checkpoints/NAME.sfckpt")
+    #expect(recipe.model.absolute == "/home/me/checkpoints/NAME.sfckpt")
+    #expect(recipe.output.absolute == "/home/me/runs/quickstart")
+    #expect(recipe.data.train.map(\.absolute) == ["/home/me/recipes/text"])
+    #expect(recipe.data.validation == .fraction(0.1))
+    let budget = BudgetRecipe(memoryMegabytes: 300, stepTime: 0.6)
+    #expect(recipe.method == MethodEntry(.sparse(SparseRecipe(tensors: .auto, budget: budget))))
+    #expect(budget.memoryBytes == 300_000_000)
+    #expect(recipe.compare == [MethodEntry(.lora(LoRARecipe(rank: 8, alpha: 16)))])
+    #expect(recipe.optimizer == OptimizerRecipe())
+    #expect(recipe.schedule == ScheduleRecipe())
+    #expect(recipe.run == RunRecipe())
+  }
+
+  @Test func defaultsAreThoseOfTheContract() throws {
+    let full = try recipe(
+      contractRecipe, "compare=[]", #"method={"type": "sparse", "budget": {"step_time": 0.6}}"#,
+      "model=/m", "output=/o", "data.train=/t")
+    let minimal = try recipe(minimalRecipe(), "model=/m", "output=/o", "data.train=/t")
+    #expect(full == minimal)
+  }
+
+  @Test func resolvedRecipeIsComplete() throws {
+    let expected = """
+      {
+        "model": "/home/me/recipes/m.sfckpt",
+        "output": "/home/me/recipes/out",
+        "seed": 0,
+        "data": {
+          "train": [
+            "/home/me/recipes/a.txt"
+          ],
+          "validation": 0.1,
+          "sequence_length": 256,
+          "document_separator": null,
+          "append_eos": false,
+          "shuffle": true
+        },
+        "method": {
+          "type": "sparse",
+          "tensors": "auto",
+          "budget": {
+            "memory_mb": null,
+            "step_time": 0.6
+          },
+          "learning_rate": null,
+          "label": null
+        },
+        "compare": [],
+        "optimizer": {
+          "type": "adamw",
+          "learning_rate": "auto",
+          "betas": [
+            0.9,
+            0.95
+          ],
+          "epsilon": 1e-08,
+          "weight_decay": 0.0,
+          "clip_norm": 1.0
+        },
+        "schedule": {
+          "type": "cosine",
+          "warmup_steps": 20,
+          "final_ratio": 0.1
+        },
+        "run": {
+          "epochs": 2,
+          "batch_size": 8,
+          "accumulation": 1,
+          "threads": 2,
+          "validate_every": 50,
+          "save_every": 100,
+          "early_stopping": null,
+          "sample": null
+        }
+      }
+      """
+    #expect(try recipe(minimalRecipe()).resolvedJSON.encoded(.pretty) == expected)
+  }
+
+  @Test(arguments: [
+    #""seed": 7"#,
+    #""method": {"type": "full", "learning_rate": 1e-5, "label": "all of it"}"#,
+    #""method": {"type": "norms", "learning_rate": "auto"}"#,
+    #""method": {"type": "last_layers", "count": 3, "train_head": true}"#,
+    #""method": {"type": "sparse", "tensors": {"layers[4-5].*": 1, "layers[*].mlp.up": 0.25}}"#,
+    #""method": {"type": "sparse", "tensors": "last", "budget": {"memory_mb": 120.5}}"#,
+    #""method": {"type": "lora", "rank": 4, "alpha": 0.5, "targets": "qv"}"#,
+    #""method": {"type": "lora", "targets": ["query", "layers[0-3].mlp.*", "head"]}"#,
+    #""method": {"type": "full"}, "compare": [{"type": "sparse", "tensors": "random"}]"#,
+    #""optimizer": {"type": "sgd", "learning_rate": 0.1, "momentum": 0.9, "clip_norm": null}"#,
+    #""schedule": {"type": "constant", "warmup_steps": 0}"#,
+    #""run": {"steps": 20, "early_stopping": 3, "sample": {"prompt": "Once", "top_p": 1}}"#,
+  ])
+  func resolvedRecipeLoadsAgainAsEqual(extra: String) throws {
+    let first = try recipe(minimalRecipe(extra), "data.validation=[\"v.txt\"]")
+    let text = first.resolvedJSON.encoded(.pretty)
+    let again = try Recipe.decode(JSONValue.decode(text), file: "again", folder: "/elsewhere")
+    #expect(again == first)
+    #expect(again.resolvedJSON == first.resolvedJSON)
+    #expect(try first != recipe(minimalRecipe()))
+  }
+
+  @Test func controlsShareTheBudgetOfTheMethod() throws {
+    let recipe = try recipe(
+      contractRecipe,
+      #"compare=[{"type": "sparse", "tensors": "random"}, {"type": "sparse", "tensors": "last", "budget": {"step_time": 0.5}}]"#
+    )
+    let budgets = recipe.compare.map { entry -> BudgetRecipe? in
+      if case .sparse(let sparse) = entry.method { sparse.budget } else { nil }
+    }
+    #expect(budgets[0] == BudgetRecipe(memoryMegabytes: 300, stepTime: 0.6))
+    #expect(budgets[1] == BudgetRecipe(stepTime: 0.5))
+  }
+
+  @Test func labelsAreMadeFromSettings() {
+    let share = TensorPattern.all.map { PatternShare(pattern: $0, share: 1) }
+    let labels = [
+      MethodEntry(.full), MethodEntry(.norms), MethodEntry(.lora(LoRARecipe(rank: 4))),
+      MethodEntry(.lastLayers(LastLayersRecipe(count: 1))), MethodEntry(MethodRecipe(.lastLayers)),
+      MethodEntry(.sparse(SparseRecipe(tensors: .random))), MethodEntry(.full, label: "mine"),
+      MethodEntry(.sparse(SparseRecipe(tensors: .shares(share)))),
+    ].map(\.displayLabel)
+    #expect(
+      labels == [
+        "full", "norms", "lora r4", "last layer", "last 2 layers", "sparse random", "mine",
+        "sparse fixed",
+      ])
+  }
+}
+
+extension TensorPattern {
+  /// `*`, as a list so that tests need no unwrapping.
+  static var all: [TensorPattern] { (try? TensorPattern(parse: "*")).map { [$0] } ?? [] }
+}
+
+@Suite struct RecipeLoadTests {
+  @Test func pathsStartFromTheRecipesFolder() throws {
+    let folder = try TemporaryFolder()
+    let file = try folder.write(contractRecipe, to: "recipes/mine.json")
+    let recipe = try Recipe.load(path: file, overrides: ["run.steps=3"])
+    #expect(recipe.model.absolute.hasSuffix("/checkpoints/NAME.sfckpt"))
+    #expect(!recipe.model.absolute.contains(".."))
+    #expect(recipe.run.length == .steps(3))
+  }
+
+  @Test func pathsAfterANameAreLeftToTheSystem() {
+    func absolute(_ raw: String) -> String { RecipePath(raw, relativeTo: "/a/b").absolute }
+    #expect(absolute("c") == "/a/b/c")
+    #expect(absolute("./c/") == "/a/b/c")
+    #expect(absolute("../../../c/*.txt") == "/c/*.txt")
+    #expect(absolute("link/../c") == "/a/b/link/../c")
+    #expect(absolute("/x/y") == "/x/y")
+  }
+
+  @Test func missingFile() throws {
+    let folder = try TemporaryFolder()
+    let error = #expect(throws: RecipeError.self) { try Recipe.load(path: folder["none.json"]) }
+    #expect(error?.category == .missingInput)
+    #expect(
+      error?.description
+        == "recipe '\(folder["none.json"])' not found; give the path of a recipe's JSON file")
+  }
+
+  @Test func folderInsteadOfAFile() throws {
+    let folder = try TemporaryFolder()
+    let error = #expect(throws: RecipeError.self) { try Recipe.load(path: folder.path) }
+    #expect(error?.category == .missingInput)
+    #expect(error?.description == "recipe '\(folder.path)' can't be read: it is a folder")
+  }
+
+  @Test func syntaxErrorHasLineAndColumn() throws {
+    let folder = try TemporaryFolder()
+    let file = try folder.write("{\n  \"model\": \"m\",\n  \"seed\" 1\n}", to: "r.json")
+    let error = #expect(throws: RecipeError.self) { try Recipe.load(path: file) }
+    #expect(error?.category == .usage)
+    #expect(
+      error?.description
+        == "recipe '\(file)' is not valid JSON: line 3:10: found '1', "
+        + "expected ':' after the key \"seed\"")
+  }
+}

@@ -1,0 +1,133 @@
+import Storage
+import Tensors
+import TestSupport
+import Testing
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+@Suite struct FileTests {
+  private func category(_ body: () throws -> Void) -> FailureCategory? {
+    do {
+      try body()
+      return nil
+    } catch { return (error as? any Failure)?.category }
+  }
+
+  @Test func mapsWhatIsInAFile() throws {
+    let folder = try TemporaryFolder()
+    let bytes = (0..<10_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+    let file = try MappedFile(path: folder.write(bytes, to: "x"))
+    #expect(file.bytes.elementsEqual(bytes))
+    file.releasePages(-5..<20_000)
+    file.releasePages(4097..<4098)
+    #expect(file.bytes.elementsEqual(bytes))
+  }
+
+  @Test func mapsAnEmptyFile() throws {
+    let folder = try TemporaryFolder()
+    let file = try MappedFile(path: folder.write([UInt8](), to: "x"))
+    #expect(file.bytes.isEmpty)
+    file.releasePages(0..<1)
+  }
+
+  @Test func refusesWhatIsNoFile() throws {
+    let folder = try TemporaryFolder()
+    mkfifo(folder["pipe"], 0o600)
+    #expect(category { _ = try MappedFile(path: folder.path) } == .missingInput)
+    #expect(category { _ = try MappedFile(path: folder["pipe"]) } == .missingInput)
+    #expect(category { _ = try MappedFile(path: folder["absent"]) } == .missingInput)
+    #expect(category { _ = try MappedFile(path: "a\0b") } == .missingInput)
+  }
+
+  @Test func aCommittedFileIsWhole() throws {
+    let folder = try TemporaryFolder()
+    let file = try AtomicFile(path: folder["x"])
+    try file.write([1, 2, 3])
+    try file.pad(to: 5000)
+    try file.write([4])
+    try file.overwrite([9, 9], at: 1)
+    #expect(file.position == 5001)
+    #expect(!folder.entries.contains("x"))
+    try file.commit()
+    #expect(folder.entries == ["x"])
+    let bytes = try folder.read("x")
+    #expect(bytes == [1, 9, 9] + [UInt8](repeating: 0, count: 4997) + [4])
+  }
+
+  @Test func aCommitReplacesAFile() throws {
+    let folder = try TemporaryFolder()
+    try folder.write("old", to: "x")
+    try AtomicFile.write(Array("new".utf8), to: folder["x"])
+    #expect(try folder.read("x") == Array("new".utf8))
+    #expect(folder.entries == ["x"])
+  }
+
+  @Test func nothingIsLeftWithoutACommit() throws {
+    let folder = try TemporaryFolder()
+    let aborted = try AtomicFile(path: folder["x"])
+    try aborted.write([1])
+    #expect(folder.entries.count == 1)
+    aborted.abort()
+    #expect(folder.entries.isEmpty)
+    do {
+      let dropped = try AtomicFile(path: folder["y"])
+      try dropped.write([1])
+    }
+    #expect(folder.entries.isEmpty)
+  }
+
+  @Test func refusesWhereNoFileCanBe() throws {
+    let folder = try TemporaryFolder()
+    for path in [folder["no/x"], folder.path, "/dev/null", "", folder["x/"], "a\0b"] {
+      #expect(category { _ = try AtomicFile(path: path) } == .cannotCreate, "\(path)")
+    }
+    #expect(folder.entries.isEmpty)
+  }
+
+  @Test(.enabled(if: access("/dev/full", W_OK) == 0, "no /dev/full"))
+  func aFullDiskIsAnInputOutputError() throws {
+    let file = AtomicFile(path: "x", descriptor: open("/dev/full", O_WRONLY))
+    do {
+      try file.write([1])
+      Issue.record("a full disk took a byte")
+    } catch {
+      #expect(error.category == .inputOutput)
+      #expect(error.description.contains("'x'"))
+    }
+  }
+
+  @Test func hashesAsPublished() {
+    // FIPS 180-4's examples.
+    #expect(
+      ContentHash.hexadecimal(ContentHash.digest([]))
+        == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+    let hash = ContentHash()
+    hash.update(Array("a".utf8))
+    hash.update([])
+    hash.update(Array("bc".utf8))
+    #expect(
+      ContentHash.hexadecimal(hash.finish())
+        == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+  }
+
+  @Test func readsNumbersAndStopsAtTheEnd() throws {
+    let bytes: [UInt8] = [1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 128, 63, 9]
+    try bytes.withUnsafeBytes { (buffer) throws in
+      var reader = ByteReader(buffer, source: "f", offset: 1)
+      let numbers = (
+        try reader.integer(UInt8.self, "a"), try reader.integer(UInt16.self, "b"),
+        try reader.integer(Int32.self, "c"), try reader.float("d")
+      )
+      #expect(numbers == (2, 0x0403, 0x0807_0605, 1))
+      #expect(reader.remaining == 1)
+      #expect(throws: StorageError.self) { try reader.integer(UInt16.self, "e") }
+      #expect(throws: StorageError.self) { try reader.skip(-1, "e") }
+      #expect(throws: StorageError.self) { try reader.skip(.max, "e") }
+      let last = try reader.slice(1, "g")
+      #expect(last.elementsEqual([9]))
+      #expect(reader.remaining == 0)
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import Checkpoints
+import Configurations
+import Storage
+import Tensors
+
+/// Small random models for tests.
+public enum TinyModel {
+  /// Two layers, grouped key/value heads, a tied head; about 10,000 parameters.
+  public static func configuration(
+    width: Int = 32, hiddenWidth: Int = 48, layers: Int = 2, queryHeads: Int = 4,
+    keyValueHeads: Int = 2, headWidth: Int = 8, vocabularySize: Int = 40, contextLength: Int = 64,
+    rotaryScaling: RotaryScaling = .none, tiedHead: Bool = true, attentionBias: Bool = false,
+    outputBias: Bool = false, mlpBias: Bool = false
+  ) -> ModelConfiguration {
+    ModelConfiguration(
+      width: width, hiddenWidth: hiddenWidth, layers: layers, queryHeads: queryHeads,
+      keyValueHeads: keyValueHeads, headWidth: headWidth, vocabularySize: vocabularySize,
+      contextLength: contextLength, rotaryScaling: rotaryScaling, tiedHead: tiedHead,
+      attentionBias: attentionBias, outputBias: outputBias, mlpBias: mlpBias)
+  }
+
+  /// Bytes in the form of a SentencePiece model with `pieces` pieces. They tell a model's file from
+  /// other files, but no tokenizer works with them.
+  public static func tokenizer(pieces: Int = 40) -> [UInt8] {
+    (0..<pieces).flatMap { index -> [UInt8] in
+      let text = Array("p\(index)".utf8)
+      return [0x0A, UInt8(text.count + 2), 0x0A, UInt8(text.count)] + text
+    }
+  }
+
+  /// Normal(0, 1) elements for every parameter, the same for the same seed.
+  public static func weights(
+    _ configuration: ModelConfiguration, seed: UInt64 = 1
+  ) -> [String: [Float]] {
+    var random = RandomSource(seed: seed)
+    var weights: [String: [Float]] = [:]
+    for parameter in configuration.parameters {
+      weights[parameter.name] = (0..<parameter.shape.count).map { _ in Float(random.normal()) }
+    }
+    return weights
+  }
+
+  /// Writes a checkpoint of `weights` and opens it.
+  ///
+  /// - Parameter tokenizer: nil for `tokenizer(pieces:)` with the vocabulary's size.
+  /// - Throws: `CheckpointError`.
+  public static func checkpoint(
+    at path: String, _ configuration: ModelConfiguration, seed: UInt64 = 1,
+    elementType: ElementType = .f32, tokenizer: [UInt8]? = nil,
+    override: (String) -> ElementType? = { _ in nil }
+  ) throws(CheckpointError) -> Checkpoint {
+    let weights = weights(configuration, seed: seed)
+    try CheckpointWriter.write(
+      to: path, configuration: configuration,
+      tokenizer: tokenizer ?? self.tokenizer(pieces: configuration.vocabularySize),
+      metadata: ["source": "test"], elementType: elementType, override: override,
+      tensors: { (name) throws(CheckpointError) in .values(weights[name] ?? []) })
+    return try Checkpoint.open(path)
+  }
+}
