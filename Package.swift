@@ -4,10 +4,6 @@ import PackageDescription
 /// Tuned C is worth nothing unoptimised, so the kernels are built with -O3 in debug builds too.
 let kernelFlags: [CSetting] = [.unsafeFlags(["-O3", "-fno-math-errno", "-Wall"])]
 
-/// OpenBLAS is loaded while running, after its core type has been chosen (see `COpenBLAS`), so the
-/// library that pkg-config names must not be loaded before `main`.
-let loadLazily: [LinkerSetting] = [.unsafeFlags(["-Xlinker", "--as-needed"])]
-
 func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .target(name: name, dependencies: dependencies)
 }
@@ -31,8 +27,7 @@ let package = Package(
         "Checkpoints", "Configurations", "Tokenizers", "Datasets", "Execution", "Storage",
         "Tensors",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ],
-      linkerSettings: loadLazily),
+      ]),
     module("Reports", ["Storage", "Tensors"]),
     module("Recipes", ["Tensors", "Storage"]),
 
@@ -71,11 +66,12 @@ let package = Package(
     module("Tensors"),
 
     // C kernels, and system libraries behind thin C headers.
-    .target(name: "CKernels", cSettings: kernelFlags),
+    .target(
+      name: "CKernels", cSettings: kernelFlags, linkerSettings: [.linkedLibrary("m")]),
     .target(name: "COpenBLAS", dependencies: ["SystemOpenBLAS", "CKernels"]),
     .target(name: "CSentencePiece", dependencies: ["SystemSentencePiece"]),
-    .systemLibrary(
-      name: "SystemOpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    // Headers only, so no pkg-config: linking would load OpenBLAS before its core type is chosen.
+    .systemLibrary(name: "SystemOpenBLAS", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(
       name: "SystemSentencePiece", pkgConfig: "sentencepiece",
       providers: [.apt(["libsentencepiece-dev"])]),
@@ -85,9 +81,11 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["Storage", "Tensors", "Configurations", "Checkpoints"],
       path: "Tests/TestSupport"),
+    tests("CKernels", ["CKernels", "COpenBLAS"]),
     tests("Storage", ["Storage", "Tensors"]),
     tests("Checkpoints", ["Checkpoints", "Storage", "Configurations", "Tensors"]),
     tests("Tokenizers", ["Tokenizers", "Storage", "Tensors"]),
+    tests("Datasets", ["Datasets", "Tokenizers", "Storage", "Tensors"]),
     tests("Recipes", ["Recipes", "Storage", "Tensors"]),
     tests("Reports", ["Reports", "Storage", "Tensors"]),
   ],

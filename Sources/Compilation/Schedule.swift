@@ -22,6 +22,8 @@ extension Graph {
       let node = nodes[position]
       var earliest = -1
       func after(_ other: Int) {
+        // Norms of gradients share a table, a slot each: their order among themselves is free.
+        if node.operation is SquaredNorm, nodes[other].operation is SquaredNorm { return }
         earliest = max(earliest, isMoving.contains(other) ? place[other] ?? -1 : other)
       }
       for operand in node.operands {

@@ -83,7 +83,9 @@ extension ModelConfiguration {
       return "queryHeads \(queryHeads) is not a multiple of keyValueHeads \(keyValueHeads)"
     }
     if headWidth % 2 != 0 { return "headWidth \(headWidth) is odd; rotary positions need pairs" }
-    if !(normEpsilon > 0 && normEpsilon < 1) { return "normEpsilon \(normEpsilon) is not in (0, 1)" }
+    if !(normEpsilon > 0 && normEpsilon < 1) {
+      return "normEpsilon \(normEpsilon) is not in (0, 1)"
+    }
     if !(rotaryBase > 1 && rotaryBase.isFinite) { return "rotaryBase \(rotaryBase) is not above 1" }
     switch rotaryScaling {
     case .none: return nil

@@ -22,7 +22,8 @@ public struct Kernels: Sendable {
     guard let forced = getenv("SPARSEFT_ISA") else { return try Kernels(best) }
     let name = String(cString: forced)
     guard let isa = known.first(where: { String(cString: sft_isa_name($0)) == name }) else {
-      throw .instructionSetUnknown(name: name, known: known.map { String(cString: sft_isa_name($0)) })
+      throw .instructionSetUnknown(
+        name: name, known: known.map { String(cString: sft_isa_name($0)) })
     }
     guard sft_isa_supported(isa) else {
       throw .instructionSetUnsupported(name: name, best: String(cString: sft_isa_name(best)))

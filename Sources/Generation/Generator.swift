@@ -27,12 +27,14 @@ public final class Generator {
     let configuration = weights.configuration
     let model = Llama(configuration)
     self.capacity = capacity
+    // A block that the prompt does not fill still turns all its rows: they need positions, too.
+    let rowsInCache = (capacity + Self.blockRows - 1) / Self.blockRows * Self.blockRows
     var layout = PersistentLayout()
     var programs: [Program] = []
     do {
       for rows in [Self.blockRows, 1] {
         let graph = model.traceDecoding(
-          rows: rows, capacity: capacity, elementType: weights.elementType)
+          rows: rows, capacity: rowsInCache, elementType: weights.elementType)
         // Inputs of the two programs differ in size: each has its own places.
         layout = PersistentLayout()
         programs.append(try InferenceCompiler().compile(graph, layout: &layout).program)
@@ -40,7 +42,7 @@ public final class Generator {
     } catch {
       throw .graph(error)
     }
-    let cacheBytes = 4 * capacity * configuration.keyValueWidth
+    let cacheBytes = 4 * rowsInCache * configuration.keyValueWidth
     let aligned = (cacheBytes + 63) & ~63
     do {
       let caches = try Arena(byteCount: 2 * configuration.layers * aligned)
@@ -84,7 +86,6 @@ public final class Generator {
     guard prompt.count <= capacity else {
       throw .promptTooLong(tokens: prompt.count, context: capacity)
     }
-    position = 0
     var logits = read(prompt)
     var count = 0
     while count < maxTokens {
@@ -97,10 +98,13 @@ public final class Generator {
     return count
   }
 
+  /// Reads a prompt from its beginning; the last token's logits, until the next call.
+  ///
   /// The two programs keep their tables in the same bytes of the arena, so each writes its own
   /// before its turn: blocks first, single tokens from then on.
-  private func read(_ prompt: [Int32]) -> UnsafeBufferPointer<Float> {
+  package func read(_ prompt: [Int32]) -> UnsafeBufferPointer<Float> {
     var logits = UnsafeBufferPointer<Float>(start: nil, count: 0)
+    position = 0
     block.initialise(seed: 0) { _, _, _ in }
     var rest = prompt[...]
     while rest.count > 1 {

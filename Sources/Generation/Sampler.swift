@@ -23,7 +23,9 @@ public struct Sampler: Sendable {
     guard let likeliest = logits.indices.max(by: { logits[$0] < logits[$1] }) else { return 0 }
     guard temperature > 0 else { return likeliest }
     let top = Double(logits[likeliest])
-    var weights = logits.indices.map { (index: $0, weight: exp((Double(logits[$0]) - top) / temperature)) }
+    var weights = logits.indices.map {
+      (index: $0, weight: exp((Double(logits[$0]) - top) / temperature))
+    }
     let total = weights.reduce(0) { $0 + $1.weight }
     if topP < 1 {
       // Tokens below this share can't belong to the set; sorting only the others is enough.

@@ -48,7 +48,9 @@ public struct Embedding: DifferentiableOperation, LowerableOperation {
       let table = lowering.operandTypes[part]
       lowering.emit(
         "embedding_\(table.elementType)",
-        [lowering.operands[0], lowering.operands[part], lowering.scales[part], lowering.results[0]],
+        [
+          lowering.operands[0], lowering.operands[part], lowering.scales[part], lowering.results[0],
+        ],
         sizes: [table.shape[1], first, table.shape[0]], items: tokens, grain: Grain.rows)
       first += table.shape[0]
     }

@@ -1,5 +1,6 @@
 /// The extents of a tensor, slowest axis first. Matrices are row-major: `[rows, columns]`.
-public struct Shape: Hashable, Codable, Sendable, ExpressibleByArrayLiteral, CustomStringConvertible {
+public struct Shape: Hashable, Codable, Sendable, ExpressibleByArrayLiteral, CustomStringConvertible
+{
   public let extents: [Int]
 
   public init(_ extents: [Int]) {

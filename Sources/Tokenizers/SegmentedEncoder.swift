@@ -14,8 +14,8 @@ public struct SegmentedEncoder: Sendable {
   private var encodedBytes = 0
 
   /// - Parameter segmentBytes: how much is gathered at least before it is encoded; encoding
-  ///   takes some hundreds of bytes of memory for each of them.
-  public init(_ tokenizer: Tokenizer, segmentBytes: Int = 1 << 16) {
+  ///   takes some hundreds of bytes of memory for each of them, and is fastest while they are few.
+  public init(_ tokenizer: Tokenizer, segmentBytes: Int = 1 << 10) {
     self.tokenizer = tokenizer
     self.segmentBytes = max(1, segmentBytes)
   }

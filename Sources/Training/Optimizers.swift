@@ -62,7 +62,7 @@ public enum Optimizer: Hashable, Sendable {
   }
 
   /// 1 − β₁ᵗ and 1 − β₂ᵗ at step t, from 1; ones where there is nothing to correct.
-  func corrections(step: Int) -> (first: Double, second: Double) {
+  package func corrections(step: Int) -> (first: Double, second: Double) {
     switch self {
     case .adamW(let rule):
       (1 - pow(rule.firstBeta, Double(step)), 1 - pow(rule.secondBeta, Double(step)))

@@ -16,7 +16,8 @@ public enum ProcessMemory {
     defer { fclose(file) }
     var line = [CChar](repeating: 0, count: 256)
     while fgets(&line, Int32(line.count), file) != nil {
-      let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+      let text = String(
+        decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
       guard text.hasPrefix(key) else { continue }
       let digits = text.dropFirst(key.count).drop { $0 == " " || $0 == "\t" }
       return (Int(digits.prefix { $0.isNumber }) ?? 0) * 1024

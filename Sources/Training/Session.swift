@@ -11,7 +11,7 @@ import Weights
 public final class Session {
   public let step: CompiledStep
   public let weights: ModelWeights
-  let training: Executor
+  package let training: Executor
   private let validation: Executor
   private let arena: Arena
 
@@ -39,6 +39,9 @@ public final class Session {
     }
     weights.checkpoint.releasePages()
   }
+
+  /// Bytes of the arena: allocated at once, never grown.
+  public var arenaBytes: Int { arena.byteCount }
 
   /// The checkpoint that a delta of this session is bound to.
   public var checkpoint: Checkpoint { weights.checkpoint }

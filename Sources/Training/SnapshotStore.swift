@@ -100,6 +100,7 @@ struct RunProgress: Hashable {
   var elapsedSeconds = 0.0
   var initialValidationLoss: Double?
   var bestValidationLoss: Double?
+  var lastValidationLoss: Double?
   var validationsSinceBest = 0
 
   init(tokensPerStep: Int) { self.tokensPerStep = tokensPerStep }
@@ -111,16 +112,19 @@ struct RunProgress: Hashable {
     elapsedSeconds = values["elapsed_seconds"]?.double ?? 0
     initialValidationLoss = values["initial_validation_loss"]?.double
     bestValidationLoss = values["best_validation_loss"]?.double
+    lastValidationLoss = values["last_validation_loss"]?.double
     validationsSinceBest = values["validations_since_best"]?.int ?? 0
   }
 
   func json(base: String, method: JSONValue) -> JSONObject {
-    [
+    func loss(_ value: Double?) -> JSONValue { value.map { .number($0) } ?? .null }
+    return [
       "base": .string(base), "method": method, "step": .int(step),
       "tokens_per_step": .int(tokensPerStep), "training_seconds": .number(trainingSeconds),
       "elapsed_seconds": .number(elapsedSeconds),
-      "initial_validation_loss": initialValidationLoss.map { .number($0) } ?? .null,
-      "best_validation_loss": bestValidationLoss.map { .number($0) } ?? .null,
+      "initial_validation_loss": loss(initialValidationLoss),
+      "best_validation_loss": loss(bestValidationLoss),
+      "last_validation_loss": loss(lastValidationLoss),
       "validations_since_best": .int(validationsSinceBest),
     ]
   }
@@ -128,7 +132,7 @@ struct RunProgress: Hashable {
 
 extension Session {
   /// Parameters and optimizer state: what a step changes and the next one reads.
-  var stateBuffers: [(name: String, memory: UnsafeMutableBufferPointer<Float>)] {
+  package var stateBuffers: [(name: String, memory: UnsafeMutableBufferPointer<Float>)] {
     training.program.buffers.enumerated().compactMap { index, buffer in
       guard buffer.isPersistent, buffer.kind == .parameter || buffer.kind == .optimizer else {
         return nil

@@ -21,7 +21,6 @@ public final class Trainer {
   private var progress: RunProgress
   private var started = ContinuousClock.now
   private var earlierSeconds = 0.0
-  private var lastValidationLoss: Double?
 
   /// - Parameters:
   ///   - validationText: windows that are scored but never trained on; nil for none.
@@ -42,7 +41,8 @@ public final class Trainer {
     self.observe = observe
     self.shouldStop = shouldStop
     order = BatchOrder(
-      windowCount: text.windowCount(sequenceLength: settings.shape.tokens, includePartial: false), seed: settings.seed,
+      windowCount: text.windowCount(sequenceLength: settings.shape.tokens, includePartial: false),
+      seed: settings.seed,
       shuffle: settings.shuffles)
     progress = RunProgress(tokensPerStep: settings.shape.tokensPerStep)
   }
@@ -50,7 +50,7 @@ public final class Trainer {
   /// Runs to the end, to an early stop or to an interruption.
   ///
   /// - Parameter resuming: go on from the last snapshot.
-  /// - Throws: `TrainingError.diverged` if a loss is not finite; what reading and writing throw.
+  /// - Throws: `TrainingError.diverged` if a loss or a gradient is not finite; what reading and writing throw.
   public func run(resuming: Bool = false) throws(TrainingError) -> RunSummary {
     if resuming, let store {
       progress = try store.readState(into: session, shape: settings.shape)
@@ -62,24 +62,23 @@ public final class Trainer {
       progress.initialValidationLoss = loss
       try observe(.validation(step: 0, loss: loss, best: false))
     }
-    var reason = "finished"
-    while progress.step < settings.steps {
+    var isInterrupted = false
+    while progress.step < settings.steps, !isStale, !isInterrupted {
       try trainStep()
       let isLast = progress.step == settings.steps
       if isDue(settings.validateEvery) || isLast { try validate() }
-      if shouldStop() {
-        reason = "interrupted"
-        break
-      }
-      if let patience = settings.patience, progress.validationsSinceBest >= patience {
-        reason = "early_stopping"
-        break
-      }
-      if isDue(settings.saveEvery), !isLast { try saveLast() }
+      isInterrupted = shouldStop()
+      if isDue(settings.saveEvery), !isLast, !isStale, !isInterrupted { try saveLast() }
     }
+    let isComplete = progress.step >= settings.steps
+    let reason = isInterrupted ? "interrupted" : isComplete ? "finished" : "early_stopping"
     try saveLast()
     return try summarise(reason)
   }
+
+  /// The last validations, as many as patience allows, brought no new best. Part of the progress, so
+  /// that a resumed run does not go on past its early stop.
+  private var isStale: Bool { progress.validationsSinceBest >= settings.patience ?? .max }
 
   private func isDue(_ interval: Int) -> Bool { interval > 0 && progress.step % interval == 0 }
 
@@ -103,7 +102,8 @@ extension Trainer {
     }
     let norm = session.finishStep()
     let loss = lossSum / Double(settings.shape.tokensPerStep)
-    guard loss.isFinite, norm.isFinite else { throw .diverged(step: number, loss: Float(loss)) }
+    guard loss.isFinite else { throw .diverged(step: number, figure: "loss", loss) }
+    guard norm.isFinite else { throw .diverged(step: number, figure: "gradient norm", norm) }
     progress.step = number
     let seconds = (clock.now - start).seconds
     progress.trainingSeconds += seconds
@@ -144,7 +144,10 @@ extension Trainer {
   private func validate() throws(TrainingError) {
     guard let validation else { return }
     let loss = validation.meanLoss()
-    lastValidationLoss = loss
+    guard loss.isFinite else {
+      throw .diverged(step: progress.step, figure: "validation loss", loss)
+    }
+    progress.lastValidationLoss = loss
     let isBest = loss < progress.bestValidationLoss ?? .infinity
     progress.validationsSinceBest = isBest ? 0 : progress.validationsSinceBest + 1
     if isBest { progress.bestValidationLoss = loss }
@@ -166,7 +169,7 @@ extension Trainer {
   private func saveLast() throws(TrainingError) {
     guard let store else { return }
     progress.elapsedSeconds = elapsedSeconds
-    try saveDelta("last", loss: lastValidationLoss)
+    try saveDelta("last", loss: progress.lastValidationLoss)
     try store.writeState(session, progress: progress)
     // Without validation nothing is better than what came last.
     if validation == nil { try saveDelta("best", loss: nil) }
@@ -177,7 +180,7 @@ extension Trainer {
     summary.steps = progress.step
     summary.tokens = progress.step * settings.shape.tokensPerStep
     summary.initialValidationLoss = progress.initialValidationLoss
-    summary.finalValidationLoss = lastValidationLoss ?? progress.bestValidationLoss
+    summary.finalValidationLoss = progress.lastValidationLoss
     summary.bestValidationLoss = progress.bestValidationLoss
     summary.tokensPerSecond = Double(summary.tokens) / max(progress.trainingSeconds, 1e-9)
     summary.peakResidentBytes = ProcessMemory.peakResidentBytes

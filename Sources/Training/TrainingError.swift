@@ -17,7 +17,8 @@ public enum TrainingError: Failure {
   case graph(GraphError)
   case vocabulary(pieces: Int, rows: Int)
   case budget(bytes: Int, stepTime: Double)
-  case diverged(step: Int, loss: Float)
+  /// A loss or a gradient is no longer a finite number.
+  case diverged(step: Int, figure: String, Double)
   case nothingToResume(path: String)
   case resumeMismatch(path: String, field: String, found: String, expected: String)
   /// An observer of the run's events could not write them.
@@ -54,8 +55,8 @@ public enum TrainingError: Failure {
       "nothing fits method.budget; the smallest choice needs "
         + "\(formatted(Double(bytes) / 1e6, decimals: 1)) MB (memory_mb) and a step_time of "
         + "\(formatted(stepTime, decimals: 2))"
-    case .diverged(let step, let loss):
-      "the loss of step \(step) is \(loss); lower optimizer.learning_rate or raise "
+    case .diverged(let step, let figure, let value):
+      "the \(figure) of step \(step) is \(value); lower optimizer.learning_rate or raise "
         + "schedule.warmup_steps (the best snapshot so far is kept)"
     case .nothingToResume(let path):
       "--resume found no snapshot at '\(path)'; start the run without it"
@@ -67,6 +68,7 @@ public enum TrainingError: Failure {
 }
 
 /// Runs `body` and wraps what it throws.
+@discardableResult
 func rethrow<Value, Failure: Error>(
   _ wrap: (Failure) -> TrainingError, _ body: () throws(Failure) -> Value
 ) throws(TrainingError) -> Value {

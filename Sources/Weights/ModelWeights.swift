@@ -56,8 +56,9 @@ public final class ModelWeights: @unchecked Sendable {
   }
 
   /// Rows of a parameter as f32.
-  public func readRows(of name: String, _ rows: Range<Int>, into target: UnsafeMutablePointer<Float>)
-  {
+  public func readRows(
+    of name: String, _ rows: Range<Int>, into target: UnsafeMutablePointer<Float>
+  ) {
     if let memory = merged[name], let tensor = checkpoint.tensor(name),
       let start = memory.baseAddress
     {

@@ -116,10 +116,13 @@ import Testing
     let parts = graph.parameters.filter {
       $0.parameter.path == "layers[0].mlp.up" && $0.parameter.rows.count < 48
     }
-    #expect(parts.map(\.parameter.name) == ["layers[0].mlp.up[0..<16]", "layers[0].mlp.up[16..<48]"])
+    #expect(
+      parts.map(\.parameter.name) == ["layers[0].mlp.up[0..<16]", "layers[0].mlp.up[16..<48]"])
     #expect(parts.map(\.parameter.isTrained) == [true, false])
     #expect(
-      parts.map { graph.type(of: $0.value) } == [TensorType([16, 32]), TensorType([32, 32], .int8)])
+      parts.map { graph.type(of: $0.value) } == [
+        TensorType([16, 32]), TensorType([32, 32], .int8),
+      ])
     #expect(
       parts.map(\.parameter.initial) == [
         .checkpoint(name: "layers[0].mlp.up", rows: 0..<16),

@@ -45,7 +45,7 @@ private struct AttentionProblem {
       kernel: "attention", label: "\(label) lse \(wantsLogSum)",
       buffers: inputs + [.unset(rows * strides[3]), wantsLogSum ? .unset(rows * heads) : nil],
       sizes: sizes, scalars: [0.7], items: windows * heads, scratchFloats: tile * tokens,
-      tolerance: 2e-6)  // observed 6.7e-7
+      tolerance: 2e-6)  // observed 8.1e-7
   }
 
   /// The gradients named in `wanted` (of "q", "k", "v"), from a forward run of the reference.
@@ -63,7 +63,7 @@ private struct AttentionProblem {
       kernel: "attention_gradient", label: "\(label) wanted '\(wanted)'",
       buffers: inputs + [after[4], after[5], .floats(numbers.floats(rows * strides[3]))] + outputs,
       sizes: sizes, scalars: [0.7], items: windows * kvHeads,
-      scratchFloats: 2 * tile * tokens + tile, tolerance: 5e-6)  // observed 1.6e-6
+      scratchFloats: 2 * tile * tokens + tile, tolerance: 5e-6)  // observed 1.7e-6
   }
 }
 

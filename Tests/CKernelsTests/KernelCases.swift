@@ -82,7 +82,7 @@ func gradientOfWeightCases() -> [KernelCase] {
         .floats(numbers.floats(m * lddy)), .floats(numbers.floats(m * ldx)),
         output(mode.accumulate, n * lddw, &numbers),
       ], sizes: [m, n, k, lddy, ldx, lddw, mode.accumulate, mode.axis], scalars: [mode.alpha],
-      items: mode.axis == 0 ? n : k, tolerance: 3e-5,  // observed 3.4e-6 (m = 1000)
+      items: mode.axis == 0 ? n : k, tolerance: 3e-5,  // observed 5.1e-6 (m = 1000)
       splitsExactly: false)
   }
 }
@@ -98,7 +98,7 @@ func biasCases() -> [KernelCase] {
       KernelCase(
         kernel: "column_sum", label: "width \(width)",
         buffers: [.floats(numbers.floats(5 * (width + 2))), .unset(width)],
-        sizes: [5, width + 2, 0], items: width, tolerance: 1e-6),  // observed OBS1
+        sizes: [5, width + 2, 0], items: width, tolerance: 1e-6),  // observed 7.9e-8
       KernelCase(
         kernel: "column_sum", label: "\(width) rows, added",
         buffers: [.floats(numbers.floats(width * 19)), .floats(numbers.floats(19))],

@@ -50,7 +50,9 @@ struct ExportDeltaCommand: ParsableCommand {
   }
 
   private func snapshotPath() throws -> String {
-    let candidates = ["\(source)/best/\(SnapshotStore.deltaName)", "\(source)/\(SnapshotStore.deltaName)"]
+    let candidates = [
+      "\(source)/best/\(SnapshotStore.deltaName)", "\(source)/\(SnapshotStore.deltaName)",
+    ]
     if !Folder.isFolder(source) { return source }
     guard let path = candidates.first(where: Folder.exists) else {
       throw CommandError.notARun(path: source)

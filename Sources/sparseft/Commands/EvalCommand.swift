@@ -44,7 +44,9 @@ struct EvalCommand: ParsableCommand {
     guard (1...1_048_576).contains(sequenceLength) else {
       throw ValidationError("--sequence-length takes 1 to 1048576")
     }
-    guard (1...65536).contains(batchSize) else { throw ValidationError("--batch-size takes 1 to 65536") }
+    guard (1...65536).contains(batchSize) else {
+      throw ValidationError("--batch-size takes 1 to 65536")
+    }
   }
 
   func run() throws {

@@ -49,6 +49,7 @@ struct TokenizeCommand: ParsableCommand {
   private func encode(_ tokenizer: Tokenizer) throws -> [Int32] {
     if let text { return try tokenizer.encode(text) }
     guard let file else { return [] }
-    return try tokenizer.encode(utf8: try MappedFile(path: file).bytes)
+    let mapped = try MappedFile(path: file)
+    return try withExtendedLifetime(mapped) { try tokenizer.encode(utf8: mapped.bytes) }
   }
 }

@@ -18,12 +18,15 @@ struct ChildRun {
   func run(seed: Int) throws -> ComparisonRow {
     let (outputRead, outputWrite) = try Self.pipe()
     let (errorRead, errorWrite) = try Self.pipe()
-    let process = try spawn(output: outputWrite, error: errorWrite, closing: [outputRead, errorRead])
+    let process = try spawn(
+      output: outputWrite, error: errorWrite, closing: [outputRead, errorRead])
     close(outputWrite)
     close(errorWrite)
     var progress = ChildProgress(label: label, seed: seed)
     for line in Lines(descriptor: outputRead) {
-      if let event = try? JSONValue.decode(Array(line.utf8), source: label) { progress.handle(event) }
+      if let event = try? JSONValue.decode(Array(line.utf8), source: label) {
+        progress.handle(event)
+      }
     }
     let message = Lines(descriptor: errorRead).map { $0 }.joined(separator: "\n")
     close(outputRead)

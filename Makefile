@@ -1,0 +1,33 @@
+# make demo   installs what is missing, builds, and fine-tunes the bundled model
+# make test   installs what is missing and runs all tests
+
+SWIFT_BUILD = swift build -c release --static-swift-stdlib --product sparseft
+SPARSEFT = .build/release/sparseft
+C_FILES = $(shell git ls-files --cached --others --exclude-standard \
+            'Sources/**/*.c' 'Sources/**/*.h' 'Sources/**/*.inc' 'Sources/**/*.cpp')
+
+.PHONY: demo build test format format-check packages clean
+
+demo: build
+	@$(SPARSEFT) finetune recipes/quickstart.json
+
+build: packages
+	$(SWIFT_BUILD)
+
+test: packages
+	swift test
+
+packages:
+	@.ci/install-packages
+
+format: packages
+	swift format --in-place --recursive --parallel Package.swift Sources Tests
+	clang-format -i $(C_FILES)
+
+format-check:
+	swift format lint --strict --recursive --parallel Package.swift Sources Tests
+	clang-format --dry-run -Werror $(C_FILES)
+
+clean:
+	swift package clean
+	rm -rf runs

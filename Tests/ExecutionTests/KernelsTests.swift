@@ -1,0 +1,126 @@
+import Execution
+import Programs
+import Tensors
+import Testing
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+@Suite struct KernelsTests {
+  @Test func plainLoopsAndTheBaselineRunEverywhere() {
+    #expect(Kernels.supported.starts(with: ["reference", "portable"]))
+    #expect(Set(Kernels.supported).isSubset(of: ["reference", "portable", "avx2", "avx512"]))
+  }
+
+  @Test(arguments: Kernels.supported)
+  func instructionSetsAreFoundByName(_ name: String) throws {
+    #expect(try Kernels(named: name).instructionSet == name)
+  }
+
+  @Test func unknownNamesAreErrors() {
+    #expect(
+      throws: ExecutionError.instructionSetUnknown(name: "sse9", known: Kernels.supported)
+    ) { try Kernels(named: "sse9") }
+  }
+
+  /// The only test that touches the variable.
+  @Test func theVariableForcesAnInstructionSet() throws {
+    let before = getenv("SPARSEFT_ISA").map { String(cString: $0) }
+    defer {
+      if let before { setenv("SPARSEFT_ISA", before, 1) } else { unsetenv("SPARSEFT_ISA") }
+    }
+    unsetenv("SPARSEFT_ISA")
+    #expect(try Kernels.forThisMachine().instructionSet == Kernels.supported.last)
+    for name in Kernels.supported {
+      setenv("SPARSEFT_ISA", name, 1)
+      #expect(try Kernels.forThisMachine().instructionSet == name)
+    }
+    setenv("SPARSEFT_ISA", "AVX2", 1)
+    let known = ["reference", "portable", "avx2", "avx512"]
+    let unknown = ExecutionError.instructionSetUnknown(name: "AVX2", known: known)
+    #expect(throws: unknown) { try Kernels.forThisMachine() }
+    #expect(
+      unknown.description
+        == "SPARSEFT_ISA is 'AVX2', expected one of reference, portable, avx2, avx512")
+    for name in known where !Kernels.supported.contains(name) {
+      setenv("SPARSEFT_ISA", name, 1)
+      #expect(throws: ExecutionError.self) { try Kernels.forThisMachine() }
+    }
+  }
+}
+
+/// What can't be run is refused before anything runs.
+@Suite struct BindingTests {
+  private func execute(_ program: Program) throws -> Executor {
+    let arena = try Arena(byteCount: Executor.arenaBytes(for: [program], threads: 1))
+    return try Executor(
+      program, arena: arena, pool: WorkerPool(threads: 1), kernels: Kernels(named: "reference"),
+      bind: { _ in nil })
+  }
+
+  private let values = Buffer(
+    name: "values", kind: .activation, byteCount: 12, location: .arena(offset: 0),
+    isPersistent: true, contents: .values([1, 2, 3]))
+
+  @Test func unboundBuffersAreNamed() {
+    let weight = Buffer(name: "w", kind: .weight, byteCount: 4, location: .external)
+    let program = Program(buffers: [weight], calls: [], arenaBytes: 0, persistentBytes: 0)
+    #expect(throws: ExecutionError.unbound(buffer: "w")) { try execute(program) }
+  }
+
+  @Test func unknownKernelsAreNamed() {
+    let call = KernelCall(kernel: "transmogrify", buffers: [], items: 1)
+    let program = Program(buffers: [], calls: [call], arenaBytes: 0, persistentBytes: 0)
+    #expect(throws: ExecutionError.unknownKernel(name: "transmogrify")) { try execute(program) }
+  }
+
+  @Test func hugeArenasAreErrors() {
+    #expect(throws: ExecutionError.outOfMemory(bytes: Int.max / 2)) {
+      try Arena(byteCount: Int.max / 2)
+    }
+  }
+
+  @Test func stagesRunTheirOwnCallsOnly() throws {
+    let add = { (stage: Stage) in
+      KernelCall(
+        kernel: "add", buffers: [.init(buffer: 0), .init(buffer: 0), .init(buffer: 0)], items: 3,
+        stage: stage)
+    }
+    let program = Program(
+      buffers: [values], calls: [add(.begin), add(.body), add(.body), add(.finish)],
+      arenaBytes: 64, persistentBytes: 64)
+    let executor = try execute(program)
+    executor.initialise(seed: 0) { _, _, _ in }
+    let memory = try #require(executor.elements(named: "values", as: Float.self))
+    #expect(Array(memory) == [1, 2, 3])
+    executor.run(.body)
+    #expect(Array(memory) == [4, 8, 12])
+    executor.run(.finish)
+    #expect(Array(memory) == [8, 16, 24])
+    #expect(executor.elements(named: "nothing", as: Float.self) == nil)
+  }
+
+  @Test func lowRankFactorsStartUniformAndRepeatably() throws {
+    func buffer(_ stream: UInt64) -> Buffer {
+      Buffer(
+        name: "a\(stream)", kind: .parameter, byteCount: 4000,
+        location: .arena(offset: Int(stream) * 4032), isPersistent: true,
+        contents: .kaimingUniform(fanIn: 16, stream: stream))
+    }
+    let program = Program(
+      buffers: [buffer(0), buffer(1)], calls: [], arenaBytes: 8064, persistentBytes: 8064)
+    func elements(seed: UInt64) throws -> [[Float]] {
+      let executor = try execute(program)
+      executor.initialise(seed: seed) { _, _, _ in }
+      return (0..<2).map { Array(executor.elements(of: $0, as: Float.self)) }
+    }
+    let first = try elements(seed: 3)
+    #expect(try elements(seed: 3) == first)
+    #expect(try elements(seed: 4) != first)
+    #expect(first[0] != first[1])
+    // ±1/√16, of 1000 draws some close to the bounds.
+    let largest = first[0].map(\.magnitude).max() ?? 0
+    #expect(largest <= 0.25 && largest > 0.24)
+  }
+}

@@ -1,0 +1,193 @@
+import Adaptations
+import Compilation
+import Configurations
+import Execution
+import Graphs
+import Models
+import Operations
+import Programs
+import Tensors
+
+/// Descent without momentum; after a step its state is the gradient itself.
+struct GradientRule: UpdateRule {
+  var stateNames: [String] { ["momentum"] }
+  var update: any Operation { SGDUpdate(momentum: 0, weightDecay: 0) }
+}
+
+/// Token ids, targets and document starts of some windows.
+struct TestBatch {
+  var tokens: [Int32]
+  var targets: [Int32]
+  var starts: [Int32]
+
+  init(windows: Int, tokens count: Int, vocabulary: Int, seed: UInt64) {
+    var random = RandomSource(seed: seed)
+    tokens = (0..<windows * count).map { _ in Int32(random.integer(below: vocabulary)) }
+    targets = tokens.map { _ in Int32(random.integer(below: vocabulary)) }
+    starts = tokens.indices.map { $0 % count > count / 2 ? Int32(count / 2) : 0 }
+    targets[1] = -1
+  }
+
+  /// Windows of this batch.
+  func windows(_ range: Range<Int>, tokens count: Int) -> TestBatch {
+    var part = self
+    let rows = range.lowerBound * count..<range.upperBound * count
+    (part.tokens, part.targets) = (Array(tokens[rows]), Array(targets[rows]))
+    part.starts = Array(starts[rows])
+    return part
+  }
+}
+
+/// A checkpoint's weights in memory that the program must not write.
+final class TestWeights {
+  let values: [String: [Float]]
+  private var blocks: [String: UnsafeMutableRawPointer] = [:]
+  private var columns: [String: Int] = [:]
+
+  init(_ configuration: ModelConfiguration) {
+    var random = RandomSource(seed: 42)
+    var values: [String: [Float]] = [:]
+    for parameter in configuration.parameters {
+      let numbers = (0..<parameter.shape.count).map { _ in
+        Float(parameter.isMatrix ? 0.3 * random.normal() : 1 + 0.1 * random.normal())
+      }
+      let block = UnsafeMutableRawPointer.allocate(byteCount: 4 * numbers.count, alignment: 64)
+      block.copyMemory(from: numbers, byteCount: 4 * numbers.count)
+      values[parameter.name] = numbers
+      blocks[parameter.name] = block
+      columns[parameter.name] = parameter.isMatrix ? parameter.shape.columns : 1
+    }
+    self.values = values
+  }
+
+  deinit { for block in blocks.values { block.deallocate() } }
+
+  func address(of buffer: Buffer) -> UnsafeRawPointer? {
+    guard case .checkpoint(let name, let rows) = buffer.contents, let block = blocks[name] else {
+      return nil
+    }
+    return UnsafeRawPointer(block) + 4 * rows.lowerBound * (columns[name] ?? 1)
+  }
+
+  func read(_ name: String, _ rows: Range<Int>, into target: UnsafeMutablePointer<Float>) {
+    let width = columns[name] ?? 1
+    let numbers = values[name] ?? []
+    for (offset, index) in (rows.lowerBound * width..<rows.upperBound * width).enumerated() {
+      target[offset] = numbers[index]
+    }
+  }
+
+  /// Whether the memory still holds what it started with.
+  var areUntouched: Bool {
+    values.allSatisfy { name, numbers in
+      let memory = blocks[name]?.assumingMemoryBound(to: UInt32.self)
+      return numbers.indices.allSatisfy { memory?[$0] == numbers[$0].bitPattern }
+    }
+  }
+}
+
+/// What a step leaves behind.
+struct StepResult: Equatable {
+  /// Losses of the last micro-batch's tokens.
+  var losses: [UInt32]
+  /// Persistent buffers by name, as bits.
+  var state: [String: [UInt32]]
+
+  func floats(_ name: String) -> [Float]? { state[name]?.map(Float.init(bitPattern:)) }
+
+  /// Gradients by the names of trained parameters.
+  var gradients: [String: [Float]] {
+    var result: [String: [Float]] = [:]
+    for name in state.keys where name.hasSuffix(".momentum") {
+      result[String(name.dropLast(".momentum".count))] = floats(name)
+    }
+    return result
+  }
+}
+
+/// Compiles and runs steps of one small Llama on real kernels.
+struct StepRunner {
+  var configuration = ModelConfiguration(
+    width: 32, hiddenWidth: 48, layers: 2, queryHeads: 4, keyValueHeads: 2, headWidth: 8,
+    vocabularySize: 40, contextLength: 64, tiedHead: false)
+  var instructionSet = Kernels.supported[Kernels.supported.count - 1]
+  var threads = 2
+  var windows = 2
+  var tokens = 6
+  var accumulation = 1
+  var clipNorm: Double?
+  var rematerialises = true
+  var learningRate: Float = 0.1
+
+  func compile(_ method: some Adaptation) throws -> Program {
+    var graph = Llama(configuration).traceLoss(batch: windows, tokens: tokens) { _ in .f32 }
+    try method.apply(to: &graph)
+    var layout = PersistentLayout()
+    let policy = UpdatePolicy(
+      rule: GradientRule(), clipNorm: clipNorm, accumulation: accumulation)
+    return try TrainingCompiler(policy: policy, rematerialises: rematerialises)
+      .compile(graph, layout: &layout).program
+  }
+
+  /// Runs one step of `accumulation` micro-batches on `batch`, several times over if asked.
+  func run(
+    _ program: Program, weights: TestWeights, batch: TestBatch, steps: Int = 1
+  ) throws -> StepResult {
+    let arena = try Arena(byteCount: Executor.arenaBytes(for: [program], threads: threads))
+    let executor = try Executor(
+      program, arena: arena, pool: WorkerPool(threads: threads),
+      kernels: Kernels(named: instructionSet), bind: weights.address)
+    executor.initialise(seed: 1) { weights.read($0, $1, into: $2) }
+    poison(executor)
+    func write<Element>(_ name: String, _ values: [Element]) {
+      _ = executor.elements(named: name, as: Element.self)?.update(from: values)
+    }
+    write("loss_scale", [1 / Float(windows * tokens * accumulation)])
+    write("hyper", [learningRate, 1, 1, 1, 0, 0, 0, 0] as [Float])
+    for _ in 0..<steps {
+      executor.run(.begin)
+      for index in 0..<accumulation {
+        let part = batch.windows(index * windows..<(index + 1) * windows, tokens: tokens)
+        write("tokens", part.tokens)
+        write("targets", part.targets)
+        write("document_starts", part.starts)
+        executor.run(.body)
+      }
+      executor.run(.finish)
+    }
+    return result(of: executor)
+  }
+
+  /// Memory that is read before it is written shows as NaN.
+  private func poison(_ executor: Executor) {
+    for (index, buffer) in executor.program.buffers.enumerated() {
+      guard case .arena = buffer.location, !buffer.isPersistent else { continue }
+      executor.elements(of: index, as: Float.self).update(repeating: .nan)
+    }
+  }
+
+  private func result(of executor: Executor) -> StepResult {
+    var result = StepResult(losses: [], state: [:])
+    for (index, buffer) in executor.program.buffers.enumerated() {
+      let bits = Array(executor.elements(of: index, as: UInt32.self))
+      if buffer.name == "loss" { result.losses = bits }
+      if buffer.isPersistent { result.state[buffer.name] = bits }
+    }
+    return result
+  }
+}
+
+extension Program {
+  /// The same program with memory of its own for every buffer.
+  var withoutReuse: Program {
+    var copy = self
+    var next = persistentBytes
+    for index in copy.buffers.indices where !copy.buffers[index].isPersistent {
+      guard case .arena = copy.buffers[index].location else { continue }
+      copy.buffers[index].location = .arena(offset: next)
+      next += aligned(copy.buffers[index].byteCount)
+    }
+    copy.arenaBytes = next
+    return copy
+  }
+}

@@ -1,0 +1,153 @@
+import Adaptations
+import Compilation
+import Execution
+import Generation
+import Graphs
+import Models
+import Operations
+import Programs
+import Testing
+import Training
+import Weights
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Logits, losses and gradients of one batch against PyTorch, without and with documents' borders.
+@Suite struct GoldenForwardTests {
+  /// Observed: 6e-6.
+  @Test(arguments: GoldenCase.names, ["forward", "documents"])
+  func logits(caseName: String, part: String) throws {
+    let golden = try GoldenCase.named(caseName)
+    let figures = try golden.figures.member(part)
+    let batch = try GoldenBatch(figures)
+    let last = try figures.list("lastLogits").map { try $0.numbers() }
+    let statistics = try figures.member("logits")
+    let (means, deviations, logSumExps) = try (
+      statistics.member("mean").numbers(), statistics.member("deviation").numbers(),
+      statistics.member("logSumExp").numbers()
+    )
+    for instructionSet in Kernels.supported {
+      let rows = try WindowLogits(golden, batch.shape).rows(batch, instructionSet: instructionSet)
+      #expect(rows.count == means.count)
+      var worst = 0.0
+      for (row, expected) in zip(rows[(batch.tokens - last.count)..<batch.tokens], last) {
+        #expect(row.count == expected.count)
+        for (a, b) in zip(row, expected) { worst = max(worst, abs(a - b)) }
+      }
+      for (index, row) in rows.enumerated() {
+        let mean = row.reduce(0, +) / Double(row.count)
+        let variance = row.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(row.count)
+        worst = max(worst, abs(mean - means[index]))
+        worst = max(worst, abs(variance.squareRoot() - deviations[index]))
+        worst = max(worst, abs(log(row.reduce(0) { $0 + exp($1) }) - logSumExps[index]))
+      }
+      if DEBUGPRINT { print("OBS logits", caseName, part, instructionSet, worst) }
+      #expect(worst < 1e-4, "\(instructionSet)")
+    }
+  }
+
+  /// The same logits from the generator's cache. Observed: 6e-6.
+  @Test(arguments: GoldenCase.names)
+  func generatorLogits(caseName: String) throws {
+    let golden = try GoldenCase.named(caseName)
+    let figures = try golden.figures.member("forward")
+    let batch = try GoldenBatch(figures)
+    let last = try figures.list("lastLogits").map { try $0.numbers() }
+    let window = Array(batch.inputs.prefix(batch.tokens))
+    for instructionSet in Kernels.supported {
+      let generator = try Generator(
+        try ModelWeights(golden.checkpoint), capacity: batch.tokens,
+        pool: try WorkerPool(threads: 2), kernels: try Kernels(named: instructionSet))
+      var worst = 0.0
+      for (index, expected) in last.enumerated() {
+        let logits = generator.read(Array(window.dropLast(last.count - 1 - index)))
+        #expect(logits.count == expected.count)
+        for (a, b) in zip(logits, expected) { worst = max(worst, abs(Double(a) - b)) }
+      }
+      if DEBUGPRINT { print("OBS genlogits", caseName, instructionSet, worst) }
+      #expect(worst < 1e-4, "\(instructionSet)")
+    }
+  }
+
+  /// Observed: losses 7e-6, gradients 4e-5 of their norm or root mean square.
+  @Test(arguments: GoldenCase.names, ["forward", "documents"])
+  func lossesAndGradients(caseName: String, part: String) throws {
+    let golden = try GoldenCase.named(caseName)
+    let figures = try golden.figures.member(part)
+    let batch = try GoldenBatch(figures)
+    let losses = try figures.member("tokenLosses").numbers()
+    let gradients = try figures.table("gradients", Fingerprint.init)
+    // What plain momentum holds after its first step is the gradient itself.
+    let optimizer = Optimizer.sgd(SGD(momentum: 0.9, weightDecay: 0))
+    let step = try CompiledStep(
+      golden.checkpoint.configuration, adaptation: FullAdaptation(), optimizer: optimizer,
+      clipNorm: nil, shape: batch.shape)
+    for instructionSet in Kernels.supported {
+      let session = try Session(
+        step, weights: try ModelWeights(golden.checkpoint), pool: try WorkerPool(threads: 2),
+        kernels: try Kernels(named: instructionSet), seed: 0)
+      session.beginStep(learningRate: 0, optimizer: optimizer, step: 1)
+      batch.write(to: session.training)
+      let mean = session.runMicroBatch() / Double(losses.count)
+      let norm = session.finishStep()
+      #expect(abs(mean - (try figures.number("loss"))) < 1e-5, "\(instructionSet)")
+
+      let found = try #require(
+        session.training.elements(named: TrainingCompiler.lossOutput, as: Float.self))
+      #expect(found.count == losses.count)
+      let worst = zip(found, losses).map { abs(Double($0) - $1) }.max() ?? .nan
+      #expect(worst < 1e-4, "\(instructionSet)")
+
+      let momenta = session.stateBuffers.filter { $0.name.hasSuffix(".momentum") }
+      #expect(momenta.count == gradients.count)
+      var squares = 0.0
+      var worstGradient = 0.0
+      for (name, memory) in momenta {
+        let expected = try #require(gradients[TensorName(name).path], "\(name)")
+        squares += expected.norm * expected.norm
+        let distance = Fingerprint(of: memory).distance(from: expected, count: memory.count)
+        if DEBUGPRINT, distance > 1e-5 { print("OBS  g", name, distance) }
+        worstGradient = max(worstGradient, distance)
+        #expect(distance < 1e-4, "\(name), \(instructionSet)")
+      }
+      if DEBUGPRINT { print("OBS losses", caseName, part, instructionSet, worst, "grads", worstGradient) }
+      #expect(abs(norm / squares.squareRoot() - 1) < 1e-5, "\(instructionSet)")
+    }
+  }
+}
+
+/// The training pass's logits, which its own head never holds whole.
+private struct WindowLogits {
+  private let program: Program
+  private let weights: ModelWeights
+
+  init(_ golden: GoldenCase, _ shape: BatchShape) throws {
+    weights = try ModelWeights(golden.checkpoint)
+    var graph = Llama(golden.checkpoint.configuration).traceLoss(
+      batch: shape.windows, tokens: shape.tokens, elementType: weights.elementType)
+    let head = try #require(graph.nodes.first { $0.operation is HeadLoss })
+    graph.outputs.append(("logits", graph.add(Linear(), Array(head.operands[0..<2]))[0]))
+    var layout = PersistentLayout()
+    program = try InferenceCompiler().compile(graph, layout: &layout).program
+  }
+
+  /// Logits by token.
+  func rows(_ batch: GoldenBatch, instructionSet: String) throws -> [[Double]] {
+    let pool = try WorkerPool(threads: 2)
+    let arena = try Arena(
+      byteCount: Executor.arenaBytes(for: [program], threads: pool.threads))
+    let executor = try Executor(
+      program, arena: arena, pool: pool, kernels: try Kernels(named: instructionSet)
+    ) { weights.address(of: $0) }
+    executor.initialise(seed: 0) { _, _, _ in }
+    batch.write(to: executor)
+    executor.run(.body)
+    let logits = try #require(executor.elements(named: "logits", as: Float.self))
+    let width = logits.count / batch.inputs.count
+    return stride(from: 0, to: logits.count, by: width).map { start in
+      logits[start..<start + width].map { Double($0) }
+    }
+  }
+}

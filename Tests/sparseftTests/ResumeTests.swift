@@ -1,0 +1,90 @@
+import Checkpoints
+import Storage
+import TestSupport
+import Testing
+
+/// A run that is stopped, and one that goes on.
+@Suite struct ResumeTests {
+  private static let steps = 40
+  private static let settings = ["run.steps=\(steps)", "run.validate_every=10", "run.save_every=15"]
+
+  @Test(arguments: [#"{"type": "full"}"#, #"{"type": "lora", "rank": 2}"#])
+  func aStoppedRunGoesOnAsIfItHadNotStopped(_ method: String) throws {
+    let shop = try Workshop(method: method)
+    let arguments = ["finetune", "recipe.json", "--json"] + Self.settings
+    let whole = try shop.succeed(arguments + ["output=whole"])
+    let losses = try shop.losses("whole/events.jsonl")
+    #expect(losses.count == Self.steps)
+
+    let stopped = try shop.sparseft.run(arguments) { $0.contains(#""step":3,"#) }
+    #expect(stopped.exitCode == 130)
+    #expect(stopped.signal == nil)
+    #expect(stopped.error.contains("sparseft finetune recipe.json --resume"))
+    let reached = try #require(try stopped.jsonLines().last)
+    #expect(reached["reason"] == "interrupted")
+    #expect(try #require(reached["steps"]?.int) < Self.steps)
+    #expect(shop.leftovers == [])
+
+    // last/ is a delta like any other.
+    try shop.succeed([
+      "eval", "--model", "tiny.sfckpt", "--delta", "run/last/trained.sfdelta", "--data",
+      "text.txt", "--json",
+    ])
+
+    let resumed = try shop.succeed(arguments + ["--resume"])
+    #expect(try shop.losses() == losses)
+    for key in ["steps", "tokens", "initial_validation_loss", "best_validation_loss"] {
+      #expect(try resumed.jsonLines().last?[key] == whole.jsonLines().last?[key], "\(key)")
+    }
+    let files = ["best/trained.sfdelta", "last/trained.sfdelta"]
+    for file in files {
+      let (a, b) = (try Delta.open(shop.folder["whole/" + file]), try Delta.open(shop.folder["run/" + file]))
+      #expect(a.entries.count == b.entries.count)
+      #expect(try tensorBytes(a) == tensorBytes(b), "\(file)")
+    }
+  }
+
+  @Test func aFinishedRunHasNothingLeftToDo() throws {
+    let shop = try Workshop()
+    try shop.finetune()
+    let again = try shop.finetune("--json", "--resume")
+    #expect(try again.jsonLines().filter { $0["type"] == "step" } == [])
+    #expect(try again.jsonLines().last?["steps"]?.int == 3)
+  }
+
+  @Test func aLongerRunGoesOn() throws {
+    let shop = try Workshop()
+    try shop.finetune()
+    let more = try shop.finetune("--json", "--resume", "run.steps=5")
+    let steps = try more.jsonLines().filter { $0["type"] == "step" }.map { $0["step"]?.int }
+    #expect(steps == [4, 5])
+  }
+
+  @Test func nothingToResumeIsSaid() throws {
+    let shop = try Workshop()
+    let outcome = try shop.sparseft("finetune", "recipe.json", "--resume")
+    #expect(outcome.exitCode == 66)
+    #expect(
+      outcome.error.contains(
+        "error: --resume found no snapshot at '\(shop.folder["run/last/state.sfstate"])'; "
+          + "start the run without it\n"))
+  }
+
+  @Test(arguments: [
+    ("method.type=norms", "its method is"), ("run.batch_size=3", "its tokens per step is"),
+  ])
+  func anotherRunsStateIsRefused(_ override: String, _ text: String) throws {
+    let shop = try Workshop()
+    try shop.finetune()
+    let before = try shop.folder.read("run/last/state.sfstate")
+    let outcome = try shop.sparseft("finetune", "recipe.json", "--resume", override)
+    #expect(outcome.exitCode == 64)
+    #expect(outcome.error.contains("can't resume from"))
+    #expect(outcome.error.contains(text))
+    #expect(try shop.folder.read("run/last/state.sfstate") == before)
+  }
+
+  private func tensorBytes(_ delta: Delta) throws -> [[UInt8]] {
+    delta.entries.flatMap { $0.tensors.map { Array($0.data) } }
+  }
+}
