@@ -8,6 +8,12 @@ func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target 
   .target(name: name, dependencies: dependencies)
 }
 
+/// What takes a forward pass to a program; tests of its modules use each other's.
+let compileTime: [Target.Dependency] = [
+  "Adaptations", "Models", "Compilation", "Operations", "Graphs", "Programs", "Configurations",
+  "Tensors",
+]
+
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .testTarget(name: "\(name)Tests", dependencies: dependencies + ["TestSupport"])
 }
@@ -81,13 +87,32 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["Storage", "Tensors", "Configurations", "Checkpoints"],
       path: "Tests/TestSupport"),
-    tests("CKernels", ["CKernels", "COpenBLAS"]),
     tests("Storage", ["Storage", "Tensors"]),
     tests("Checkpoints", ["Checkpoints", "Storage", "Configurations", "Tensors"]),
     tests("Tokenizers", ["Tokenizers", "Storage", "Tensors"]),
     tests("Datasets", ["Datasets", "Tokenizers", "Storage", "Tensors"]),
+    tests(
+      "Weights", ["Weights", "Checkpoints", "Programs", "Configurations", "Storage", "Tensors"]),
+    tests("CKernels", ["CKernels", "COpenBLAS"]),
+    tests("Graphs", ["Graphs", "Operations", "Programs", "Tensors"]),
+    tests(
+      "Operations", ["Operations", "Graphs", "Compilation", "Programs", "Execution", "Tensors"]),
+    tests("Compilation", compileTime),
+    tests("Models", compileTime),
+    tests("Adaptations", compileTime),
+    tests("Execution", compileTime + ["Execution", "CKernels"]),
+    tests(
+      "Training",
+      compileTime + [
+        "Training", "Generation", "Execution", "Checkpoints", "Weights", "Datasets", "Tokenizers",
+        "Storage",
+      ]),
+    tests(
+      "Generation",
+      compileTime + ["Generation", "Execution", "Checkpoints", "Weights", "Tokenizers", "Storage"]),
     tests("Recipes", ["Recipes", "Storage", "Tensors"]),
     tests("Reports", ["Reports", "Storage", "Tensors"]),
+    tests("sparseft", ["sparseft", "Storage", "Checkpoints", "Configurations", "Tensors"]),
   ],
   cxxLanguageStandard: .cxx17
 )

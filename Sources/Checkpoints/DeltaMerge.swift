@@ -80,17 +80,19 @@ public struct DeltaMerge: Sendable {
 
   /// Writes the merged checkpoint.
   ///
-  /// - Parameter metadata: the base's with the deltas' hashes and scales added, unless given.
+  /// - Parameters:
+  ///   - elementType: how matrices are stored; nil keeps what holds base and deltas exactly.
+  ///   - metadata: the base's with the deltas' hashes and scales added, unless given.
   /// - Returns: the content hash.
   /// - Throws: `CheckpointError`.
   @discardableResult
   public func write(
-    to path: String, metadata: JSONObject? = nil
+    to path: String, elementType: ElementType? = nil, metadata: JSONObject? = nil
   ) throws(CheckpointError) -> String {
     try CheckpointWriter.write(
       to: path, configuration: base.configuration, tokenizer: Array(base.tokenizerModel),
       metadata: metadata ?? mergedMetadata, elementType: .f32,
-      override: { elementType(of: $0) },
+      override: { elementType ?? self.elementType(of: $0) },
       tensors: { (name) throws(CheckpointError) in
         base.releasePages()
         if !isTouched(name), let tensor = base.tensor(name) { return .stored(tensor) }
@@ -116,9 +118,10 @@ extension Delta {
   /// - Throws: `CheckpointError`, `.wrongBase` for a delta of another checkpoint.
   @discardableResult
   public static func apply(
-    to base: Checkpoint, deltas: [(delta: Delta, scale: Double)], output: String
+    to base: Checkpoint, deltas: [(delta: Delta, scale: Double)],
+    elementType: ElementType? = nil, output: String
   ) throws(CheckpointError) -> String {
-    try DeltaMerge(base: base, deltas: deltas).write(to: output)
+    try DeltaMerge(base: base, deltas: deltas).write(to: output, elementType: elementType)
   }
 }
 

@@ -35,6 +35,11 @@ final class TokenStorage: Sendable {
     self.documents = copy(documents)
   }
 
+  /// Drops the mapping's pages from resident memory; touching ids reads them again.
+  func releasePages() {
+    if let file { file.releasePages(0..<file.bytes.count) }
+  }
+
   deinit {
     guard file == nil else { return }
     ids.deallocate()

@@ -42,6 +42,10 @@ public struct TokenStream: Sendable {
     return storage.ids[firstID + index]
   }
 
+  /// Drops the ids' pages from resident memory, so that a long text costs no more than the windows
+  /// being read.
+  public func releasePages() { storage.releasePages() }
+
   /// Number of windows.
   /// - Parameters:
   ///   - sequenceLength: S, at least 1.

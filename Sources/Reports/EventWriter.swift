@@ -9,6 +9,8 @@ import Storage
 public final class EventWriter {
   private let path: String?
   private let file: Int32?
+  /// Bytes of the file that are whole lines.
+  private var length: off_t = 0
   private let mirror: Int32?
 
   /// - Parameters:
@@ -30,7 +32,8 @@ public final class EventWriter {
       throw .cannotCreate(path: path, reason: String(cString: strerror(errno)))
     }
     file = descriptor
-    if resuming, !EventWriter.endsWithNewline(descriptor) { try put([0x0A], descriptor, path) }
+    length = lseek(descriptor, 0, SEEK_END)
+    if resuming, !EventWriter.endsWithNewline(descriptor) { try append([0x0A], descriptor) }
   }
 
   deinit { if let file { close(file) } }
@@ -39,8 +42,19 @@ public final class EventWriter {
   /// - Throws: `ReportError.writeFailed`.
   public func write(_ event: JSONValue) throws(ReportError) {
     let line = Array((event.encoded() + "\n").utf8)
-    if let file { try put(line, file, path ?? "") }
+    if let file { try append(line, file) }
     if let mirror { try put(line, mirror, nil) }
+  }
+
+  /// Appends to the file; what a full disk cut off is taken back, so that every line stays whole.
+  private func append(_ bytes: [UInt8], _ file: Int32) throws(ReportError) {
+    do throws(ReportError) {
+      try put(bytes, file, path ?? "")
+    } catch {
+      if length >= 0 { _ = ftruncate(file, length) }
+      throw error
+    }
+    if length >= 0 { length += off_t(bytes.count) }
   }
 
   private func put(_ bytes: [UInt8], _ descriptor: Int32, _ path: String?) throws(ReportError) {

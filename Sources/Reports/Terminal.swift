@@ -60,9 +60,11 @@ public struct Terminal: Sendable {
     getenv(name).map { String(cString: $0) }
   }
 
-  /// Writes all of `text`; a closed or full descriptor is ignored, since losing a message for
-  /// people must not stop a training run.
-  public func write(_ text: String) { _ = writeAll(Array(text.utf8), to: fileDescriptor) }
+  /// Writes all of `text`. That a descriptor is closed or full may be ignored, since losing a
+  /// message for people must not stop a training run.
+  /// - Returns: the system's error number, or nil.
+  @discardableResult
+  public func write(_ text: String) -> Int32? { writeAll(Array(text.utf8), to: fileDescriptor) }
 
   /// Text styles used by reports.
   public enum Style: Int, Sendable {

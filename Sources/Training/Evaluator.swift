@@ -28,6 +28,7 @@ public struct Evaluator {
         }
       }
       sum += session.score()
+      text.releasePages()
     }
     return sum / Double(tokenCount)
   }

@@ -50,7 +50,8 @@ public final class Trainer {
   /// Runs to the end, to an early stop or to an interruption.
   ///
   /// - Parameter resuming: go on from the last snapshot.
-  /// - Throws: `TrainingError.diverged` if a loss or a gradient is not finite; what reading and writing throw.
+  /// - Throws: `TrainingError.diverged` if a loss or a gradient is not finite; what reading and
+  ///   writing throw.
   public func run(resuming: Bool = false) throws(TrainingError) -> RunSummary {
     if resuming, let store {
       progress = try store.readState(into: session, shape: settings.shape)
@@ -100,6 +101,7 @@ extension Trainer {
       dataSeconds += (clock.now - before).seconds
       lossSum += session.runMicroBatch()
     }
+    windows.releasePages()
     let norm = session.finishStep()
     let loss = lossSum / Double(settings.shape.tokensPerStep)
     guard loss.isFinite else { throw .diverged(step: number, figure: "loss", loss) }

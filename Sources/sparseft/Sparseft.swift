@@ -24,6 +24,7 @@ enum Main {
     do {
       var command = try Sparseft.parseAsRoot()
       try command.run()
+      try Output.finish()
     } catch {
       ExitStatus.end(with: error)
     }

@@ -24,7 +24,7 @@ struct TestBatch {
     var random = RandomSource(seed: seed)
     tokens = (0..<windows * count).map { _ in Int32(random.integer(below: vocabulary)) }
     targets = tokens.map { _ in Int32(random.integer(below: vocabulary)) }
-    starts = tokens.indices.map { $0 % count > count / 2 ? Int32(count / 2) : 0 }
+    starts = tokens.indices.map { $0 % count >= count / 2 ? Int32(count / 2) : 0 }
     targets[1] = -1
   }
 

@@ -48,6 +48,17 @@ extension GradientCase {
           return Plain.add(h, Plain.swiGLU(next, next))
         }),
       GradientCase(
+        "a product added to its own operand", [x, weights[0], weights[1]],
+        build: { graph, ids in
+          let h = graph.add(Linear(), [ids[0], ids[1]])[0]
+          let product = graph.add(Linear(), [h, ids[2]])[0]
+          return graph.add(Add(), [h, product])[0]
+        },
+        forward: {
+          let h = Plain.linear($0[0], $0[1], inputs: width)
+          return Plain.add(h, Plain.linear(h, $0[2], inputs: width))
+        }),
+      GradientCase(
         "swiglu of a value with itself", [x, weights[0]],
         build: { graph, ids in
           let h = graph.add(Linear(), [ids[0], ids[1]])[0]

@@ -16,7 +16,7 @@ import Weights
 
 /// Logits, losses and gradients of one batch against PyTorch, without and with documents' borders.
 @Suite struct GoldenForwardTests {
-  /// Observed: 6e-6.
+  /// Observed over all instruction sets: 7e-6, where logits lie within ±5.
   @Test(arguments: GoldenCase.names, ["forward", "documents"])
   func logits(caseName: String, part: String) throws {
     let golden = try GoldenCase.named(caseName)
@@ -43,12 +43,12 @@ import Weights
         worst = max(worst, abs(variance.squareRoot() - deviations[index]))
         worst = max(worst, abs(log(row.reduce(0) { $0 + exp($1) }) - logSumExps[index]))
       }
-      if DEBUGPRINT { print("OBS logits", caseName, part, instructionSet, worst) }
-      #expect(worst < 1e-4, "\(instructionSet)")
+      #expect(worst < 3e-5, "\(instructionSet)")
     }
   }
 
-  /// The same logits from the generator's cache. Observed: 6e-6.
+  /// The last logits from the generator's cache: blocks of the prompt, then a single token.
+  /// Observed: 6e-6.
   @Test(arguments: GoldenCase.names)
   func generatorLogits(caseName: String) throws {
     let golden = try GoldenCase.named(caseName)
@@ -66,12 +66,11 @@ import Weights
         #expect(logits.count == expected.count)
         for (a, b) in zip(logits, expected) { worst = max(worst, abs(Double(a) - b)) }
       }
-      if DEBUGPRINT { print("OBS genlogits", caseName, instructionSet, worst) }
-      #expect(worst < 1e-4, "\(instructionSet)")
+      #expect(worst < 3e-5, "\(instructionSet)")
     }
   }
 
-  /// Observed: losses 7e-6, gradients 4e-5 of their norm or root mean square.
+  /// Observed: losses 6e-6, gradients 1e-5 of their norm or root mean square.
   @Test(arguments: GoldenCase.names, ["forward", "documents"])
   func lossesAndGradients(caseName: String, part: String) throws {
     let golden = try GoldenCase.named(caseName)
@@ -98,21 +97,17 @@ import Weights
         session.training.elements(named: TrainingCompiler.lossOutput, as: Float.self))
       #expect(found.count == losses.count)
       let worst = zip(found, losses).map { abs(Double($0) - $1) }.max() ?? .nan
-      #expect(worst < 1e-4, "\(instructionSet)")
+      #expect(worst < 3e-5, "\(instructionSet)")
 
       let momenta = session.stateBuffers.filter { $0.name.hasSuffix(".momentum") }
       #expect(momenta.count == gradients.count)
       var squares = 0.0
-      var worstGradient = 0.0
       for (name, memory) in momenta {
         let expected = try #require(gradients[TensorName(name).path], "\(name)")
         squares += expected.norm * expected.norm
         let distance = Fingerprint(of: memory).distance(from: expected, count: memory.count)
-        if DEBUGPRINT, distance > 1e-5 { print("OBS  g", name, distance) }
-        worstGradient = max(worstGradient, distance)
-        #expect(distance < 1e-4, "\(name), \(instructionSet)")
+        #expect(distance < 5e-5, "\(name), \(instructionSet)")
       }
-      if DEBUGPRINT { print("OBS losses", caseName, part, instructionSet, worst, "grads", worstGradient) }
       #expect(abs(norm / squares.squareRoot() - 1) < 1e-5, "\(instructionSet)")
     }
   }

@@ -16,14 +16,27 @@ import Weights
 
 /// Ten steps of every method against PyTorch's.
 @Suite struct GoldenRunTests {
-  /// Observed: losses 2e-5, gradient norms 2e-4 of theirs, parameters 5e-4 of their norm or root
-  /// mean square: AdamW's first steps give tiny gradients full weight.
+  /// What may differ, and the largest that did over all instruction sets. Gradient norms are
+  /// relative; parameters to their norm or root mean square.
+  private struct Tolerance {
+    var loss = 3e-5  // 5e-6
+    var gradientNorm = 6e-5  // 9e-6
+    var parameters = 5e-4  // 1e-4
+    /// A low-rank run's B starts at zero and its steps are ten times as large: AdamW gives what is
+    /// but rounding in a tiny gradient full weight.
+    static let lowRank = Tolerance(
+      loss: 2e-4,  // 4e-5
+      gradientNorm: 3e-4,  // 5e-5
+      parameters: 8e-3)  // 2e-3
+  }
+
   @Test(arguments: GoldenCase.names, GoldenRun.names)
   func tenSteps(caseName: String, runName: String) throws {
     let golden = try GoldenCase.named(caseName)
     let run = try golden.run(runName)
     let batches = try golden.batches()
     let step = try golden.compile(run, shape: batches[0].shape)
+    let tolerance = run.adapter == nil ? Tolerance() : .lowRank
     for instructionSet in Kernels.supported {
       let session = try golden.session(step, run, instructionSet: instructionSet)
       var (worstLoss, worstNorm) = (0.0, 0.0)
@@ -36,19 +49,15 @@ import Weights
         worstLoss = max(worstLoss, abs(loss - run.losses[index]))
         worstNorm = max(worstNorm, abs(norm / run.gradientNorms[index] - 1))
       }
-      #expect(worstLoss < 1e-3, "\(instructionSet)")
-      #expect(worstNorm < 1e-3, "\(instructionSet)")
+      #expect(worstLoss < tolerance.loss, "\(instructionSet)")
+      #expect(worstNorm < tolerance.gradientNorm, "\(instructionSet)")
       let parameters = session.parameters
       #expect(Set(parameters.keys) == Set(run.parameters.keys))
-      var worstP = 0.0
       for (name, expected) in run.parameters {
         let values = try #require(parameters[name])
         let distance = Fingerprint(of: values).distance(from: expected, count: values.count)
-        if DEBUGPRINT, distance > 1e-4 { print("OBS  p", caseName, runName, name, distance) }
-        worstP = max(worstP, distance)
-        #expect(distance < 2e-3, "\(name), \(instructionSet)")
+        #expect(distance < tolerance.parameters, "\(name), \(instructionSet)")
       }
-      if DEBUGPRINT { print("OBS run", caseName, runName, instructionSet, worstLoss, worstNorm, worstP) }
     }
   }
 }

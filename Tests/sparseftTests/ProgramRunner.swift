@@ -1,4 +1,5 @@
 import Storage
+import Synchronization
 
 #if canImport(Glibc)
   import Glibc
@@ -31,6 +32,8 @@ struct ProgramRunner: Sendable {
   var environment: [String: String] = [:]
   /// The folder the program runs in; nil for this process's.
   var folder: String?
+  /// Where standard output goes instead of to the test, such as `/dev/full`.
+  var output: String?
   /// The largest file it may write, in units of 512 bytes, as `ulimit -f` has it.
   var fileBlocks: Int?
 
@@ -44,17 +47,17 @@ struct ProgramRunner: Sendable {
 
   /// Runs the program to its end.
   ///
-  /// - Parameter interrupt: told each line of standard output; sends SIGINT when it first says true.
+  /// - Parameter interrupt: told each line of standard output. When it first says true, the program and its
+  ///   children get SIGINT, as from a terminal.
   /// - Throws: `ProgramRunnerError` where the system refuses a pipe or a process.
   func run(
     _ arguments: [String], interrupt: ((Substring) -> Bool)? = nil
   ) throws(ProgramRunnerError) -> Outcome {
-    let errorFile = try AnonymousFile()
-    defer { errorFile.close() }
-    let pipe = try OutputPipe()
-    let process = try spawn(arguments, output: pipe.write, error: errorFile.descriptor)
-    Glibc.close(pipe.write)
-    defer { Glibc.close(pipe.read) }
+    let (process, pipe, errorFile) = try start(arguments)
+    defer {
+      close(pipe.read)
+      close(errorFile.descriptor)
+    }
     var output: [UInt8] = []
     var scanned = 0
     var hasInterrupted = false
@@ -64,7 +67,7 @@ struct ProgramRunner: Sendable {
         let line = String(decoding: output[scanned..<end], as: UTF8.self)
         scanned = end + 1
         if interrupt(line[...]) {
-          kill(process, SIGINT)
+          kill(-process, SIGINT)
           hasInterrupted = true
         }
       }
@@ -84,6 +87,22 @@ struct ProgramRunner: Sendable {
 }
 
 extension ProgramRunner {
+  /// Held while descriptors are open that a process started by another test would inherit.
+  private static let spawning = Mutex<Void>(())
+
+  private func start(
+    _ arguments: [String]
+  ) throws(ProgramRunnerError) -> (pid_t, OutputPipe, AnonymousFile) {
+    try Self.spawning.withLock { (_) throws(ProgramRunnerError) in
+      let errorFile = try AnonymousFile()
+      let pipe = try OutputPipe()
+      defer { close(pipe.write) }
+      return (
+        try spawn(arguments, output: pipe.write, error: errorFile.descriptor), pipe, errorFile
+      )
+    }
+  }
+
   private func spawn(
     _ arguments: [String], output: Int32, error: Int32
   ) throws(ProgramRunnerError) -> pid_t {
@@ -93,7 +112,6 @@ extension ProgramRunner {
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     posix_spawn_file_actions_adddup2(&actions, output, 1)
     posix_spawn_file_actions_adddup2(&actions, error, 2)
-    if let folder { posix_spawn_file_actions_addchdir_np(&actions, folder) }
 
     // Whatever the test runner does with signals is not the program's affair.
     var attributes = posix_spawnattr_t()
@@ -105,7 +123,7 @@ extension ProgramRunner {
     sigfillset(&signals)
     posix_spawnattr_setsigdefault(&attributes, &signals)
     posix_spawnattr_setflags(
-      &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+      &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
 
     let words = CStrings(commandLine(arguments))
     let variables = CStrings(variables)
@@ -118,10 +136,13 @@ extension ProgramRunner {
     return process
   }
 
-  /// A shell sets the limit and then becomes the program, so that no other process is limited.
+  /// A shell changes the folder, sets the limit and then becomes the program, so that this process
+  /// keeps its own.
   private func commandLine(_ arguments: [String]) -> [String] {
-    guard let fileBlocks else { return [Self.path] + arguments }
-    return ["/bin/sh", "-c", "ulimit -f \(fileBlocks) && exec \"$0\" \"$@\"", Self.path] + arguments
+    let limit = fileBlocks.map { "ulimit -f \($0) && " } ?? ""
+    let redirection = output.map { " >\($0)" } ?? ""
+    let script = limit + #"cd "$1" && shift && exec "$@""# + redirection
+    return ["/bin/sh", "-c", script, "sh", folder ?? ".", Self.path] + arguments
   }
 
   private var variables: [String] {
@@ -153,10 +174,11 @@ private struct OutputPipe {
 
   init() throws(ProgramRunnerError) {
     var ends: [Int32] = [-1, -1]
-    guard pipe2(&ends, O_CLOEXEC) == 0 else {
+    guard pipe(&ends) == 0 else {
       throw ProgramRunnerError(action: "making a pipe", number: errno)
     }
     (read, write) = (ends[0], ends[1])
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     _ = fcntl(write, 1031, 4096)  // F_SETPIPE_SZ, which Glibc's module lacks
   }
 
@@ -178,10 +200,11 @@ private struct AnonymousFile {
 
   init() throws(ProgramRunnerError) {
     var template = Array("/tmp/sparseft-test-error-XXXXXX".utf8CString)
-    descriptor = mkostemp(&template, O_CLOEXEC)
+    descriptor = mkstemp(&template)
     guard descriptor >= 0 else {
       throw ProgramRunnerError(action: "making a temporary file", number: errno)
     }
+    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
     unlink(template)
   }
 
@@ -194,8 +217,6 @@ private struct AnonymousFile {
       bytes += block[..<count]
     }
   }
-
-  func close() { Glibc.close(descriptor) }
 }
 
 /// Strings as C wants them, with a null pointer at the end.

@@ -44,6 +44,16 @@ import Testing
     }
   }
 
+  @Test func aStoppedComparisonEnds() throws {
+    let shop = try Workshop(method: #"{"type": "norms"}"#)
+    let outcome = try shop.sparseft.run([
+      "compare", "recipe.json", "--json", "--seeds", "9", #"compare=[{"type": "full"}]"#,
+    ]) { _ in true }
+    #expect(outcome.exitCode == 130)
+    #expect(try outcome.jsonLines().count < 18)
+    #expect(shop.leftovers == [])
+  }
+
   @Test func aFinishedRunHasNothingLeftToDo() throws {
     let shop = try Workshop()
     try shop.finetune()

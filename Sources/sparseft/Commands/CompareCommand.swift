@@ -17,6 +17,7 @@ struct CompareCommand: ParsableCommand {
   }
 
   func run() throws {
+    Interruption.listen()
     let recipe = try Recipe.load(path: arguments.recipe, overrides: arguments.overrides)
     let comparison = Comparison(
       recipePath: arguments.recipe, overrides: arguments.overrides, recipe: recipe,

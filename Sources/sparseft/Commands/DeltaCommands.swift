@@ -75,6 +75,9 @@ struct ApplyDeltaCommand: ParsableCommand {
   @Option(help: "How much of the change to apply.")
   var scale = 1.0
 
+  @Option(help: "How matrices are stored; without it so that nothing is rounded.")
+  var dtype: ElementType?
+
   @Option(name: .shortAndLong, help: "The checkpoint to write (.sfckpt).")
   var output: String
 
@@ -85,7 +88,7 @@ struct ApplyDeltaCommand: ParsableCommand {
   func run() throws {
     let base = try Checkpoint.open(model)
     let deltas = try delta.map { (delta: try Delta.open($0), scale: scale) }
-    let hash = try Delta.apply(to: base, deltas: deltas, output: output)
+    let hash = try Delta.apply(to: base, deltas: deltas, elementType: dtype, output: output)
     Output.note("\(output): merged model \(hash.prefix(12))…")
   }
 }

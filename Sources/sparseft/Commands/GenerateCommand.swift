@@ -52,11 +52,11 @@ struct GenerateCommand: ParsableCommand {
       pool: try WorkerPool(threads: threads), kernels: try Kernels.forThisMachine())
     let clock = ContinuousClock()
     let start = clock.now
-    Terminal.standardOutput.write(prompt)
+    Output.write(prompt)
     let count = try sampler.stream(
       after: prompt, maxTokens: maxTokens, temperature: temperature, topP: topP, seed: seed
-    ) { Terminal.standardOutput.write($0) }
-    Terminal.standardOutput.write("\n")
+    ) { Output.write($0) }
+    Output.write("\n")
     let rate = Double(count) / max((clock.now - start).seconds, 1e-9)
     if Terminal.standardError.isTTY {
       Output.note("\(count) tokens, \(formatted(rate, decimals: 1)) tokens/s")

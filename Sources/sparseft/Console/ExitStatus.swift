@@ -21,6 +21,14 @@ enum ExitStatus {
     }
   }
 
+  /// What an exit code of this program stands for; a signal is a bug.
+  static func category(of code: Int32) -> FailureCategory {
+    let all: [FailureCategory] = [
+      .usage, .badData, .missingInput, .bug, .cannotCreate, .inputOutput,
+    ]
+    return all.first { self.code(for: $0) == code } ?? .bug
+  }
+
   /// Prints the error for people and ends the process.
   static func end(with error: any Error) -> Never {
     guard let failure = error as? any Failure else { Sparseft.exit(withError: error) }
@@ -35,12 +43,14 @@ enum CommandError: Failure {
   case wrongFile(path: String, found: String, expected: String)
   case unreadable(path: String, reason: String)
   case child(label: String, status: Int32, message: String)
+  case resultLost(reason: String)
 
   var category: FailureCategory {
     switch self {
     case .notARun, .unreadable: .missingInput
     case .wrongFile: .badData
-    case .child(_, let status, _): status == 64 ? .usage : status == 74 ? .inputOutput : .badData
+    case .resultLost: .inputOutput
+    case .child(_, let status, _): ExitStatus.category(of: status)
     }
   }
 
@@ -54,6 +64,8 @@ enum CommandError: Failure {
     case .unreadable(let path, let reason): "reading '\(path)': \(reason)"
     case .child(let label, let status, let message):
       "the run of '\(label)' ended with exit code \(status): \(message)"
+    case .resultLost(let reason):
+      "writing the result to standard output: \(reason); free some space and try again"
     }
   }
 }

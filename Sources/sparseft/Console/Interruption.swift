@@ -1,3 +1,4 @@
+import ArgumentParser
 import Synchronization
 
 #if canImport(Glibc)
@@ -17,6 +18,13 @@ enum Interruption {
     }
     signal(SIGINT, handler)
     signal(SIGTERM, handler)
+  }
+
+  /// - Throws: `ExitCode` if Ctrl-C was pressed.
+  static func check() throws {
+    guard isRequested else { return }
+    Output.note("stopped")
+    throw ExitCode(ExitStatus.interrupted)
   }
 
   /// A reader that goes away (`sparseft … | head`) shows as a failed write, not as a signal.

@@ -14,8 +14,10 @@ struct ChildRun {
 
   /// Runs it to the end, showing its progress.
   ///
-  /// - Throws: `CommandError.child` with its last words if it does not end well.
+  /// - Throws: `CommandError.child` with its last words if it does not end well; `ExitCode` if
+  ///   Ctrl-C stopped it, which reaches the child too.
   func run(seed: Int) throws -> ComparisonRow {
+    try Interruption.check()
     let (outputRead, outputWrite) = try Self.pipe()
     let (errorRead, errorWrite) = try Self.pipe()
     let process = try spawn(
@@ -35,6 +37,7 @@ struct ChildRun {
     while waitpid(process, &status, 0) < 0, errno == EINTR {}
     progress.finish()
     let code = status & 0x7F == 0 ? (status >> 8) & 0xFF : 128 + (status & 0x7F)
+    try Interruption.check()
     guard code == 0, let row = progress.row else {
       throw CommandError.child(label: label, status: code, message: message)
     }

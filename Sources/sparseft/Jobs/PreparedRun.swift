@@ -47,6 +47,7 @@ struct PreparedRun {
     }
     corpus = try Self.corpus(
       recipe, tokenizer: tokenizer, cache: cache ?? recipe.output.absolute + "/cache")
+    corpus.train.releasePages()
     settings = Self.settings(recipe, corpus: corpus)
     kernels = try Kernels.forThisMachine()
     pool = try WorkerPool(threads: recipe.run.threads)

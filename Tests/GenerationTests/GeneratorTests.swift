@@ -1,0 +1,170 @@
+import Checkpoints
+import Compilation
+import Configurations
+import Execution
+import Generation
+import Graphs
+import Models
+import Programs
+import Tensors
+import TestSupport
+import Testing
+import Tokenizers
+import Weights
+
+/// The cache against a single pass over all tokens, and where texts end.
+@Suite struct GeneratorTests {
+  private let folder: TemporaryFolder
+  private let pool: WorkerPool
+
+  init() throws {
+    folder = try TemporaryFolder()
+    pool = try WorkerPool(threads: 2)
+  }
+
+  private func weights(_ elementType: ElementType = .f32) throws -> ModelWeights {
+    let configuration = TinyModel.configuration(
+      contextLength: 128, tiedHead: elementType == .f32, attentionBias: elementType == .bf16)
+    return try ModelWeights(
+      try TinyModel.checkpoint(
+        at: folder["\(elementType).sfckpt"], configuration, elementType: elementType))
+  }
+
+  private static func tokens(_ count: Int) -> [Int32] {
+    (0..<Int32(count)).map { index -> Int32 in (index * index + 5 * index + 1) % 40 }
+  }
+
+  /// The last logits of one pass over `tokens` without an earlier cache.
+  private func onePass(
+    _ weights: ModelWeights, _ tokens: [Int32], kernels: Kernels
+  ) throws -> [Float] {
+    let graph = Llama(weights.configuration).traceDecoding(
+      rows: tokens.count, capacity: tokens.count, elementType: weights.elementType)
+    var layout = PersistentLayout()
+    let program = try InferenceCompiler().compile(graph, layout: &layout).program
+    let arena = try Arena(byteCount: Executor.arenaBytes(for: [program], threads: pool.threads))
+    let cacheBytes = 4 * tokens.count * weights.configuration.keyValueWidth
+    var caches: [Arena] = []
+    let executor = try Executor(program, arena: arena, pool: pool, kernels: kernels) { buffer in
+      if let address = weights.address(of: buffer) { return address }
+      guard let cache = try? Arena(byteCount: cacheBytes) else { return nil }
+      caches.append(cache)
+      return UnsafeRawPointer(cache.address(at: 0))
+    }
+    executor.initialise(seed: 0) { _, _, _ in }
+    _ = executor.elements(named: "tokens", as: Int32.self)?.update(from: tokens)
+    return try withExtendedLifetime(caches) {
+      executor.run(.body)
+      let logits = try #require(executor.elements(named: "logits", as: Float.self))
+      return Array(logits.suffix(weights.configuration.vocabularySize))
+    }
+  }
+
+  /// Prompts around the edges of blocks of 32. Observed: 8e-5 where logits reach 19.
+  @Test(arguments: [ElementType.f32, .bf16, .int8], [1, 2, 31, 32, 33, 34, 64, 65, 77])
+  func cacheEqualsOnePass(elementType: ElementType, count: Int) throws {
+    let weights = try weights(elementType)
+    let tokens = Self.tokens(count)
+    for instructionSet in Kernels.supported {
+      let kernels = try Kernels(named: instructionSet)
+      let expected = try onePass(weights, tokens, kernels: kernels)
+      let generator = try Generator(weights, capacity: count, pool: pool, kernels: kernels)
+      // Twice: the second prompt must not see the first one's cache.
+      _ = generator.read(Array(Self.tokens(count).reversed()))
+      let found = Array(generator.read(tokens))
+      let worst = zip(found, expected).map { abs($0 - $1) }.max() ?? .nan
+      #expect(found.count == expected.count && worst < 3e-4, "\(instructionSet)")
+    }
+  }
+
+  /// What is drawn is read before the next token is drawn.
+  @Test func greedyEqualsReadingEverythingAgain() throws {
+    let weights = try weights()
+    let kernels = try Kernels.forThisMachine()
+    let generator = try Generator(weights, capacity: 60, pool: pool, kernels: kernels)
+    let prompt = Self.tokens(30)
+    let drawn = try generate(generator, prompt: prompt, maxTokens: 12)
+    #expect(drawn.count == 12)
+    for count in 0..<drawn.count {
+      let logits = generator.read(prompt + drawn.prefix(count))
+      let likeliest = logits.indices.max { logits[$0] < logits[$1] }
+      #expect(likeliest == Int(drawn[count]), "token \(count)")
+    }
+  }
+
+  private func generate(
+    _ generator: Generator, prompt: [Int32], maxTokens: Int, temperature: Double = 0,
+    stop: (Int32) -> Bool = { _ in false }, keepsOn: (Int) -> Bool = { _ in true }
+  ) throws -> [Int32] {
+    var sampler = Sampler(temperature: temperature, topP: 1, seed: 9)
+    var drawn: [Int32] = []
+    let count = try generator.generate(
+      prompt: prompt, maxTokens: maxTokens, sampler: &sampler, stop: stop,
+      emit: { token in
+        drawn.append(token)
+        return keepsOn(drawn.count)
+      })
+    #expect(count == drawn.count)
+    return drawn
+  }
+
+  @Test func endsWhereItShould() throws {
+    let generator = try Generator(
+      try weights(), capacity: 20, pool: pool, kernels: try Kernels.forThisMachine())
+    let prompt = Self.tokens(8)
+    let all = try generate(generator, prompt: prompt, maxTokens: 100, temperature: 1)
+    #expect(all.count == 13, "12 free places in the cache, and a token behind the last")
+    let five = try generate(generator, prompt: prompt, maxTokens: 5, temperature: 1)
+    #expect(five == Array(all.prefix(5)))
+    #expect(try generate(generator, prompt: prompt, maxTokens: 0).isEmpty)
+    let ended = try generate(
+      generator, prompt: prompt, maxTokens: 100, temperature: 1, keepsOn: { $0 < 4 })
+    #expect(ended == Array(all.prefix(4)))
+    let end = all[6]
+    let stopped = try generate(
+      generator, prompt: prompt, maxTokens: 100, temperature: 1, stop: { $0 == end })
+    #expect(stopped == Array(all.prefix { $0 != end }), "the end itself is not reported")
+    #expect(try generate(generator, prompt: Self.tokens(20), maxTokens: 9).count == 1)
+  }
+
+  @Test func refusesPromptsThatDoNotFit() throws {
+    let generator = try Generator(
+      try weights(), capacity: 10, pool: pool, kernels: try Kernels.forThisMachine())
+    func failure(_ prompt: [Int32]) -> GenerationError? {
+      #expect(throws: GenerationError.self) {
+        try generate(generator, prompt: prompt, maxTokens: 1)
+      }
+    }
+    guard case .emptyPrompt = failure([]),
+      case .promptTooLong(tokens: 11, context: 10) = failure(Self.tokens(11))
+    else {
+      Issue.record("expected two refusals")
+      return
+    }
+  }
+
+  /// The text that this model is known to write.
+  @Test(
+    .enabled(if: SharedData.isPresentOrRequired, SharedData.skipReason),
+    arguments: Kernels.supported)
+  func knownStory(instructionSet: String) throws {
+    let path = folder["stories.sfckpt"]
+    try CheckpointImport.run(
+      source: try SharedData.require("stories260K/stories260K.bin"),
+      tokenizer: try SharedData.require("stories260K/tok512.model"), elementType: .f32,
+      output: path)
+    let checkpoint = try Checkpoint.open(path)
+    let tokenizer = try Tokenizer(model: checkpoint.tokenizerModel)
+    let generator = try Generator(
+      try ModelWeights(checkpoint), capacity: 80, pool: pool,
+      kernels: try Kernels(named: instructionSet))
+    let begin = try #require(tokenizer.beginOfSequence)
+    let ids = try generate(generator, prompt: [begin], maxTokens: 70)
+    #expect(
+      tokenizer.decode(ids).hasPrefix(
+        """
+        Once upon a time, there was a little girl named Lily. She loved to play outside in the \
+        park. One day, she saw a big, red ball.
+        """))
+  }
+}

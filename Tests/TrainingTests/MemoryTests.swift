@@ -1,0 +1,127 @@
+import Adaptations
+import Checkpoints
+import Compilation
+import Execution
+import Tensors
+import TestSupport
+import Testing
+import Training
+import Weights
+
+/// Planned bytes are allocated bytes.
+@Suite struct MemoryTests {
+  @Test(
+    arguments: TrainingFixture.methods.flatMap { method in
+      [ElementType.f32, .bf16, .int8].map { (method, $0) }
+    })
+  func arenaIsThePlansSum(method: String, elementType: ElementType) throws {
+    let fixture = try TrainingFixture(elementType: elementType)
+    let settings = TrainingFixture.settings(steps: 3, accumulation: 2)
+    let session = try fixture.session(fixture.adaptation(method), settings)
+    let step = session.step
+    let threads = fixture.pool.threads
+
+    for compiled in [step.training, step.validation] {
+      // Every buffer lies in the arena, persistent ones before the others.
+      for buffer in compiled.program.buffers {
+        guard case .arena(let offset) = buffer.location else { continue }
+        #expect(offset % 64 == 0, "\(buffer.name)")
+        let end = offset + buffer.byteCount
+        #expect(end <= compiled.program.arenaBytes, "\(buffer.name)")
+        if buffer.isPersistent { #expect(end <= compiled.program.persistentBytes) }
+      }
+    }
+    let plan = step.training.memory
+    #expect(plan.total - plan.mappedWeights == step.training.program.arenaBytes)
+    let values = max(step.training.program.arenaBytes, step.validation.program.arenaBytes)
+    let scratch = Executor.scratchBytes(
+      for: [step.training.program, step.validation.program], threads: threads)
+    #expect(step.arenaBytes(threads: threads) == aligned(values) + scratch)
+    #expect(session.arenaBytes == step.arenaBytes(threads: threads))
+    #expect(step.arenaBytes(threads: 4) >= step.arenaBytes(threads: 1))
+
+    let forecast = MemoryForecast(step, threads: threads, runtimeBytes: 12_345)
+    #expect(forecast.total == session.arenaBytes + plan.mappedWeights + 12_345)
+    #expect(forecast.arena == session.arenaBytes && forecast.runtime == 12_345)
+    #expect(forecast.workspace >= 12_345)
+    #expect(forecast.optimizer == plan.optimizer && forecast.gradients == plan.gradients)
+    #expect(plan.mappedWeights == frozenBytes(session))
+  }
+
+  /// Bytes of what the checkpoint holds and the step does not train.
+  private func frozenBytes(_ session: Session) -> Int {
+    var trainedRows: [String: Int] = [:]
+    for update in session.updates {
+      if case .rows(let rows, _) = update.content { trainedRows[update.name] = rows.count }
+    }
+    return session.checkpoint.tensors.reduce(0) { sum, tensor in
+      let rowBytes = tensor.byteCount / tensor.rowCount
+      return sum + (tensor.rowCount - (trainedRows[tensor.name] ?? 0)) * rowBytes
+    }
+  }
+
+  /// Two moments per trained parameter, and nothing for what is frozen.
+  @Test func optimizerStateIsThatOfTheTrainedParameters() throws {
+    let fixture = try TrainingFixture()
+    func plan(_ optimizer: Optimizer) throws -> (MemoryPlan, Int) {
+      let settings = TrainingFixture.settings(steps: 1, optimizer: optimizer)
+      let step = try fixture.step(fixture.adaptation("sparse"), settings)
+      return (step.training.memory, step.trainableParameters)
+    }
+    let (adam, count) = try plan(.adamW(AdamW()))
+    let (plain, _) = try plan(.sgd(SGD()))
+    #expect(count == 48 * 32 + 32 * 32)
+    #expect(adam.parameters == 4 * count)
+    #expect(adam.optimizer == 8 * count)
+    #expect(plain.optimizer == 4 * count)
+  }
+
+  /// No step moves or grows what the session holds.
+  @Test func nothingMovesWhileTraining() throws {
+    let fixture = try TrainingFixture()
+    let settings = TrainingFixture.settings(steps: 5)
+    let session = try fixture.session(FullAdaptation(), settings)
+    func places() -> [UnsafeMutableRawPointer?] {
+      session.stateBuffers.map { UnsafeMutableRawPointer($0.memory.baseAddress) } + [
+        UnsafeMutableRawPointer(session.batch.tokens.baseAddress),
+        UnsafeMutableRawPointer(session.validationBatch.targets.baseAddress),
+      ]
+    }
+    let before = (places(), session.arenaBytes)
+    _ = try Trainer(
+      session, settings: settings, text: TrainingFixture.text(windows: 4),
+      validationText: TrainingFixture.text(windows: 2), store: nil, plannedBytes: 0,
+      observe: { _ throws(TrainingError) in }
+    ).run()
+    #expect(places() == before.0 && session.arenaBytes == before.1)
+  }
+
+  @Test func probesChangeNoParameter() throws {
+    let fixture = try TrainingFixture()
+    let settings = TrainingFixture.settings(
+      steps: 1, optimizer: .adamW(AdamW(weightDecay: 0.1)), learningRate: 1)
+    let session = try fixture.session(fixture.adaptation("rows"), settings)
+    let before = session.parameters
+    let probe = StepProbe(session, settings: settings, text: TrainingFixture.text(windows: 2))
+    let seconds = probe.secondsPerStep(repetitions: 2)
+    #expect(seconds > 0 && seconds.isFinite)
+    #expect(session.parameters == before)
+  }
+
+  @Test func trainableParametersAreCounted() throws {
+    let fixture = try TrainingFixture()
+    let settings = TrainingFixture.settings(steps: 1)
+    let total = fixture.configuration.parameterCount
+    let counts = try ["full": total, "rows": 16 * 32 + 16 * 32 + 32, "norms": 5 * 32]
+      .map {
+        (
+          name: $0.key, expected: $0.value,
+          step: try fixture.step(fixture.adaptation($0.key), settings)
+        )
+      }
+    for count in counts {
+      #expect(count.step.trainableParameters == count.expected, "\(count.name)")
+      #expect(count.step.totalParameters == total)
+    }
+  }
+}

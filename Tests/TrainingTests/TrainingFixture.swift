@@ -1,0 +1,179 @@
+import Adaptations
+import Checkpoints
+import Configurations
+import Datasets
+import Execution
+import Storage
+import Tensors
+import TestSupport
+import Training
+import Weights
+
+/// A tiny model that behaves like a trained one (calm logits), and text to train it on.
+struct TrainingFixture {
+  static let tokens = 12
+
+  let folder: TemporaryFolder
+  let checkpoint: Checkpoint
+  let pool: WorkerPool
+  let kernels: Kernels
+
+  init(
+    _ configuration: ModelConfiguration = TinyModel.configuration(),
+    elementType: ElementType = .f32, threads: Int = 2
+  ) throws {
+    folder = try TemporaryFolder()
+    pool = try WorkerPool(threads: threads)
+    kernels = try Kernels.forThisMachine()
+    let weights = TinyModel.weights(configuration)
+    let matrices = Set(configuration.parameters.filter(\.isMatrix).map(\.name))
+    try CheckpointWriter.write(
+      to: folder["model.sfckpt"], configuration: configuration,
+      tokenizer: TinyModel.tokenizer(pieces: configuration.vocabularySize),
+      elementType: elementType
+    ) { (name) throws(CheckpointError) in
+      let values = weights[name] ?? []
+      return .values(values.map { matrices.contains(name) ? 0.2 * $0 : 1 + 0.1 * $0 })
+    }
+    checkpoint = try Checkpoint.open(folder["model.sfckpt"])
+  }
+
+  var configuration: ModelConfiguration { checkpoint.configuration }
+
+  /// A stream with a pattern that can be learned, of the ids in `range`, in documents of 29.
+  static func text(windows: Int, ids range: Range<Int32> = 1..<20) -> TokenStream {
+    let count = windows * tokens + 1
+    var random = RandomSource(seed: 5)
+    let ids = (0..<count).map { index -> Int32 in
+      let period = (index * index + 3 * index) % 7
+      let place = random.uniform() < 0.8 ? period : random.integer(below: range.count)
+      return range.lowerBound + Int32(place % range.count)
+    }
+    return TokenStream(
+      ids: ids, documentStarts: Array(stride(from: 0, to: count, by: 29)), bytes: 2 * count)
+  }
+
+  static func settings(
+    steps: Int, windows: Int = 4, accumulation: Int = 1, optimizer: Optimizer = .adamW(AdamW()),
+    learningRate: Double = 1e-2, clipNorm: Double? = 1, warmupSteps: Int = 2, seed: UInt64 = 7,
+    shuffles: Bool = true, validateEvery: Int = 0, saveEvery: Int = 0, patience: Int? = nil
+  ) -> TrainingSettings {
+    TrainingSettings(
+      steps: steps, shape: BatchShape(windows: windows, tokens: tokens, accumulation: accumulation),
+      optimizer: optimizer, clipNorm: clipNorm,
+      schedule: LearningRateSchedule(
+        curve: .cosine, peak: learningRate, warmupSteps: warmupSteps, finalRatio: 0.1,
+        totalSteps: steps),
+      seed: seed, shuffles: shuffles, validateEvery: validateEvery, saveEvery: saveEvery,
+      patience: patience)
+  }
+
+  func step(
+    _ adaptation: some Adaptation, _ settings: TrainingSettings, weights: ModelWeights? = nil
+  ) throws -> CompiledStep {
+    let weights = try weights ?? ModelWeights(checkpoint)
+    return try CompiledStep(
+      configuration, adaptation: adaptation, optimizer: settings.optimizer,
+      clipNorm: settings.clipNorm, shape: settings.shape, elementType: weights.elementType)
+  }
+
+  func session(_ adaptation: some Adaptation, _ settings: TrainingSettings) throws -> Session {
+    let weights = try ModelWeights(checkpoint)
+    return try Session(
+      try step(adaptation, settings, weights: weights), weights: weights, pool: pool,
+      kernels: kernels, seed: settings.seed)
+  }
+
+  /// The store of a run; `method` stands for the recipe's.
+  func store(_ run: String, method: JSONValue = ["type": "test"]) throws -> SnapshotStore {
+    try Folder.create(folder[run])
+    return SnapshotStore(folder: folder[run], method: method, recipe: ["seed": 7])
+  }
+
+  /// Mean loss of a text under the base with deltas applied.
+  func loss(
+    of text: TokenStream, deltas: [Delta] = [], settings: TrainingSettings = settings(steps: 1)
+  ) throws -> Double {
+    let weights = try ModelWeights(checkpoint, deltas: deltas.map { ($0, 1) })
+    let session = try Session(
+      try step(NoAdaptation(), settings, weights: weights), weights: weights, pool: pool,
+      kernels: kernels, seed: 0)
+    return Evaluator(session, text: text).meanLoss()
+  }
+
+  /// Methods of every kind.
+  static let methods = ["full", "sparse", "rows", "lora", "last_layers", "norms"]
+
+  func adaptation(_ name: String) -> any Adaptation {
+    switch name {
+    case "full": return FullAdaptation()
+    case "sparse":
+      return SparseAdaptation(scheme: ["layers[1].mlp.up": 1, "layers[0].attention.output": 1])
+    case "rows":
+      return SparseAdaptation(
+        scheme: ["layers[1].mlp.up": 0.34, "layers[1].attention.query": 0.5, "norm": 1])
+    case "lora":
+      let targets = configuration.parameters.filter {
+        $0.isMatrix && $0.name.hasPrefix("layers[")
+      }
+      return LoRAAdaptation(rank: 4, alpha: 8, targets: Set(targets.map(\.name)))
+    case "last_layers": return LastLayersAdaptation(count: 1, layers: configuration.layers)
+    default: return NormsAdaptation()
+    }
+  }
+}
+
+/// What a run did.
+struct RunRecord {
+  let session: Session
+  let summary: RunSummary
+  let events: [RunEvent]
+
+  /// The events in words: "step 3", "validation 2 best", "snapshot 4 last" ….
+  var timeline: [String] {
+    events.map { event in
+      switch event {
+      case .start: "start"
+      case .plan: "plan"
+      case .step(let report): "step \(report.step)"
+      case .validation(let step, _, let best): "validation \(step)" + (best ? " best" : "")
+      case .snapshot(let step, _, let kind): "snapshot \(step) \(kind)"
+      case .warning: "warning"
+      case .sample(let step, _, _): "sample \(step)"
+      case .done: "done"
+      }
+    }
+  }
+
+  var steps: [StepReport] {
+    events.compactMap { if case .step(let report) = $0 { report } else { nil } }
+  }
+
+  var losses: [Double] { steps.map(\.loss) }
+
+  var validations: [Double] {
+    events.compactMap { if case .validation(_, let loss, _) = $0 { loss } else { nil } }
+  }
+}
+
+extension TrainingFixture {
+  /// Trains a method; `stopAfter` steps it is interrupted.
+  func train(
+    _ adaptation: some Adaptation, _ settings: TrainingSettings,
+    text: TokenStream = text(windows: 16), validation: TokenStream? = nil,
+    store: SnapshotStore? = nil, resuming: Bool = false, stopAfter: Int = .max
+  ) throws -> RunRecord {
+    let session = try session(adaptation, settings)
+    var events: [RunEvent] = []
+    var steps = 0
+    let trainer = Trainer(
+      session, settings: settings, text: text, validationText: validation, store: store,
+      plannedBytes: 1000,
+      observe: { event throws(TrainingError) in
+        if case .step = event { steps += 1 }
+        events.append(event)
+      }, shouldStop: { steps >= stopAfter })
+    let summary = try trainer.run(resuming: resuming)
+    return RunRecord(session: session, summary: summary, events: events)
+  }
+}
