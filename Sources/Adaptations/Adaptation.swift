@@ -24,6 +24,7 @@ public enum AdaptationError: Failure, Equatable {
   case matchesNothing(pattern: String)
   case tooManyLayers(asked: Int, available: Int)
   case trainsNothing(method: String)
+  case notLinear(path: String)
   case shareOfVector(path: String, share: Double)
 
   public var category: FailureCategory { .usage }
@@ -34,6 +35,8 @@ public enum AdaptationError: Failure, Equatable {
     case .tooManyLayers(let asked, let available):
       "asks for the last \(asked) layers; this model has \(available)"
     case .trainsNothing(let method): "method '\(method)' leaves nothing to train"
+    case .notLinear(let path):
+      "low-rank factors go beside linear maps of a block; '\(path)' is none"
     case .shareOfVector(let path, let share):
       "'\(path)' is a vector and trains whole; its share is \(share), expected 1"
     }

@@ -24,16 +24,18 @@ public struct LoRAAdaptation: Adaptation {
   public func apply(to graph: inout Graph) throws(AdaptationError) {
     let scale = Float(lowRankScale)
     var rewritten: [Node] = []
-    var stream: UInt64 = 0
+    var adapted = Set<String>()
     for node in graph.nodes {
       guard node.operation is Linear, let path = graph.path(of: node), targets.contains(path) else {
         rewritten.append(node)
         continue
       }
-      stream += 1
+      adapted.insert(path)
+      let stream = UInt64(adapted.count)
       rewritten += insertFactors(at: node, path: path, scale: scale, stream: stream, in: &graph)
     }
     graph.nodes = rewritten
+    if let path = targets.subtracting(adapted).min() { throw .notLinear(path: path) }
     guard graph.trainedParameterCount > 0 else { throw .trainsNothing(method: name) }
   }
 

@@ -14,8 +14,12 @@ public enum Folder {
       if mkdir(partial, 0o777) == 0 { continue }
       let number = errno
       var status = stat()
-      guard stat(partial, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+      guard stat(partial, &status) == 0 else {
         throw .cannotCreate(path: partial, reason: systemMessage(number))
+      }
+      guard status.st_mode & S_IFMT == S_IFDIR else {
+        throw .cannotCreate(
+          path: partial, reason: "\(kindOfFile(status.st_mode)) of that name exists")
       }
     }
   }

@@ -15,7 +15,8 @@ public final class Session {
   private let validation: Executor
   private let arena: Arena
 
-  /// Allocates the arena, loads trained tensors and releases their pages of the checkpoint.
+  /// Allocates the arena, loads trained tensors, releases their pages of the checkpoint and maps
+  /// those of the frozen ones.
   ///
   /// - Parameter seed: of the initial low-rank factors.
   public init(
@@ -38,6 +39,9 @@ public final class Session {
       weights.readRows(of: name, rows, into: target)
     }
     weights.checkpoint.releasePages()
+    for buffer in step.training.program.buffers where buffer.location == .external {
+      weights.makeResident(buffer)
+    }
   }
 
   /// Bytes of the arena: allocated at once, never grown.

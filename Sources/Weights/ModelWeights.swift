@@ -3,6 +3,10 @@ import Configurations
 import Programs
 import Tensors
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// A model's weights as programs read them: a mapped checkpoint, with the tensors that deltas touch
 /// merged into f32 memory of their own.
 public final class ModelWeights: @unchecked Sendable {
@@ -53,6 +57,21 @@ public final class ModelWeights: @unchecked Sendable {
     }
     let rowBytes = rowWidth * tensor.elementType.byteCount
     return tensor.data.baseAddress.map { $0 + rows.lowerBound * rowBytes }
+  }
+
+  /// Maps all pages of a program's frozen weight at once.
+  ///
+  /// Steps read the weights anyway, but of an embedding only the rows of the tokens that come by:
+  /// without this a run's resident memory would creep up to what was planned over its first
+  /// thousands of tokens, with page faults on the way. The pages themselves lie in the system's
+  /// cache already, since opening the checkpoint has hashed them.
+  public func makeResident(_ buffer: Buffer) {
+    guard let address = address(of: buffer) else { return }
+    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    let start = UInt(bitPattern: address) / UInt(page) * UInt(page)
+    let count = Int(UInt(bitPattern: address) - start) + buffer.byteCount
+    // MADV_POPULATE_READ, since Linux 5.14. A refusal only means that pages come one by one.
+    _ = madvise(UnsafeMutableRawPointer(bitPattern: start), count, 22)
   }
 
   /// Rows of a parameter as f32.

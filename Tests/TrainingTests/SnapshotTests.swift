@@ -88,6 +88,27 @@ import Training
     #expect(delta.recipe == ["seed": 7])
   }
 
+  /// Writers ask for rows a chunk at a time.
+  @Test func updatesGiveAnyRows() throws {
+    let fixture = try TrainingFixture()
+    let record = try fixture.train(
+      fixture.adaptation("rows"), TrainingFixture.settings(steps: 1))
+    let parameters = record.session.parameters
+    #expect(record.session.updates.count == 3)
+    for update in record.session.updates {
+      guard case .rows(_, let read) = update.content else {
+        Issue.record("\(update.name) is no range of rows")
+        continue
+      }
+      let width = try #require(fixture.checkpoint.tensor(update.name)).rowWidth
+      var found = [Float](repeating: 0, count: 2 * width)
+      try found.withUnsafeMutableBufferPointer { buffer in
+        try read(3..<5, try #require(buffer.baseAddress))
+      }
+      #expect(found == Array(try #require(parameters[update.name])[3 * width..<5 * width]))
+    }
+  }
+
   /// The method learns ids that the validation text has not: every validation is worse than the one
   /// before it, so the first stays the best and patience ends the run.
   @Test func bestIsKeptAndPatienceEndsTheRun() throws {

@@ -16,7 +16,8 @@ import Testing
         "method", "trained", "held-out loss", "tokens/s", "planned", "real peak", "time",
       ])
     let labels = ["last layer", "lora r2", "gains only"]
-    #expect(lines.dropFirst(2).prefix(3).map { row in labels.first { row.hasPrefix($0) } } == labels)
+    #expect(
+      lines.dropFirst(2).prefix(3).map { row in labels.first { row.hasPrefix($0) } } == labels)
     #expect(outcome.error.contains("gains only: trains 224 parameters"))
   }
 
@@ -42,7 +43,9 @@ import Testing
       "finetune", "recipe.json", "method.type=norms", "output=alone", "--json",
     ])
     let outcome = try shop.finetune("--json", #"compare=[{"type": "norms"}]"#)
-    let rows = try outcome.jsonLines().filter { $0["type"] == "comparison" }.compactMap { $0["row"] }
+    let rows = try outcome.jsonLines().filter { $0["type"] == "comparison" }.compactMap {
+      $0["row"]
+    }
     #expect(rows.map { $0["label"]?.string } == ["full", "norms"])
     for row in rows { #expect(Contract.comparison.isSubset(of: row.keys)) }
     // A baseline sees the batches that it would see in a run of its own.

@@ -37,7 +37,9 @@ import Testing
     }
   }
 
-  static let cuts: [Damage] = [.cut(to: 0), .cut(to: 1e-4), .cut(to: 0.01), .cut(to: 0.5), .cutBy(1)]
+  static let cuts: [Damage] = [
+    .cut(to: 0), .cut(to: 1e-4), .cut(to: 0.01), .cut(to: 0.5), .cutBy(1),
+  ]
   static let flips: [Damage] = [
     .flip(at: 0), .flip(at: 7), .flip(at: 8), .flip(at: 12), .flip(at: 20), .flip(at: 24),
     .flip(at: 40), .flip(at: 65), .flip(at: 90), .flip(at: 700), .flip(at: 5000),
@@ -52,7 +54,10 @@ import Testing
         "tiny.sfckpt",
         [
           ["inspect", "tiny.sfckpt"],
-          ["apply-delta", "--model", "tiny.sfckpt", "--delta", "run/best/trained.sfdelta", "-o", "out"],
+          [
+            "apply-delta", "--model", "tiny.sfckpt", "--delta", "run/best/trained.sfdelta", "-o",
+            "out",
+          ],
         ]
       ),
       ("run/best/trained.sfdelta", [["export-delta", "run", "-o", "out"]]),

@@ -79,8 +79,8 @@ import Testing
     let base = try Checkpoint.open(shop.folder["tiny.sfckpt"])
     let text = """
       error: applying '\(delta)' to 'other.sfckpt': the delta was trained on the checkpoint with \
-      content hash \(base.contentHash), this one has \(other.contentHash); pass the checkpoint that \
-      it was trained on
+      content hash \(base.contentHash), this one has \(other.contentHash); pass the checkpoint \
+      that it was trained on
 
       """
     let attempts = [

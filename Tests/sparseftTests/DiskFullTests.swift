@@ -15,7 +15,9 @@ import Testing
     let golden = Workshop.goldenFolder("gqa-tied")
     let commands = [
       ["export-delta", "run", "-o", "out"],
-      ["apply-delta", "--model", "tiny.sfckpt", "--delta", "run/best/trained.sfdelta", "-o", "out"],
+      [
+        "apply-delta", "--model", "tiny.sfckpt", "--delta", "run/best/trained.sfdelta", "-o", "out",
+      ],
       ["import", golden, "-o", "out"],
       [
         "init", "--config", golden + "/config.json", "--tokenizer", Workshop.tokenizerPath, "-o",

@@ -15,8 +15,8 @@ import Testing
     var testDescription: String { name }
   }
 
-  /// A block of the tiny model: 2 gains of 32, query and output 32·32, key and value 16·32, gate, up
-  /// and down 48·32.
+  /// Parameters of a block: 2 gains of 32, query and output 32·32, key and value 16·32, gate, up and
+  /// down 48·32.
   static let block = 2 * 32 + 2 * 32 * 32 + 2 * 16 * 32 + 3 * 48 * 32
 
   /// A quarter of 48 rows is rounded to 16, a whole slice of the kernels.
@@ -30,10 +30,12 @@ import Testing
     Method(name: "sparse auto", json: #"{"type": "sparse"}"#, type: "sparse"),
     Method(
       name: "sparse last",
-      json: #"{"type": "sparse", "tensors": "last", "budget": {"step_time": 0.7}}"#, type: "sparse"),
+      json: #"{"type": "sparse", "tensors": "last", "budget": {"step_time": 0.7}}"#,
+      type: "sparse"),
     Method(
       name: "sparse random",
-      json: #"{"type": "sparse", "tensors": "random", "budget": {"memory_mb": 1000}}"#, type: "sparse"),
+      json: #"{"type": "sparse", "tensors": "random", "budget": {"memory_mb": 1000}}"#,
+      type: "sparse"),
     Method(
       name: "last layers", json: #"{"type": "last_layers", "count": 2}"#, type: "last_layers",
       trained: 2 * block + 32),

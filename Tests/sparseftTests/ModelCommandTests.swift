@@ -24,7 +24,8 @@ import Testing
     #expect(try other.jsonLines().first?["tokens"]?.int == tokens)
 
     let table = try shop.succeed(arguments)
-    #expect(table.output.hasPrefix("loss          \(formatted(loss, decimals: 4)) nats per token\n"))
+    #expect(
+      table.output.hasPrefix("loss          \(formatted(loss, decimals: 4)) nats per token\n"))
     #expect(table.output.contains("\(tokens) from \(text.count) bytes"))
   }
 
@@ -94,7 +95,9 @@ import Testing
     #expect(table.lines.count == pieces.count + 2)
 
     try shop.folder.write(text, to: "words.txt")
-    let file = try shop.succeed(["tokenize", "--model", "tiny.sfckpt", "--file", "words.txt", "--json"])
+    let file = try shop.succeed([
+      "tokenize", "--model", "tiny.sfckpt", "--file", "words.txt", "--json",
+    ])
     #expect(try file.jsonLines().first == result)
   }
 

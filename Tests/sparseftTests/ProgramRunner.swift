@@ -47,8 +47,8 @@ struct ProgramRunner: Sendable {
 
   /// Runs the program to its end.
   ///
-  /// - Parameter interrupt: told each line of standard output. When it first says true, the program and its
-  ///   children get SIGINT, as from a terminal.
+  /// - Parameter interrupt: told each line of standard output. When it first says true, the program
+  ///   and its children get SIGINT, as from a terminal.
   /// - Throws: `ProgramRunnerError` where the system refuses a pipe or a process.
   func run(
     _ arguments: [String], interrupt: ((Substring) -> Bool)? = nil

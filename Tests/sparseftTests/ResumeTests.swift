@@ -6,7 +6,9 @@ import Testing
 /// A run that is stopped, and one that goes on.
 @Suite struct ResumeTests {
   private static let steps = 40
-  private static let settings = ["run.steps=\(steps)", "run.validate_every=10", "run.save_every=15"]
+  private static let settings = [
+    "run.steps=\(steps)", "run.validate_every=10", "run.save_every=15",
+  ]
 
   @Test(arguments: [#"{"type": "full"}"#, #"{"type": "lora", "rank": 2}"#])
   func aStoppedRunGoesOnAsIfItHadNotStopped(_ method: String) throws {
@@ -38,7 +40,9 @@ import Testing
     }
     let files = ["best/trained.sfdelta", "last/trained.sfdelta"]
     for file in files {
-      let (a, b) = (try Delta.open(shop.folder["whole/" + file]), try Delta.open(shop.folder["run/" + file]))
+      let (a, b) = (
+        try Delta.open(shop.folder["whole/" + file]), try Delta.open(shop.folder["run/" + file])
+      )
       #expect(a.entries.count == b.entries.count)
       #expect(try tensorBytes(a) == tensorBytes(b), "\(file)")
     }

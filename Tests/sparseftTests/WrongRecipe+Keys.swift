@@ -58,7 +58,8 @@ extension WrongRecipe {
     WrongRecipe(
       "many problems at once", exitCode: 64,
       text: """
-        {"model": 3, "outptu": "run", "seed": -1, "data": {"train": [], "sequence_length": "long"}, "method": {"type": "lora", "rnak": 4}}
+        {"model": 3, "outptu": "run", "seed": -1, "data": {"train": [], "sequence_length": "long"},
+         "method": {"type": "lora", "rnak": 4}}
         """,
       says: """
         recipe 'recipe.json' has 7 problems
@@ -168,7 +169,8 @@ extension WrongRecipe {
     WrongRecipe(
       "epochs beside steps", exitCode: 64,
       text: """
-        {"model": "tiny.sfckpt", "output": "run", "data": {"train": "text.txt"}, "run": {"epochs": 1, "steps": 2}}
+        {"model": "tiny.sfckpt", "output": "run", "data": {"train": "text.txt"},
+         "run": {"epochs": 1, "steps": 2}}
         """,
       says: """
         recipe 'recipe.json' has 1 problem
