@@ -11,8 +11,17 @@ public enum ProcessMemory {
   /// Resident bytes that belong to no file: what the process itself has written.
   public static var anonymousBytes: Int { status("RssAnon:") }
 
-  private static func status(_ key: String) -> Int {
-    guard let file = fopen("/proc/self/status", "r") else { return 0 }
+  /// Bytes that new memory may take before the system runs short; nil where it does not tell.
+  public static var availableBytes: Int? {
+    let bytes = value(of: "MemAvailable:", in: "/proc/meminfo")
+    return bytes > 0 ? bytes : nil
+  }
+
+  private static func status(_ key: String) -> Int { value(of: key, in: "/proc/self/status") }
+
+  /// The kilobytes behind a key of one of the kernel's tables, in bytes; 0 if it is not there.
+  private static func value(of key: String, in path: String) -> Int {
+    guard let file = fopen(path, "r") else { return 0 }
     defer { fclose(file) }
     var line = [CChar](repeating: 0, count: 256)
     while fgets(&line, Int32(line.count), file) != nil {

@@ -59,9 +59,9 @@ public struct SnapshotStore: Sendable {
   /// Reads the last state into the session.
   ///
   /// - Throws: `TrainingError.nothingToResume` without one, `.resumeMismatch` if it belongs to
-  ///   another model, method or shape.
+  ///   another model, method, text or order of batches.
   func readState(
-    into session: Session, shape: BatchShape
+    into session: Session, batches: BatchIdentity
   ) throws(TrainingError) -> RunProgress {
     guard Folder.exists(statePath) else { throw .nothingToResume(path: statePath) }
     let state = try rethrow(TrainingError.checkpoint) { () throws(CheckpointError) in
@@ -75,8 +75,10 @@ public struct SnapshotStore: Sendable {
     let values = state.values
     try check("model", values["base"]?.string ?? "?", session.checkpoint.contentHash)
     try check("method", values["method"]?.encoded() ?? "?", method.encoded())
-    try check(
-      "tokens per step", "\(values["tokens_per_step"]?.int ?? 0)", "\(shape.tokensPerStep)")
+    for (key, value) in batches.fields {
+      try check(
+        key.replacing("_", with: " "), "\(values[key]?.int ?? 0)", "\(value)")
+    }
     for buffer in session.stateBuffers {
       guard let tensor = state.tensor(buffer.name) else {
         throw .resumeMismatch(
@@ -88,14 +90,39 @@ public struct SnapshotStore: Sendable {
         tensor.widenRows(0..<tensor.rowCount, into: start)
       }
     }
-    return RunProgress(values, tokensPerStep: shape.tokensPerStep)
+    return RunProgress(values, batches: batches)
+  }
+}
+
+/// What decides which tokens a step sees; a resumed run must agree on all of it.
+struct BatchIdentity: Hashable {
+  var sequenceLength: Int
+  var tokensPerStep: Int
+  var trainingTokens: Int
+  var seed: Int
+  var shuffles: Bool
+
+  init(_ settings: TrainingSettings, trainingTokens: Int) {
+    sequenceLength = settings.shape.tokens
+    tokensPerStep = settings.shape.tokensPerStep
+    self.trainingTokens = trainingTokens
+    seed = Int(truncatingIfNeeded: settings.seed)
+    shuffles = settings.shuffles
+  }
+
+  /// Keys of the training state.
+  var fields: [(key: String, value: Int)] {
+    [
+      ("sequence_length", sequenceLength), ("tokens_per_step", tokensPerStep),
+      ("training_tokens", trainingTokens), ("seed", seed), ("shuffle", shuffles ? 1 : 0),
+    ]
   }
 }
 
 /// How far a run has come.
 struct RunProgress: Hashable {
   var step = 0
-  var tokensPerStep: Int
+  let batches: BatchIdentity
   var trainingSeconds = 0.0
   var elapsedSeconds = 0.0
   var initialValidationLoss: Double?
@@ -103,10 +130,10 @@ struct RunProgress: Hashable {
   var lastValidationLoss: Double?
   var validationsSinceBest = 0
 
-  init(tokensPerStep: Int) { self.tokensPerStep = tokensPerStep }
+  init(_ batches: BatchIdentity) { self.batches = batches }
 
-  init(_ values: JSONValue, tokensPerStep: Int) {
-    self.tokensPerStep = tokensPerStep
+  init(_ values: JSONValue, batches: BatchIdentity) {
+    self.batches = batches
     step = max(0, values["step"]?.int ?? 0)
     trainingSeconds = values["training_seconds"]?.double ?? 0
     elapsedSeconds = values["elapsed_seconds"]?.double ?? 0
@@ -118,15 +145,17 @@ struct RunProgress: Hashable {
 
   func json(base: String, method: JSONValue) -> JSONObject {
     func loss(_ value: Double?) -> JSONValue { value.map { .number($0) } ?? .null }
-    return [
+    var object: JSONObject = [
       "base": .string(base), "method": method, "step": .int(step),
-      "tokens_per_step": .int(tokensPerStep), "training_seconds": .number(trainingSeconds),
+      "training_seconds": .number(trainingSeconds),
       "elapsed_seconds": .number(elapsedSeconds),
       "initial_validation_loss": loss(initialValidationLoss),
       "best_validation_loss": loss(bestValidationLoss),
       "last_validation_loss": loss(lastValidationLoss),
       "validations_since_best": .int(validationsSinceBest),
     ]
+    for (key, value) in batches.fields { object[key] = .int(value) }
+    return object
   }
 }
 

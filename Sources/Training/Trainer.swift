@@ -44,7 +44,7 @@ public final class Trainer {
       windowCount: text.windowCount(sequenceLength: settings.shape.tokens, includePartial: false),
       seed: settings.seed,
       shuffle: settings.shuffles)
-    progress = RunProgress(tokensPerStep: settings.shape.tokensPerStep)
+    progress = RunProgress(BatchIdentity(settings, trainingTokens: text.count))
   }
 
   /// Runs to the end, to an early stop or to an interruption.
@@ -54,7 +54,7 @@ public final class Trainer {
   ///   writing throw.
   public func run(resuming: Bool = false) throws(TrainingError) -> RunSummary {
     if resuming, let store {
-      progress = try store.readState(into: session, shape: settings.shape)
+      progress = try store.readState(into: session, batches: progress.batches)
       earlierSeconds = progress.elapsedSeconds
     }
     started = .now
@@ -160,7 +160,7 @@ extension Trainer {
   private func saveDelta(_ kind: String, loss: Double?) throws(TrainingError) {
     guard let store else { return }
     let metrics: JSONValue = [
-      "step": .int(progress.step), "tokens": .int(progress.step * progress.tokensPerStep),
+      "step": .int(progress.step), "tokens": .int(progress.step * settings.shape.tokensPerStep),
       "initial_validation_loss": progress.initialValidationLoss.map { .number($0) } ?? .null,
       "validation_loss": loss.map { .number($0) } ?? .null,
     ]

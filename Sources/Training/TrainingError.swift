@@ -16,6 +16,7 @@ public enum TrainingError: Failure {
   /// The compiler broke its own rules.
   case graph(GraphError)
   case vocabulary(pieces: Int, rows: Int)
+  case doesNotFit(planned: Int, available: Int)
   case budget(bytes: Int, stepTime: Double)
   /// A loss or a gradient is no longer a finite number.
   case diverged(step: Int, figure: String, Double)
@@ -35,7 +36,7 @@ public enum TrainingError: Failure {
     case .graph: .bug
     case .vocabulary, .diverged: .badData
     case .nothingToResume: .missingInput
-    case .resumeMismatch, .budget: .usage
+    case .resumeMismatch, .budget, .doesNotFit: .usage
     }
   }
 
@@ -51,6 +52,10 @@ public enum TrainingError: Failure {
     case .vocabulary(let pieces, let rows):
       "the tokenizer has \(pieces) pieces but the model's embedding only \(rows) rows; "
         + "import the checkpoint with its own tokenizer"
+    case .doesNotFit(let planned, let available):
+      "the run needs \(ByteCount(planned)) and this machine has \(ByteCount(available)) free; "
+        + "lower run.batch_size or data.sequence_length, or train fewer tensors "
+        + "('sparseft plan' shows where the bytes are)"
     case .budget(let bytes, let stepTime):
       "nothing fits method.budget; the smallest choice needs "
         + "\(formatted(Double(bytes) / 1e6, decimals: 1)) MB (memory_mb) and a step_time of "

@@ -13,6 +13,9 @@ struct FinetuneJob {
   let reporter: RunReporter
 
   init(_ run: PreparedRun, resuming: Bool, json: Bool) throws {
+    if let available = ProcessMemory.availableBytes, run.forecast.arena > available {
+      throw TrainingError.doesNotFit(planned: run.forecast.total, available: available)
+    }
     self.run = run
     let folder = run.recipe.output.absolute
     try Folder.create(folder)
@@ -29,7 +32,7 @@ struct FinetuneJob {
     try reporter.handle(
       .plan(
         run.forecast, flopsPerToken: run.flopsPerToken, fullFlopsPerToken: run.fullFlopsPerToken))
-    for warning in run.corpus.warnings { try reporter.handle(.warning(warning)) }
+    for warning in run.warnings { try reporter.handle(.warning(warning)) }
     try sample(step: 0, delta: nil)
     let store = store
     let summary = try trainSession(store, resuming: resuming)

@@ -130,6 +130,20 @@ struct PreparedRun {
   }
 }
 
+extension PreparedRun {
+  /// What people should know before the first step.
+  var warnings: [String] {
+    let (length, context) = (settings.shape.tokens, weights.configuration.contextLength)
+    let tooLong =
+      length > context
+      ? [
+        "data.sequence_length is \(length), but the model was made for \(context) tokens; "
+          + "later positions are new to it"
+      ] : []
+    return corpus.warnings + tooLong
+  }
+}
+
 extension Recipe {
   /// The method's own rate, the optimizer's, or what "auto" stands for until it is calibrated: the
   /// best rates of our selection study for AdamW, ten times as much for SGD.
