@@ -14,16 +14,33 @@ public struct StepProbe {
     self.text = text
   }
 
-  /// The shortest of a few steps after one that warms caches up, in seconds.
-  public func secondsPerStep(repetitions: Int = 3) -> Double {
-    let clock = ContinuousClock()
-    var best = Double.infinity
-    for repetition in 0...repetitions {
-      let start = clock.now
-      runStep()
-      if repetition > 0 { best = min(best, (clock.now - start).seconds) }
+  /// The median of a few steps after one that warms caches up, in seconds.
+  public func secondsPerStep(repetitions: Int = 5) -> Double {
+    runStep()
+    return median(repetitions, runStep)
+  }
+
+  /// Seconds that scoring a whole text takes, from scoring a batch of it a few times.
+  public func secondsPerValidation(of text: TokenStream, repetitions: Int = 3) -> Double {
+    let shape = settings.shape
+    let windows = text.windowCount(sequenceLength: shape.tokens, includePartial: true)
+    guard windows > 0 else { return 0 }
+    for row in 0..<shape.windows {
+      session.validationBatch.fill(
+        row: row, tokens: shape.tokens, from: text, window: row % windows)
     }
-    return best
+    let batches = (windows + shape.windows - 1) / shape.windows
+    return Double(batches) * median(repetitions) { _ = session.score() }
+  }
+
+  private func median(_ repetitions: Int, _ body: () -> Void) -> Double {
+    let clock = ContinuousClock()
+    let seconds = (0..<repetitions).map { _ in
+      let start = clock.now
+      body()
+      return (clock.now - start).seconds
+    }
+    return seconds.sorted()[repetitions / 2]
   }
 
   private func runStep() {

@@ -34,3 +34,11 @@ public struct TrainingSettings: Hashable, Sendable {
     self.patience = patience
   }
 }
+
+extension TrainingSettings {
+  /// How often a run with validation text scores it: before the first step, on the way, at the end.
+  public var validations: Int {
+    guard validateEvery > 0 else { return 2 }
+    return 1 + (steps + validateEvery - 1) / validateEvery
+  }
+}

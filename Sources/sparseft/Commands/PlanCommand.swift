@@ -9,7 +9,7 @@ struct PlanCommand: ParsableCommand {
     commandName: "plan",
     abstract: "Says what a run will take, in bytes and time, without training.",
     discussion: """
-      Bytes are those of the compiled step; time comes from running it once or twice on the first \
+      Bytes are those of the compiled step; time comes from running it a few times on the first \
       windows, with a learning rate of zero.
       """)
 
@@ -29,7 +29,10 @@ struct PlanCommand: ParsableCommand {
       run.step, weights: run.weights, pool: run.pool, kernels: run.kernels,
       seed: run.settings.seed)
     let probe = StepProbe(session, settings: run.settings, text: run.corpus.train)
-    let seconds = probe.secondsPerStep()
+    let seconds = Seconds(
+      step: probe.secondsPerStep(),
+      validation: run.corpus.validation.map { probe.secondsPerValidation(of: $0) } ?? 0,
+      settings: run.settings)
     if arguments.json {
       Output.print(json(run, seconds))
     } else {
@@ -37,7 +40,20 @@ struct PlanCommand: ParsableCommand {
     }
   }
 
-  private func json(_ run: PreparedRun, _ seconds: Double) -> JSONValue {
+  /// Measured seconds, and what they make of the whole run.
+  private struct Seconds {
+    var step: Double
+    /// One pass over the validation text.
+    var validation: Double
+    var settings: TrainingSettings
+
+    var total: Double {
+      step * Double(settings.steps) + validation * Double(settings.validations)
+    }
+    var tokensPerSecond: Double { Double(settings.shape.tokensPerStep) / max(step, 1e-9) }
+  }
+
+  private func json(_ run: PreparedRun, _ seconds: Seconds) -> JSONValue {
     [
       "type": "plan", "planned_bytes": run.forecast.json,
       "flops_per_token": .number(run.flopsPerToken),
@@ -45,14 +61,13 @@ struct PlanCommand: ParsableCommand {
       "trainable_parameters": .int(run.step.trainableParameters),
       "total_parameters": .int(run.step.totalParameters), "steps": .int(run.settings.steps),
       "tokens_per_step": .int(run.settings.shape.tokensPerStep),
-      "step_seconds": .number(seconds),
-      "tokens_per_second": .number(Double(run.settings.shape.tokensPerStep) / seconds),
-      "seconds": .number(seconds * Double(run.settings.steps)),
+      "step_seconds": .number(seconds.step), "validation_seconds": .number(seconds.validation),
+      "tokens_per_second": .number(seconds.tokensPerSecond), "seconds": .number(seconds.total),
       "choice": run.choice.map { .string($0) } ?? .null,
     ]
   }
 
-  private func show(_ run: PreparedRun, _ seconds: Double) {
+  private func show(_ run: PreparedRun, _ seconds: Seconds) {
     let (memory, shape) = (run.forecast, run.settings.shape)
     Output.print(
       "\(run.recipe.method.displayLabel): trains \(Format.count(run.step.trainableParameters)) of "
@@ -65,15 +80,15 @@ struct PlanCommand: ParsableCommand {
       ("workspace", memory.workspace - memory.runtime), ("runtime", memory.runtime),
     ])
     Output.print(bars.text())
-    let total = seconds * Double(run.settings.steps)
     Output.print(
       """
 
       arithmetic: \(Format.count(run.flopsPerToken)) operations per token, \
       \(Format.percent(run.flopsPerToken / max(1, run.fullFlopsPerToken))) of full fine-tuning's
-      time: \(formatted(seconds, decimals: 3)) s per step of \(shape.tokensPerStep) tokens \
-      (\(Format.count(Double(shape.tokensPerStep) / seconds)) tokens/s), \
-      \(run.settings.steps) steps in about \(Format.duration(total)), validation not counted
+      time: \(formatted(seconds.step, decimals: 3)) s per step of \(shape.tokensPerStep) tokens \
+      (\(Format.count(seconds.tokensPerSecond)) tokens/s), \
+      \(formatted(seconds.validation, decimals: 1)) s per validation; \(run.settings.steps) steps \
+      with \(run.settings.validations) validations take about \(Format.duration(seconds.total))
       """)
   }
 }
