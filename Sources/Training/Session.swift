@@ -38,9 +38,18 @@ public final class Session {
     training.initialise(seed: seed) { name, rows, target in
       weights.readRows(of: name, rows, into: target)
     }
+    settleResidentPages()
+  }
+
+  /// Leaves the frozen weights resident and nothing else of the checkpoint: trained tensors are
+  /// copies in the arena. Mapping a page brings in its neighbours, so these go last.
+  private func settleResidentPages() {
     weights.checkpoint.releasePages()
-    for buffer in step.training.program.buffers where buffer.location == .external {
-      weights.makeResident(buffer)
+    let buffers = step.training.program.buffers
+    for buffer in buffers where buffer.location == .external { weights.makeResident(buffer) }
+    for buffer in buffers where buffer.kind == .parameter {
+      guard case .checkpoint(let name, let rows) = buffer.contents else { continue }
+      weights.checkpoint.tensor(name)?.releasePages(ofRows: rows)
     }
   }
 
