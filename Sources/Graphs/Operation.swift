@@ -61,7 +61,16 @@ public protocol DifferentiableOperation: Operation {
 
 /// An operation that can add to an existing value instead of making a new one.
 public protocol AccumulatingOperation: Operation {
-  /// The same operation with one more operand, last, to whose value the first result is added;
-  /// nil if it accumulates already.
-  func accumulating() -> (any Operation)?
+  /// Whether there is one more operand, last, to whose value the first result is added.
+  var accumulates: Bool { get set }
+}
+
+extension AccumulatingOperation {
+  /// The same operation adding to one more operand; nil if it does so already.
+  public func accumulating() -> Self? {
+    guard !accumulates else { return nil }
+    var copy = self
+    copy.accumulates = true
+    return copy
+  }
 }

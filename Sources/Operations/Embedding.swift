@@ -77,13 +77,6 @@ public struct EmbeddingGradient: AccumulatingOperation, LowerableOperation {
   }
   public var inPlacePairs: [(operand: Int, result: Int)] { accumulates ? [(2, 0)] : [] }
 
-  public func accumulating() -> (any Operation)? {
-    guard !accumulates else { return nil }
-    var copy = self
-    copy.accumulates = true
-    return copy
-  }
-
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
     try TypeRule.count(operands, accumulates ? 3 : 2)
     try TypeRule.matrix(operands, 1)

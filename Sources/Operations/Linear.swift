@@ -38,13 +38,6 @@ public struct Linear: DifferentiableOperation, AccumulatingOperation {
   /// Operand indices of the weight's parts.
   public var partOperands: Range<Int> { 1..<(1 + parts) }
 
-  public func accumulating() -> (any Operation)? {
-    guard !accumulates else { return nil }
-    var copy = self
-    copy.accumulates = true
-    return copy
-  }
-
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
     try TypeRule.count(operands, operandCount)
     try TypeRule.matrix(operands, 0)
@@ -132,13 +125,6 @@ public struct LinearInputGradient: AccumulatingOperation, LowerableOperation {
   public var attributes: [(String, String)] { accumulates ? [("accumulate", "yes")] : [] }
   public var inPlacePairs: [(operand: Int, result: Int)] { accumulates ? [(1 + parts, 0)] : [] }
 
-  public func accumulating() -> (any Operation)? {
-    guard !accumulates else { return nil }
-    var copy = self
-    copy.accumulates = true
-    return copy
-  }
-
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
     try TypeRule.count(operands, 1 + parts + (accumulates ? 1 : 0))
     let outputs = operands[1...parts].reduce(0) { $0 + $1.shape[0] }
@@ -195,13 +181,6 @@ public struct LinearWeightGradient: AccumulatingOperation, LowerableOperation {
   }
   public var inPlacePairs: [(operand: Int, result: Int)] { accumulates ? [(2, 0)] : [] }
 
-  public func accumulating() -> (any Operation)? {
-    guard !accumulates else { return nil }
-    var copy = self
-    copy.accumulates = true
-    return copy
-  }
-
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
     try TypeRule.count(operands, accumulates ? 3 : 2)
     try TypeRule.matrix(operands, 0)
@@ -237,13 +216,6 @@ public struct ColumnSum: AccumulatingOperation, LowerableOperation {
 
   public var name: String { "column_sum" }
   public var inPlacePairs: [(operand: Int, result: Int)] { accumulates ? [(1, 0)] : [] }
-
-  public func accumulating() -> (any Operation)? {
-    guard !accumulates else { return nil }
-    var copy = self
-    copy.accumulates = true
-    return copy
-  }
 
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
     try TypeRule.count(operands, accumulates ? 2 : 1)

@@ -56,13 +56,6 @@ public struct RMSNormInputGradient: AccumulatingOperation, LowerableOperation {
   public var attributes: [(String, String)] { accumulates ? [("accumulate", "yes")] : [] }
   public var inPlacePairs: [(operand: Int, result: Int)] { accumulates ? [(4, 0)] : [(0, 0)] }
 
-  public func accumulating() -> (any Operation)? {
-    guard !accumulates else { return nil }
-    var copy = self
-    copy.accumulates = true
-    return copy
-  }
-
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
     try TypeRule.count(operands, accumulates ? 5 : 4)
     try TypeRule.matrix(operands, 0)
@@ -94,13 +87,6 @@ public struct RMSNormGainGradient: AccumulatingOperation, LowerableOperation {
   public var name: String { "rmsnorm_gain_gradient" }
   public var attributes: [(String, String)] { accumulates ? [("accumulate", "yes")] : [] }
   public var inPlacePairs: [(operand: Int, result: Int)] { accumulates ? [(3, 0)] : [] }
-
-  public func accumulating() -> (any Operation)? {
-    guard !accumulates else { return nil }
-    var copy = self
-    copy.accumulates = true
-    return copy
-  }
 
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
     try TypeRule.count(operands, accumulates ? 4 : 3)

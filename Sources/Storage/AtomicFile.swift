@@ -2,8 +2,10 @@
   import Glibc
 #endif
 
-/// A file that appears whole or not at all: bytes go to a temporary name in the same folder, and
-/// `commit` syncs them and renames. Without a commit nothing is left behind.
+/// A file that appears whole or not at all: bytes go to a file without a name, and `commit` syncs
+/// them, gives the file a temporary name in the same folder and renames it. Without a commit nothing
+/// is left behind, even if the process is killed. (Where a file system knows no nameless files, the
+/// temporary name is there from the start, and only a kill leaves it.)
 public final class AtomicFile {
   /// The name that the file takes at commit.
   public let path: String
@@ -12,6 +14,8 @@ public final class AtomicFile {
 
   private var descriptor: Int32
   private var temporary: String?
+  /// False where the caller's descriptor is written to and no name is taken.
+  private var takesName = true
   private static let zeros = [UInt8](repeating: 0, count: 4096)
 
   /// Starts a file beside `path`, whose folder must exist.
@@ -25,10 +29,13 @@ public final class AtomicFile {
     if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
       throw .cannotCreate(path: path, reason: "\(kindOfFile(status.st_mode)) of that name exists")
     }
-    let folder = Self.folder(of: path)
-    var random = SystemRandomNumberGenerator()
+    let nameless = open(Self.folder(of: path), O_WRONLY | Self.nameless | O_CLOEXEC, 0o666)
+    if nameless >= 0 {
+      descriptor = nameless
+      return
+    }
     for _ in 0..<100 {
-      let name = "\(folder)/.sparseft-\(String(random.next(), radix: 36)).partial"
+      let name = Self.temporaryName(for: path)
       let opened = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
       if opened >= 0 {
         descriptor = opened
@@ -40,11 +47,20 @@ public final class AtomicFile {
     throw .cannotCreate(path: path, reason: systemMessage(errno))
   }
 
+  /// O_TMPFILE, a macro that Swift does not import.
+  package static let nameless = 0o20_000_000 | O_DIRECTORY
+
+  private static func temporaryName(for path: String) -> String {
+    var random = SystemRandomNumberGenerator()
+    return "\(folder(of: path))/.sparseft-\(String(random.next(), radix: 36)).partial"
+  }
+
   /// Writes through a descriptor that the caller opened, with no temporary name: lets tests see
   /// what a full disk does.
   package init(path: String, descriptor: Int32) {
     self.path = path
     self.descriptor = descriptor
+    takesName = false
   }
 
   deinit { abort() }
@@ -88,6 +104,7 @@ public final class AtomicFile {
   public func commit() throws(StorageError) {
     precondition(descriptor >= 0, "\(path) was committed or aborted before")
     guard fsync(descriptor) == 0 else { throw failed(errno) }
+    if temporary == nil, takesName { try giveTemporaryName() }
     let closed = close(descriptor)
     descriptor = -1
     guard closed == 0 else { throw failed(errno) }
@@ -104,6 +121,18 @@ public final class AtomicFile {
       _ = fsync(folder)
       close(folder)
     }
+  }
+
+  /// Links the nameless file into the folder.
+  private func giveTemporaryName() throws(StorageError) {
+    let name = Self.temporaryName(for: path)
+    let source = "/proc/self/fd/\(descriptor)"
+    guard linkat(AT_FDCWD, source, AT_FDCWD, name, Int32(AT_SYMLINK_FOLLOW)) == 0 else {
+      let reason = systemMessage(errno)
+      abort()
+      throw .cannotCreate(path: path, reason: reason)
+    }
+    temporary = name
   }
 
   /// Drops what was written; does nothing after a commit.
