@@ -39,6 +39,9 @@ public final class MappedFile: Sendable {
     guard let start, start != MAP_FAILED else {
       throw .readFailed(path: path, reason: "mapping \(count) bytes: \(systemMessage(errno))")
     }
+    // A cached file may lie in huge pages, and touching one byte would map two megabytes around it,
+    // pages that were just released among them. A refusal only costs memory.
+    _ = madvise(start, count, MADV_NOHUGEPAGE)
     bytes = UnsafeRawBufferPointer(start: start, count: count)
   }
 
