@@ -29,13 +29,22 @@ let package = Package(
     .executableTarget(
       name: "sparseft",
       dependencies: [
-        "Reports", "Recipes", "Training", "Generation", "Adaptations", "Compilation", "Weights",
+        "Reports", "Recipes", "Contributions", "Training", "Generation", "Adaptations",
+        "Compilation", "Weights",
         "Checkpoints", "Configurations", "Tokenizers", "Datasets", "Execution", "Storage",
         "Tensors",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     module("Reports", ["Storage", "Tensors"]),
     module("Recipes", ["Tensors", "Storage"]),
+
+    // Chooses tensors: short training runs and a search under a budget.
+    module(
+      "Contributions",
+      [
+        "Training", "Adaptations", "Compilation", "Execution", "Programs", "Weights", "Checkpoints",
+        "Datasets", "Configurations", "Storage", "Tensors",
+      ]),
 
     // Run time: the trainer drives compiled programs.
     module(
@@ -85,7 +94,11 @@ let package = Package(
 
     // Tests mirror modules.
     .target(
-      name: "TestSupport", dependencies: ["Storage", "Tensors", "Configurations", "Checkpoints"],
+      name: "TestSupport",
+      dependencies: [
+        "Training", "Adaptations", "Execution", "Weights", "Datasets", "Storage", "Tensors",
+        "Configurations", "Checkpoints",
+      ],
       path: "Tests/TestSupport"),
     tests("Storage", ["Storage", "Tensors"]),
     tests("Checkpoints", ["Checkpoints", "Storage", "Configurations", "Tensors"]),
@@ -110,6 +123,11 @@ let package = Package(
     tests(
       "Generation",
       compileTime + ["Generation", "Execution", "Checkpoints", "Weights", "Tokenizers", "Storage"]),
+    tests(
+      "Contributions",
+      compileTime + [
+        "Contributions", "Training", "Execution", "Checkpoints", "Weights", "Datasets", "Storage",
+      ]),
     tests("Recipes", ["Recipes", "Storage", "Tensors"]),
     tests("Reports", ["Reports", "Storage", "Tensors"]),
     tests("sparseft", ["sparseft", "Storage", "Checkpoints", "Configurations", "Tensors"]),

@@ -6,6 +6,7 @@ import Graphs
 import Models
 import Operations
 import Programs
+import TestSupport
 import Testing
 import Training
 import Weights

@@ -6,6 +6,7 @@ import Graphs
 import Operations
 import Programs
 import Tensors
+import TestSupport
 import Testing
 import Training
 import Weights

@@ -1,5 +1,6 @@
 import Adaptations
 import Storage
+import TestSupport
 import Testing
 import Training
 

@@ -1,5 +1,6 @@
 import Adaptations
 import Configurations
+import Contributions
 import Recipes
 import Tensors
 import Training

@@ -1,5 +1,6 @@
 import Adaptations
 import Checkpoints
+import Contributions
 import Datasets
 import Execution
 import Recipes

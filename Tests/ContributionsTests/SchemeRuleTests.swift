@@ -1,5 +1,6 @@
 import Adaptations
 import Configurations
+import Contributions
 import TestSupport
 import Testing
 import Training

@@ -1,6 +1,7 @@
 import Adaptations
 import Configurations
 import Tensors
+import Training
 
 /// What a step may cost.
 public struct SchemeBudget: Hashable, Sendable {

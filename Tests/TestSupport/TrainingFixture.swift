@@ -5,20 +5,19 @@ import Datasets
 import Execution
 import Storage
 import Tensors
-import TestSupport
 import Training
 import Weights
 
 /// A tiny model that behaves like a trained one (calm logits), and text to train it on.
-struct TrainingFixture {
-  static let tokens = 12
+package struct TrainingFixture {
+  package static let tokens = 12
 
-  let folder: TemporaryFolder
-  let checkpoint: Checkpoint
-  let pool: WorkerPool
-  let kernels: Kernels
+  package let folder: TemporaryFolder
+  package let checkpoint: Checkpoint
+  package let pool: WorkerPool
+  package let kernels: Kernels
 
-  init(
+  package init(
     _ configuration: ModelConfiguration = TinyModel.configuration(),
     elementType: ElementType = .f32, threads: Int = 2
   ) throws {
@@ -38,10 +37,10 @@ struct TrainingFixture {
     checkpoint = try Checkpoint.open(folder["model.sfckpt"])
   }
 
-  var configuration: ModelConfiguration { checkpoint.configuration }
+  package var configuration: ModelConfiguration { checkpoint.configuration }
 
   /// A stream with a pattern that can be learned, of the ids in `range`, in documents of 29.
-  static func text(windows: Int, ids range: Range<Int32> = 1..<20) -> TokenStream {
+  package static func text(windows: Int, ids range: Range<Int32> = 1..<20) -> TokenStream {
     let count = windows * tokens + 1
     var random = RandomSource(seed: 5)
     let ids = (0..<count).map { index -> Int32 in
@@ -53,7 +52,7 @@ struct TrainingFixture {
       ids: ids, documentStarts: Array(stride(from: 0, to: count, by: 29)), bytes: 2 * count)
   }
 
-  static func settings(
+  package static func settings(
     steps: Int, windows: Int = 4, accumulation: Int = 1, optimizer: Optimizer = .adamW(AdamW()),
     learningRate: Double = 1e-2, clipNorm: Double? = 1, warmupSteps: Int = 2, seed: UInt64 = 7,
     shuffles: Bool = true, validateEvery: Int = 0, saveEvery: Int = 0, patience: Int? = nil
@@ -68,7 +67,7 @@ struct TrainingFixture {
       patience: patience)
   }
 
-  func step(
+  package func step(
     _ adaptation: some Adaptation, _ settings: TrainingSettings, weights: ModelWeights? = nil
   ) throws -> CompiledStep {
     let weights = try weights ?? ModelWeights(checkpoint)
@@ -77,7 +76,9 @@ struct TrainingFixture {
       clipNorm: settings.clipNorm, shape: settings.shape, elementType: weights.elementType)
   }
 
-  func session(_ adaptation: some Adaptation, _ settings: TrainingSettings) throws -> Session {
+  package func session(_ adaptation: some Adaptation, _ settings: TrainingSettings) throws
+    -> Session
+  {
     let weights = try ModelWeights(checkpoint)
     return try Session(
       try step(adaptation, settings, weights: weights), weights: weights, pool: pool,
@@ -85,13 +86,13 @@ struct TrainingFixture {
   }
 
   /// The store of a run; `method` stands for the recipe's.
-  func store(_ run: String, method: JSONValue = ["type": "test"]) throws -> SnapshotStore {
+  package func store(_ run: String, method: JSONValue = ["type": "test"]) throws -> SnapshotStore {
     try Folder.create(folder[run])
     return SnapshotStore(folder: folder[run], method: method, recipe: ["seed": 7])
   }
 
   /// Mean loss of a text under the base with deltas applied.
-  func loss(
+  package func loss(
     of text: TokenStream, deltas: [Delta] = [], settings: TrainingSettings = settings(steps: 1)
   ) throws -> Double {
     let weights = try ModelWeights(checkpoint, deltas: deltas.map { ($0, 1) })
@@ -102,9 +103,9 @@ struct TrainingFixture {
   }
 
   /// Methods of every kind.
-  static let methods = ["full", "sparse", "rows", "lora", "last_layers", "norms"]
+  package static let methods = ["full", "sparse", "rows", "lora", "last_layers", "norms"]
 
-  func adaptation(_ name: String) -> any Adaptation {
+  package func adaptation(_ name: String) -> any Adaptation {
     switch name {
     case "full": return FullAdaptation()
     case "sparse":
@@ -124,13 +125,13 @@ struct TrainingFixture {
 }
 
 /// What a run did.
-struct RunRecord {
-  let session: Session
-  let summary: RunSummary
-  let events: [RunEvent]
+package struct RunRecord {
+  package let session: Session
+  package let summary: RunSummary
+  package let events: [RunEvent]
 
   /// The events in words: "step 3", "validation 2 best", "snapshot 4 last" ….
-  var timeline: [String] {
+  package var timeline: [String] {
     events.map { event in
       switch event {
       case .start: "start"
@@ -145,20 +146,20 @@ struct RunRecord {
     }
   }
 
-  var steps: [StepReport] {
+  package var steps: [StepReport] {
     events.compactMap { if case .step(let report) = $0 { report } else { nil } }
   }
 
-  var losses: [Double] { steps.map(\.loss) }
+  package var losses: [Double] { steps.map(\.loss) }
 
-  var validations: [Double] {
+  package var validations: [Double] {
     events.compactMap { if case .validation(_, let loss, _) = $0 { loss } else { nil } }
   }
 }
 
 extension TrainingFixture {
   /// Trains a method; `stopAfter` steps it is interrupted.
-  func train(
+  package func train(
     _ adaptation: some Adaptation, _ settings: TrainingSettings,
     text: TokenStream = text(windows: 16), validation: TokenStream? = nil,
     store: SnapshotStore? = nil, resuming: Bool = false, stopAfter: Int = .max
