@@ -4,19 +4,20 @@ import Programs
 import Tensors
 
 extension Graph {
-  /// Reverse-mode differentiation towards the trained parameters only (sparse back-propagation).
+  /// Reverse-mode differentiation towards the trained (or scored) parameters only: sparse
+  /// back-propagation.
   ///
-  /// Backward nodes are appended in reverse order of the forward pass. A value that no trained
-  /// parameter leads to gets no gradient, so nothing is emitted below the deepest of them.
+  /// Backward nodes are appended in reverse order of the forward pass. A value that none of these
+  /// parameters leads to gets no gradient, so nothing is emitted below the deepest of them.
   ///
   /// - Parameters:
   ///   - loss: the per-token loss.
   ///   - cotangent: a number that every token's loss is weighted with.
-  /// - Returns: the gradient of every trained parameter that the loss depends on.
+  /// - Returns: the gradient of each of these parameters that the loss depends on.
   package mutating func differentiate(
     _ loss: ValueID, cotangent: ValueID
   ) throws(GraphError) -> [ValueID: ValueID] {
-    let reached = valuesReachedFromTrainedParameters()
+    let reached = valuesReachedFromParameters()
     var gradients: [ValueID: ValueID] = reached.contains(loss) ? [loss: cotangent] : [:]
     for node in nodes.reversed() {
       let resultGradients = node.results.map { gradients[$0] }
@@ -37,15 +38,15 @@ extension Graph {
       }
     }
     var result: [ValueID: ValueID] = [:]
-    for (value, parameter) in parameters where parameter.isTrained {
+    for (value, parameter) in parameters where parameter.wantsGradient {
       result[value] = gradients[value]
     }
     return result
   }
 
-  /// Values that depend on a trained parameter, the parameters included.
-  private func valuesReachedFromTrainedParameters() -> Set<ValueID> {
-    var reached = Set(parameters.filter(\.parameter.isTrained).map(\.value))
+  /// Values that depend on a parameter whose gradient is wanted, the parameters included.
+  private func valuesReachedFromParameters() -> Set<ValueID> {
+    var reached = Set(parameters.filter(\.parameter.wantsGradient).map(\.value))
     for node in nodes where node.operands.contains(where: reached.contains) {
       reached.formUnion(node.results)
     }

@@ -62,12 +62,7 @@ public struct TrainingCompiler: Sendable {
       let gradients = try graph.differentiate(loss, cotangent: scale)
       graph.appendUpdates(gradients, policy: policy)
     }
-    try pipeline.run("prune") { graph throws(GraphError) in graph.prune() }
-    try pipeline.run("fuse") { graph throws(GraphError) in graph.fuse() }
-    if rematerialises {
-      try pipeline.run("rematerialise") { graph throws(GraphError) in graph.rematerialise() }
-    }
-    try pipeline.run("schedule") { graph throws(GraphError) in graph.scheduleUpdates() }
+    try pipeline.optimise(rematerialises: rematerialises)
     return pipeline
   }
 }
@@ -88,7 +83,7 @@ public struct InferenceCompiler: Sendable {
 }
 
 /// Runs stages one after the other, verifies the graph after each, and keeps their texts.
-private struct Pipeline {
+struct Pipeline {
   private(set) var graph: Graph
   private let keepsStages: Bool
   private var stages: [CompilationStage] = []
@@ -105,6 +100,16 @@ private struct Pipeline {
     try stage(&graph)
     try graph.verify()
     if keepsStages { stages.append(CompilationStage(name: name, text: graph.description)) }
+  }
+
+  /// The stages between a differentiated graph and a program.
+  mutating func optimise(rematerialises: Bool = true) throws(GraphError) {
+    try run("prune") { graph throws(GraphError) in graph.prune() }
+    try run("fuse") { graph throws(GraphError) in graph.fuse() }
+    if rematerialises {
+      try run("rematerialise") { graph throws(GraphError) in graph.rematerialise() }
+    }
+    try run("schedule") { graph throws(GraphError) in graph.scheduleUpdates() }
   }
 
   mutating func lower(layout: inout PersistentLayout) throws(GraphError) -> CompiledProgram {

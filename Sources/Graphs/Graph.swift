@@ -31,6 +31,8 @@ public struct Parameter: Hashable, Sendable {
   public var rows: Range<Int>
   /// Whether the step updates it.
   public var isTrained: Bool
+  /// Whether its gradient is only looked at: it stays where the checkpoint is mapped.
+  public var isScored = false
   /// What it holds before the first step.
   public var initial: InitialContents
 
@@ -40,6 +42,9 @@ public struct Parameter: Hashable, Sendable {
     self.isTrained = isTrained
     self.initial = initial
   }
+
+  /// Whether the backward pass is to reach it.
+  public var wantsGradient: Bool { isTrained || isScored }
 
   /// Path and row range: unique within a graph.
   public var name: String { "\(path)[\(rows.lowerBound)..<\(rows.upperBound)]" }

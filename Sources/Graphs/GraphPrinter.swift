@@ -18,7 +18,7 @@ extension Graph: CustomStringConvertible {
   private func describeSource(_ id: ValueID) -> String? {
     switch self[id].source {
     case .parameter(let parameter):
-      "\(parameter.isTrained ? "trained" : "frozen") \(parameter.name)"
+      "\(parameter.isTrained ? "trained" : parameter.isScored ? "scored" : "frozen") \(parameter.name)"
     case .input(let name): "input \(name)"
     case .constant(let name, _): "constant \(name)"
     case .state(let name, let kind, _): "state \(kind) \(name)"

@@ -43,6 +43,27 @@ SFT_REFERENCE(squared_norm) {
   }
 }
 
+SFT_REFERENCE(gradient_scores) {
+  const float *g = call->buffers[0], *record = call->buffers[2];
+  uint32_t *signs = call->buffers[1];
+  double *sums = call->buffers[3];
+  const int64_t count = call->sizes[0], size = ((count + 63) / 64 + 31) / 32 * 32;
+  for (int64_t part = begin; part < end; ++part) {
+    double *sum = sums + 3 * part;
+    for (int64_t i = part * size; i < sft_min((part + 1) * size, count); ++i) {
+      uint32_t bit = (uint32_t)1 << (i % 32);
+      sum[0] += fabs((double)g[i]);
+      sum[1] += (double)g[i] * g[i];
+      if (record[0] == 0) {
+        sum[2] += signs[i / 32] & bit ? g[i] : -(double)g[i];
+        continue;
+      }
+      if (i % 32 == 0) signs[i / 32] = 0;
+      if (g[i] >= 0) signs[i / 32] |= bit;
+    }
+  }
+}
+
 SFT_REFERENCE(clip_scale) {
   const double *partial = call->buffers[0];
   float *hyper = call->buffers[1], limit = call->scalars[0];

@@ -1,0 +1,26 @@
+import Graphs
+import Tensors
+
+/// Nothing trains, but gradients of chosen tensors are computed: for scores.
+///
+/// The tensors stay where the checkpoint is mapped, in the type it stores them in.
+public struct ScoredAdaptation: Adaptation {
+  /// Paths of the tensors; nil for all.
+  public var paths: Set<String>?
+
+  public init(paths: Set<String>? = nil) { self.paths = paths }
+
+  public var name: String { "scored" }
+
+  public func apply(to graph: inout Graph) throws(AdaptationError) {
+    let known = graph.modelParameters
+    if let path = paths?.subtracting(known.map(\.path)).min() {
+      throw .matchesNothing(pattern: path)
+    }
+    for (value, path) in known where paths?.contains(path) ?? true {
+      guard case .parameter(var parameter) = graph[value].source else { continue }
+      parameter.isScored = true
+      graph[value].source = .parameter(parameter)
+    }
+  }
+}
