@@ -30,9 +30,8 @@ let package = Package(
       name: "sparseft",
       dependencies: [
         "Reports", "Recipes", "Contributions", "Training", "Generation", "Adaptations",
-        "Compilation", "Weights",
-        "Checkpoints", "Configurations", "Tokenizers", "Datasets", "Execution", "Storage",
-        "Tensors",
+        "Compilation", "Weights", "Checkpoints", "Configurations", "Tokenizers", "Datasets",
+        "Execution", "Storage", "Tensors",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     module("Reports", ["Storage", "Tensors"]),
@@ -51,7 +50,8 @@ let package = Package(
       "Training",
       [
         "Adaptations", "Models", "Compilation", "Operations", "Graphs", "Execution", "Programs",
-        "Checkpoints", "Weights", "Datasets", "Configurations", "Storage", "Tensors",
+        "Checkpoints", "Weights", "Datasets", "Configurations", "Storage", "SystemAllocator",
+        "Tensors",
       ]),
     module(
       "Generation",
@@ -90,6 +90,7 @@ let package = Package(
     .systemLibrary(
       name: "SystemSentencePiece", pkgConfig: "sentencepiece",
       providers: [.apt(["libsentencepiece-dev"])]),
+    .systemLibrary(name: "SystemAllocator"),
     .systemLibrary(name: "SystemCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
     // Tests mirror modules.

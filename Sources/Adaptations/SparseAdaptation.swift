@@ -6,15 +6,27 @@ import Tensors
 ///
 /// A share below 1 splits the matrix in two parts: the first rows as a trained f32 tensor, the rest
 /// where the checkpoint is mapped. Both stay dense products.
+///
+/// A scheme may name `head` for a tied model as well. That unties it: the head's values train, from
+/// the embedding's rows on, and the lookup keeps reading the frozen embedding. So no gradient goes
+/// through the blocks for the embedding's sake. With `headRows`, a share of the head means its rows
+/// of the most frequent pieces, wherever they are; the others stay where they are mapped.
 public struct SparseAdaptation: Adaptation {
   /// Path → share of the tensor's rows, in (0, 1].
   public var scheme: [String: Double]
+  /// Rows of the head in the order in which a share takes them (pieces by frequency, the most
+  /// frequent first), distinct; empty for the first rows, as of every other matrix.
+  public var headRows: [Int32]
 
-  public init(scheme: [String: Double]) { self.scheme = scheme }
+  public init(scheme: [String: Double], headRows: [Int32] = []) {
+    self.scheme = scheme
+    self.headRows = headRows
+  }
 
   public var name: String { "sparse" }
 
   public func apply(to graph: inout Graph) throws(AdaptationError) {
+    if scheme["head"] != nil { graph.untieHead() }
     let known = Dictionary(
       graph.modelParameters.map { ($0.path, $0.value) }, uniquingKeysWith: { first, _ in first })
     for (path, share) in scheme.sorted(by: { $0.key < $1.key }) {
@@ -23,6 +35,8 @@ public struct SparseAdaptation: Adaptation {
       let rows = Self.rows(share: share, of: shape[0])
       if rows == shape[0] {
         graph.train(value)
+      } else if path == "head", !headRows.isEmpty {
+        graph.selectRows(headRows.prefix(rows).sorted(), of: value)
       } else if shape.rank == 2 {
         graph.split(value, at: rows)
       } else {
@@ -42,14 +56,56 @@ public struct SparseAdaptation: Adaptation {
 }
 
 extension Graph {
+  /// Gives a tied model's head a value of its own, "head", that starts as the embedding's rows.
+  /// Only the lookup goes on reading the embedding.
+  package mutating func untieHead() {
+    guard !modelParameters.contains(where: { $0.path == "head" }),
+      let embedding = modelParameters.first(where: { $0.path == "embedding" })?.value
+    else { return }
+    let type = type(of: embedding)
+    let rows = 0..<type.shape[0]
+    let head = addSource(
+      .parameter(
+        Parameter(path: "head", rows: rows, initial: .checkpoint(name: "embedding", rows: rows))),
+      type)
+    for position in nodes.indices where !(nodes[position].operation is Embedding) {
+      nodes[position].operands = nodes[position].operands.map { $0 == embedding ? head : $0 }
+    }
+  }
+
+  /// Lets rows of the head train apart from the frozen rest.
+  package mutating func selectRows(_ ids: [Int32], of head: ValueID) {
+    guard case .parameter(let parameter) = self[head].source,
+      case .checkpoint(let tensor, _) = parameter.initial
+    else { return }
+    let shape = type(of: head).shape
+    precondition(
+      Set(ids).count == ids.count && ids.allSatisfy { $0 >= 0 && $0 < shape[0] },
+      "rows of \(parameter.path) \(shape)")
+    let numbers = addSource(
+      .constant("\(parameter.path).rows", .integers(ids)), TensorType([ids.count], .int32))
+    let selected = Parameter(
+      path: parameter.path, rows: parameter.rows, isTrained: true,
+      initial: .checkpointRows(name: tensor, ids: ids))
+    let rows = addSource(.parameter(selected), TensorType([ids.count, shape[1]]))
+    for position in nodes.indices where nodes[position].operands.contains(head) {
+      guard var operation = nodes[position].operation as? HeadLoss else { continue }
+      operation.hasSelectedRows = true
+      nodes[position].operation = operation
+      nodes[position].operands += [numbers, rows]
+    }
+  }
+
   /// Replaces a matrix by its first rows, trained, and the others, frozen.
   fileprivate mutating func split(_ value: ValueID, at rows: Int) {
-    guard case .parameter(let parameter) = self[value].source else { return }
+    guard case .parameter(let parameter) = self[value].source,
+      case .checkpoint(let tensor, _) = parameter.initial
+    else { return }
     let type = self[value].type
     func part(_ range: Range<Int>, trained: Bool) -> ValueID {
       let part = Parameter(
         path: parameter.path, rows: range, isTrained: trained,
-        initial: .checkpoint(name: parameter.path, rows: range))
+        initial: .checkpoint(name: tensor, rows: range))
       let shape: Shape = [range.count, type.shape[1]]
       return addSource(
         .parameter(part), TensorType(shape, trained ? .f32 : type.elementType))

@@ -81,6 +81,12 @@ extension Checkpoint {
   /// The tensor of a parameter, or nil for a name that the configuration does not have.
   public func tensor(_ name: String) -> StoredTensor? { container.tensor(name) }
 
+  /// What a trainable parameter starts from: its tensor, and for the `head` of a tied model the
+  /// embedding; nil for a name that is none of `ModelConfiguration.trainableParameters`.
+  public func origin(of name: String) -> StoredTensor? {
+    tensor(name) ?? (configuration.tiedHead && name == "head" ? tensor("embedding") : nil)
+  }
+
   /// Rows of a parameter as `f32`; a gain or bias has rows of one element.
   public func rows(of name: String, _ range: Range<Int>, into target: UnsafeMutablePointer<Float>) {
     guard let tensor = tensor(name) else {

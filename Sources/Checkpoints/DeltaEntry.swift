@@ -41,7 +41,8 @@ public struct DeltaEntry: Sendable {
   ) throws(CheckpointError) {
     name = try fields.string("name")
     guard let shape = shapes[name] else {
-      throw fields.problem("name", .string(name), "a parameter of the base's configuration")
+      throw fields.problem(
+        "name", .string(name), "a parameter of the base's configuration, or its head")
     }
     let encodingName = try fields.string("encoding")
     guard let encoding = Encoding(rawValue: encodingName) else {
@@ -97,19 +98,18 @@ public struct DeltaEntry: Sendable {
     _ list: [JSONFields], _ container: TensorContainer, _ configuration: ModelConfiguration
   ) throws(CheckpointError) -> [DeltaEntry] {
     let shapes = Dictionary(
-      uniqueKeysWithValues: configuration.parameters.map { ($0.name, $0.shape) })
+      uniqueKeysWithValues: configuration.trainableParameters.map { ($0.name, $0.shape) })
     var entries: [DeltaEntry] = []
-    var taken: [String: [Range<Int>]] = [:]
+    var taken: [String: DisjointRanges] = [:]
     var used: Set<String> = []
     for fields in list {
       let entry = try DeltaEntry(fields, container, shapes)
-      if let other = taken[entry.name]?.first(where: { $0.overlaps(entry.rows) }) {
+      if let other = taken[entry.name, default: DisjointRanges()].insert(entry.rows) {
         throw .damaged(
           path: container.path, field: fields.place,
           found: "rows \(entry.rows) of \(entry.name), of which rows \(other) were given before",
           expected: "every row at most once")
       }
-      taken[entry.name, default: []].append(entry.rows)
       used.formUnion(entry.tensors.map(\.name))
       entries.append(entry)
     }
@@ -119,6 +119,25 @@ public struct DeltaEntry: Sendable {
         expected: "tensors of the entries only")
     }
     return entries
+  }
+}
+
+/// Ranges that do not overlap, in order; a delta may hold thousands of runs of rows.
+private struct DisjointRanges {
+  private var ranges: [Range<Int>] = []
+
+  /// Adds a range, or returns one that overlaps it.
+  mutating func insert(_ new: Range<Int>) -> Range<Int>? {
+    var (low, high) = (0, ranges.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if ranges[middle].lowerBound < new.lowerBound { low = middle + 1 } else { high = middle }
+    }
+    for index in [low - 1, low] where ranges.indices.contains(index) {
+      if ranges[index].overlaps(new) { return ranges[index] }
+    }
+    ranges.insert(new, at: low)
+    return nil
   }
 }
 

@@ -8,11 +8,17 @@ import Tensors
 ///
 /// over the deltas, X being each delta's scale. Sums are in double precision; a delta of values
 /// with X = 1 gives those values bit for bit.
+///
+/// A delta that holds rows of `head` unties a tied base: the merged model has a head of its own,
+/// the embedding's rows with what deltas change. Changes of `embedding` by a delta without a head
+/// meant both, so they go into both.
 public struct DeltaMerge: Sendable {
   /// The checkpoint below.
   public let base: Checkpoint
   /// The deltas and their X, in the order they were given.
   public let deltas: [(delta: Delta, scale: Double)]
+  /// The merged model's shape: the base's, untied if a delta says so.
+  public let configuration: ModelConfiguration
   private let contributions: [String: [Contribution]]
 
   private struct Contribution: Sendable {
@@ -25,8 +31,7 @@ public struct DeltaMerge: Sendable {
   public init(
     base: Checkpoint, deltas: [(delta: Delta, scale: Double)]
   ) throws(CheckpointError) {
-    var contributions: [String: [Contribution]] = [:]
-    for (delta, scale) in deltas {
+    for (delta, _) in deltas {
       guard delta.baseHash == base.contentHash else {
         throw .wrongBase(
           delta: delta.path, expected: delta.baseHash, base: base.path, found: base.contentHash)
@@ -36,13 +41,28 @@ public struct DeltaMerge: Sendable {
           path: delta.path, field: "base.configuration", found: "another configuration",
           expected: "the one of '\(base.path)'")
       }
-      for entry in delta.entries {
-        contributions[entry.name, default: []].append(Contribution(entry: entry, scale: scale))
-      }
     }
+    let unties = base.configuration.tiedHead && deltas.contains { $0.delta.changesHead }
     self.base = base
     self.deltas = deltas
-    self.contributions = contributions
+    configuration = unties ? base.configuration.untied : base.configuration
+    contributions = Self.contributions(of: deltas, unties: unties)
+  }
+
+  private static func contributions(
+    of deltas: [(delta: Delta, scale: Double)], unties: Bool
+  ) -> [String: [Contribution]] {
+    var contributions: [String: [Contribution]] = [:]
+    for (delta, scale) in deltas {
+      let isTied = unties && !delta.changesHead
+      for entry in delta.entries {
+        let names = isTied && entry.name == "embedding" ? ["embedding", "head"] : [entry.name]
+        for name in names {
+          contributions[name, default: []].append(Contribution(entry: entry, scale: scale))
+        }
+      }
+    }
+    return contributions
   }
 
   /// Whether any delta changes the parameter.
@@ -50,31 +70,37 @@ public struct DeltaMerge: Sendable {
 
   /// How the merged parameter is stored: the wider of the base's and the deltas' element types.
   public func elementType(of name: String) -> ElementType {
-    guard let tensor = base.tensor(name) else {
-      preconditionFailure("no parameter '\(name)' in \(base.path)")
-    }
-    return (contributions[name] ?? []).reduce(tensor.elementType) {
+    (contributions[name] ?? []).reduce(origin(of: name).elementType) {
       wider($0, $1.entry.elementType)
     }
   }
 
+  /// What a parameter of the merged model starts from.
+  private func origin(of name: String) -> StoredTensor {
+    guard let tensor = base.origin(of: name) else {
+      preconditionFailure("no parameter '\(name)' in \(base.path)")
+    }
+    return tensor
+  }
+
   /// Merged rows of a parameter as `f32`; a gain or bias has rows of one element.
   public func rows(of name: String, _ range: Range<Int>, into target: UnsafeMutablePointer<Float>) {
-    base.rows(of: name, range, into: target)
-    guard let tensor = base.tensor(name), let changes = contributions[name] else { return }
+    let tensor = origin(of: name)
+    tensor.widenRows(range, into: target)
+    let changes = (contributions[name] ?? []).filter { $0.entry.rows.overlaps(range) }
+    guard !changes.isEmpty else { return }
     let width = tensor.rowWidth
-    let terms = changes.filter { $0.entry.rows.overlaps(range) }.map { Term($0.entry, $0.scale) }
-    guard !terms.isEmpty else { return }
     var sum = [Double](repeating: 0, count: width)
+    var sweep = TermSweep(changes.map { Term($0.entry, $0.scale) })
     for row in range {
+      let terms = sweep.terms(at: row)
+      guard !terms.isEmpty else { continue }
       let values = target + (row - range.lowerBound) * width
-      var isFirst = true
-      for term in terms where term.entry.rows.contains(row) {
-        if isFirst { for i in 0..<width { sum[i] = Double(values[i]) } }
-        term.add(row: row, base: values, isFirst: isFirst, to: &sum)
-        isFirst = false
+      for i in 0..<width { sum[i] = Double(values[i]) }
+      for (index, term) in terms.enumerated() {
+        term.add(row: row, base: values, isFirst: index == 0, to: &sum)
       }
-      if !isFirst { for i in 0..<width { values[i] = Float(sum[i]) } }
+      for i in 0..<width { values[i] = Float(sum[i]) }
     }
   }
 
@@ -90,7 +116,7 @@ public struct DeltaMerge: Sendable {
     to path: String, elementType: ElementType? = nil, metadata: JSONObject? = nil
   ) throws(CheckpointError) -> String {
     try CheckpointWriter.write(
-      to: path, configuration: base.configuration, tokenizer: Array(base.tokenizerModel),
+      to: path, configuration: configuration, tokenizer: Array(base.tokenizerModel),
       metadata: metadata ?? mergedMetadata, elementType: .f32,
       override: { elementType ?? self.elementType(of: $0) },
       tensors: { (name) throws(CheckpointError) in
@@ -114,6 +140,9 @@ public struct DeltaMerge: Sendable {
 }
 
 extension Delta {
+  /// Whether it holds rows of `head`.
+  var changesHead: Bool { entries.contains { $0.name == "head" } }
+
   /// Writes `base` with deltas applied; see `DeltaMerge`.
   /// - Throws: `CheckpointError`, `.wrongBase` for a delta of another checkpoint.
   @discardableResult
@@ -122,6 +151,36 @@ extension Delta {
     elementType: ElementType? = nil, output: String
   ) throws(CheckpointError) -> String {
     try DeltaMerge(base: base, deltas: deltas).write(to: output, elementType: elementType)
+  }
+}
+
+/// Walks down rows with the terms that change each, in the order they were given. A delta may hold
+/// thousands of runs of rows, so no row looks through all of them.
+private struct TermSweep {
+  private let terms: [Term]
+  /// Indices of terms by their first row, those not reached yet.
+  private var waiting: ArraySlice<Int>
+  private var active: [Int] = []
+
+  init(_ terms: [Term]) {
+    self.terms = terms
+    waiting =
+      terms.indices.sorted {
+        (terms[$0].entry.rows.lowerBound, $0) < (terms[$1].entry.rows.lowerBound, $1)
+      }[...]
+  }
+
+  /// The terms of a row; rows must rise from call to call.
+  mutating func terms(at row: Int) -> [Term] {
+    active.removeAll { terms[$0].entry.rows.upperBound <= row }
+    var grew = false
+    while let next = waiting.first, terms[next].entry.rows.lowerBound <= row {
+      waiting.removeFirst()
+      if terms[next].entry.rows.contains(row) { active.append(next) }
+      grew = true
+    }
+    if grew { active.sort() }
+    return active.map { terms[$0] }
   }
 }
 

@@ -31,7 +31,8 @@ public enum DeltaWriter {
   ///   - base: the checkpoint that was trained.
   ///   - elementType: `f32` stores new values, so applying is exact; `bf16` and `int8` store the
   ///     difference to the base. Gains and biases are always values in `f32`.
-  ///   - updates: no two may change the same row.
+  ///   - updates: no two may change the same row. A tied base may get rows of `head`, which unties
+  ///     it: they replace the embedding's rows in the head alone.
   /// - Returns: the content hash.
   /// - Throws: `CheckpointError`.
   @discardableResult
@@ -95,12 +96,12 @@ private struct Part {
   static func parts(
     of update: DeltaUpdate, _ base: Checkpoint, _ elementType: ElementType
   ) -> [Part] {
-    guard let tensor = base.tensor(update.name) else {
+    guard let tensor = base.origin(of: update.name) else {
       preconditionFailure("no parameter '\(update.name)' in \(base.path)")
     }
     switch update.content {
     case .rows(let range, let reader):
-      return [rows(range, reader, of: tensor, elementType)]
+      return [rows(range, reader, of: tensor, named: update.name, elementType)]
     case .lowRank(let rank, let scale, let a, let b):
       let shape = tensor.shape
       precondition(
@@ -124,19 +125,19 @@ private struct Part {
 
   private static func rows(
     _ range: Range<Int>, _ reader: @escaping RowReader, of tensor: StoredTensor,
-    _ elementType: ElementType
+    named name: String, _ elementType: ElementType
   ) -> Part {
     precondition(
       !range.isEmpty && range.lowerBound >= 0 && range.upperBound <= tensor.rowCount,
-      "rows \(range) of \(tensor.name) \(tensor.shape)")
+      "rows \(range) of \(name) \(tensor.shape)")
     let type = tensor.shape.rank == 2 ? elementType : .f32
     let encoding = type == .f32 ? DeltaEntry.Encoding.values : .difference
     let entry: JSONValue = [
-      "name": .string(tensor.name), "encoding": .string(encoding.rawValue),
+      "name": .string(name), "encoding": .string(encoding.rawValue),
       "first_row": .int(range.lowerBound), "rows": .int(range.count),
     ]
     let planned = PlannedTensor(
-      name: DeltaEntry.storedName(tensor.name, range, of: tensor.rowCount), elementType: type,
+      name: DeltaEntry.storedName(name, range, of: tensor.rowCount), elementType: type,
       shape: Shape([range.count] + tensor.shape.extents.dropFirst()))
     let source: RowReader = { (part, target) throws(CheckpointError) in
       let rows = (part.lowerBound + range.lowerBound)..<(part.upperBound + range.lowerBound)

@@ -23,10 +23,10 @@ struct Lowerer {
         .flatMap(\.operands).map { assignment.root[$0.index] })
   }
 
+  /// Gives every value its buffer.
+  ///
   /// - Parameter layout: places of persistent buffers; grows by those it does not know yet.
-  mutating func lower(
-    layout: inout PersistentLayout
-  ) throws(GraphError) -> (program: Program, memory: MemoryPlan) {
+  mutating func addBuffers(layout: inout PersistentLayout) {
     var used: [ValueID] = []
     var seen = Set<ValueID>()
     for id in graph.nodes.flatMap({ $0.operands + $0.results }) + graph.outputs.map(\.value)
@@ -34,6 +34,14 @@ struct Lowerer {
       used.append(assignment.root[id.index])
     }
     for id in used { addBuffer(for: id, layout: &layout) }
+  }
+
+  /// Emits the calls, and places what passes behind what stays. Comes after `addBuffers`.
+  ///
+  /// - Parameter layout: with the persistent buffers of all programs of the arena.
+  mutating func lower(
+    layout: PersistentLayout
+  ) throws(GraphError) -> (program: Program, memory: MemoryPlan) {
     var calls: [KernelCall] = []
     for (position, node) in graph.nodes.enumerated() {
       calls += try lower(node, at: position)
@@ -45,7 +53,7 @@ struct Lowerer {
     let program = Program(
       buffers: buffers, calls: calls, arenaBytes: layout.byteCount + placed.byteCount,
       persistentBytes: layout.byteCount)
-    return (program, plan(program, transientBytes: placed.byteCount))
+    return (program, plan(program, layout: layout, transientBytes: placed.byteCount))
   }
 
   private mutating func lower(_ node: Node, at position: Int) throws(GraphError) -> [KernelCall] {
@@ -79,7 +87,7 @@ struct Lowerer {
   private mutating func addBuffer(for id: ValueID, layout: inout PersistentLayout) {
     let type = graph.type(of: id)
     func persistent(_ name: String, _ kind: BufferKind, _ contents: InitialContents) {
-      let offset = layout.offset(of: name, byteCount: type.byteCount)
+      let offset = layout.offset(of: name, kind: kind, byteCount: type.byteCount)
       buffers.append(
         Buffer(
           name: name, kind: kind, byteCount: type.byteCount, location: .arena(offset: offset),
@@ -90,7 +98,7 @@ struct Lowerer {
       persistent(parameter.name, .parameter, parameter.initial)
     case .parameter(let parameter): addMappedWeight(parameter, type, for: id)
     case .input(let name): persistent(name, .input, .zeros)
-    case .constant(let name, let values): persistent(name, .constant, .values(values))
+    case .constant(let name, let contents): persistent(name, .constant, contents)
     case .state(let name, let kind, let contents): persistent(name, kind, contents)
     case .external(let name):
       buffers.append(
@@ -133,16 +141,15 @@ struct Lowerer {
     return buffers.count - 1
   }
 
-  /// Persistent buffers by kind, and what is alive when the arena is fullest.
-  private func plan(_ program: Program, transientBytes: Int) -> MemoryPlan {
-    var plan = MemoryPlan()
-    for buffer in program.buffers {
-      if case .external = buffer.location {
-        plan.add(buffer.byteCount, kind: buffer.kind)
-      } else if buffer.isPersistent {
-        plan.add(aligned(buffer.byteCount), kind: buffer.kind)
-      }
+  /// The arena's persistent buffers by kind, and what is alive when it is fullest.
+  private func plan(
+    _ program: Program, layout: PersistentLayout, transientBytes: Int
+  ) -> MemoryPlan {
+    var plan = layout.memory
+    for buffer in program.buffers where buffer.location == .external && buffer.kind != .weight {
+      plan.add(buffer.byteCount, kind: buffer.kind)
     }
+    plan.add(mappedWeightBytes(program.buffers), kind: .weight)
     let peak = peakLiveBytes(ranges.map(\.range))
     var counted = 0
     for item in ranges where (item.range.first...item.range.last).contains(peak.position) {

@@ -37,14 +37,17 @@ public struct MemoryPlan: Hashable, Codable, Sendable {
 public struct PersistentLayout: Sendable {
   private(set) var offsets: [String: Int] = [:]
   public private(set) var byteCount = 0
+  /// `byteCount` by what it is for.
+  private(set) var memory = MemoryPlan()
 
   public init() {}
 
-  mutating func offset(of name: String, byteCount bytes: Int) -> Int {
+  mutating func offset(of name: String, kind: BufferKind, byteCount bytes: Int) -> Int {
     if let known = offsets[name] { return known }
     let offset = byteCount
     offsets[name] = offset
     byteCount += aligned(bytes)
+    memory.add(aligned(bytes), kind: kind)
     return offset
   }
 }

@@ -17,7 +17,7 @@ public struct ScoreCompiler: Sendable {
   /// - Returns: the program, and the parameters in the order of their slots.
   /// - Throws: `GraphError` naming the node if a stage breaks the graph.
   public func compile(
-    _ traced: Graph, layout: inout PersistentLayout
+    _ traced: Graph
   ) throws(GraphError) -> (program: CompiledProgram, scored: [Parameter]) {
     guard let loss = traced.outputs.first(where: { $0.name == TrainingCompiler.lossOutput }) else {
       throw .invalid(node: "output loss", problem: "is missing")
@@ -30,7 +30,9 @@ public struct ScoreCompiler: Sendable {
       scored = graph.appendScores(gradients)
     }
     try pipeline.optimise()
-    return (try pipeline.lower(layout: &layout), scored)
+    var layout = PersistentLayout()
+    pipeline.addBuffers(layout: &layout)
+    return (try pipeline.lower(layout: layout), scored)
   }
 }
 

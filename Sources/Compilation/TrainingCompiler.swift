@@ -46,7 +46,28 @@ public struct TrainingCompiler: Sendable {
     _ traced: Graph, layout: inout PersistentLayout
   ) throws(GraphError) -> CompiledProgram {
     var pipeline = try transform(traced)
-    return try pipeline.lower(layout: &layout)
+    pipeline.addBuffers(layout: &layout)
+    return try pipeline.lower(layout: layout)
+  }
+
+  /// Compiles a step, and forward passes that run in the same arena.
+  ///
+  /// The persistent buffers of all of them come first, so that no program's passing values lie
+  /// where another one keeps something.
+  /// - Parameters:
+  ///   - traced: as for `compile(_:layout:)`.
+  ///   - passes: forward passes that nothing is updated by.
+  /// - Throws: `GraphError` naming the node if a stage breaks a graph.
+  public func compile(
+    _ traced: Graph, with passes: [Graph]
+  ) throws(GraphError) -> (training: CompiledProgram, passes: [CompiledProgram]) {
+    var pipelines = [try transform(traced)]
+    for pass in passes { pipelines.append(try InferenceCompiler().transform(pass)) }
+    var layout = PersistentLayout()
+    for index in pipelines.indices { pipelines[index].addBuffers(layout: &layout) }
+    var compiled: [CompiledProgram] = []
+    for index in pipelines.indices { compiled.append(try pipelines[index].lower(layout: layout)) }
+    return (compiled.removeFirst(), compiled)
   }
 
   /// The whole training step as a graph, as it is before it is lowered.
@@ -75,10 +96,16 @@ public struct InferenceCompiler: Sendable {
   public func compile(
     _ traced: Graph, layout: inout PersistentLayout
   ) throws(GraphError) -> CompiledProgram {
+    var pipeline = try transform(traced)
+    pipeline.addBuffers(layout: &layout)
+    return try pipeline.lower(layout: layout)
+  }
+
+  fileprivate func transform(_ traced: Graph) throws(GraphError) -> Pipeline {
     var pipeline = Pipeline(traced, keepsStages: false)
     try pipeline.run("prune") { graph throws(GraphError) in graph.prune() }
     try pipeline.run("fuse") { graph throws(GraphError) in graph.fuse() }
-    return try pipeline.lower(layout: &layout)
+    return pipeline
   }
 }
 
@@ -87,6 +114,7 @@ struct Pipeline {
   private(set) var graph: Graph
   private let keepsStages: Bool
   private var stages: [CompilationStage] = []
+  private var lowerer: Lowerer?
 
   init(_ traced: Graph, keepsStages: Bool) {
     graph = traced
@@ -112,9 +140,15 @@ struct Pipeline {
     try run("schedule") { graph throws(GraphError) in graph.scheduleUpdates() }
   }
 
-  mutating func lower(layout: inout PersistentLayout) throws(GraphError) -> CompiledProgram {
+  mutating func addBuffers(layout: inout PersistentLayout) {
     var lowerer = Lowerer(graph)
-    let (program, memory) = try lowerer.lower(layout: &layout)
+    lowerer.addBuffers(layout: &layout)
+    self.lowerer = lowerer
+  }
+
+  mutating func lower(layout: PersistentLayout) throws(GraphError) -> CompiledProgram {
+    guard var lowerer else { preconditionFailure("lowering without buffers") }
+    let (program, memory) = try lowerer.lower(layout: layout)
     if keepsStages { stages.append(CompilationStage(name: "lower", text: program.description)) }
     return CompiledProgram(program: program, memory: memory, stages: stages)
   }

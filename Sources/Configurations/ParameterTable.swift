@@ -41,6 +41,19 @@ extension ModelConfiguration {
     return table
   }
 
+  /// Every parameter that fine-tuning can change: `parameters`, and for a tied model its `head`
+  /// [V, D] too. Training that unties it: it starts as the embedding and goes its own way.
+  public var trainableParameters: [ParameterDescription] {
+    tiedHead ? untied.parameters : parameters
+  }
+
+  /// The same shape with a head of its own.
+  public var untied: ModelConfiguration {
+    var copy = self
+    copy.tiedHead = false
+    return copy
+  }
+
   /// Number of parameters, a tied head counted once.
   public var parameterCount: Int { parameters.reduce(0) { $0 + $1.shape.count } }
 }

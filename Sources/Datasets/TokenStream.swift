@@ -36,6 +36,11 @@ public struct TokenStream: Sendable {
     count = ids.count
   }
 
+  /// Whether the other stream is this one: the same ids of the same text in memory, not a copy.
+  public func isSame(as other: TokenStream) -> Bool {
+    storage === other.storage && firstID == other.firstID && count == other.count
+  }
+
   /// The id at `index`.
   public subscript(index: Int) -> Int32 {
     precondition(index >= 0 && index < count, "id \(index) of \(count)")
@@ -103,5 +108,32 @@ public struct TokenStream: Sendable {
       if storage.documents[middle].start < id { low = middle + 1 } else { high = middle }
     }
     return low
+  }
+}
+
+extension TokenStream {
+  /// How often each piece stands in the stream: [vocabularySize] counts by id. Pages are released on
+  /// the way, so that a long text does not fill memory.
+  ///
+  /// - Parameter vocabularySize: more than the largest id.
+  public func pieceFrequencies(vocabularySize: Int) -> [Int] {
+    var counts = [Int](repeating: 0, count: vocabularySize)
+    for start in stride(from: 0, to: count, by: 1 << 20) {
+      for index in start..<min(start + 1 << 20, count) { counts[Int(self[index])] += 1 }
+      releasePages()
+    }
+    return counts
+  }
+
+  /// Every id below `vocabularySize`, the most frequent in the stream first; of equally frequent ones
+  /// the lower first. Those that do not occur come last.
+  ///
+  /// - Parameter vocabularySize: more than the largest id.
+  public func rowsByFrequency(vocabularySize: Int) -> [Int32] {
+    let counts = pieceFrequencies(vocabularySize: vocabularySize)
+    return (0..<Int32(vocabularySize)).sorted { left, right in
+      let (a, b) = (counts[Int(left)], counts[Int(right)])
+      return a == b ? left < right : a > b
+    }
   }
 }

@@ -173,8 +173,15 @@ extension Executor {
       case .undefined: break
       case .zeros: memory.update(repeating: 0)
       case .values(let values): _ = memory.update(from: values)
+      case .integers(let values): _ = elements(of: index, as: Int32.self).update(from: values)
       case .checkpoint(let name, let rows):
         if let start = memory.baseAddress { readRows(name, rows, start) }
+      case .checkpointRows(let name, let ids):
+        let width = memory.count / max(1, ids.count)
+        for (place, id) in ids.enumerated() {
+          guard let start = memory.baseAddress else { break }
+          readRows(name, Int(id)..<Int(id) + 1, start + place * width)
+        }
       case .kaimingUniform(let fanIn, let stream):
         var random = RandomSource(seed: seed, stream: 0x4C6F_5241 &+ stream)
         let bound = 1 / Double(fanIn).squareRoot()

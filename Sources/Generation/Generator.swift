@@ -14,6 +14,8 @@ public final class Generator {
 
   /// Tokens that the cache holds.
   public let capacity: Int
+  /// The programs read them where they are mapped.
+  private let weights: ModelWeights
   private let caches: Arena
   private let arena: Arena
   private let block: Executor
@@ -27,6 +29,7 @@ public final class Generator {
     let configuration = weights.configuration
     let model = Llama(configuration)
     self.capacity = capacity
+    self.weights = weights
     // A block that the prompt does not fill still turns all its rows: they need positions, too.
     let rowsInCache = (capacity + Self.blockRows - 1) / Self.blockRows * Self.blockRows
     var layout = PersistentLayout()

@@ -27,7 +27,8 @@ public struct TensorType: Hashable, Sendable, CustomStringConvertible {
 public struct Parameter: Hashable, Sendable {
   /// Its path: `layers[3].mlp.up`, or `layers[3].mlp.up.lora_a`.
   public var path: String
-  /// The rows of the tensor that this value holds.
+  /// The rows of the tensor that this value holds; for `InitialContents.checkpointRows` those that
+  /// it holds some of.
   public var rows: Range<Int>
   /// Whether the step updates it.
   public var isTrained: Bool
@@ -46,8 +47,23 @@ public struct Parameter: Hashable, Sendable {
   /// Whether the backward pass is to reach it.
   public var wantsGradient: Bool { isTrained || isScored }
 
-  /// Path and row range: unique within a graph.
-  public var name: String { "\(path)[\(rows.lowerBound)..<\(rows.upperBound)]" }
+  /// Path and rows: unique within a graph. Rows by number are told by how many they are and a hash,
+  /// so that a training state of other rows does not pass for one of these.
+  public var name: String {
+    guard case .checkpointRows(_, let ids) = initial else {
+      return "\(path)[\(rows.lowerBound)..<\(rows.upperBound)]"
+    }
+    return "\(path)[\(ids.count) of \(rows.count), \(String(Self.hash(ids), radix: 16))]"
+  }
+
+  /// FNV-1a over the ids (Fowler, Noll, Vo), 64 bits.
+  private static func hash(_ ids: [Int32]) -> UInt64 {
+    ids.reduce(0xCBF2_9CE4_8422_2325) { hash, id in
+      (0..<4).reduce(hash) { hash, byte in
+        (hash ^ UInt64(truncatingIfNeeded: id >> (8 * byte)) & 0xFF) &* 0x100_0000_01B3
+      }
+    }
+  }
 }
 
 /// Where a value comes from.
@@ -55,7 +71,8 @@ public enum ValueSource: Hashable, Sendable {
   case parameter(Parameter)
   /// Written by the caller before each run.
   case input(String)
-  case constant(String, [Float])
+  /// Numbers known when compiling: `.values` or `.integers`.
+  case constant(String, InitialContents)
   /// Kept from step to step: moments, gradient accumulators, caches. `kind` says which.
   case state(String, BufferKind, InitialContents)
   /// Bound to outside memory that the program may write: key/value caches.

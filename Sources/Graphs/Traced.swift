@@ -4,7 +4,8 @@ import Tensors
 /// Records a forward pass: layers call operations on traced tensors, the tracer keeps the graph.
 public final class Tracer {
   public var graph = Graph()
-  private var parameters: [String: Traced] = [:]
+  /// By path; their values, since a `Traced` holds the tracer itself.
+  private var parameters: [String: ValueID] = [:]
   private let elementType: (String) -> ElementType
 
   /// - Parameter elementType: how the checkpoint stores the parameter of that name.
@@ -14,14 +15,14 @@ public final class Tracer {
 
   /// The model's parameter of that path; the same tensor for the same path (weight tying).
   public func parameter(_ path: String, _ shape: Shape) -> Traced {
-    if let known = parameters[path] { return known }
+    if let known = parameters[path] { return Traced(self, known) }
     let rows = 0..<(shape.rank > 1 ? shape[0] : shape.count)
     let parameter = Parameter(
       path: path, rows: rows, initial: .checkpoint(name: path, rows: rows))
     let type = TensorType(shape, elementType(path))
-    let traced = Traced(self, graph.addSource(.parameter(parameter), type))
-    parameters[path] = traced
-    return traced
+    let value = graph.addSource(.parameter(parameter), type)
+    parameters[path] = value
+    return Traced(self, value)
   }
 
   /// A value that the caller provides for each run.
@@ -37,7 +38,7 @@ public final class Tracer {
   /// A table of numbers known when compiling.
   public func constant(_ name: String, _ shape: Shape, _ values: [Float]) -> Traced {
     precondition(values.count == shape.count, "constant \(name)")
-    return Traced(self, graph.addSource(.constant(name, values), TensorType(shape)))
+    return Traced(self, graph.addSource(.constant(name, .values(values)), TensorType(shape)))
   }
 
   /// Marks a value that the caller reads after a run.

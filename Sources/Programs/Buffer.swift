@@ -34,9 +34,22 @@ public enum InitialContents: Hashable, Codable, Sendable {
   case zeros
   /// Rows of a checkpoint's tensor, widened to f32.
   case checkpoint(name: String, rows: Range<Int>)
+  /// Rows of a checkpoint's tensor by their numbers, widened to f32.
+  case checkpointRows(name: String, ids: [Int32])
   /// Uniform in ±1/√fanIn: Kaiming's rule with a = √5, as PEFT initialises A (He et al. 2015).
   case kaimingUniform(fanIn: Int, stream: UInt64)
   case values([Float])
+  case integers([Int32])
+}
+
+extension InitialContents {
+  /// Whether both are rows of one tensor of the checkpoint and share some.
+  public func overlaps(_ other: InitialContents) -> Bool {
+    guard case .checkpoint(let name, let rows) = self,
+      case .checkpoint(name, let others) = other
+    else { return false }
+    return rows.overlaps(others)
+  }
 }
 
 /// A numbered piece of memory. Its number is its index in `Program.buffers`.

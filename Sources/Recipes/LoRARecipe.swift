@@ -58,6 +58,19 @@ public enum LoRATargets: Hashable, Sendable {
     }
   }
 
+  /// What tells the choice from the default in a label: "attention", "qv", "query+up", "5 targets";
+  /// nil for all linear maps.
+  public var shortName: String? {
+    switch self {
+    case .allLinear: nil
+    case .attention: "attention"
+    case .queryValue: "qv"
+    case .list(let targets) where targets.count <= 3:
+      targets.map(\.text).joined(separator: "+")
+    case .list(let targets): "\(targets.count) targets"
+    }
+  }
+
   /// Whether the tensor of this name gets factors.
   public func matches(_ name: String) -> Bool { patterns.contains { $0.matches(name) } }
 }

@@ -59,7 +59,7 @@ public struct MethodEntry: Hashable, Sendable {
     self.label = label
   }
 
-  /// The label, or a short name made from the settings: "lora r8", "last 2 layers".
+  /// The label, or a short name made from the settings: "lora r8", "lora r8 qv", "last 2 layers".
   public var displayLabel: String {
     if let label { return label }
     switch method {
@@ -67,7 +67,8 @@ public struct MethodEntry: Hashable, Sendable {
     case .norms: return "norms"
     case .sparse(let sparse): return "sparse \(sparse.tensors.word)"
     case .lastLayers(let last): return last.count == 1 ? "last layer" : "last \(last.count) layers"
-    case .lora(let lora): return "lora r\(lora.rank)"
+    case .lora(let lora):
+      return "lora r\(lora.rank)" + (lora.targets.shortName.map { " " + $0 } ?? "")
     }
   }
 }

@@ -12,6 +12,8 @@ public struct Recipe: Hashable, Sendable {
   public var method = MethodEntry(.sparse(SparseRecipe()))
   /// Baselines trained on the same batches.
   public var compare: [MethodEntry] = []
+  /// What may be measured before training.
+  public var analysis = AnalysisRecipe()
   public var optimizer = OptimizerRecipe()
   public var schedule = ScheduleRecipe()
   public var run = RunRecipe()
@@ -36,6 +38,7 @@ extension Recipe: RecipeSection {
     fields.required("data", &data, .section(DataRecipe(train: [])))
     fields("method", &method, .section(method))
     fields("compare", &compare, .list(.section(MethodEntry(.sparse(control)))))
+    fields("analysis", &analysis, .section(analysis))
     fields("optimizer", &optimizer, .section(optimizer))
     fields("schedule", &schedule, .section(schedule))
     fields("run", &run, .section(run))
@@ -85,7 +88,8 @@ extension Recipe {
       case .sparse(let sparse):
         guard case .shares(let shares) = sparse.tensors else { return [] }
         return TensorPattern.validate(
-          shares.map(\.pattern), at: "\(keyPath).tensors", names: names, layers: layers)
+          shares.map(\.pattern), at: "\(keyPath).tensors", names: names,
+          spelledOut: names.contains("head") ? [] : ["head"], layers: layers)
       case .lora(let lora):
         return TensorPattern.validate(
           lora.targets.patterns, at: "\(keyPath).targets", names: names, layers: layers)

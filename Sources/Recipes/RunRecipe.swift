@@ -13,10 +13,16 @@ public struct RunRecipe: Hashable, Sendable {
   public var saveEvery = 100
   /// Stop after so many validations without a new best; nil never.
   public var earlyStopping: Int?
+  /// Disk space that what frozen blocks compute may take, in megabytes of 1,000,000 bytes; 0 keeps
+  /// nothing.
+  public var prefixCacheMegabytes = 4000.0
   /// Text generated before and after training; nil for none.
   public var sample: SampleRecipe?
 
   public init() {}
+
+  /// `prefixCacheMegabytes` in bytes.
+  public var prefixCacheBytes: Int { Int(prefixCacheMegabytes * 1e6) }
 }
 
 /// The end of a run: passes over the training windows, or optimizer steps.
@@ -61,6 +67,8 @@ extension RunRecipe: RecipeSection {
     fields("validate_every", &validateEvery, .integer(0...1_000_000_000))
     fields("save_every", &saveEvery, .integer(0...1_000_000_000))
     fields("early_stopping", &earlyStopping, .optional(.integer(1...1_000_000_000)))
+    fields(
+      "prefix_cache_mb", &prefixCacheMegabytes, .number(Interval(lower: 0, upper: 1_000_000_000)))
     fields("sample", &sample, .optional(.section(SampleRecipe(prompt: ""))))
   }
 }

@@ -53,6 +53,10 @@ public struct TensorPattern: Hashable, Sendable, CustomStringConvertible {
     tokens.compactMap { if case .index(let range?) = $0 { range } else { nil } }
   }
 
+  /// Whether the pattern is the name itself. The head of a tied model is not a tensor of its
+  /// checkpoint, so only a pattern that spells it out means it: `*` never unties a model.
+  public func spellsOut(_ name: String) -> Bool { text == name }
+
   /// Whether the whole name fits the pattern. Takes time (length of pattern) × (length of name).
   public func matches(_ name: String) -> Bool {
     let name = Array(name.utf8)
@@ -115,14 +119,20 @@ extension TensorPattern {
   /// - Parameters:
   ///   - keyPath: where the patterns stand in the recipe.
   ///   - names: the model's tensors.
+  ///   - spelledOut: further tensors, which only a pattern that spells them out matches.
   ///   - layers: how many layers the model has.
   public static func validate(
-    _ patterns: [TensorPattern], at keyPath: String, names: [String], layers: Int
+    _ patterns: [TensorPattern], at keyPath: String, names: [String], spelledOut: [String] = [],
+    layers: Int
   ) -> [RecipeProblem] {
     patterns.compactMap { pattern in
-      if names.contains(where: pattern.matches) { return nil }
+      if names.contains(where: pattern.matches) || spelledOut.contains(where: pattern.spellsOut) {
+        return nil
+      }
       let isOutside = pattern.layerRanges.contains { $0.lowerBound >= layers }
-      let similar = isOutside ? nil : pattern.similar(in: names)
+      let similar =
+        isOutside
+        ? nil : spelledOut.first(where: pattern.matches) ?? pattern.similar(in: names + spelledOut)
       let hint = similar.map { "did you mean '\($0)'?" } ?? layerText(layers)
       return RecipeProblem(
         keyPath, subject: pattern.text, .invalid(reason: "matches no tensor; \(hint)"))

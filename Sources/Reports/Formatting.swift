@@ -51,5 +51,28 @@ public enum Format {
   /// A loss in nats, always four decimals so that lines of one run stand below each other.
   public static func loss(_ value: Double) -> String { formatted(value, decimals: 4) }
 
+  /// A learning rate with three significant digits: "0.00412", "0.0300".
+  public static func rate(_ value: Double) -> String {
+    guard value > 0, value.isFinite else { return formatted(value, decimals: 0) }
+    var (decimals, scaled) = (2, value)
+    while scaled < 1, decimals < 12 {
+      scaled *= 10
+      decimals += 1
+    }
+    return formatted(value, decimals: decimals)
+  }
+
+  /// What becomes of a run's frozen lowest blocks, in one sentence; nil without any.
+  ///
+  /// - Parameter cacheBytes: disk space that keeping what they compute may take; 0: not kept.
+  public static func frozenPrefix(_ blocks: Int, cacheBytes: Int) -> String? {
+    guard blocks > 0 else { return nil }
+    let subject =
+      blocks == 1 ? "the lowest block is frozen" : "the lowest \(blocks) blocks are frozen"
+    guard cacheBytes > 0 else { return subject + " and computed in every step" }
+    return subject + ": computed once for each window that comes again, then read from up to "
+      + "\(bytes(cacheBytes)) on disk"
+  }
+
   private static func twoDigits(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
 }

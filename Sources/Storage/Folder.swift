@@ -24,6 +24,15 @@ public enum Folder {
     }
   }
 
+  /// Bytes that the folder's file system has free for this user; nil where it does not tell.
+  public static func availableBytes(_ path: String) -> Int? {
+    var status = statvfs()
+    guard statvfs(path, &status) == 0 else { return nil }
+    let (bytes, overflow) = UInt64(status.f_bavail).multipliedReportingOverflow(
+      by: UInt64(status.f_frsize))
+    return overflow ? .max : Int(clamping: bytes)
+  }
+
   /// Whether something is at the path.
   public static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
@@ -31,5 +40,35 @@ public enum Folder {
   public static func isFolder(_ path: String) -> Bool {
     var status = stat()
     return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+  }
+
+  /// Renames a file within a file system; one of the new name is replaced.
+  ///
+  /// - Throws: `StorageError.cannotCreate`.
+  public static func move(_ path: String, to target: String) throws(StorageError) {
+    guard rename(path, target) == 0 else {
+      throw .cannotCreate(path: target, reason: systemMessage(errno))
+    }
+  }
+
+  /// Names of a folder's members, in no order; empty where there is no such folder.
+  public static func names(_ path: String) -> [String] {
+    guard let folder = opendir(path) else { return [] }
+    defer { closedir(folder) }
+    var names: [String] = []
+    while let entry = readdir(folder) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name != ".", name != ".." { names.append(name) }
+    }
+    return names
+  }
+
+  /// Removes a folder with all that is in it; symbolic links in it go, not what they name. What
+  /// can't be removed stays.
+  public static func remove(_ path: String) {
+    for name in names(path) where unlink("\(path)/\(name)") != 0 { remove("\(path)/\(name)") }
+    rmdir(path)
   }
 }

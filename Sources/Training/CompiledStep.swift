@@ -25,9 +25,20 @@ public struct BatchShape: Hashable, Sendable {
 }
 
 /// The training step and the validation pass of one method, compiled for one arena.
+///
+/// Below the deepest tensor that trains, the forward pass gives the same values for a window
+/// whenever it comes. Where whole blocks are frozen that way, they are a program of their own, and
+/// `training` and `validation` start at the residual stream that it ends with, so that a `Session`
+/// may take that from a `PrefixCache`.
 public struct CompiledStep: Sendable {
+  /// The embedding and the lowest `frozenBlocks` blocks; nil where none is split off.
+  public let prefix: CompiledProgram?
   public let training: CompiledProgram
   public let validation: CompiledProgram
+  /// Lowest blocks in and below which nothing trains, and that `prefix` computes.
+  public let frozenBlocks: Int
+  /// D, the width of the residual stream.
+  public let width: Int
   public let shape: BatchShape
   public let trainableParameters: Int
   public let totalParameters: Int
@@ -39,40 +50,93 @@ public struct CompiledStep: Sendable {
   /// - Parameters:
   ///   - elementType: how the checkpoint stores the parameter of that name.
   ///   - keepsStages: keep the compiler's stages as text.
+  ///   - splitsPrefix: make frozen blocks a program of their own; the figures are the same without.
   /// - Throws: `TrainingError.adaptation` if the method does not fit the model.
   public init(
     _ configuration: ModelConfiguration, adaptation: some Adaptation, optimizer: Optimizer,
     clipNorm: Double?, shape: BatchShape,
-    elementType: @escaping (String) -> ElementType = { _ in .f32 }, keepsStages: Bool = false
+    elementType: @escaping (String) -> ElementType = { _ in .f32 }, keepsStages: Bool = false,
+    splitsPrefix: Bool = true
   ) throws(TrainingError) {
     let model = Llama(configuration)
-    var graph = model.traceLoss(
-      batch: shape.windows, tokens: shape.tokens, elementType: elementType)
-    try rethrow(TrainingError.adaptation) { () throws(AdaptationError) in
-      try adaptation.apply(to: &graph)
+    func adapted(from block: Int) throws(TrainingError) -> Graph {
+      var graph = model.traceLoss(
+        batch: shape.windows, tokens: shape.tokens, from: block, elementType: elementType)
+      try rethrow(TrainingError.adaptation) { () throws(AdaptationError) in
+        try adaptation.apply(to: &graph)
+      }
+      return graph
+    }
+    let whole = try adapted(from: 0)
+    let cut = splitsPrefix ? whole.frozenBlocks(of: configuration.layers) : 0
+    let body = cut > 0 ? try adapted(from: cut) : whole
+    var passes = [body]
+    if cut > 0 {
+      passes.append(
+        model.tracePrefix(
+          batch: shape.windows, tokens: shape.tokens, through: cut, elementType: elementType))
     }
     let policy = UpdatePolicy(
       rule: optimizer.rule, clipNorm: clipNorm, accumulation: shape.accumulation)
-    var layout = PersistentLayout()
     let compiler = TrainingCompiler(policy: policy, keepsStages: keepsStages)
-    let adapted = graph
-    (training, validation) = try rethrow(TrainingError.graph) { () throws(GraphError) in
-      let training = try compiler.compile(adapted, layout: &layout)
-      return (training, try InferenceCompiler().compile(adapted, layout: &layout))
+    let compiled = try rethrow(TrainingError.graph) { () throws(GraphError) in
+      try compiler.compile(body, with: passes)
     }
+    training = compiled.training
+    validation = compiled.passes[0]
+    prefix = cut > 0 ? compiled.passes[1] : nil
+    frozenBlocks = cut
+    width = configuration.width
     self.shape = shape
-    trainableParameters = graph.trainedParameterCount
-    totalParameters = configuration.parameterCount
+    trainableParameters = whole.trainedParameterCount
+    // A head that training unties counts beside the embedding.
+    let hasHead = whole.parameters.contains { $0.parameter.path == "head" }
+    totalParameters = (hasHead ? configuration.untied : configuration).parameterCount
     lowRankScale = adaptation.lowRankScale
   }
 
-  /// Bytes of the arena that both programs share, scratch of the threads included.
-  public func arenaBytes(threads: Int) -> Int {
-    Executor.arenaBytes(for: [training.program, validation.program], threads: threads)
+  /// The programs of a session: the training step, the validation pass and, if there is one, the
+  /// prefix of both.
+  public var programs: [Program] {
+    [training.program, validation.program] + (prefix.map { [$0.program] } ?? [])
   }
 
-  /// Floating-point operations of training per token.
+  /// Bytes of the arena that all programs share, scratch of the threads included.
+  public func arenaBytes(threads: Int) -> Int {
+    Executor.arenaBytes(for: programs, threads: threads)
+  }
+
+  /// Bytes of the frozen weights that the programs read, each where it is mapped.
+  public var mappedWeightBytes: Int {
+    Compilation.mappedWeightBytes(programs.flatMap(\.buffers))
+  }
+
+  /// Floating-point operations of scoring one micro-batch, those of the prefix included.
+  public var validationFlops: Int {
+    validation.program.bodyFlops + (prefix?.program.bodyFlops ?? 0)
+  }
+
+  /// Floating-point operations of training per token, those of the prefix included.
   public var flopsPerToken: Double {
-    Double(training.program.bodyFlops) / Double(shape.windows * shape.tokens)
+    let flops = training.program.bodyFlops + (prefix?.program.bodyFlops ?? 0)
+    return Double(flops) / Double(shape.windows * shape.tokens)
+  }
+}
+
+extension Graph {
+  /// How many of the lowest blocks of a model with `layers` of them neither train nor have trained
+  /// parameters below them; 0 if nothing trains at all.
+  fileprivate func frozenBlocks(of layers: Int) -> Int {
+    let trained = parameters.filter(\.parameter.isTrained)
+    return trained.map { Self.lowestReader(of: $0.parameter.path, layers: layers) }.min() ?? 0
+  }
+
+  /// The lowest block whose input depends on what the parameter is: its own, or the one after the
+  /// last for what comes behind all blocks.
+  private static func lowestReader(of path: String, layers: Int) -> Int {
+    if path.hasPrefix("layers["), let end = path.firstIndex(of: "]") {
+      return Int(path[path.index(path.startIndex, offsetBy: 7)..<end]) ?? 0
+    }
+    return path == "norm" || path == "head" ? layers : 0
   }
 }

@@ -15,21 +15,29 @@ public struct Evaluator {
 
   /// Mean negative log-likelihood over all target tokens, in nats; nan for a text without any.
   public func meanLoss() -> Double {
-    let shape = session.step.shape
-    let count = text.windowCount(sequenceLength: shape.tokens, includePartial: true)
-    let batch = session.validationBatch
+    let tokens = session.step.shape.tokens
+    let count = text.windowCount(sequenceLength: tokens, includePartial: true)
     var sum = 0.0
-    for first in stride(from: 0, to: count, by: shape.windows) {
-      for row in 0..<shape.windows {
-        if first + row < count {
-          batch.fill(row: row, tokens: shape.tokens, from: text, window: first + row)
-        } else {
-          batch.clear(row: row, tokens: shape.tokens)
-        }
-      }
-      sum += session.score()
+    score(Array(0..<count)) { _ in sum += session.score() }
+    return sum / Double(tokenCount)
+  }
+
+  /// The mean loss of each of some whole windows, in nats per token.
+  public func windowLosses(_ windows: [Int]) -> [Double] {
+    var losses: [Double] = []
+    score(windows) { rows in losses += session.scoreRows().prefix(rows) }
+    return losses.map { $0 / Double(session.step.shape.tokens) }
+  }
+
+  /// Fills micro-batches with windows; `body` is told how many rows count.
+  private func score(_ windows: [Int], _ body: (_ rows: Int) -> Void) {
+    let shape = session.step.shape
+    for first in stride(from: 0, to: windows.count, by: shape.windows) {
+      let rows = min(shape.windows, windows.count - first)
+      for row in 0..<rows { session.fill(row: row, from: text, window: windows[first + row]) }
+      for row in rows..<shape.windows { session.clear(row: row) }
+      body(rows)
       text.releasePages()
     }
-    return sum / Double(tokenCount)
   }
 }

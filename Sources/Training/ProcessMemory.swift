@@ -1,5 +1,6 @@
 #if canImport(Glibc)
   import Glibc
+  import SystemAllocator
 #endif
 
 /// This process's resident memory as the kernel counts it.
@@ -15,6 +16,13 @@ public enum ProcessMemory {
   public static var availableBytes: Int? {
     let bytes = value(of: "MemAvailable:", in: "/proc/meminfo")
     return bytes > 0 ? bytes : nil
+  }
+
+  /// Gives the memory that the heap holds but nobody uses back to the system.
+  public static func trim() {
+    #if canImport(Glibc)
+      malloc_trim(0)
+    #endif
   }
 
   private static func status(_ key: String) -> Int { value(of: key, in: "/proc/self/status") }

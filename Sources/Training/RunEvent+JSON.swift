@@ -14,6 +14,7 @@ extension RunEvent {
         "type": "plan", "planned_bytes": memory.json, "flops_per_token": .number(flops),
         "full_flops_per_token": .number(fullFlops),
       ]
+    case .analysis(let json): json
     case .step(let report): report.json
     case .validation(let step, let loss, let best):
       [
@@ -36,7 +37,7 @@ extension MemoryForecast {
     [
       "weights": .int(weights), "activations": .int(activations), "gradients": .int(gradients),
       "optimizer": .int(optimizer), "workspace": .int(workspace), "total": .int(total),
-      "arena": .int(arena), "runtime": .int(runtime),
+      "arena": .int(arena), "runtime": .int(runtime), "measuring": .int(measuring),
     ]
   }
 }
@@ -50,6 +51,8 @@ extension RunDescription {
       "total_parameters": .int(totalParameters), "steps": .int(steps), "threads": .int(threads),
       "instruction_set": .string(instructionSet), "precision": .string(precision),
       "learning_rate": .number(learningRate), "version": .string(version),
+      "frozen_blocks": .int(frozenBlocks), "prefix_cache_bytes": .int(prefixCacheBytes),
+      "analysis_seconds": .number(analysisSeconds),
     ]
   }
 }

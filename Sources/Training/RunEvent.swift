@@ -4,6 +4,8 @@ import Storage
 public enum RunEvent: Sendable {
   case start(RunDescription)
   case plan(MemoryForecast, flopsPerToken: Double, fullFlopsPerToken: Double)
+  /// What was measured before training, as `contributions.json` has it.
+  case analysis(JSONValue)
   case step(StepReport)
   case validation(step: Int, loss: Double, best: Bool)
   case snapshot(step: Int, path: String, kind: String)
@@ -27,11 +29,18 @@ public struct RunDescription: Hashable, Sendable {
   public var precision: String
   public var version: String
   public var learningRate: Double
+  /// Lowest blocks that give the same for a window whenever it comes.
+  public var frozenBlocks: Int
+  /// Bytes on disk that keeping what they give may take; 0 where nothing is kept.
+  public var prefixCacheBytes: Int
+  /// Seconds of what was measured before the run, also where an earlier run did so.
+  public var analysisSeconds: Double
 
   public init(
     model: String, method: String, label: String, choice: String?, trainableParameters: Int,
     totalParameters: Int, steps: Int, threads: Int, instructionSet: String, precision: String,
-    version: String, learningRate: Double
+    version: String, learningRate: Double, frozenBlocks: Int = 0, prefixCacheBytes: Int = 0,
+    analysisSeconds: Double = 0
   ) {
     self.model = model
     self.method = method
@@ -45,6 +54,9 @@ public struct RunDescription: Hashable, Sendable {
     self.precision = precision
     self.version = version
     self.learningRate = learningRate
+    self.frozenBlocks = frozenBlocks
+    self.prefixCacheBytes = prefixCacheBytes
+    self.analysisSeconds = analysisSeconds
   }
 }
 

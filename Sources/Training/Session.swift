@@ -1,5 +1,6 @@
 import Checkpoints
 import Compilation
+import Datasets
 import Execution
 import Operations
 import Programs
@@ -8,47 +9,81 @@ import Weights
 
 /// A compiled step bound to a checkpoint, an arena and threads: it trains one micro-batch, updates,
 /// and scores. It knows neither files of text nor schedules.
+///
+/// Windows go in row by row with `fill`, to train on as to score. What frozen blocks make of them
+/// is computed, or read where one of `prefixCaches` has it; the figures are the same.
 public final class Session {
   public let step: CompiledStep
   public let weights: ModelWeights
   package let training: Executor
   private let validation: Executor
+  private let prefix: FrozenPrefix?
   private let arena: Arena
+  /// The micro-batch's token ids, targets and document starts, [windows · tokens].
+  package let batch: BatchMemory
 
   /// Allocates the arena, loads trained tensors, releases their pages of the checkpoint and maps
   /// those of the frozen ones.
   ///
-  /// - Parameter seed: of the initial low-rank factors.
+  /// - Parameters:
+  ///   - seed: of the initial low-rank factors.
+  ///   - prefixCaches: see `prefixCaches`.
   public init(
     _ step: CompiledStep, weights: ModelWeights, pool: WorkerPool, kernels: Kernels,
-    seed: UInt64
+    seed: UInt64, prefixCaches: [PrefixCache] = []
   ) throws(TrainingError) {
     self.step = step
     self.weights = weights
-    (arena, training, validation) = try rethrow(TrainingError.execution) {
-      () throws(ExecutionError) in
-      let arena = try Arena(byteCount: step.arenaBytes(threads: pool.threads))
-      func executor(_ compiled: CompiledProgram) throws(ExecutionError) -> Executor {
+    let arena = try rethrow(TrainingError.execution) { () throws(ExecutionError) in
+      try Arena(byteCount: step.arenaBytes(threads: pool.threads))
+    }
+    func executor(_ compiled: CompiledProgram) throws(TrainingError) -> Executor {
+      try rethrow(TrainingError.execution) { () throws(ExecutionError) in
         try Executor(compiled.program, arena: arena, pool: pool, kernels: kernels) { buffer in
           weights.address(of: buffer)
         }
       }
-      return (arena, try executor(step.training), try executor(step.validation))
     }
-    training.initialise(seed: seed) { name, rows, target in
-      weights.readRows(of: name, rows, into: target)
+    self.arena = arena
+    let body = try executor(step.training)
+    let below = try step.prefix.map { (compiled) throws(TrainingError) in try executor(compiled) }
+    training = body
+    validation = try executor(step.validation)
+    batch = BatchMemory(body, below: below)
+    prefix = below.map { FrozenPrefix($0, of: step, feeding: body) }
+    self.prefixCaches = prefixCaches
+    prefix?.use(prefixCaches)
+    for executor in [below, body].compactMap({ $0 }) {
+      executor.initialise(seed: seed) { name, rows, target in
+        weights.readRows(of: name, rows, into: target)
+      }
     }
     settleResidentPages()
+  }
+
+  /// Where to keep what frozen blocks make of windows: a cache serves the windows of its own text,
+  /// and only steps with its number of frozen blocks, its window length and width. Others, and all
+  /// where nothing is split off, are left alone. That the base's weights are the same whenever a
+  /// cache is used is the caller's part.
+  public var prefixCaches: [PrefixCache] {
+    didSet { prefix?.use(prefixCaches) }
   }
 
   /// Leaves the frozen weights resident and nothing else of the checkpoint: trained tensors are
   /// copies in the arena. Mapping a page brings in its neighbours, so these go last.
   private func settleResidentPages() {
     weights.checkpoint.releasePages()
-    let buffers = step.training.program.buffers
-    for buffer in buffers where buffer.location == .external { weights.makeResident(buffer) }
-    for buffer in buffers where buffer.kind == .parameter {
-      guard case .checkpoint(let name, let rows) = buffer.contents else { continue }
+    let body = step.training.program.buffers
+    let external = (body + (step.prefix?.program.buffers ?? [])).filter {
+      $0.location == .external
+    }
+    for buffer in external { weights.makeResident(buffer) }
+    // An untied head starts from the embedding, which stays mapped for the lookup.
+    let mapped = external.map(\.contents)
+    for buffer in body where buffer.kind == .parameter {
+      guard case .checkpoint(let name, let rows) = buffer.contents,
+        !mapped.contains(where: buffer.contents.overlaps)
+      else { continue }
       weights.checkpoint.tensor(name)?.releasePages(ofRows: rows)
     }
   }
@@ -58,29 +93,25 @@ public final class Session {
 
   /// The checkpoint that a delta of this session is bound to.
   public var checkpoint: Checkpoint { weights.checkpoint }
-
-  /// Where the next micro-batch goes: token ids, targets and document starts, [windows · tokens].
-  public var batch: BatchMemory { memory(of: training) }
-  /// The same for scoring.
-  public var validationBatch: BatchMemory { memory(of: validation) }
-
-  private func memory(of executor: Executor) -> BatchMemory {
-    func input(_ name: String) -> UnsafeMutableBufferPointer<Int32> {
-      executor.elements(named: name, as: Int32.self) ?? .init(start: nil, count: 0)
-    }
-    return BatchMemory(
-      tokens: input("tokens"), targets: input("targets"), starts: input("document_starts"))
-  }
-}
-
-/// The memory of one micro-batch, window after window.
-public struct BatchMemory {
-  public let tokens: UnsafeMutableBufferPointer<Int32>
-  public let targets: UnsafeMutableBufferPointer<Int32>
-  public let starts: UnsafeMutableBufferPointer<Int32>
 }
 
 extension Session {
+  /// Makes a window of a text row `row` of the next micro-batch, to train on or to score.
+  ///
+  /// - Parameters:
+  ///   - row: 0 to the windows of a micro-batch.
+  ///   - window: of the step's window length; the last one may be partial.
+  public func fill(row: Int, from text: TokenStream, window: Int) {
+    batch.fill(row: row, tokens: step.shape.tokens, from: text, window: window)
+    prefix?.fill(row: row, from: text, window: window)
+  }
+
+  /// Makes row `row` of the next micro-batch count for nothing.
+  public func clear(row: Int) {
+    batch.clear(row: row, tokens: step.shape.tokens)
+    prefix?.clear(row: row)
+  }
+
   /// Starts an optimizer step.
   public func beginStep(learningRate: Double, optimizer: Optimizer, step number: Int) {
     let corrections = optimizer.corrections(step: number)
@@ -93,11 +124,13 @@ extension Session {
     training.elements(named: "loss_scale", as: Float.self)?[0] =
       1 / Float(step.shape.tokensPerStep)
     training.resetProfile()
+    prefix?.resetProfile()
     training.run(.begin)
   }
 
-  /// Forward and backward of the micro-batch in `batch`; the sum of its tokens' losses, in nats.
+  /// Forward and backward of the rows filled; the sum of their tokens' losses, in nats.
   public func runMicroBatch() -> Double {
+    prefix?.prepare()
     training.run(.body)
     return lossSum(training)
   }
@@ -109,10 +142,23 @@ extension Session {
     return Double(hyper?[HyperSlot.gradientNorm] ?? 0)
   }
 
-  /// The sum of the losses of the windows in `validationBatch`, in nats.
+  /// The sum of the losses of the rows filled, in nats.
   public func score() -> Double {
+    prefix?.prepare()
     validation.run(.body)
     return lossSum(validation)
+  }
+
+  /// The sum of the losses of each row filled, in nats.
+  package func scoreRows() -> [Double] {
+    prefix?.prepare()
+    validation.run(.body)
+    guard let losses = validation.elements(named: TrainingCompiler.lossOutput, as: Float.self)
+    else { return [] }
+    let tokens = step.shape.tokens
+    return (0..<step.shape.windows).map { row in
+      losses[row * tokens..<(row + 1) * tokens].reduce(0) { $0 + Double($1) }
+    }
   }
 
   private func lossSum(_ executor: Executor) -> Double {
@@ -124,6 +170,17 @@ extension Session {
 }
 
 extension Session {
-  /// Seconds by phase since the step began.
-  var profile: StepProfile { training.profile }
+  /// Seconds by phase since the step began; those of the prefix, computed or read, are forward.
+  var profile: StepProfile {
+    var profile = training.profile
+    profile.forward += prefix?.seconds ?? 0
+    return profile
+  }
+
+  /// How often frozen blocks have been computed for a micro-batch, to train on or to score.
+  package var prefixRuns: Int { prefix?.runs ?? 0 }
+
+  /// What went wrong with the caches since the last call, one sentence each; the session goes on
+  /// without the cache that it is about.
+  public func takeWarnings() -> [String] { prefixCaches.compactMap { $0.takeWarning() } }
 }

@@ -3,8 +3,8 @@ import Programs
 import Storage
 import Tensors
 
-/// A run's folder as far as snapshots go: `best/` and `last/` with a delta each, and in `last/` the
-/// training state that a resumed run reads.
+/// A run's folder as far as snapshots go: `best/` and `last/` with a delta each, in `last/` the
+/// training state that a resumed run reads, and in `pending/` states whose validation is due.
 public struct SnapshotStore: Sendable {
   public static let deltaName = "trained.sfdelta"
   public static let stateName = "state.sfstate"
@@ -13,16 +13,67 @@ public struct SnapshotStore: Sendable {
   /// The method and the resolved recipe, written into every delta.
   public let method: JSONValue
   public let recipe: JSONValue
+  /// What trains and at which rate where the recipe leaves that open; written into every state.
+  public let decision: JSONValue
 
-  public init(folder: String, method: JSONValue, recipe: JSONValue) {
+  public init(
+    folder: String, method: JSONValue, recipe: JSONValue, decision: JSONValue = .null
+  ) {
     self.folder = folder
     self.method = method
     self.recipe = recipe
+    self.decision = decision
   }
 
   /// The path of the best or last delta.
   public func deltaPath(_ kind: String) -> String { "\(folder)/\(kind)/\(Self.deltaName)" }
   var statePath: String { "\(folder)/last/\(Self.stateName)" }
+  private var pendingFolder: String { "\(folder)/pending" }
+  private func pendingPath(_ step: Int) -> String { "\(pendingFolder)/\(step).sfstate" }
+
+  /// Steps whose validation is due, in order.
+  var pendingSteps: [Int] {
+    Folder.names(pendingFolder).compactMap { name in
+      name.hasSuffix(".sfstate") ? Int(name.dropLast(8)) : nil
+    }.sorted()
+  }
+
+  func removePending() { Folder.remove(pendingFolder) }
+
+  /// What the last state's run had decided.
+  ///
+  /// - Throws: `TrainingError.nothingToResume` without a state.
+  public func savedDecision() throws(TrainingError) -> JSONValue {
+    try openState(statePath).values["decision"] ?? .null
+  }
+
+  private func openState(_ path: String) throws(TrainingError) -> TrainingState {
+    guard Folder.exists(path) else { throw .nothingToResume(path: path) }
+    return try rethrow(TrainingError.checkpoint) { () throws(CheckpointError) in
+      try TrainingState.open(path)
+    }
+  }
+
+  /// Sets the last state of an earlier run in the folder aside, so that it is neither lost with the
+  /// first save nor resumed as if it were of this run.
+  public func setAside() throws(TrainingError) {
+    guard Folder.exists(statePath) else { return }
+    try rethrow(TrainingError.storage) { () throws(StorageError) in
+      try Folder.move(statePath, to: "\(folder)/last/state.previous.sfstate")
+    }
+  }
+
+  /// Takes over the states of another store, which has none afterwards.
+  public func takeOver(_ other: SnapshotStore) throws(TrainingError) {
+    try rethrow(TrainingError.storage) { () throws(StorageError) in
+      removePending()
+      if Folder.exists(other.pendingFolder) {
+        try Folder.move(other.pendingFolder, to: pendingFolder)
+      }
+      try Folder.create("\(folder)/last")
+      try Folder.move(other.statePath, to: statePath)
+    }
+  }
 
   /// Writes the trained tensors as a delta in f32.
   func writeDelta(_ session: Session, kind: String, metrics: JSONValue) throws(TrainingError) {
@@ -38,7 +89,15 @@ public struct SnapshotStore: Sendable {
 
   /// Writes what a resumed run needs: trained tensors, optimizer state and progress, in one file, so
   /// that they always belong together.
-  func writeState(_ session: Session, progress: RunProgress) throws(TrainingError) {
+  ///
+  /// - Parameter pending: keep it beside the last state, until its validation has been made up for.
+  func writeState(
+    _ session: Session, progress: RunProgress, pending: Bool = false
+  ) throws(TrainingError) {
+    let path = pending ? pendingPath(progress.step) : statePath
+    try rethrow(TrainingError.storage) { () throws(StorageError) in
+      try Folder.create(pending ? pendingFolder : "\(folder)/last")
+    }
     let tensors = session.stateBuffers.map { buffer in
       (
         name: buffer.name, shape: Shape([buffer.memory.count]),
@@ -51,25 +110,26 @@ public struct SnapshotStore: Sendable {
     }
     try rethrow(TrainingError.checkpoint) { () throws(CheckpointError) in
       try TrainingState.write(
-        to: statePath, values: progress.json(base: session.checkpoint.contentHash, method: method),
+        to: path,
+        values: progress.json(
+          base: session.checkpoint.contentHash, method: method, decision: decision),
         tensors: tensors)
     }
   }
 
-  /// Reads the last state into the session.
+  /// Reads a state into the session.
   ///
+  /// - Parameter pending: the step of one whose validation is due; nil for the last state.
   /// - Throws: `TrainingError.nothingToResume` without one, `.resumeMismatch` if it belongs to
   ///   another model, method, text or order of batches.
   func readState(
-    into session: Session, batches: BatchIdentity
+    into session: Session, batches: BatchIdentity, pending: Int? = nil
   ) throws(TrainingError) -> RunProgress {
-    guard Folder.exists(statePath) else { throw .nothingToResume(path: statePath) }
-    let state = try rethrow(TrainingError.checkpoint) { () throws(CheckpointError) in
-      try TrainingState.open(statePath)
-    }
+    let path = pending.map(pendingPath) ?? statePath
+    let state = try openState(path)
     func check(_ field: String, _ found: String, _ expected: String) throws(TrainingError) {
       guard found == expected else {
-        throw .resumeMismatch(path: statePath, field: field, found: found, expected: expected)
+        throw .resumeMismatch(path: path, field: field, found: found, expected: expected)
       }
     }
     let values = state.values
@@ -82,12 +142,13 @@ public struct SnapshotStore: Sendable {
     for buffer in session.stateBuffers {
       guard let tensor = state.tensor(buffer.name) else {
         throw .resumeMismatch(
-          path: statePath, field: "tensor \(buffer.name)", found: "missing", expected: "present")
+          path: path, field: "tensor \(buffer.name)", found: "missing", expected: "present")
       }
       try check(
         "size of \(buffer.name)", "\(tensor.shape.count)", "\(buffer.memory.count)")
       if let start = buffer.memory.baseAddress {
         tensor.widenRows(0..<tensor.rowCount, into: start)
+        tensor.releasePages()
       }
     }
     return RunProgress(values, batches: batches)
@@ -143,10 +204,10 @@ struct RunProgress: Hashable {
     validationsSinceBest = values["validations_since_best"]?.int ?? 0
   }
 
-  func json(base: String, method: JSONValue) -> JSONObject {
+  func json(base: String, method: JSONValue, decision: JSONValue) -> JSONObject {
     func loss(_ value: Double?) -> JSONValue { value.map { .number($0) } ?? .null }
     var object: JSONObject = [
-      "base": .string(base), "method": method, "step": .int(step),
+      "base": .string(base), "method": method, "decision": decision, "step": .int(step),
       "training_seconds": .number(trainingSeconds),
       "elapsed_seconds": .number(elapsedSeconds),
       "initial_validation_loss": loss(initialValidationLoss),
@@ -170,26 +231,18 @@ extension Session {
     }
   }
 
-  /// The trained tensors as a delta's updates.
+  /// The trained tensors as a delta's updates: rows in runs of consecutive ones, or low-rank factors.
   public var updates: [DeltaUpdate] {
     var factors: [String: [Float]] = [:]
     var updates: [DeltaUpdate] = []
     for (index, buffer) in training.program.buffers.enumerated() where buffer.kind == .parameter {
       let memory = training.elements(of: index, as: Float.self)
-      if case .checkpoint(let name, let rows) = buffer.contents {
-        let width = memory.count / max(1, rows.count)
-        updates.append(
-          DeltaUpdate(
-            name: name,
-            content: .rows(rows) { (range, target) throws(CheckpointError) in
-              guard let start = memory.baseAddress else { return }
-              let first = (range.lowerBound - rows.lowerBound) * width
-              target.update(from: start + first, count: range.count * width)
-            }))
-        continue
-      }
       guard let bracket = buffer.name.lastIndex(of: "[") else { continue }
       let path = String(buffer.name[..<bracket])
+      if let runs = buffer.contents.runs {
+        updates += Self.updates(of: path, runs: runs, in: memory)
+        continue
+      }
       let matrix = String(path.dropLast(".lora_a".count))
       factors[path] = Array(memory)
       if let a = factors[matrix + ".lora_a"], let b = factors[matrix + ".lora_b"],
@@ -202,5 +255,43 @@ extension Session {
       }
     }
     return updates
+  }
+
+  /// One update for each run of rows that lie behind each other in memory.
+  private static func updates(
+    of path: String, runs: [Range<Int>], in memory: UnsafeMutableBufferPointer<Float>
+  ) -> [DeltaUpdate] {
+    let width = memory.count / max(1, runs.reduce(0) { $0 + $1.count })
+    var place = 0
+    return runs.map { rows in
+      let start = memory.baseAddress.map { $0 + place * width }
+      place += rows.count
+      return DeltaUpdate(
+        name: path,
+        content: .rows(rows) { (range, target) throws(CheckpointError) in
+          guard let start else { return }
+          let first = (range.lowerBound - rows.lowerBound) * width
+          target.update(from: start + first, count: range.count * width)
+        })
+    }
+  }
+}
+
+extension InitialContents {
+  /// The rows of a checkpoint's tensor that it holds, in order, as runs of consecutive ones; nil for
+  /// other contents.
+  fileprivate var runs: [Range<Int>]? {
+    switch self {
+    case .checkpoint(_, let rows): return [rows]
+    case .checkpointRows(_, let ids):
+      return ids.map(Int.init).reduce(into: []) { runs, id in
+        if let last = runs.last, last.upperBound == id {
+          runs[runs.count - 1] = last.lowerBound..<id + 1
+        } else {
+          runs.append(id..<id + 1)
+        }
+      }
+    default: return nil
+    }
   }
 }

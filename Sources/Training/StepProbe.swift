@@ -26,8 +26,7 @@ public struct StepProbe {
     let windows = text.windowCount(sequenceLength: shape.tokens, includePartial: true)
     guard windows > 0 else { return 0 }
     for row in 0..<shape.windows {
-      session.validationBatch.fill(
-        row: row, tokens: shape.tokens, from: text, window: row % windows)
+      session.fill(row: row, from: text, window: row % windows)
     }
     let batches = (windows + shape.windows - 1) / shape.windows
     return Double(batches) * median(repetitions) { _ = session.score() }
@@ -50,7 +49,7 @@ public struct StepProbe {
     for microBatch in 0..<shape.accumulation {
       for row in 0..<shape.windows {
         let window = (microBatch * shape.windows + row) % count
-        session.batch.fill(row: row, tokens: shape.tokens, from: text, window: window)
+        session.fill(row: row, from: text, window: window)
       }
       _ = session.runMicroBatch()
     }

@@ -9,6 +9,17 @@ import Tensors
 /// Deterministic: the same settings, text, threads and instruction set give the same losses, also
 /// across an interruption.
 public final class Trainer {
+  /// What is written to the store.
+  public enum Saving: Sendable {
+    /// Nothing; the store is only read.
+    case nothing
+    /// The last state, and one for each validation that is due, for the run that goes on from here
+    /// to make up for it.
+    case states
+    /// States, and the trained tensors as deltas.
+    case everything
+  }
+
   private let session: Session
   private let settings: TrainingSettings
   private let windows: TokenStream
@@ -21,15 +32,23 @@ public final class Trainer {
   private var progress: RunProgress
   private var started = ContinuousClock.now
   private var earlierSeconds = 0.0
+  private let saving: Saving
+  private let earlier: [StepReport]
 
   /// - Parameters:
   ///   - validationText: windows that are scored but never trained on; nil for none.
   ///   - store: where snapshots go; nil for none.
+  ///   - saving: what goes to the store.
+  ///   - initialValidationLoss: the validation text's loss before training where that is known, so
+  ///     that the run need not measure it.
+  ///   - earlier: the steps that led to the store's state where they were another trainer's, which
+  ///     saved states only; to be told and validated as this run's own.
   ///   - shouldStop: asked after every step; true saves and ends the run.
   public init(
     _ session: Session, settings: TrainingSettings, text: TokenStream,
     validationText: TokenStream?, store: SnapshotStore?, plannedBytes: Int,
-    observe: @escaping (RunEvent) throws(TrainingError) -> Void,
+    saving: Saving = .everything, initialValidationLoss: Double? = nil,
+    earlier: [StepReport] = [], observe: @escaping (RunEvent) throws(TrainingError) -> Void,
     shouldStop: @escaping () -> Bool = { false }
   ) {
     self.session = session
@@ -38,36 +57,46 @@ public final class Trainer {
     validation = validationText.map { Evaluator(session, text: $0) }
     self.store = store
     self.plannedBytes = plannedBytes
+    self.saving = saving
+    self.earlier = earlier
     self.observe = observe
     self.shouldStop = shouldStop
     order = BatchOrder(
       windowCount: text.windowCount(sequenceLength: settings.shape.tokens, includePartial: false),
-      seed: settings.seed,
-      shuffle: settings.shuffles)
+      seed: settings.seed, shuffle: settings.shuffles, reordering: settings.reordering)
     progress = RunProgress(BatchIdentity(settings, trainingTokens: text.count))
+    progress.initialValidationLoss = initialValidationLoss
   }
 
   /// Runs to the end, to an early stop or to an interruption.
   ///
-  /// - Parameter resuming: go on from the last snapshot.
+  /// - Parameters:
+  ///   - resuming: go on from the store's last state.
+  ///   - other: go on where another trainer of the same session has stopped.
   /// - Throws: `TrainingError.diverged` if a loss or a gradient is not finite; what reading and
   ///   writing throw.
-  public func run(resuming: Bool = false) throws(TrainingError) -> RunSummary {
+  public func run(
+    resuming: Bool = false, following other: Trainer? = nil
+  ) throws(TrainingError) -> RunSummary {
+    if let other { progress = other.progress }
     if resuming, let store {
       progress = try store.readState(into: session, batches: progress.batches)
       earlierSeconds = progress.elapsedSeconds
     }
+    if !resuming, saving != .nothing { store?.removePending() }
     started = .now
-    if progress.initialValidationLoss == nil, let validation {
-      let loss = validation.meanLoss()
-      progress.initialValidationLoss = loss
-      try observe(.validation(step: 0, loss: loss, best: false))
+    if !resuming || !earlier.isEmpty || progress.initialValidationLoss == nil {
+      try validateBase()
     }
+    if resuming, let store, validation != nil || !earlier.isEmpty { try catchUp(store) }
     var isInterrupted = false
     while progress.step < settings.steps, !isStale, !isInterrupted {
       try trainStep()
       let isLast = progress.step == settings.steps
       if isDue(settings.validateEvery) || isLast { try validate() }
+      if isDue(settings.validateEvery), saving == .states {
+        try store?.writeState(session, progress: progress, pending: true)
+      }
       isInterrupted = shouldStop()
       if isDue(settings.saveEvery), !isLast, !isStale, !isInterrupted { try saveLast() }
     }
@@ -121,6 +150,11 @@ extension Trainer {
           residentBytes: ProcessMemory.residentBytes,
           peakResidentBytes: ProcessMemory.peakResidentBytes, plannedBytes: plannedBytes,
           elapsedSeconds: elapsedSeconds, etaSeconds: etaSeconds)))
+    try reportWarnings()
+  }
+
+  private func reportWarnings() throws(TrainingError) {
+    for warning in session.takeWarnings() { try observe(.warning(warning)) }
   }
 
   /// Windows in the order of the seed, running on from one epoch into the next.
@@ -128,8 +162,7 @@ extension Trainer {
     let shape = settings.shape
     let first = (progress.step * shape.accumulation + microBatch) * shape.windows
     for row in 0..<shape.windows {
-      session.batch.fill(
-        row: row, tokens: shape.tokens, from: windows, window: order.window(at: first + row))
+      session.fill(row: row, from: windows, window: order.window(at: first + row))
     }
   }
 
@@ -143,6 +176,56 @@ extension Trainer {
     return elapsedSeconds / Double(done) * Double(settings.steps - progress.step)
   }
 
+  private func validateBase() throws(TrainingError) {
+    guard let validation else { return }
+    let loss = progress.initialValidationLoss ?? validation.meanLoss()
+    progress.initialValidationLoss = loss
+    try observe(.validation(step: 0, loss: loss, best: false))
+    try reportWarnings()
+  }
+
+  /// Tells the earlier steps and makes up for the validations that were due in them.
+  private func catchUp(_ store: SnapshotStore) throws(TrainingError) {
+    let reached = progress
+    var pending = store.pendingSteps.filter { $0 <= reached.step }[...]
+    for report in earlier where report.step <= reached.step && !isStale {
+      try observe(.step(adopted(report)))
+      if pending.first == report.step {
+        pending.removeFirst()
+        try validate(pending: report.step, store)
+      }
+    }
+    for step in pending where !isStale { try validate(pending: step, store) }
+    if progress.step < reached.step || !earlier.isEmpty {
+      // An early stop in the midst of them leaves the run where it stopped.
+      if !isStale { try goBack(to: reached, store) }
+      try saveLast()
+    }
+    store.removePending()
+  }
+
+  private func validate(pending step: Int, _ store: SnapshotStore) throws(TrainingError) {
+    _ = try store.readState(into: session, batches: progress.batches, pending: step)
+    progress.step = step
+    try validate()
+  }
+
+  /// Loads the last state again; what validations found is kept.
+  private func goBack(to reached: RunProgress, _ store: SnapshotStore) throws(TrainingError) {
+    _ = try store.readState(into: session, batches: progress.batches)
+    progress.step = reached.step
+  }
+
+  /// Another trainer's step as one of this run.
+  private func adopted(_ report: StepReport) -> StepReport {
+    var report = report
+    report.totalSteps = settings.steps
+    report.plannedBytes = plannedBytes
+    report.etaSeconds =
+      report.elapsedSeconds / Double(report.step) * Double(settings.steps - report.step)
+    return report
+  }
+
   private func validate() throws(TrainingError) {
     guard let validation else { return }
     let loss = validation.meanLoss()
@@ -154,11 +237,12 @@ extension Trainer {
     progress.validationsSinceBest = isBest ? 0 : progress.validationsSinceBest + 1
     if isBest { progress.bestValidationLoss = loss }
     try observe(.validation(step: progress.step, loss: loss, best: isBest))
+    try reportWarnings()
     if isBest { try saveDelta("best", loss: loss) }
   }
 
   private func saveDelta(_ kind: String, loss: Double?) throws(TrainingError) {
-    guard let store else { return }
+    guard let store, saving == .everything else { return }
     let metrics: JSONValue = [
       "step": .int(progress.step), "tokens": .int(progress.step * settings.shape.tokensPerStep),
       "initial_validation_loss": progress.initialValidationLoss.map { .number($0) } ?? .null,
@@ -169,7 +253,7 @@ extension Trainer {
   }
 
   private func saveLast() throws(TrainingError) {
-    guard let store else { return }
+    guard let store, saving != .nothing else { return }
     progress.elapsedSeconds = elapsedSeconds
     try saveDelta("last", loss: progress.lastValidationLoss)
     try store.writeState(session, progress: progress)
@@ -198,23 +282,5 @@ extension Trainer {
             + "lower optimizer.learning_rate, or train on more text"))
     }
     return summary
-  }
-}
-
-extension BatchMemory {
-  /// Writes one window into row `row` of the batch.
-  func fill(row: Int, tokens: Int, from text: TokenStream, window: Int) {
-    let range = row * tokens..<(row + 1) * tokens
-    text.fill(
-      window: window, inputs: .init(rebasing: self.tokens[range]),
-      targets: .init(rebasing: targets[range]), documentStarts: .init(rebasing: starts[range]))
-  }
-
-  /// Makes row `row` count for nothing.
-  func clear(row: Int, tokens: Int) {
-    let range = row * tokens..<(row + 1) * tokens
-    UnsafeMutableBufferPointer(rebasing: self.tokens[range]).update(repeating: 0)
-    UnsafeMutableBufferPointer(rebasing: targets[range]).update(repeating: -1)
-    UnsafeMutableBufferPointer(rebasing: starts[range]).update(repeating: 0)
   }
 }

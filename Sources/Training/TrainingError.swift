@@ -18,6 +18,8 @@ public enum TrainingError: Failure {
   case vocabulary(pieces: Int, rows: Int)
   case doesNotFit(planned: Int, available: Int)
   case budget(bytes: Int, stepTime: Double)
+  /// It was asked to stop before there was anything to save.
+  case interrupted
   /// A loss or a gradient is no longer a finite number.
   case diverged(step: Int, figure: String, Double)
   case nothingToResume(path: String)
@@ -36,7 +38,7 @@ public enum TrainingError: Failure {
     case .graph: .bug
     case .vocabulary, .diverged: .badData
     case .nothingToResume: .missingInput
-    case .resumeMismatch, .budget, .doesNotFit: .usage
+    case .resumeMismatch, .budget, .doesNotFit, .interrupted: .usage
     }
   }
 
@@ -60,6 +62,7 @@ public enum TrainingError: Failure {
       "nothing fits method.budget; the smallest choice needs "
         + "\(formatted(Double(bytes) / 1e6, decimals: 1)) MB (memory_mb) and a step_time of "
         + "\(formatted(stepTime, decimals: 2))"
+    case .interrupted: "stopped before anything could be saved"
     case .diverged(let step, let figure, let value):
       "the \(figure) of step \(step) is \(value); lower optimizer.learning_rate or raise "
         + "schedule.warmup_steps (the best snapshot so far is kept)"

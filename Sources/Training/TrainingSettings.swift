@@ -1,4 +1,4 @@
-import Storage
+import Datasets
 
 /// Everything that decides about a run besides model, method and text.
 public struct TrainingSettings: Hashable, Sendable {
@@ -11,6 +11,8 @@ public struct TrainingSettings: Hashable, Sendable {
   public var seed: UInt64
   /// Windows in random order, another one each epoch.
   public var shuffles: Bool
+  /// Another order of the first windows, to see what orders do; nil for the usual one.
+  public var reordering: BatchOrder.Reordering?
   /// Steps between validations and between snapshots; 0 for none on the way.
   public var validateEvery: Int
   public var saveEvery: Int
@@ -40,5 +42,13 @@ extension TrainingSettings {
   public var validations: Int {
     guard validateEvery > 0 else { return 2 }
     return 1 + (steps + validateEvery - 1) / validateEvery
+  }
+
+  /// Steps until every window of the training text has come once.
+  ///
+  /// - Parameter windows: of the text.
+  public func firstEpochSteps(windows: Int) -> Int {
+    let perStep = shape.windows * shape.accumulation
+    return min(steps, (windows + perStep - 1) / perStep)
   }
 }

@@ -11,6 +11,8 @@ import Tensors
 /// merged into f32 memory of their own.
 public final class ModelWeights: @unchecked Sendable {
   public let checkpoint: Checkpoint
+  /// The model's shape: the checkpoint's, untied if a delta holds a head of its own.
+  public let configuration: ModelConfiguration
   private let merged: [String: UnsafeMutableBufferPointer<Float>]
 
   /// - Throws: `CheckpointError.wrongBase` if a delta belongs to another checkpoint.
@@ -20,20 +22,19 @@ public final class ModelWeights: @unchecked Sendable {
     self.checkpoint = checkpoint
     let merge = try DeltaMerge(base: checkpoint, deltas: deltas)
     var merged: [String: UnsafeMutableBufferPointer<Float>] = [:]
-    for tensor in checkpoint.tensors where merge.isTouched(tensor.name) {
-      let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: tensor.shape.count)
+    for parameter in merge.configuration.parameters where merge.isTouched(parameter.name) {
+      let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: parameter.shape.count)
       if let start = memory.baseAddress {
-        merge.rows(of: tensor.name, 0..<tensor.rowCount, into: start)
+        merge.rows(of: parameter.name, 0..<parameter.shape[0], into: start)
       }
-      merged[tensor.name] = memory
+      merged[parameter.name] = memory
     }
+    configuration = merge.configuration
     self.merged = merged
     checkpoint.releasePages()
   }
 
   deinit { for memory in merged.values { memory.deallocate() } }
-
-  public var configuration: ModelConfiguration { checkpoint.configuration }
 
   /// How the parameter of that name is stored here.
   public func elementType(of name: String) -> ElementType {
@@ -46,7 +47,7 @@ public final class ModelWeights: @unchecked Sendable {
   /// The address of a program's frozen weight, or of its row scales; nil if there is none.
   public func address(of buffer: Buffer) -> UnsafeRawPointer? {
     guard case .checkpoint(let name, let rows) = buffer.contents,
-      let tensor = checkpoint.tensor(name)
+      let tensor = checkpoint.origin(of: name)
     else { return nil }
     let rowWidth = tensor.rowWidth
     if let memory = merged[name] {
@@ -78,7 +79,7 @@ public final class ModelWeights: @unchecked Sendable {
   public func readRows(
     of name: String, _ rows: Range<Int>, into target: UnsafeMutablePointer<Float>
   ) {
-    if let memory = merged[name], let tensor = checkpoint.tensor(name),
+    if let memory = merged[name], let tensor = checkpoint.origin(of: name),
       let start = memory.baseAddress
     {
       let width = tensor.rowWidth

@@ -11,8 +11,9 @@ struct Sparseft: ParsableCommand {
       """,
     version: "sparseft \(Version.text)",
     subcommands: [
-      FinetuneCommand.self, CompareCommand.self, PlanCommand.self, EvalCommand.self,
-      GenerateCommand.self, ExportDeltaCommand.self, ApplyDeltaCommand.self, ImportCommand.self,
+      FinetuneCommand.self, AnalyzeCommand.self, CompareCommand.self, PlanCommand.self,
+      EvalCommand.self, GenerateCommand.self, ExportDeltaCommand.self, ApplyDeltaCommand.self,
+      ImportCommand.self,
       InitCommand.self, InspectCommand.self, TokenizeCommand.self,
     ])
 }

@@ -188,6 +188,19 @@ import Testing
     expectClose(logits, [0, 1.0986123, 7, 8])
   }
 
+  @Test func columns() throws {
+    // Columns 2 and 0 of two rows of three.
+    let (ids, y) = (TestBuffer.int32([2, 0]), TestBuffer.floats([1, 2, 3, 4, 5, 6]))
+    let scattered = try result(
+      "scatter_columns", [ids, x, y], slot: 2, sizes: [2, 2, 3], items: 2)
+    expectClose(scattered, [2, 2, 1, 4, 5, 3])
+    let taken: [TestBuffer?] = [ids, y, .unset(4)]
+    expectClose(
+      try result("take_columns", taken, slot: 2, sizes: [2, 3, 2], items: 2), [3, 1, 6, 4])
+    expectClose(
+      try result("take_columns", taken, slot: 1, sizes: [2, 3, 2], items: 2), [0, 2, 0, 0, 5, 0])
+  }
+
   @Test func elementwise() throws {
     expectClose(try result("add", [x, x, .unset(4)], slot: 2, items: 4), [2, 4, 6, 8])
     expectClose(try result("copy", [x, .unset(4)], slot: 1, items: 4), [1, 2, 3, 4])

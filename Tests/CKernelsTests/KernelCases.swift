@@ -3,7 +3,7 @@ let kernelCases: [String: [KernelCase]] = {
   let cases =
     linearCases() + gradientOfWeightCases() + biasCases() + embeddingCases() + normalisationCases()
     + rotaryCases() + attentionCases() + cachedAttentionCases() + activationCases() + lossCases()
-    + elementwiseCases() + optimizerCases() + scoreCases()
+    + columnCases() + elementwiseCases() + optimizerCases() + scoreCases()
   return Dictionary(grouping: cases, by: \.kernel)
 }()
 

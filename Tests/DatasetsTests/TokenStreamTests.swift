@@ -77,6 +77,25 @@ import Testing
   }
 }
 
+extension TokenStreamTests {
+  @Test func piecesByFrequency() {
+    let stream = TokenStream(ids: [4, 1, 4, 2, 1, 4, 0], documentStarts: [0], bytes: 0)
+    #expect(stream.pieceFrequencies(vocabularySize: 7) == [1, 2, 1, 0, 3, 0, 0])
+    #expect(stream.rowsByFrequency(vocabularySize: 7) == [4, 1, 0, 2, 3, 5, 6])
+    let none = TokenStream(ids: [], documentStarts: [], bytes: 0)
+    #expect(none.rowsByFrequency(vocabularySize: 3) == [0, 1, 2])
+  }
+
+  /// Longer than what is counted before pages are released.
+  @Test func frequenciesOfALongStream() {
+    let ids = (0..<(1 << 20) + 5).map { Int32($0 % 3 == 0 ? 2 : 1) }
+    let counts = TokenStream(ids: ids, documentStarts: [0], bytes: 0)
+      .pieceFrequencies(vocabularySize: 3)
+    #expect(counts.reduce(0, +) == ids.count)
+    #expect(counts == [0, ids.count { $0 == 1 }, ids.count { $0 == 2 }])
+  }
+}
+
 @Suite struct BatchOrderTests {
   @Test func withoutShufflingWindowsRunInOrder() {
     var order = BatchOrder(windowCount: 5, seed: 1, shuffle: false)
@@ -98,6 +117,23 @@ import Testing
     }
     var other = BatchOrder(windowCount: 50, seed: 2, shuffle: true)
     #expect((0..<50).map { other.window(at: $0) } != epochs[0])
+  }
+
+  @Test(arguments: [true, false])
+  func theFirstWindowsCanComeInAnotherOrder(_ shuffle: Bool) {
+    var usual = BatchOrder(windowCount: 50, seed: 1, shuffle: shuffle)
+    let places = (0..<120).map { usual.window(at: $0) }
+    let orders = (1...2).map { draw in
+      var order = BatchOrder(
+        windowCount: 50, seed: 1, shuffle: shuffle,
+        reordering: BatchOrder.Reordering(count: 20, draw: UInt64(draw)))
+      return (0..<120).map { order.window(at: $0) }
+    }
+    for order in orders {
+      #expect(order[..<20].sorted() == places[..<20].sorted() && order[..<20] != places[..<20])
+      #expect(order[20...] == places[20...])
+    }
+    #expect(orders[0] != orders[1])
   }
 
   @Test func theOrderStaysTheSameFromReleaseToRelease() {

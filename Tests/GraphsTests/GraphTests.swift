@@ -16,6 +16,19 @@ import Testing
       tracer.graph.parameters[0].parameter.initial == .checkpoint(name: "a", rows: 0..<3))
   }
 
+  /// A search compiles hundreds of graphs; each has to go when it is done with.
+  @Test func tracersAreFreed() {
+    weak var kept: Tracer?
+    do {
+      let tracer = Tracer()
+      let value = tracer.parameter("a", [3, 4])
+      tracer.output("y", value.applying(Add(), value)[0])
+      kept = tracer
+      #expect(kept?.graph.outputs.count == 1)
+    }
+    #expect(kept == nil)
+  }
+
   @Test func readersAndProducers() {
     let tracer = Tracer()
     let x = tracer.input("x", TensorType([2, 3]))

@@ -8,7 +8,8 @@ import Tensors
 
 extension GradientCase {
   static let all: [GradientCase] =
-    linears + norms + rotaries + attentions + swiGLUs + headLosses + embeddings + sums
+    linears + norms + rotaries + attentions + swiGLUs + headLosses + selectedHeadLosses
+    + embeddings + sums
 
   static var linears: [GradientCase] {
     var random = RandomSource(seed: 1)
@@ -155,6 +156,49 @@ extension GradientCase {
         Plain.headLoss(
           operands[0], operands[1...vocabularies.count].flatMap { $0 },
           targets: operands[1 + vocabularies.count], width: width)
+      }
+      test.hasScalarCotangent = true
+      cases.append(test)
+    }
+    return cases
+  }
+
+  /// Heads with selected rows: some of one part, all, none of a part, in any order; parts in f32 that
+  /// train as well (their gradient at selected rows is zero), and frozen ones in bf16 and int8.
+  static var selectedHeadLosses: [GradientCase] {
+    var random = RandomSource(seed: 10)
+    let width = 12
+    func integers(_ values: [Int]) -> CaseOperand { .integers(values.map(Int32.init)) }
+    var cases: [GradientCase] = []
+    for (rows, vocabularies, ids, types) in [
+      (5, [37], [0, 3, 4, 11, 36], "f"), (40, [21], Array(0..<21), "f"), (1, [2], [1], "f"),
+      (33, [16, 5], [2, 15, 16], "ff"), (35, [9, 20], [25, 1, 10], "bi"), (20, [30], [29], "i"),
+    ] {
+      let vocabulary = vocabularies.reduce(0, +)
+      var operation = HeadLoss(parts: vocabularies.count, hasSelectedRows: true)
+      operation.logitsBytes = rows == 5 ? 1 << 20 : 0
+      let targets = (0..<rows).map { n in n % 4 == 3 ? -1 : random.integer(below: vocabulary) }
+      let parts = zip(vocabularies, types).map { count, type -> CaseOperand in
+        let values = random.normals(count * width, scale: 0.5)
+        switch type {
+        case "b": return .bf16([count, width], values)
+        case "i": return .int8([count, width], values)
+        default: return .float([count, width], values)
+        }
+      }
+      var test = GradientCase(
+        "head loss of \(rows) tokens, vocabulary \(vocabularies) \(types), rows \(ids) selected",
+        operation,
+        [random.operand([rows, width])] + parts
+          + [integers(targets), integers(ids), random.operand([ids.count, width], scale: 0.5)]
+      ) { operands in
+        var head = operands[1...vocabularies.count].flatMap { $0 }
+        for (place, id) in ids.enumerated() {
+          let row = operands[3 + vocabularies.count][place * width..<(place + 1) * width]
+          head.replaceSubrange(id * width..<(id + 1) * width, with: row)
+        }
+        return Plain.headLoss(
+          operands[0], head, targets: operands[1 + vocabularies.count], width: width)
       }
       test.hasScalarCotangent = true
       cases.append(test)

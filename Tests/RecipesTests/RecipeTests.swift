@@ -109,6 +109,12 @@ func message(_ text: String, _ overrides: String...) throws -> String {
           "label": null
         },
         "compare": [],
+        "analysis": {
+          "share": 0.2,
+          "contributions": true,
+          "joint_probes": true,
+          "head": true
+        },
         "optimizer": {
           "type": "adamw",
           "learning_rate": "auto",
@@ -133,6 +139,7 @@ func message(_ text: String, _ overrides: String...) throws -> String {
           "validate_every": 50,
           "save_every": 100,
           "early_stopping": null,
+          "prefix_cache_mb": 4000.0,
           "sample": null
         }
       }
@@ -153,6 +160,7 @@ func message(_ text: String, _ overrides: String...) throws -> String {
     #""optimizer": {"type": "sgd", "learning_rate": 0.1, "momentum": 0.9, "clip_norm": null}"#,
     #""schedule": {"type": "constant", "warmup_steps": 0}"#,
     #""run": {"steps": 20, "early_stopping": 3, "sample": {"prompt": "Once", "top_p": 1}}"#,
+    #""run": {"prefix_cache_mb": 0.5}"#,
   ])
   func resolvedRecipeLoadsAgainAsEqual(extra: String) throws {
     let first = try recipe(minimalRecipe(extra), "data.validation=[\"v.txt\"]")
@@ -182,11 +190,15 @@ func message(_ text: String, _ overrides: String...) throws -> String {
       MethodEntry(.lastLayers(LastLayersRecipe(count: 1))), MethodEntry(MethodRecipe(.lastLayers)),
       MethodEntry(.sparse(SparseRecipe(tensors: .random))), MethodEntry(.full, label: "mine"),
       MethodEntry(.sparse(SparseRecipe(tensors: .shares(share)))),
+      MethodEntry(.lora(LoRARecipe(targets: .queryValue))),
+      MethodEntry(.lora(LoRARecipe(targets: .attention))),
+      MethodEntry(.lora(LoRARecipe(targets: .list([.kind(.query), .kind(.up)])))),
+      MethodEntry(.lora(LoRARecipe(targets: .list(LinearKind.allCases.map { .kind($0) })))),
     ].map(\.displayLabel)
     #expect(
       labels == [
         "full", "norms", "lora r4", "last layer", "last 2 layers", "sparse random", "mine",
-        "sparse fixed",
+        "sparse fixed", "lora r8 qv", "lora r8 attention", "lora r8 query+up", "lora r8 7 targets",
       ])
   }
 }

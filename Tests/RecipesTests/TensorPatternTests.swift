@@ -97,6 +97,31 @@ import Testing
       ])
   }
 
+  /// A tied model has no head of its own: only its name in full stands for one.
+  @Test func theHeadOfATiedModelMustBeSpelledOut() throws {
+    let recipe = try recipe(
+      minimalRecipe(
+        """
+        "method": {"type": "sparse", "tensors": {"head": 0.5, "*": 1}},
+        "compare": [{"type": "sparse", "tensors": {"h*": 1, "heat": 1}},
+          {"type": "lora", "targets": ["head"]}]
+        """))
+    let tied = recipe.problems(names: Self.names, layers: 22)
+    #expect(
+      tied.map(\.description) == [
+        "compare[0].tensors 'h*': matches no tensor; did you mean 'head'?",
+        "compare[0].tensors 'heat': matches no tensor; did you mean 'head'?",
+        "compare[1].targets 'head': matches no tensor; this model has layers 0-21",
+      ])
+    let untied = recipe.problems(names: Self.names + ["head"], layers: 22)
+    #expect(
+      untied.map(\.description) == [
+        "compare[0].tensors 'heat': matches no tensor; did you mean 'head'?"
+      ])
+    #expect(try TensorPattern(parse: "head").spellsOut("head"))
+    #expect(try !TensorPattern(parse: "*").spellsOut("head"))
+  }
+
   @Test func targetsNameTensors() {
     let all = LoRATargets.allLinear
     #expect(all.matches("layers[3].attention.query"))

@@ -52,4 +52,12 @@ import Testing
     #expect(truncated("日本語", width: 4) == "日…")
     #expect(truncated("abc", width: 0) == "")
   }
+
+  @Test func learningRates() {
+    for (rate, text) in [
+      (0.004123, "0.00412"), (0.03, "0.0300"), (1, "1.00"), (1.2e-5, "0.0000120"), (0, "0"),
+    ] {
+      #expect(Format.rate(rate) == text)
+    }
+  }
 }

@@ -68,21 +68,23 @@ package struct TrainingFixture {
   }
 
   package func step(
-    _ adaptation: some Adaptation, _ settings: TrainingSettings, weights: ModelWeights? = nil
+    _ adaptation: some Adaptation, _ settings: TrainingSettings, weights: ModelWeights? = nil,
+    splitsPrefix: Bool = true
   ) throws -> CompiledStep {
     let weights = try weights ?? ModelWeights(checkpoint)
     return try CompiledStep(
-      configuration, adaptation: adaptation, optimizer: settings.optimizer,
-      clipNorm: settings.clipNorm, shape: settings.shape, elementType: weights.elementType)
+      weights.configuration, adaptation: adaptation, optimizer: settings.optimizer,
+      clipNorm: settings.clipNorm, shape: settings.shape, elementType: weights.elementType,
+      splitsPrefix: splitsPrefix)
   }
 
-  package func session(_ adaptation: some Adaptation, _ settings: TrainingSettings) throws
-    -> Session
-  {
+  package func session(
+    _ adaptation: some Adaptation, _ settings: TrainingSettings, splitsPrefix: Bool = true
+  ) throws -> Session {
     let weights = try ModelWeights(checkpoint)
     return try Session(
-      try step(adaptation, settings, weights: weights), weights: weights, pool: pool,
-      kernels: kernels, seed: settings.seed)
+      try step(adaptation, settings, weights: weights, splitsPrefix: splitsPrefix),
+      weights: weights, pool: pool, kernels: kernels, seed: settings.seed)
   }
 
   /// The store of a run; `method` stands for the recipe's.
@@ -103,7 +105,9 @@ package struct TrainingFixture {
   }
 
   /// Methods of every kind.
-  package static let methods = ["full", "sparse", "rows", "lora", "last_layers", "norms"]
+  package static let methods = [
+    "full", "sparse", "rows", "lora", "last_layers", "norms", "head", "head_rows",
+  ]
 
   package func adaptation(_ name: String) -> any Adaptation {
     switch name {
@@ -118,6 +122,12 @@ package struct TrainingFixture {
         $0.isMatrix && $0.name.hasPrefix("layers[")
       }
       return LoRAAdaptation(rank: 4, alpha: 8, targets: Set(targets.map(\.name)))
+    case "head": return SparseAdaptation(scheme: ["head": 1, "layers[1].mlp.up": 1])
+    case "head_rows":
+      return SparseAdaptation(
+        scheme: ["head": 0.4, "layers[1].mlp.up": 1],
+        headRows: Self.text(windows: 16).rowsByFrequency(
+          vocabularySize: configuration.vocabularySize))
     case "last_layers": return LastLayersAdaptation(count: 1, layers: configuration.layers)
     default: return NormsAdaptation()
     }
@@ -136,6 +146,7 @@ package struct RunRecord {
       switch event {
       case .start: "start"
       case .plan: "plan"
+      case .analysis: "analysis"
       case .step(let report): "step \(report.step)"
       case .validation(let step, _, let best): "validation \(step)" + (best ? " best" : "")
       case .snapshot(let step, _, let kind): "snapshot \(step) \(kind)"
@@ -158,18 +169,21 @@ package struct RunRecord {
 }
 
 extension TrainingFixture {
-  /// Trains a method; `stopAfter` steps it is interrupted.
+  /// Trains a method; `stopAfter` steps it is interrupted. `prefixCaches` makes those of the run.
   package func train(
     _ adaptation: some Adaptation, _ settings: TrainingSettings,
     text: TokenStream = text(windows: 16), validation: TokenStream? = nil,
-    store: SnapshotStore? = nil, resuming: Bool = false, stopAfter: Int = .max
+    store: SnapshotStore? = nil, resuming: Bool = false, earlier: [StepReport] = [],
+    stopAfter: Int = .max,
+    splitsPrefix: Bool = true, prefixCaches: (CompiledStep) throws -> [PrefixCache] = { _ in [] }
   ) throws -> RunRecord {
-    let session = try session(adaptation, settings)
+    let session = try session(adaptation, settings, splitsPrefix: splitsPrefix)
+    session.prefixCaches = try prefixCaches(session.step)
     var events: [RunEvent] = []
     var steps = 0
     let trainer = Trainer(
       session, settings: settings, text: text, validationText: validation, store: store,
-      plannedBytes: 1000,
+      plannedBytes: 1000, earlier: earlier,
       observe: { event throws(TrainingError) in
         if case .step = event { steps += 1 }
         events.append(event)

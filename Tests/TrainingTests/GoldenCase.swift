@@ -69,6 +69,13 @@ struct GoldenBatch {
 
   var shape: BatchShape { BatchShape(windows: windows, tokens: tokens) }
 
+  /// Writes the batch where a session's programs read it.
+  func write(to batch: BatchMemory) {
+    _ = batch.tokens.update(from: inputs)
+    _ = batch.targets.update(from: targets)
+    _ = batch.starts.update(from: documentStarts)
+  }
+
   /// Writes the batch where a program reads it.
   func write(to executor: Executor) {
     for (name, values) in [

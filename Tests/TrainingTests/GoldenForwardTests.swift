@@ -89,7 +89,7 @@ import Weights
         step, weights: try ModelWeights(golden.checkpoint), pool: try WorkerPool(threads: 2),
         kernels: try Kernels(named: instructionSet), seed: 0)
       session.beginStep(learningRate: 0, optimizer: optimizer, step: 1)
-      batch.write(to: session.training)
+      batch.write(to: session.batch)
       let mean = session.runMicroBatch() / Double(losses.count)
       let norm = session.finishStep()
       #expect(abs(mean - (try figures.number("loss"))) < 1e-5, "\(instructionSet)")

@@ -44,7 +44,7 @@ import Weights
       for (index, batch) in batches.enumerated() {
         session.beginStep(
           learningRate: run.learningRate, optimizer: run.optimizer, step: index + 1)
-        batch.write(to: session.training)
+        batch.write(to: session.batch)
         let loss = session.runMicroBatch() / Double(batch.inputs.count)
         let norm = session.finishStep()
         worstLoss = max(worstLoss, abs(loss - run.losses[index]))

@@ -21,31 +21,34 @@ import Weights
     let step = session.step
     let threads = fixture.pool.threads
 
-    for compiled in [step.training, step.validation] {
-      // Every buffer lies in the arena, persistent ones before the others.
-      for buffer in compiled.program.buffers {
+    // These train nothing below the last block.
+    let leavesBlocksFrozen = ["rows", "last_layers", "head", "head_rows"].contains(method)
+    #expect((step.prefix != nil) == leavesBlocksFrozen)
+    for program in step.programs {
+      // Every buffer lies in the arena, persistent ones of all programs before the others.
+      #expect(program.persistentBytes == step.training.program.persistentBytes)
+      for buffer in program.buffers {
         guard case .arena(let offset) = buffer.location else { continue }
         #expect(offset % 64 == 0, "\(buffer.name)")
         let end = offset + buffer.byteCount
-        #expect(end <= compiled.program.arenaBytes, "\(buffer.name)")
-        if buffer.isPersistent { #expect(end <= compiled.program.persistentBytes) }
+        #expect(end <= program.arenaBytes, "\(buffer.name)")
+        #expect((end <= program.persistentBytes) == buffer.isPersistent, "\(buffer.name)")
       }
     }
     let plan = step.training.memory
     #expect(plan.total - plan.mappedWeights == step.training.program.arenaBytes)
-    let values = max(step.training.program.arenaBytes, step.validation.program.arenaBytes)
-    let scratch = Executor.scratchBytes(
-      for: [step.training.program, step.validation.program], threads: threads)
+    let values = step.programs.map(\.arenaBytes).max() ?? 0
+    let scratch = Executor.scratchBytes(for: step.programs, threads: threads)
     #expect(step.arenaBytes(threads: threads) == aligned(values) + scratch)
     #expect(session.arenaBytes == step.arenaBytes(threads: threads))
     #expect(step.arenaBytes(threads: 4) >= step.arenaBytes(threads: 1))
 
     let forecast = MemoryForecast(step, threads: threads, runtimeBytes: 12_345)
-    #expect(forecast.total == session.arenaBytes + plan.mappedWeights + 12_345)
+    #expect(forecast.total == session.arenaBytes + step.mappedWeightBytes + 12_345)
     #expect(forecast.arena == session.arenaBytes && forecast.runtime == 12_345)
     #expect(forecast.workspace >= 12_345)
     #expect(forecast.optimizer == plan.optimizer && forecast.gradients == plan.gradients)
-    #expect(plan.mappedWeights == frozenBytes(session))
+    #expect(step.mappedWeightBytes == frozenBytes(session))
   }
 
   /// Bytes of what the checkpoint holds and the step does not train.
@@ -84,7 +87,7 @@ import Weights
     func places() -> [UnsafeMutableRawPointer?] {
       session.stateBuffers.map { UnsafeMutableRawPointer($0.memory.baseAddress) } + [
         UnsafeMutableRawPointer(session.batch.tokens.baseAddress),
-        UnsafeMutableRawPointer(session.validationBatch.targets.baseAddress),
+        UnsafeMutableRawPointer(session.batch.targets.baseAddress),
       ]
     }
     let before = (places(), session.arenaBytes)

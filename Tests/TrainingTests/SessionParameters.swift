@@ -22,9 +22,19 @@ extension Session {
     var parameters: [String: [Float]] = [:]
     for (name, memory) in stateBuffers where !TensorName(name).isState {
       let path = TensorName(name).path
-      var values = checkpoint.tensor(path)?.widened() ?? []
-      // Row ranges start at the first row.
-      values.replaceSubrange(0..<min(memory.count, values.count), with: memory)
+      var values = checkpoint.origin(of: path)?.widened() ?? []
+      let contents = step.training.program.buffers.first { $0.name == name }?.contents
+      if case .checkpointRows(_, let ids) = contents {
+        let width = memory.count / ids.count
+        for (place, id) in ids.enumerated() {
+          let first = Int(id) * width
+          values.replaceSubrange(
+            first..<first + width, with: memory[place * width..<(place + 1) * width])
+        }
+      } else {
+        // Row ranges start at the first row.
+        values.replaceSubrange(0..<min(memory.count, values.count), with: memory)
+      }
       parameters[path] = values
     }
     return parameters

@@ -37,7 +37,7 @@ import Weights
       DeltaUpdate(
         name: name,
         content: .rows(range) { (part, target) throws(CheckpointError) in
-          let width = base.tensor(name)?.rowWidth ?? 0
+          let width = base.origin(of: name)?.rowWidth ?? 0
           for index in 0..<part.count * width { target[index] = value + Float(index) }
         })
     }
@@ -137,5 +137,27 @@ import Weights
       Issue.record("\(String(describing: error))")
       return
     }
+  }
+
+  /// Rows of a head in a delta of a tied base: the model is untied, its embedding stays mapped.
+  @Test(arguments: [ElementType.f32, .bf16, .int8])
+  func aHeadInADeltaUntiesTheModel(elementType: ElementType) throws {
+    let base = try checkpoint(elementType)
+    let weights = try ModelWeights(base, deltas: [(try delta(base, ["head": 3..<5]), 1)])
+    #expect(weights.configuration == configuration.untied)
+    let table = try #require(base.tensor("embedding"))
+    #expect(weights.elementType(of: "head") == .f32)
+    #expect(weights.elementType(of: "embedding") == elementType)
+    #expect(weights.mergedBytes == 4 * table.shape.count)
+    #expect(weights.address(of: buffer("embedding", 0..<40)) == table.data.baseAddress)
+    var expected = table.widened()
+    for index in 0..<64 { expected[96 + index] = 0.5 + Float(index) }
+    var found = [Float](repeating: .nan, count: expected.count)
+    try found.withUnsafeMutableBufferPointer { memory in
+      weights.readRows(of: "head", 0..<40, into: try #require(memory.baseAddress))
+    }
+    #expect(found == expected)
+    let address = try #require(weights.address(of: buffer("head", 4..<40)))
+    #expect(address.loadUnaligned(as: Float.self) == expected[128])
   }
 }

@@ -53,10 +53,13 @@ import Testing
     #expect(outcome.error.contains("3/3 (100 %)"))
     #expect(outcome.error.contains("finished after 3 steps"))
     #expect(shop.leftovers == [])
-    let files = [
-      "run/best/trained.sfdelta", "run/events.jsonl", "run/last/state.sfstate",
-      "run/last/trained.sfdelta", "run/recipe.resolved.json", "run/summary.json",
-    ]
+    // What "auto" measured is kept for the next run of the recipe.
+    let record = method.name == "sparse auto" ? ["run/contributions.json"] : []
+    let files =
+      ["run/best/trained.sfdelta"] + record + [
+        "run/events.jsonl", "run/last/state.sfstate",
+        "run/last/trained.sfdelta", "run/recipe.resolved.json", "run/summary.json",
+      ]
     #expect(shop.files.filter { $0.hasPrefix("run/") && !$0.hasPrefix("run/cache/") } == files)
 
     let events = try shop.jsonLines("run/events.jsonl")

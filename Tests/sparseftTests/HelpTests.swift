@@ -13,7 +13,7 @@ import Testing
   private static let folder = SharedData.packageRoot + "/Tests/sparseftTests/Snapshots"
 
   static let commands = [
-    "", "finetune", "compare", "plan", "eval", "generate", "export-delta", "apply-delta",
+    "", "finetune", "analyze", "compare", "plan", "eval", "generate", "export-delta", "apply-delta",
     "import", "init", "inspect", "tokenize",
   ]
 

@@ -11,6 +11,8 @@ import Testing
   static let methods = [
     #"{"type": "full"}"#, #"{"type": "lora"}"#,
     #"{"type": "sparse", "tensors": {"layers[6-7].mlp.down": 0.5, "layers[7].attention.*": 1}}"#,
+    #"{"type": "sparse", "tensors": {"head": 1}}"#,
+    #"{"type": "sparse", "tensors": {"head": 0.1, "layers[7].mlp.*": 1}}"#,
   ]
 
   /// Half of the processes look up a few rows of an embedding that no head reads whole.

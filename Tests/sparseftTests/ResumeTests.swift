@@ -21,7 +21,7 @@ import Testing
     let stopped = try shop.sparseft.run(arguments) { $0.contains(#""step":3,"#) }
     #expect(stopped.exitCode == 130)
     #expect(stopped.signal == nil)
-    #expect(stopped.error.contains("sparseft finetune recipe.json --resume"))
+    #expect(stopped.error.contains("sparseft finetune recipe.json run.steps=\(Self.steps) "))
     let reached = try #require(try stopped.jsonLines().last)
     #expect(reached["reason"] == "interrupted")
     #expect(try #require(reached["steps"]?.int) < Self.steps)
@@ -54,8 +54,29 @@ import Testing
       "compare", "recipe.json", "--json", "--seeds", "9", #"compare=[{"type": "full"}]"#,
     ]) { _ in true }
     #expect(outcome.exitCode == 130)
-    #expect(try outcome.jsonLines().count < 18)
+    let rows = try outcome.jsonLines()
+    #expect(rows.count < 18)
+    // What was done by then is kept, and marked.
+    let stored = try shop.json("run/compare.json")
+    #expect(stored["complete"] == false)
+    #expect(stored["rows"]?.array == rows)
     #expect(shop.leftovers == [])
+  }
+
+  /// The curve that a comparison is made from has the steps before the interruption too.
+  @Test func aResumedRunIsComparedWhole() throws {
+    let shop = try Workshop()
+    let arguments = ["finetune", "recipe.json", "--json"] + Self.settings
+    let stopped = try shop.sparseft.run(arguments) { $0.contains(#""step":12,"#) }
+    #expect(stopped.exitCode == 130)
+    let norms = #"compare=[{"type": "norms"}]"#
+    let lines = try shop.succeed(arguments + [norms, "--resume"]).jsonLines()
+    let rows = lines.filter { $0["type"] == "comparison" }.compactMap { $0["row"] }
+    #expect(rows.map { $0["curve"]?.array?.count } == [5, 5])
+    let seconds = try shop.jsonLines("run/events.jsonl").compactMap { $0["step_seconds"]?.double }
+    #expect(seconds.count == Self.steps)
+    let trained = try #require(rows.first?["training_seconds"]?.double)
+    #expect(abs(trained - seconds.reduce(0, +)) < 1e-9)
   }
 
   @Test func aFinishedRunHasNothingLeftToDo() throws {
@@ -64,6 +85,16 @@ import Testing
     let again = try shop.finetune("--json", "--resume")
     #expect(try again.jsonLines().filter { $0["type"] == "step" } == [])
     #expect(try again.jsonLines().last?["steps"]?.int == 3)
+  }
+
+  /// A new run in the same folder is never taken for the one before, and does not cost it at once.
+  @Test func aNewRunSetsTheOldStateAside() throws {
+    let shop = try Workshop()
+    try shop.finetune()
+    let first = try shop.folder.read("run/last/state.sfstate")
+    try shop.finetune("seed=1")
+    #expect(try shop.folder.read("run/last/state.previous.sfstate") == first)
+    #expect(try shop.folder.read("run/last/state.sfstate") != first)
   }
 
   @Test func aLongerRunGoesOn() throws {

@@ -204,7 +204,7 @@ extension WrongRecipe {
       overrides: ["method.type=sparse", "method.tensors=last", "method.budget.memory_mb=1"],
       says: """
         nothing fits method.budget; the smallest choice needs N MB (memory_mb) and a \
-        step_time of 0.59
+        step_time of 0.46
         """),
     WrongRecipe(
       "pattern outside of the model", exitCode: 64,

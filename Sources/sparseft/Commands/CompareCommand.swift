@@ -5,11 +5,17 @@ struct CompareCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "compare",
     abstract: "Trains the recipe's method and its baselines side by side on the same text.",
-    discussion: "Each method runs in a process of its own, so that every peak is that method's.")
+    discussion: """
+      Each method runs in a process of its own, so that every peak is that method's. A recipe whose \
+      'compare' is empty is compared with LoRA (all linear maps; query and value), full \
+      fine-tuning, sparse training of the last and of random tensors under the same budget, and \
+      norms, each at its own learning rate. Runs, summaries and the verdict are kept in \
+      compare.json in the output folder; docs/comparisons.md says how to read them.
+      """)
 
   @OptionGroup var arguments: RecipeArguments
 
-  @Option(help: "Repeat every method with this many seeds.")
+  @Option(help: "Repeat every method with this many seeds: the recipe's, the next one, and so on.")
   var seeds = 1
 
   func validate() throws {
@@ -19,19 +25,14 @@ struct CompareCommand: ParsableCommand {
   func run() throws {
     Interruption.listen()
     let recipe = try Recipe.load(path: arguments.recipe, overrides: arguments.overrides)
+    guard recipe.seed <= Int.max - seeds + 1 else {
+      throw ValidationError("seed \(recipe.seed) leaves no room for \(seeds) seeds from it on")
+    }
     let comparison = Comparison(
       recipePath: arguments.recipe, overrides: arguments.overrides, recipe: recipe,
       cache: recipe.output.absolute + "/cache")
-    var rows: [ComparisonRow] = []
-    for seed in recipe.seed..<recipe.seed + seeds {
-      for (index, entry) in ([recipe.method] + recipe.compare).enumerated() {
-        let row = try comparison.run(entry, index: index, seed: seed)
-        if arguments.json { Output.print(row.json) }
-        rows.append(row)
-      }
-    }
-    guard !arguments.json else { return }
-    Output.print("\n" + Comparison.table(rows))
-    if seeds == 1, let verdict = Comparison.verdict(rows) { Output.print("\n" + verdict) }
+    var job = ComparisonJob(
+      comparison, seeds: recipe.seed...recipe.seed + (seeds - 1), json: arguments.json)
+    try job.run()
   }
 }

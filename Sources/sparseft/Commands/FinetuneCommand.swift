@@ -24,40 +24,41 @@ struct FinetuneCommand: ParsableCommand {
 
   func run() throws {
     Interruption.listen()
-    let (recipe, cache, main) = try train()
-    let others = only ? [] : recipe.compare
-    guard !others.isEmpty, main.summary.reason != "interrupted" else {
-      if main.summary.reason == "interrupted" {
-        Output.note("stopped; go on with: sparseft finetune \(arguments.recipe) --resume")
-        throw ExitCode(ExitStatus.interrupted)
-      }
-      return
+    let (recipe, cache, summary) = try train()
+    guard summary.reason != "interrupted" else {
+      Output.note("stopped; go on with: sparseft finetune \(arguments.commandLine) --resume")
+      throw ExitCode(ExitStatus.interrupted)
     }
+    guard !only, !recipe.compare.isEmpty else { return }
     let comparison = Comparison(
       recipePath: arguments.recipe, overrides: arguments.overrides, recipe: recipe, cache: cache)
-    var rows = [main]
-    for (index, entry) in others.enumerated() {
-      rows.append(try comparison.run(entry, index: index, seed: recipe.seed))
+    var job = ComparisonJob(
+      comparison, seeds: recipe.seed...recipe.seed, json: arguments.json,
+      line: { ["type": "comparison", "row": $0.json] })
+    let folder = recipe.output.absolute
+    // The file also has the steps before an interruption, if this run went on from one.
+    let record = try RunRecord(eventFile: folder + "/events.jsonl")
+    let delta = Comparison.deltaBytes(folder)
+    if let row = record.row(label: job.subject, seed: recipe.seed, deltaBytes: delta) {
+      try job.add(row, seconds: summary.seconds)
     }
-    if arguments.json {
-      for row in rows { Output.print(["type": "comparison", "row": row.json]) }
-    } else {
-      Output.print("\n" + Comparison.table(rows))
-      if let verdict = Comparison.verdict(rows) { Output.print("\n" + verdict) }
-    }
+    try job.run()
   }
 
   /// Trains the recipe's own method. Everything it holds is gone when it returns, so that baselines
   /// find the machine's memory free.
-  private func train() throws -> (recipe: Recipe, cache: String, row: ComparisonRow) {
-    let run = try PreparedRun(
+  private func train() throws -> (recipe: Recipe, cache: String, summary: RunSummary) {
+    let prepared = try PreparedRun(
       recipe: arguments.recipe, overrides: arguments.overrides, cache: cache)
+    let progress = AnalysisLine(isQuiet: arguments.json)
+    let decision =
+      resume
+      ? try MethodDecision(resuming: prepared)
+      : try MethodDecision(prepared, observe: progress.show)
+    progress.finish()
+    let run = try PlannedRun(prepared, decision)
     let job = try FinetuneJob(run, resuming: resume, json: arguments.json)
     let summary = try job.train(resuming: resume)
-    let row = ComparisonRow(
-      method: run.recipe.method.method.type.rawValue, label: run.recipe.method.displayLabel,
-      seed: run.recipe.seed, trainableParameters: run.step.trainableParameters,
-      flopsPerToken: run.flopsPerToken, planSeconds: 0, summary: summary)
-    return (run.recipe, cache ?? run.recipe.output.absolute + "/cache", row)
+    return (run.recipe, cache ?? run.recipe.output.absolute + "/cache", summary)
   }
 }

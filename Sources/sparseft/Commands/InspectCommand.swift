@@ -48,8 +48,7 @@ struct InspectCommand: ParsableCommand {
     ]
     let tensors = delta.entries.flatMap { entry in
       entry.tensors.map { tensor -> (StoredTensor, String?) in
-        let rows = "rows \(entry.rows.lowerBound)–\(entry.rows.upperBound - 1)"
-        return (tensor, entry.encoding == .lowRank ? "factor" : "\(entry.encoding), \(rows)")
+        (tensor, entry.encoding == .lowRank ? "factor" : entry.encoding.rawValue)
       }
     }
     show(facts, tensors)
@@ -93,34 +92,62 @@ struct InspectCommand: ParsableCommand {
     Output.print("\n" + table.text)
   }
 
-  /// Tensors that differ by their layer only become one row.
+  /// Tensors that differ by their layer only become one line, and so do runs of one tensor's rows.
   private static func grouped(
     _ tensors: [(tensor: StoredTensor, note: String?)]
   ) -> [(name: String, type: String, shape: String, bytes: Int, note: String)] {
     struct Key: Hashable {
-      var name, type, shape, note: String
+      var name, type, note: String
+      /// The shape, without its rows where the tensor is a run of them.
+      var extents: [Int]
+      var isRun: Bool
     }
     var order: [Key] = []
-    var members: [Key: (layers: [Int], bytes: Int)] = [:]
+    var members: [Key: (layers: [Int], runs: [Range<Int>], bytes: Int)] = [:]
     for (tensor, note) in tensors {
-      let (name, layer) = splitLayer(tensor.name)
+      let (path, firstRow) = splitRows(tensor.name)
+      let (name, layer) = splitLayer(path)
       let key = Key(
-        name: name, type: tensor.elementType.rawValue, shape: tensor.shape.description,
-        note: note ?? "")
+        name: firstRow == nil ? name : path, type: tensor.elementType.rawValue, note: note ?? "",
+        extents: Array(tensor.shape.extents.dropFirst(firstRow == nil ? 0 : 1)),
+        isRun: firstRow != nil)
       if members[key] == nil { order.append(key) }
-      members[key, default: ([], 0)].bytes += tensor.byteCount
-      if let layer { members[key]?.layers.append(layer) }
+      members[key, default: ([], [], 0)].bytes += tensor.byteCount
+      if let firstRow { members[key]?.runs.append(firstRow..<firstRow + tensor.rowCount) }
+      if let layer, firstRow == nil { members[key]?.layers.append(layer) }
     }
     return order.map { key in
-      let (layers, bytes) = members[key] ?? ([], 0)
-      var name = key.name
-      if let first = layers.first, let last = layers.last {
-        let isRun = layers == Array(first...max(first, last)) && layers.count > 1
-        let text = isRun ? "\(first)–\(last)" : layers.map(String.init).joined(separator: ",")
-        name = name.replacing("[*]", with: "[\(text)]")
-      }
-      return (name, key.type, key.shape, bytes, key.note)
+      let (layers, runs, bytes) = members[key] ?? ([], [], 0)
+      let rows = runs.reduce(0) { $0 + $1.count }
+      let shape = Shape(key.isRun ? [rows] + key.extents : key.extents)
+      let notes = [key.note, Self.words(runs)].filter { !$0.isEmpty }
+      return (
+        spelled(key.name, layers), key.type, shape.description, bytes,
+        notes.joined(separator: ", ")
+      )
     }
+  }
+
+  /// `layers[*].x` with the layers' numbers in place of the star.
+  private static func spelled(_ name: String, _ layers: [Int]) -> String {
+    guard let first = layers.first, let last = layers.last else { return name }
+    let isRun = layers == Array(first...max(first, last)) && layers.count > 1
+    let text = isRun ? "\(first)–\(last)" : layers.map(String.init).joined(separator: ",")
+    return name.replacing("[*]", with: "[\(text)]")
+  }
+
+  private static func words(_ runs: [Range<Int>]) -> String {
+    guard let first = runs.first else { return "" }
+    return runs.count == 1
+      ? "rows \(first.lowerBound)–\(first.upperBound - 1)" : "rows in \(runs.count) runs"
+  }
+
+  /// `head@17` → `head` and 17.
+  private static func splitRows(_ name: String) -> (path: String, firstRow: Int?) {
+    guard let at = name.lastIndex(of: "@"), let row = Int(name[name.index(after: at)...]) else {
+      return (name, nil)
+    }
+    return (String(name[..<at]), row)
   }
 
   private static func splitLayer(_ name: String) -> (pattern: String, layer: Int?) {

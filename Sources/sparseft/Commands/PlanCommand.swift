@@ -1,4 +1,5 @@
 import ArgumentParser
+import Datasets
 import Reports
 import Storage
 import Tensors
@@ -19,20 +20,15 @@ struct PlanCommand: ParsableCommand {
   var stages = false
 
   func run() throws {
-    let run = try PreparedRun(
-      recipe: arguments.recipe, overrides: arguments.overrides, keepsStages: stages)
+    let prepared = try PreparedRun(recipe: arguments.recipe, overrides: arguments.overrides)
+    let run = try PlannedRun(
+      prepared, try MethodDecision(unmeasured: prepared), keepsStages: stages)
     if stages {
       for stage in run.step.training.stages { Output.print("== \(stage.name)\n\(stage.text)\n") }
       return
     }
-    let session = try Session(
-      run.step, weights: run.weights, pool: run.pool, kernels: run.kernels,
-      seed: run.settings.seed)
-    let probe = StepProbe(session, settings: run.settings, text: run.corpus.train)
-    let seconds = Seconds(
-      step: probe.secondsPerStep(),
-      validation: run.corpus.validation.map { probe.secondsPerValidation(of: $0) } ?? 0,
-      settings: run.settings)
+    let session = try run.makeSession()
+    let seconds = Seconds(measure(session, run), settings: run.settings, corpus: prepared.corpus)
     if arguments.json {
       Output.print(json(run, seconds))
     } else {
@@ -40,20 +36,56 @@ struct PlanCommand: ParsableCommand {
     }
   }
 
+  /// Seconds of a step and of a pass over the validation text: when windows come for the first
+  /// time, and when a cache has what the frozen blocks make of them.
+  private func measure(_ session: Session, _ run: PlannedRun) -> [(step: Double, pass: Double)] {
+    let probe = StepProbe(session, settings: run.settings, text: run.prepared.corpus.train)
+    func probed() -> (step: Double, pass: Double) {
+      (
+        probe.secondsPerStep(),
+        run.prepared.corpus.validation.map { probe.secondsPerValidation(of: $0) } ?? 0
+      )
+    }
+    let first = probed()
+    session.prefixCaches = run.makePrefixCaches().caches
+    return [first, session.prefixCaches.isEmpty ? first : probed()]
+  }
+
   /// Measured seconds, and what they make of the whole run.
   private struct Seconds {
     var step: Double
-    /// One pass over the validation text.
+    var laterStep: Double
+    /// A pass over the validation text.
     var validation: Double
+    var laterValidation: Double
     var settings: TrainingSettings
+    /// Steps of the first epoch.
+    var firstSteps: Int
 
+    /// - Parameter measured: of a first epoch and of later ones.
+    init(
+      _ measured: [(step: Double, pass: Double)], settings: TrainingSettings, corpus: Corpus
+    ) {
+      (step, validation) = measured[0]
+      (laterStep, laterValidation) = measured[1]
+      self.settings = settings
+      firstSteps = settings.firstEpochSteps(
+        windows: corpus.train.windowCount(
+          sequenceLength: settings.shape.tokens, includePartial: false))
+    }
+
+    /// Seconds of what is measured before the first step, at most.
+    func measuring(_ decision: MethodDecision) -> Double { decision.measuringSteps * step }
+
+    /// Seconds of the run, without what is measured before it.
     var total: Double {
-      step * Double(settings.steps) + validation * Double(settings.validations)
+      step * Double(firstSteps) + laterStep * Double(settings.steps - firstSteps) + validation
+        + laterValidation * Double(settings.validations - 1)
     }
     var tokensPerSecond: Double { Double(settings.shape.tokensPerStep) / max(step, 1e-9) }
   }
 
-  private func json(_ run: PreparedRun, _ seconds: Seconds) -> JSONValue {
+  private func json(_ run: PlannedRun, _ seconds: Seconds) -> JSONValue {
     [
       "type": "plan", "planned_bytes": run.forecast.json,
       "flops_per_token": .number(run.flopsPerToken),
@@ -61,23 +93,34 @@ struct PlanCommand: ParsableCommand {
       "trainable_parameters": .int(run.step.trainableParameters),
       "total_parameters": .int(run.step.totalParameters), "steps": .int(run.settings.steps),
       "tokens_per_step": .int(run.settings.shape.tokensPerStep),
-      "step_seconds": .number(seconds.step), "validation_seconds": .number(seconds.validation),
+      "step_seconds": .number(seconds.step), "later_step_seconds": .number(seconds.laterStep),
+      "validation_seconds": .number(seconds.validation),
+      "later_validation_seconds": .number(seconds.laterValidation),
+      "frozen_blocks": .int(run.step.frozenBlocks),
+      "prefix_cache_bytes": .int(run.prefixCaches.byteCount),
       "tokens_per_second": .number(seconds.tokensPerSecond), "seconds": .number(seconds.total),
-      "choice": run.choice.map { .string($0) } ?? .null,
+      "analysis_seconds": .number(seconds.measuring(run.decision)),
+      "choice": run.decision.choice.map { .string($0) } ?? .null,
     ]
   }
 
-  private func show(_ run: PreparedRun, _ seconds: Seconds) {
+  private func show(_ run: PlannedRun, _ seconds: Seconds) {
     let (memory, shape) = (run.forecast, run.settings.shape)
     Output.print(
       "\(run.recipe.method.displayLabel): trains \(Format.count(run.step.trainableParameters)) of "
         + "\(Format.count(run.step.totalParameters)) parameters")
-    if let choice = run.choice { Output.print(choice) }
+    if let choice = run.decision.choice { Output.print(choice) }
+    if let text = Format.frozenPrefix(
+      run.step.frozenBlocks, cacheBytes: run.prefixCaches.byteCount)
+    {
+      Output.print(text)
+    }
     Output.print("\nmemory at the peak: \(Format.bytes(memory.total))")
     let bars = MemoryBars([
       ("weights", memory.weights), ("activations", memory.activations),
       ("gradients", memory.gradients), ("optimizer", memory.optimizer),
-      ("workspace", memory.workspace - memory.runtime), ("runtime", memory.runtime),
+      ("workspace", memory.workspace - memory.runtime - memory.measuring),
+      ("measuring", memory.measuring), ("runtime", memory.runtime),
     ])
     Output.print(bars.text())
     Output.print(
@@ -86,9 +129,22 @@ struct PlanCommand: ParsableCommand {
       arithmetic: \(Format.count(run.flopsPerToken)) operations per token, \
       \(Format.percent(run.flopsPerToken / max(1, run.fullFlopsPerToken))) of full fine-tuning's
       time: \(formatted(seconds.step, decimals: 3)) s per step of \(shape.tokensPerStep) tokens \
-      (\(Format.count(seconds.tokensPerSecond)) tokens/s), \
+      (\(Format.count(seconds.tokensPerSecond)) tokens/s)\(later(run, seconds)), \
       \(formatted(seconds.validation, decimals: 1)) s per validation; \(run.settings.steps) steps \
-      with \(run.settings.validations) validations take about \(Format.duration(seconds.total))
+      with \(run.settings.validations) validations take about \(Format.duration(seconds.total))\(measuring(run, seconds))
       """)
+  }
+
+  /// What comes before the first step, if anything does.
+  private func measuring(_ run: PlannedRun, _ seconds: Seconds) -> String {
+    run.decision.measuringSteps == 0
+      ? ""
+      : "\nmeasuring before that: at most \(Format.duration(seconds.measuring(run.decision)))"
+  }
+
+  /// What a step takes once the caches are full, if there are any.
+  private func later(_ run: PlannedRun, _ seconds: Seconds) -> String {
+    run.prefixCaches.byteCount == 0
+      ? "" : ", \(formatted(seconds.laterStep, decimals: 3)) s after the first epoch"
   }
 }

@@ -14,6 +14,14 @@ struct RecipeArguments: ParsableArguments {
   @Flag(help: "Standard output carries JSON only.")
   var json = false
 
+  /// Recipe and overrides as a shell takes them.
+  var commandLine: String { ([recipe] + overrides).map(Self.quoted).joined(separator: " ") }
+
+  private static func quoted(_ word: String) -> String {
+    let plain = word.allSatisfy { $0.isLetter || $0.isNumber || "_-./=:,+@%".contains($0) }
+    return plain && !word.isEmpty ? word : "'" + word.replacing("'", with: "'\\''") + "'"
+  }
+
   func validate() throws {
     if let text = overrides.first(where: { !$0.contains("=") }) {
       throw ValidationError("'\(text)' is no override; write key=value, for example run.steps=20")

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Reports
 import Tensors
+import Training
 
 #if canImport(Glibc)
   import Glibc
@@ -31,6 +32,10 @@ enum ExitStatus {
 
   /// Prints the error for people and ends the process.
   static func end(with error: any Error) -> Never {
+    if case TrainingError.interrupted = error {
+      Terminal.standardError.write("stopped before the first step; nothing was trained yet\n")
+      exit(interrupted)
+    }
     guard let failure = error as? any Failure else { Sparseft.exit(withError: error) }
     Terminal.standardError.write("error: \(failure)\n")
     exit(code(for: failure.category))
@@ -40,6 +45,7 @@ enum ExitStatus {
 /// A mistake in how a command was called, beyond what the parser checks.
 enum CommandError: Failure {
   case notARun(path: String)
+  case nothingToAnalyse(method: String)
   case wrongFile(path: String, found: String, expected: String)
   case unreadable(path: String, reason: String)
   case child(label: String, status: Int32, message: String)
@@ -49,6 +55,7 @@ enum CommandError: Failure {
     switch self {
     case .notARun, .unreadable: .missingInput
     case .wrongFile: .badData
+    case .nothingToAnalyse: .usage
     case .resultLost: .inputOutput
     case .child(_, let status, _): ExitStatus.category(of: status)
     }
@@ -59,6 +66,9 @@ enum CommandError: Failure {
     case .notARun(let path):
       "'\(path)' is neither a run's folder with a snapshot in best/ nor a snapshot; "
         + "give the 'output' folder of a finished run"
+    case .nothingToAnalyse(let method):
+      "analyze measures what \"tensors\": \"auto\" chooses from; the recipe's method is "
+        + "'\(method)'; set method.type=sparse and method.tensors=auto"
     case .wrongFile(let path, let found, let expected):
       "'\(path)' is \(found), expected \(expected)"
     case .unreadable(let path, let reason): "reading '\(path)': \(reason)"

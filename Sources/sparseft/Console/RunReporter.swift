@@ -32,13 +32,17 @@ final class RunReporter {
       line.message(
         "\(run.label): trains \(Format.count(run.trainableParameters)) of "
           + "\(Format.count(run.totalParameters)) parameters (\(Format.percent(share))), "
-          + "\(run.steps) steps, learning rate \(run.learningRate), \(run.threads) threads, "
+          + "\(run.steps) steps, learning rate \(Format.rate(run.learningRate)), \(run.threads) threads, "
           + run.instructionSet)
       if let choice = run.choice { line.message("  \(choice)") }
+      if let text = Format.frozenPrefix(run.frozenBlocks, cacheBytes: run.prefixCacheBytes) {
+        line.message("  " + text)
+      }
     case .plan(let memory, let flops, let fullFlops):
       line.message(
         "  plan: peak \(Format.bytes(memory.total)), arena \(Format.bytes(memory.arena)); "
           + "\(Format.percent(flops / max(1, fullFlops))) of full fine-tuning's arithmetic")
+    case .analysis: break
     case .step(let report): line.update(state(report))
     case .validation(let step, let loss, let best):
       validationLoss = loss

@@ -1,7 +1,6 @@
 import Reports
 import Storage
 import Tensors
-import Training
 
 #if canImport(Glibc)
   import Glibc
@@ -105,44 +104,37 @@ private struct ChildProgress {
   private let label: String
   private let seed: Int
   private var line = ProgressLine()
-  private var start: JSONValue = .null
-  private var flops = 0.0
+  private var record = RunRecord()
   private var validationLoss: Double?
-  private(set) var row: ComparisonRow?
 
   init(label: String, seed: Int) {
     self.label = label
     self.seed = seed
   }
 
+  /// The run as a row; nil before its last event.
+  var row: ComparisonRow? { record.row(label: label, seed: seed, deltaBytes: nil) }
+
   mutating func handle(_ event: JSONValue) {
+    record.add(event)
     switch event["type"]?.string {
     case "start":
-      start = event
       let trained = event["trainable_parameters"]?.int ?? 0
       line.message("\(label): trains \(Format.count(trained)) parameters")
       if let choice = event["choice"]?.string { line.message("  \(choice)") }
-    case "plan": flops = event["flops_per_token"]?.double ?? 0
     case "validation": validationLoss = event["loss"]?.double
     case "step":
       line.update(
         ProgressState(
-          activity: label, step: event["step"]?.int ?? 0, totalSteps: start["steps"]?.int ?? 0,
+          activity: label, step: event["step"]?.int ?? 0,
+          totalSteps: record.start["steps"]?.int ?? 0,
           loss: event["loss"]?.double, validationLoss: validationLoss,
           tokensPerSecond: event["tokens_per_second"]?.double,
           residentBytes: event["rss_bytes"]?.int, plannedBytes: event["planned_bytes"]?.int,
           etaSeconds: event["eta_seconds"]?.double))
-    case "done": row = makeRow(event)
     default: break
     }
   }
 
   mutating func finish() { line.finish() }
-
-  private func makeRow(_ done: JSONValue) -> ComparisonRow {
-    ComparisonRow(
-      method: start["method"]?.string ?? "", label: label, seed: seed,
-      trainableParameters: start["trainable_parameters"]?.int ?? 0, flopsPerToken: flops,
-      planSeconds: 0, summary: RunSummary(done))
-  }
 }

@@ -5,19 +5,18 @@ import Recipes
 import Tensors
 import Training
 
-/// A recipe's method as what the compiler needs, and a sentence on how it came about.
+/// A recipe's method as what the compiler needs, for all but "auto" tensors.
 struct MethodChoice {
   var adaptation: any Adaptation
   /// How tensors were chosen where the recipe did not say it.
-  var choice: String?
+  var explanation: String?
 
-  /// Turns a method into an adaptation of a model.
+  /// Turns a method into an adaptation of the model; "auto" stands for its simplest candidate.
   ///
-  /// - Parameter rule: decides what "auto", "last" and "random" stand for.
-  init(
-    _ method: MethodRecipe, _ configuration: ModelConfiguration, rule: SchemeRule
-  ) throws(TrainingError) {
-    switch method {
+  /// - Throws: `TrainingError.budget` if nothing fits.
+  init(_ run: PreparedRun) throws(TrainingError) {
+    let configuration = run.weights.configuration
+    switch run.recipe.method.method {
     case .full: adaptation = FullAdaptation()
     case .norms: adaptation = NormsAdaptation()
     case .lastLayers(let last):
@@ -31,15 +30,12 @@ struct MethodChoice {
         rank: lora.rank, alpha: lora.alpha, targets: Set(targets.map(\.name)))
     case .sparse(let sparse):
       if case .shares(let shares) = sparse.tensors {
-        adaptation = SparseAdaptation(scheme: Self.scheme(shares, configuration))
+        adaptation = run.adaptation(Self.scheme(shares, configuration))
         return
       }
-      let budget = sparse.budget ?? SparseRecipe.defaultBudget
-      let limits = SchemeBudget(bytes: budget.memoryBytes, stepTime: budget.stepTime)
-      let selection = sparse.tensors == .random ? SchemeRule.Order.random : .lastBlocks
-      let found = try rule.choose(selection, within: limits)
-      adaptation = SparseAdaptation(scheme: found.scheme)
-      choice = "tensors \"\(sparse.tensors.word)\": \(found.explanation)"
+      let control = try run.control(sparse.tensors == .random ? .random : .lastBlocks, sparse)
+      adaptation = SparseAdaptation(scheme: control.scheme)
+      explanation = "tensors \"\(sparse.tensors.word)\": \(control.explanation)"
     }
   }
 
@@ -52,6 +48,9 @@ struct MethodChoice {
       if let match = shares.last(where: { $0.pattern.matches(parameter.name) }) {
         scheme[parameter.name] = match.share
       }
+    }
+    if configuration.tiedHead, let head = shares.last(where: { $0.pattern.spellsOut("head") }) {
+      scheme["head"] = head.share
     }
     return scheme
   }

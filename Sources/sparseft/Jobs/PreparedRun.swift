@@ -10,30 +10,30 @@ import Tokenizers
 import Training
 import Weights
 
-/// A recipe made ready: model mapped, text tokenized, method compiled, memory forecast.
+/// A recipe's inputs made ready: model mapped, text tokenized, threads started. What trains, and at
+/// which rate, is still open.
 ///
-/// One batch's way starts here: recipe → corpus → compiled step → `Trainer` → events.
+/// One batch's way starts here: recipe → corpus → `MethodDecision` → `PlannedRun` → `Trainer` →
+/// events.
 struct PreparedRun {
   let recipe: Recipe
   let weights: ModelWeights
   let tokenizer: Tokenizer
   let corpus: Corpus
-  let settings: TrainingSettings
-  let step: CompiledStep
-  let choice: String?
-  /// Arithmetic per token, of this method and of training everything.
-  let flopsPerToken: Double
-  let fullFlopsPerToken: Double
-  let forecast: MemoryForecast
   let kernels: Kernels
   let pool: WorkerPool
+  let compiler: StepCompiler
+  /// Rows of the vocabulary by how often their pieces occur in the training text.
+  let headRows: [Int32]
+  /// Token ids, and activations while they are wanted.
+  let cacheFolder: String
+  /// Arithmetic of full fine-tuning, per token.
+  let fullFlopsPerToken: Double
+  /// What the process holds before anything is planned, rounded up.
+  let runtimeBytes: Int
 
-  /// - Parameters:
-  ///   - cache: the folder for token ids; nil for one in the run's folder.
-  ///   - keepsStages: keep the compiler's stages as text.
-  init(
-    recipe path: String, overrides: [String], cache: String? = nil, keepsStages: Bool = false
-  ) throws {
+  /// - Parameter cache: the folder for token ids; nil for one in the run's folder.
+  init(recipe path: String, overrides: [String], cache: String? = nil) throws {
     recipe = try Recipe.load(path: path, overrides: overrides)
     let checkpoint = try Checkpoint.open(recipe.model.absolute)
     let configuration = checkpoint.configuration
@@ -46,39 +46,28 @@ struct PreparedRun {
       throw TrainingError.vocabulary(
         pieces: tokenizer.vocabularySize, rows: configuration.vocabularySize)
     }
-    corpus = try Self.corpus(
-      recipe, tokenizer: tokenizer, cache: cache ?? recipe.output.absolute + "/cache")
+    cacheFolder = cache ?? recipe.output.absolute + "/cache"
+    corpus = try Self.corpus(recipe, tokenizer: tokenizer, cache: cacheFolder)
+    headRows = corpus.train.rowsByFrequency(vocabularySize: configuration.vocabularySize)
     corpus.train.releasePages()
-    settings = Self.settings(recipe, corpus: corpus)
     kernels = try Kernels.forThisMachine()
     pool = try WorkerPool(threads: recipe.run.threads)
     try kernels.warmUp(pool)
-
-    let elementType = weights.elementType
-    let run = settings
-    func compile(
-      _ adaptation: some Adaptation, keepsStages: Bool = false
-    ) throws(TrainingError) -> CompiledStep {
-      try CompiledStep(
-        configuration, adaptation: adaptation, optimizer: run.optimizer, clipNorm: run.clipNorm,
-        shape: run.shape, elementType: elementType, keepsStages: keepsStages)
-    }
-    let threads = pool.threads
-    let runtimeBytes = ProcessMemory.residentBytes
-    let full = try compile(FullAdaptation()).flopsPerToken
-    let rule = SchemeRule(configuration, seed: settings.seed) { scheme throws(TrainingError) in
-      let step = try compile(SparseAdaptation(scheme: scheme))
-      let forecast = MemoryForecast(step, threads: threads, runtimeBytes: runtimeBytes)
-      return (forecast.total, step.flopsPerToken / full)
-    }
-    let method = try MethodChoice(recipe.method.method, configuration, rule: rule)
-    choice = method.choice
-    step = try compile(method.adaptation, keepsStages: keepsStages)
-    flopsPerToken = step.flopsPerToken
-    fullFlopsPerToken = full
-    forecast = MemoryForecast(
-      step, threads: threads, runtimeBytes: ProcessMemory.residentBytes)
+    let weights = weights
+    compiler = StepCompiler(
+      configuration, settings: Self.settings(recipe, corpus: corpus),
+      elementType: { weights.elementType(of: $0) })
+    // Whether the text was tokenized just now or found in the cache is not to matter for a choice
+    // under a memory budget.
+    ProcessMemory.trim()
+    runtimeBytes = (ProcessMemory.residentBytes / Self.runtimeQuantum + 1) * Self.runtimeQuantum
+    fullFlopsPerToken = try compiler.compile(FullAdaptation()).flopsPerToken
   }
+
+  private static let runtimeQuantum = 2 << 20
+
+  /// The run's settings; the peak of its schedule is 0 until the rate is decided.
+  var settings: TrainingSettings { compiler.settings }
 
   private static func corpus(
     _ recipe: Recipe, tokenizer: Tokenizer, cache: String
@@ -123,7 +112,7 @@ struct PreparedRun {
     return TrainingSettings(
       steps: steps, shape: shape, optimizer: optimizer, clipNorm: recipe.optimizer.clipNorm,
       schedule: LearningRateSchedule(
-        curve: curve, peak: recipe.peakLearningRate, warmupSteps: recipe.schedule.warmupSteps,
+        curve: curve, peak: 0, warmupSteps: recipe.schedule.warmupSteps,
         finalRatio: recipe.schedule.finalRatio, totalSteps: steps),
       seed: UInt64(recipe.seed), shuffles: recipe.data.shuffle,
       validateEvery: recipe.run.validateEvery, saveEvery: recipe.run.saveEvery,
@@ -142,21 +131,5 @@ extension PreparedRun {
           + "later positions are new to it"
       ] : []
     return corpus.warnings + tooLong
-  }
-}
-
-extension Recipe {
-  /// The method's own rate, the optimizer's, or what "auto" stands for until it is calibrated: the
-  /// best rates of our selection study for AdamW, ten times as much for SGD.
-  var peakLearningRate: Double {
-    if case .fixed(let rate) = method.learningRate ?? optimizer.learningRate { return rate }
-    let rate =
-      switch method.method {
-      case .full: 3e-4
-      case .sparse, .lastLayers: 1e-3
-      case .norms: 1e-2
-      case .lora: 3e-3
-      }
-    return optimizer.type == .sgd ? 10 * rate : rate
   }
 }

@@ -1,0 +1,84 @@
+import Adaptations
+import Configurations
+import Datasets
+import Execution
+import Tensors
+import Training
+import Weights
+
+/// Where an analysis is.
+public struct AnalysisProgress: Sendable {
+  /// "gradients", "learning rate", "contributions", "candidates".
+  public var stage: String
+  /// What was probed last.
+  public var label: String
+  /// Probes done, of so many planned.
+  public var done: Int
+  public var total: Int
+  /// Held-out loss of the last probe.
+  public var loss: Double?
+  public var etaSeconds: Double?
+}
+
+/// What an analysis works on.
+public struct AnalysisContext {
+  /// The run's settings; the peak of its schedule is not read.
+  public var compiler: StepCompiler
+  public var weights: ModelWeights
+  public var text: TokenStream
+  public var validation: TokenStream?
+  public var pool: WorkerPool
+  public var kernels: Kernels
+  public var budget: SchemeBudget
+  /// Costs of schemes, and what may be chosen.
+  public var costs: SchemeCosts
+  public var space: SchemeSpace
+  /// What the process holds apart from weights and arenas.
+  public var runtimeBytes: Int
+  /// Vocabulary rows by frequency in the text, for shares of the head.
+  public var headRows: [Int32]
+  /// The folder of activations that probes share, and what they may take there.
+  public var cacheFolder: String
+  public var cacheBytes: Int
+  /// Where the run that goes on from a candidate finds its state.
+  public var store: (_ candidate: Int, _ scheme: [String: Double], _ rate: Double) -> SnapshotStore
+  /// Drops the state of a candidate that is out.
+  public var discard: (_ candidate: Int) -> Void
+
+  public init(
+    compiler: StepCompiler, weights: ModelWeights, text: TokenStream, validation: TokenStream?,
+    pool: WorkerPool, kernels: Kernels, budget: SchemeBudget, costs: SchemeCosts,
+    space: SchemeSpace, runtimeBytes: Int, headRows: [Int32],
+    cacheFolder: String, cacheBytes: Int,
+    store:
+      @escaping (_ candidate: Int, _ scheme: [String: Double], _ rate: Double) -> SnapshotStore,
+    discard: @escaping (_ candidate: Int) -> Void
+  ) {
+    self.compiler = compiler
+    self.weights = weights
+    self.text = text
+    self.validation = validation
+    self.pool = pool
+    self.kernels = kernels
+    self.budget = budget
+    self.costs = costs
+    self.space = space
+    self.runtimeBytes = runtimeBytes
+    self.headRows = headRows
+    self.cacheFolder = cacheFolder
+    self.cacheBytes = cacheBytes
+    self.store = store
+    self.discard = discard
+  }
+
+  /// Planned peak of a scheme, in bytes.
+  func bytes(_ scheme: [String: Double]) throws(TrainingError) -> Int {
+    MemoryForecast(
+      try compiler.compile(adaptation(scheme)), threads: pool.threads, runtimeBytes: runtimeBytes
+    ).total
+  }
+
+  func adaptation(_ scheme: [String: Double]) -> SparseAdaptation {
+    SparseAdaptation(scheme: scheme, headRows: headRows)
+  }
+}

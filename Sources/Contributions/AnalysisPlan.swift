@@ -1,0 +1,206 @@
+import Tensors
+
+/// How many probes of which length an analysis may take for its price.
+///
+/// Prices are counted in steps of the reference scheme (last blocks filled to the budget) and depend
+/// on the recipe and the text only, not on how fast the machine is today, so the same recipe always
+/// probes the same. What probes share (the frozen prefix) makes them cheaper than the price stated.
+public struct AnalysisPlan: Hashable, Sendable {
+  /// Which tensors are probed on top of a trained last block.
+  public enum Coverage: Int, Hashable, Sendable, Comparable {
+    case none, kinds, depths, all
+
+    public static func < (a: Coverage, b: Coverage) -> Bool { a.rawValue < b.rawValue }
+  }
+
+  /// Micro-batches whose gradients set rates; 0 where the recipe fixes the rate of a run without
+  /// probes.
+  public var scannedBatches = 4
+  /// Steps of each run of the rate's calibration; 0 for none.
+  public var calibrationSteps: Int
+  public var coverage: Coverage
+  /// Steps of a contribution's probe.
+  public var contributionSteps: Int
+  /// Candidates that are probed at all.
+  public var candidates: Int
+  /// Steps of each of them, and of those that are left after the first round.
+  public var firstSteps: Int
+  public var finalists: Int
+  public var finalSteps: Int
+
+  public init(
+    calibrationSteps: Int, coverage: Coverage, contributionSteps: Int, candidates: Int,
+    firstSteps: Int, finalists: Int, finalSteps: Int
+  ) {
+    self.calibrationSteps = calibrationSteps
+    self.coverage = coverage
+    self.contributionSteps = contributionSteps
+    self.candidates = candidates
+    self.firstSteps = firstSteps
+    self.finalists = finalists
+    self.finalSteps = finalSteps
+  }
+
+  /// Nothing is probed; one look at the gradients, so that the rule gives a rate.
+  package static let minimal: AnalysisPlan = {
+    var plan = AnalysisPlan(
+      calibrationSteps: 0, coverage: .none, contributionSteps: 0, candidates: 1, firstSteps: 0,
+      finalists: 1, finalSteps: 0)
+    plan.scannedBatches = 1
+    return plan
+  }()
+
+  /// From the richest down: fewer probes before noisier ones.
+  package static let levels: [AnalysisPlan] = [
+    AnalysisPlan(
+      calibrationSteps: 20, coverage: .all, contributionSteps: 50, candidates: 12, firstSteps: 20,
+      finalists: 3, finalSteps: 50),
+    AnalysisPlan(
+      calibrationSteps: 20, coverage: .depths, contributionSteps: 50, candidates: 12,
+      firstSteps: 20, finalists: 3, finalSteps: 50),
+    AnalysisPlan(
+      calibrationSteps: 20, coverage: .kinds, contributionSteps: 50, candidates: 12,
+      firstSteps: 20, finalists: 3, finalSteps: 50),
+    AnalysisPlan(
+      calibrationSteps: 20, coverage: .kinds, contributionSteps: 20, candidates: 9, firstSteps: 20,
+      finalists: 3, finalSteps: 50),
+    AnalysisPlan(
+      calibrationSteps: 20, coverage: .none, contributionSteps: 0, candidates: 9, firstSteps: 20,
+      finalists: 3, finalSteps: 50),
+    AnalysisPlan(
+      calibrationSteps: 15, coverage: .none, contributionSteps: 0, candidates: 6, firstSteps: 20,
+      finalists: 2, finalSteps: 40),
+    AnalysisPlan(
+      calibrationSteps: 12, coverage: .none, contributionSteps: 0, candidates: 4, firstSteps: 20,
+      finalists: 1, finalSteps: 20),
+    AnalysisPlan(
+      calibrationSteps: 10, coverage: .none, contributionSteps: 0, candidates: 3, firstSteps: 15,
+      finalists: 1, finalSteps: 15),
+    AnalysisPlan(
+      calibrationSteps: 10, coverage: .none, contributionSteps: 0, candidates: 2, firstSteps: 10,
+      finalists: 1, finalSteps: 10),
+    AnalysisPlan(
+      calibrationSteps: 8, coverage: .none, contributionSteps: 0, candidates: 1, firstSteps: 0,
+      finalists: 1, finalSteps: 0),
+  ]
+}
+
+extension AnalysisPlan {
+  /// Sizes that a plan's price depends on.
+  public struct Sizes: Hashable, Sendable {
+    /// Steps of the run.
+    public var steps: Int
+    public var layers: Int
+    /// Candidates that there are.
+    public var candidates: Int
+    /// Scoring the held-out windows once, in steps of the reference scheme.
+    public var scoring: Double
+    /// Looking at the gradients of every tensor for one micro-batch, in steps of the reference
+    /// scheme.
+    public var scanning: Double
+    /// A candidate's step, and one down to the lowest block, in steps of the reference scheme.
+    public var candidate: Double
+    public var deepest: Double
+    /// Steps that a probe can take so that windows are left to judge it by.
+    public var trainableSteps: Int
+    /// Whether the learning rate is to be calibrated.
+    public var calibrates: Bool
+
+    public init(
+      steps: Int, layers: Int, candidates: Int, scoring: Double, scanning: Double,
+      candidate: Double = 1, deepest: Double = 1, trainableSteps: Int = .max, calibrates: Bool
+    ) {
+      self.steps = steps
+      self.layers = layers
+      self.candidates = candidates
+      self.scoring = scoring
+      self.scanning = scanning
+      self.candidate = candidate
+      self.deepest = deepest
+      self.trainableSteps = trainableSteps
+      self.calibrates = calibrates
+    }
+  }
+
+  /// The richest plan whose price is at most a share of the run.
+  package static func fitting(_ settings: AnalysisSettings, _ sizes: Sizes) -> AnalysisPlan {
+    let allowance = settings.share * Double(sizes.steps)
+    return levels.map { $0.adapted(to: settings, sizes) }
+      .first { $0.price(sizes) <= allowance && $0.isMeaningful(for: sizes) }
+      ?? minimal.adapted(to: settings, sizes)
+  }
+
+  /// Steps of the longest probe, its cool-down included.
+  var reach: Int { longestProbe == 0 ? 0 : longestProbe + Self.coolDown(longestProbe) }
+
+  var longestProbe: Int { max(calibrationSteps, contributionSteps, finalSteps) }
+
+  /// Probes of at most half the run, and none of them cut so short that it says little.
+  private func isMeaningful(for sizes: Sizes) -> Bool {
+    2 * longestProbe <= sizes.steps && firstSteps <= finalSteps && reach <= sizes.trainableSteps
+      && (coverage == .none || contributionSteps >= 20)
+  }
+
+  /// Without what is switched off, with no more candidates than there are, and with long probes cut
+  /// to half of the run.
+  private func adapted(to settings: AnalysisSettings, _ sizes: Sizes) -> AnalysisPlan {
+    var plan = self
+    if !settings.measuresContributions { (plan.coverage, plan.contributionSteps) = (.none, 0) }
+    if !settings.probesJointly {
+      (plan.candidates, plan.firstSteps, plan.finalists, plan.finalSteps) = (1, 0, 1, 0)
+    }
+    plan.contributionSteps = min(plan.contributionSteps, sizes.steps / 2)
+    plan.finalSteps = min(plan.finalSteps, sizes.steps / 2)
+    plan.candidates = min(plan.candidates, sizes.candidates)
+    plan.finalists = min(plan.finalists, plan.candidates)
+    if !sizes.calibrates { plan.calibrationSteps = 0 }
+    if !sizes.calibrates, plan.longestProbe == 0 { plan.scannedBatches = 0 }
+    return plan
+  }
+
+  /// Runs of the calibration at most.
+  package static let calibrationRuns = 5
+  /// Orders in which base and one tensor are repeated for the noise, beyond the first.
+  package static let extraOrders = 2
+  /// Kinds of linear maps in a block.
+  static let kinds = 7
+  /// Kinds that are probed at other depths.
+  package static let kindsOverDepth = 3
+
+  /// Probes of contributions: the base, the tensors and the head on top of it, kinds alone where
+  /// depth is probed too, and repeated orders of base and one tensor.
+  package func contributionProbes(layers: Int) -> Int {
+    let tensors =
+      switch coverage {
+      case .none: 0
+      case .kinds: Self.kinds
+      case .depths: 2 * Self.kinds + 2 * Self.kindsOverDepth
+      case .all: Self.kinds * (layers + 1)
+      }
+    return tensors == 0 ? 0 : 2 + tensors + 2 * Self.extraOrders
+  }
+
+  /// Steps of cooling down before a candidate of so many steps is scored.
+  static func coolDown(_ steps: Int) -> Int { min(10, (steps + 2) / 3) }
+
+  /// In steps of the reference scheme. The steps of the winner are the run's own and cost nothing.
+  public func price(_ sizes: Sizes) -> Double {
+    func probe(_ steps: Int, cost: Double = 1) -> Double {
+      steps > 0 ? Double(steps) * cost + sizes.scoring : 0
+    }
+    func cooled(_ steps: Int, after earlier: Int) -> Double {
+      guard steps > earlier else { return 0 }
+      return probe(steps - earlier + Self.coolDown(steps), cost: sizes.candidate)
+    }
+    let scanned = Double(scannedBatches) * sizes.scanning
+    let base = longestProbe > 0 ? sizes.scoring : 0
+    let calibration = Double(Self.calibrationRuns) * probe(calibrationSteps)
+    let contributions =
+      Double(contributionProbes(layers: sizes.layers))
+      * probe(contributionSteps, cost: coverage > .kinds ? sizes.deepest : 1)
+    let first = Double(candidates) * cooled(firstSteps, after: 0)
+    let second = Double(finalists) * cooled(finalSteps, after: firstSteps)
+    return scanned + base + calibration + contributions + first + second
+      - Double(finalSteps) * sizes.candidate
+  }
+}

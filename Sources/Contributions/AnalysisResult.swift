@@ -1,0 +1,141 @@
+import Storage
+import Tensors
+import Training
+
+/// One candidate as the probes left it.
+public struct CandidateResult: Sendable {
+  public var candidate: Candidate
+  public var learningRate: Double
+  /// Held-out loss after each round, with the steps trained by then.
+  public var rounds: [(steps: Int, loss: Double)]
+  public var isChosen: Bool
+}
+
+/// What an analysis found: `contributions.json`.
+public struct AnalysisResult: Sendable {
+  /// Hash of all that the result depends on: model, text, settings.
+  public var key: String
+  public var plan: AnalysisPlan
+  public var budget: SchemeBudget
+  /// What the probes were judged by, in words: "48 windows of the training text".
+  public var heldOut: String
+  public var table: ContributionTable
+  /// Cheap scores by tensor.
+  public var gradients: [String: GradientScore]
+  public var calibration: RateCalibration?
+  /// C of the rule rate = C / Σ|g|.
+  public var rateConstant: Double
+  public var candidates: [CandidateResult]
+  public var tensors: [TensorFacts]
+  /// The whole validation text's loss before training, which the run need not measure again.
+  public var initialValidationLoss: Double?
+  /// Probes trained, seconds of the analysis without the winner's own steps.
+  public var probes = 0
+  /// Arena and mapped weights of the largest probe.
+  public var largestStep = 0
+  public var seconds = 0.0
+  /// Work that was planned for it, as a share of the run's.
+  public var priceShare = 0.0
+  /// The winner's probe, whose steps are the run's first ones; empty where nothing was probed.
+  public var reports: [StepReport] = []
+
+  /// What a tensor costs when it is added to a trained last block.
+  public struct TensorFacts: Sendable {
+    public var path: String
+    /// Of its rows.
+    public var share: Double
+    /// Per token, and bytes of the planned peak.
+    public var flops: Double
+    public var bytes: Int
+  }
+
+  public var chosen: CandidateResult? { candidates.first { $0.isChosen } }
+}
+
+extension AnalysisResult {
+  /// The gain that adding up contributions predicts for the chosen scheme, in nats over the probe's
+  /// steps; nil without contributions.
+  public var predictedGain: Double? {
+    guard let chosen, !table.contributions.isEmpty, let base = table.baseLoss,
+      let lastBlock = table.lastBlockLoss
+    else { return nil }
+    let scores = table.scores
+    let others = chosen.candidate.scheme.keys.sorted().filter { path in
+      TensorPlace(path).map { $0.layer < lastLayer } ?? true
+    }
+    return base - lastBlock + others.reduce(0) { $0 + (scores[$1] ?? 0) }
+  }
+
+  /// What the chosen scheme gained in its probe, in nats; nil where it was not probed.
+  public var measuredGain: Double? {
+    guard let loss = chosen?.rounds.last?.loss, let base = table.baseLoss else { return nil }
+    return base - loss
+  }
+
+  private var lastLayer: Int {
+    table.contributions.compactMap { TensorPlace($0.path)?.layer }.max() ?? 0
+  }
+
+  public var json: JSONValue {
+    func number(_ value: Double?) -> JSONValue {
+      value.map { $0.isFinite ? .number($0) : .null } ?? .null
+    }
+    let scheme = (chosen?.candidate.scheme ?? [:]).sorted { $0.key < $1.key }
+    return [
+      "type": "analysis", "key": .string(key),
+      "base_loss": number(table.baseLoss), "last_block_loss": number(table.lastBlockLoss),
+      "noise": number(table.noise), "held_out": .string(heldOut),
+      "probe": [
+        "steps": .int(plan.contributionSteps), "batches": .int(plan.contributionSteps),
+        "learning_rate": number(calibration?.rate), "seconds": .number(seconds),
+        "first_steps": .int(plan.firstSteps), "final_steps": .int(plan.finalSteps),
+        "probes": .int(probes), "price_share": .number(priceShare),
+      ],
+      "tensors": .array(tensors.map(json)),
+      "candidates": .array(candidates.map(json)),
+      "scheme": .object(JSONObject(scheme.map { ($0.key, .number($0.value)) })),
+      "chosen": .string(chosen?.candidate.label ?? ""),
+      "learning_rate": number(chosen?.learningRate), "rate_constant": .number(rateConstant),
+      "calibration": .array(
+        (calibration?.points ?? []).map { [.number($0.rate), number($0.loss)] }),
+      "predicted_gain": number(predictedGain),
+      "measured_gain": number(measuredGain),
+      "budget": [
+        "memory_bytes": budget.bytes.map { .int($0) } ?? .null,
+        "step_time": number(budget.stepTime),
+      ],
+      "step_time": number(chosen?.candidate.cost.stepTime),
+      "planned_bytes": .int(chosen?.candidate.cost.bytes ?? 0),
+      "initial_validation_loss": number(initialValidationLoss), "seconds": .number(seconds),
+    ]
+  }
+
+  private func json(_ tensor: TensorFacts) -> JSONValue {
+    let contribution = table.contributions.first { $0.path == tensor.path }
+    let gradient = gradients[tensor.path]
+    func number(_ value: Double?) -> JSONValue { value.map { .number($0) } ?? .null }
+    return [
+      "name": .string(tensor.path), "share": .number(tensor.share),
+      "score": number(contribution.map(table.score)),
+      "gain": number(contribution?.gain), "gain_alone": number(contribution?.gainAlone),
+      "measured": .bool(contribution?.isMeasured ?? false), "flops": .number(tensor.flops),
+      "bytes": .int(tensor.bytes), "fisher": number(gradient?.fisher),
+      "gradient": number(gradient?.absolute), "gradient_update": number(gradient?.update),
+    ]
+  }
+
+  private func json(_ result: CandidateResult) -> JSONValue {
+    let scheme = result.candidate.scheme.sorted { $0.key < $1.key }
+    return [
+      "label": .string(result.candidate.label), "chosen": .bool(result.isChosen),
+      "learning_rate": .number(result.learningRate),
+      "rounds": .array(
+        result.rounds.map {
+          ["steps": .int($0.steps), "loss": $0.loss.isFinite ? .number($0.loss) : .null]
+        }),
+      "step_time": .number(result.candidate.cost.stepTime),
+      "planned_bytes": .int(result.candidate.cost.bytes),
+      "scheme": .object(JSONObject(scheme.map { ($0.key, .number($0.value)) })),
+    ]
+  }
+}

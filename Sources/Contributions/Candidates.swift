@@ -1,0 +1,181 @@
+import Tensors
+import Training
+
+/// Puts together the update schemes that probes then decide between: rules, controls and, if
+/// contributions were measured, what the search makes of them.
+///
+/// Every candidate fits the budget, and none of its own family's tensors could be added to it.
+public struct Candidates {
+  private let costs: SchemeCosts
+  private let seed: UInt64
+
+  /// - Parameters:
+  ///   - costs: of the model's schemes; shared, so that nothing is compiled twice.
+  ///   - seed: of the random draws.
+  public init(_ costs: SchemeCosts, seed: UInt64) {
+    self.costs = costs
+    self.seed = seed
+  }
+
+  private var space: SchemeSpace { costs.space }
+
+  /// All candidates without duplicates: the first of equal schemes stays.
+  ///
+  /// - Parameters:
+  ///   - gains: contributions by item, ≥ 0, in any unit (nats); nil if none were measured.
+  ///   - randomDraws: how many sets are drawn at random.
+  /// - Throws: `TrainingError.budget` with the smallest figures that would do if nothing fits.
+  public func all(
+    within budget: SchemeBudget, gains: [SchemeItem: Double]? = nil, randomDraws: Int = 3
+  ) throws(TrainingError) -> [Candidate] {
+    var found: [Candidate?] = [try lastBlocks(budget)]
+    for share in space.headShares.sorted(by: >) {
+      found.append(try lastBlocks(budget, head: share))
+    }
+    found += [try mlpFirst(budget), try attentionAndUp(budget)]
+    if let gains { found += try contributions(budget, gains) }
+    for draw in 0..<randomDraws { found.append(try random(budget, draw: draw)) }
+    var known = Set<[String: Double]>()
+    let distinct = found.compactMap { $0 }.filter { known.insert($0.scheme).inserted }
+    guard !distinct.isEmpty else {
+      throw try costs.leastBudget(budget, headShares: space.headShares)
+    }
+    return distinct.map { predicted($0, gains) }
+  }
+
+  /// What is trained where nothing is probed: the last blocks with the whole head, which probes
+  /// mostly choose (docs/selection.md), else the first candidate.
+  public static func unprobed(_ candidates: [Candidate]) -> Candidate {
+    candidates.first { $0.kind == .lastBlocksWithHead && $0.scheme[SchemeSpace.head] == 1 }
+      ?? candidates[0]
+  }
+
+  /// One candidate of a kind; of the random ones the first draw, and the last blocks where the search
+  /// has nothing to go by because nothing that fits gains anything.
+  ///
+  /// - Parameter gains: contributions by item, for the kind that needs them.
+  /// - Throws: `TrainingError.budget` with the smallest figures that would do if nothing fits.
+  public func single(
+    _ kind: Candidate.Kind, within budget: SchemeBudget, gains: [SchemeItem: Double]? = nil
+  ) throws(TrainingError) -> Candidate {
+    let found: Candidate?
+    var (kinds, headShares) = (LinearKind.allCases, [Double]())
+    switch kind {
+    case .lastBlocks: found = try lastBlocks(budget)
+    case .lastBlocksWithHead:
+      headShares = Array(space.headShares.prefix(1))
+      kinds = headShares.isEmpty ? kinds : []
+      found = try lastBlocks(budget, head: headShares.first)
+    case .mlpFirst: found = try mlpFirst(budget)
+    case .attentionAndUp:
+      found = try attentionAndUp(budget)
+      kinds = Self.attentionAndUpKinds
+    case .contributions:
+      let proposed = try contributions(budget, gains ?? [:]).compactMap { $0 }.first
+      found = if let proposed { proposed } else { try lastBlocks(budget) }
+      headShares = space.headShares
+    case .random: found = try random(budget, draw: 0)
+    }
+    if let found { return predicted(found, gains) }
+    throw try costs.leastBudget(budget, kinds: kinds, headShares: headShares)
+  }
+}
+
+extension Candidates {
+  private static let attentionAndUpKinds: [LinearKind] = [.up, .output, .value, .query, .key]
+
+  private func candidate(
+    _ kind: Candidate.Kind, _ set: UpdateSet, _ label: String
+  ) throws(TrainingError) -> Candidate? {
+    guard !set.isEmpty else { return nil }
+    return Candidate(
+      label: label, scheme: space.scheme(set), cost: try costs(set), kind: kind)
+  }
+
+  /// With the sum of its items' gains.
+  private func predicted(_ candidate: Candidate, _ gains: [SchemeItem: Double]?) -> Candidate {
+    guard let gains else { return candidate }
+    var candidate = candidate
+    candidate.predictedGain = space.items.reduce(0) { sum, item in
+      candidate.scheme[item.path] == item.share ? sum + max(0, gains[item] ?? 0) : sum
+    }
+    return candidate
+  }
+
+  private func lastBlocks(
+    _ budget: SchemeBudget, head: Double? = nil
+  ) throws(TrainingError) -> Candidate? {
+    guard let (set, text) = try fromTheTop(budget, LinearKind.allCases, head: head) else {
+      return nil
+    }
+    guard let head else { return try candidate(.lastBlocks, set, text) }
+    let rows = head < 1 ? " (\(formatted(100 * head, decimals: 0)) % of its rows)" : ""
+    let label = set.tensors.isEmpty ? "the head\(rows)" : "the head\(rows) and \(text)"
+    return try candidate(.lastBlocksWithHead, set, label)
+  }
+
+  private func attentionAndUp(_ budget: SchemeBudget) throws(TrainingError) -> Candidate? {
+    guard let (set, text) = try fromTheTop(budget, Self.attentionAndUpKinds, head: nil) else {
+      return nil
+    }
+    return try candidate(.attentionAndUp, set, "attention and up of \(text)")
+  }
+
+  /// As many of the last blocks as fit, of each the given kinds; then those of the next block that
+  /// still fit. Nil if the head alone does not fit.
+  private func fromTheTop(
+    _ budget: SchemeBudget, _ kinds: [LinearKind], head: Double?
+  ) throws(TrainingError) -> (set: UpdateSet, text: String)? {
+    let fill = BudgetFill(costs: costs, budget: budget)
+    func last(_ count: Int) -> UpdateSet { UpdateSet(space.blocks(count, kinds), head: head) }
+    guard let count = try fill.largest(space.layers, last) else { return nil }
+    let blocks = "the last \(count) of \(space.layers) blocks"
+    guard count < space.layers else { return (last(count), blocks) }
+    let next = kinds.map { LinearTensor(layer: space.layers - 1 - count, kind: $0) }
+    let set = try fill.filled(last(count), with: next)
+    let added = next.filter(set.tensors.contains).map(\.kind.name).joined(separator: ", ")
+    if added.isEmpty { return (set, blocks) }
+    return (set, count == 0 ? "the last block's \(added)" : "\(blocks) and \(added) of the next")
+  }
+
+  private func mlpFirst(_ budget: SchemeBudget) throws(TrainingError) -> Candidate? {
+    let fill = BudgetFill(costs: costs, budget: budget)
+    func deep(_ count: Int) -> UpdateSet { UpdateSet(space.blocks(count, [.down])) }
+    let depth = try fill.largest(space.layers, deep) ?? 0
+    let others: [LinearKind] = [.up, .gate, .output, .value, .query, .key]
+    let order = others.flatMap { space.blocks(max(depth, 1), [$0]) }
+    let set = try fill.filled(deep(depth), with: order)
+    let counts = ([.down] + others).compactMap { kind -> String? in
+      let count = set.tensors.count { $0.kind == kind }
+      return count == 0 ? nil : "\(count) \(kind.name)"
+    }
+    let label = "MLPs first, from the top: \(counts.joined(separator: ", "))"
+    return try candidate(.mlpFirst, set, label)
+  }
+
+  private func random(
+    _ budget: SchemeBudget, draw: Int
+  ) throws(TrainingError) -> Candidate? {
+    var random = RandomSource(seed: seed, stream: 0x5343_4845 + UInt64(draw))
+    let tensors = space.tensors
+    let order = random.permutation(tensors.count).map { tensors[Int($0)] }
+    let set = try BudgetFill(costs: costs, budget: budget).filled(
+      UpdateSet([LinearTensor]()), with: order)
+    let number = draw == 0 ? "" : " (draw \(draw + 1))"
+    return try candidate(
+      .random, set, "\(set.tensors.count) linear maps drawn at random\(number)")
+  }
+
+  /// What the search proposes: the best of all, and the best that trains the head.
+  private func contributions(
+    _ budget: SchemeBudget, _ gains: [SchemeItem: Double]
+  ) throws(TrainingError) -> [Candidate?] {
+    let search = SchemeSearch(costs, gains: gains, budget: budget)
+    return try [search.best(), search.best(.withHead)].map { proposal throws(TrainingError) in
+      guard let proposal else { return nil }
+      let head = proposal.set.head == nil ? "" : "the head and "
+      let label = "by contributions: \(head)\(proposal.set.tensors.count) linear maps"
+      return try candidate(.contributions, proposal.set, label)
+    }
+  }
+}

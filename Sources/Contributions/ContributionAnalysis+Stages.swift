@@ -1,0 +1,177 @@
+import Adaptations
+import Configurations
+import Datasets
+import Tensors
+import Training
+
+// What is measured, stage by stage.
+extension ContributionAnalysis {
+  /// Cheap scores of every tensor over the run's first micro-batches.
+  func scanGradients(
+    _ batches: Int, within limit: Int
+  ) throws(TrainingError) -> [String: GradientScore] {
+    guard batches > 0 else { return [:] }
+    let windows = BatchOrder.firstWindows(
+      run, of: context.text, count: batches * run.shape.windows)
+    var scores = try run(try plannedScan(within: limit), over: windows)
+    guard let share = context.space.headShares.first else { return scores }
+    let head = try GradientScan(
+      context.compiler, adaptation: context.adaptation(["head": share]),
+      weights: context.weights, pool: context.pool, kernels: context.kernels, seed: run.seed)
+    // A head whose gradient alone does not fit can't be trained either.
+    if head.plannedBytes + context.runtimeBytes <= limit {
+      // Shares count in proportion, so what is kept is the size that a whole head would have.
+      scores["head"] = try run(head, over: windows)["head"]?.scaled(by: 1 / share)
+    }
+    return scores
+  }
+
+  /// The scan's memory goes with it, before there is another one.
+  private func run(
+    _ scan: consuming GradientScan, over windows: [Int]
+  ) throws(TrainingError) -> [String: GradientScore] {
+    largestScan = max(largestScan, scan.plannedBytes)
+    return scan.run(over: context.text, windows: windows)
+  }
+
+  /// A look at the gradients of as many of the uppermost blocks as fit.
+  func plannedScan(within limit: Int) throws(TrainingError) -> GradientScan {
+    try scan(try scannedLayers(limit))
+  }
+
+  private func scan(_ layers: Range<Int>) throws(TrainingError) -> GradientScan {
+    let paths = context.compiler.configuration.parameters.map(\.name).filter { path in
+      TensorPlace(path).map { layers.contains($0.layer) } ?? (path == "norm")
+    }
+    return try GradientScan(
+      context.compiler, adaptation: ScoredAdaptation(paths: Set(paths)),
+      weights: context.weights, pool: context.pool, kernels: context.kernels, seed: run.seed)
+  }
+
+  func calibrate(
+    _ rule: inout LearningRateRule, on reference: Candidate, _ bench: ProbeBench, steps: Int
+  ) throws(TrainingError) -> RateCalibration {
+    let adaptation = context.adaptation(reference.scheme)
+    let calibration = try RateCalibration(
+      around: rule.rate(for: reference.scheme), maximumRuns: AnalysisPlan.calibrationRuns
+    ) { (rate) throws(TrainingError) in
+      let result = try bench.run(
+        Probe(
+          adaptation, schedule: run.schedule.compressed(to: steps, peak: rate), steps: steps))
+      probed("learning rate", "rate \(formatted(rate, decimals: 5))", result.loss)
+      return result.loss
+    }
+    rule.constant = calibration.rate * rule.gradientSize(of: reference.scheme)
+    return calibration
+  }
+
+  func measureContributions(
+    _ bench: ProbeBench, _ rule: LearningRateRule, _ plan: AnalysisPlan, baseLoss: Double,
+    within limit: Int
+  ) throws(TrainingError) -> ContributionTable {
+    func fits(_ scheme: [String: Double]) throws(TrainingError) -> Bool {
+      try context.bytes(scheme) <= limit
+    }
+    func train(_ scheme: [String: Double], order: UInt64) throws(TrainingError) -> Double {
+      let steps = plan.contributionSteps
+      let windows = steps * self.run.shape.windows * self.run.shape.accumulation
+      let schedule = self.run.schedule.compressed(to: steps, peak: rule.rate(for: scheme))
+      let result = try bench.run(
+        Probe(
+          self.context.adaptation(scheme), schedule: schedule, steps: steps,
+          reordering: order == 0 ? nil : BatchOrder.Reordering(count: windows, draw: order)))
+      self.probed("contributions", "\(scheme.count) tensors", result.loss)
+      return result.loss
+    }
+    let probes = ContributionProbes(
+      configuration: context.compiler.configuration, plan: plan,
+      headShare: context.space.headShares.first, fits: fits, train: train)
+    return try probes.measure(baseLoss: baseLoss)
+  }
+
+  /// A candidate that is taken as it is, where the price allows no probes.
+  func unprobed(
+    _ candidate: Candidate, _ rule: LearningRateRule
+  ) -> (results: [CandidateResult], reports: [StepReport]) {
+    let rate = rule.rate(for: candidate.scheme)
+    return (
+      [CandidateResult(candidate: candidate, learningRate: rate, rounds: [], isChosen: true)], []
+    )
+  }
+
+  /// Each candidate is trained as the run would train it, so that the winner's steps are the run's
+  /// first steps, bit for bit, and cooled down for its score.
+  func decide(
+    _ candidates: [Candidate], _ bench: ProbeBench, _ rule: LearningRateRule,
+    _ plan: AnalysisPlan, noise: Double
+  ) throws(TrainingError) -> (results: [CandidateResult], reports: [StepReport]) {
+    let rates = candidates.map { rule.rate(for: $0.scheme) }
+    var trained = Set<Int>()
+    let halving = try SuccessiveHalving(
+      costs: candidates.map(\.cost.flops), plan: plan, noise: noise,
+      discard: context.discard
+    ) { (index, steps) throws(TrainingError) in
+      let scheme = candidates[index].scheme
+      var schedule = run.schedule
+      schedule.peak = rates[index]
+      let result = try bench.run(
+        Probe(
+          context.adaptation(scheme), schedule: schedule, steps: steps,
+          store: context.store(index, scheme, rates[index]),
+          resuming: !trained.insert(index).inserted, coolDown: AnalysisPlan.coolDown(steps)))
+      probed("candidates", candidates[index].label, result.loss)
+      return result
+    }
+    let results = halving.standings.map { standing in
+      CandidateResult(
+        candidate: candidates[standing.index], learningRate: rates[standing.index],
+        rounds: standing.rounds.map { ($0.steps, $0.loss) },
+        isChosen: standing.index == halving.winner)
+    }
+    return (results, halving.standings[halving.winner].rounds.flatMap(\.reports))
+  }
+
+  /// What each tensor costs on top of the last block, from compiled steps.
+  func tensorFacts() throws(TrainingError) -> [AnalysisResult.TensorFacts] {
+    let base = UpdateSet(context.space.blocks(1))
+    let tokens = Double(run.shape.tokensPerStep)
+    let known = try context.costs(base)
+    return try context.space.items.map { item throws(TrainingError) in
+      let isBase = base.tensors.contains { $0.path == item.path }
+      let set: UpdateSet
+      if item.path == SchemeSpace.head {
+        set = UpdateSet(base.tensors, head: item.share)
+      } else if isBase {
+        set = UpdateSet(base.tensors.filter { $0.path != item.path })
+      } else {
+        set = base.adding(context.space.tensors.filter { $0.path == item.path })
+      }
+      let cost = try context.costs(set)
+      let sign = isBase ? -1 : 1
+      return AnalysisResult.TensorFacts(
+        path: item.path, share: item.share,
+        flops: Double(sign * (cost.flops - known.flops)) / tokens,
+        bytes: sign * (cost.bytes - known.bytes))
+    }
+  }
+
+  /// The uppermost blocks whose gradients can be looked at in the memory that the run may take.
+  private func scannedLayers(_ limit: Int) throws(TrainingError) -> Range<Int> {
+    var (fits, tooDeep) = (layers - 1, -1)
+    while fits - tooDeep > 1 {
+      let middle = (fits + tooDeep) / 2
+      if try scan(middle..<layers).plannedBytes + context.runtimeBytes <= limit {
+        fits = middle
+      } else {
+        tooDeep = middle
+      }
+    }
+    return fits..<layers
+  }
+
+  /// What the run may take in memory, so that the analysis never takes more: the budget, or where it
+  /// has no such limit the dearest candidate.
+  func memoryLimit(_ candidates: [Candidate]) -> Int {
+    context.budget.bytes ?? candidates.map(\.cost.bytes).max() ?? .max
+  }
+}

@@ -1,0 +1,193 @@
+import Adaptations
+import Datasets
+import Training
+
+/// Finds the tensors worth updating under a budget: cheap scores set learning rates, single tensors
+/// are probed on top of a trained last block, a search turns gains and compiled costs into
+/// candidates beside simpler choices, and short joint runs decide.
+///
+/// Deterministic: what is probed depends on recipe and text alone, never on the clock.
+public final class ContributionAnalysis {
+  let context: AnalysisContext
+  private let settings: AnalysisSettings
+  private let fixedRate: Double?
+  private let key: String
+  private let observe: (AnalysisProgress) -> Void
+  private let shouldStop: () -> Bool
+  private var done = 0
+  private var total = 0
+  /// Arena and mapped weights of the largest look at gradients.
+  var largestScan = 0
+  private let start = ContinuousClock.now
+
+  /// - Parameters:
+  ///   - fixedRate: the recipe's learning rate; nil to calibrate one.
+  ///   - key: hash of all that the result depends on, kept with it.
+  public init(
+    _ context: AnalysisContext, settings: AnalysisSettings, fixedRate: Double?, key: String,
+    observe: @escaping (AnalysisProgress) -> Void = { _ in },
+    shouldStop: @escaping () -> Bool = { false }
+  ) {
+    self.context = context
+    self.settings = settings
+    self.fixedRate = fixedRate
+    self.key = key
+    self.observe = observe
+    self.shouldStop = shouldStop
+  }
+
+  var layers: Int { context.compiler.configuration.layers }
+  var run: TrainingSettings { context.compiler.settings }
+
+  /// - Throws: `TrainingError.budget` if nothing fits, `.interrupted` if it was asked to stop.
+  public func analyse() throws(TrainingError) -> AnalysisResult {
+    var candidates = try proposals(gains: nil)
+    let (plan, sizes) = try plan(candidates)
+    total = probeCount(plan, candidates: candidates.count)
+    report("gradients", "scores of every tensor")
+    let limit = memoryLimit(candidates)
+    // The compiler's leavings are not to stand beside the probes' memory.
+    ProcessMemory.trim()
+    let scores = try scanGradients(plan.scannedBatches, within: limit)
+    var rule = LearningRateRule(
+      scores, optimizer: run.optimizer, configuration: context.compiler.configuration,
+      fixedRate: fixedRate)
+    var table = ContributionTable()
+    var calibration: RateCalibration?
+    let isProbed = plan.firstSteps > 0 || !settings.probesJointly
+    let simplest = Candidates.unprobed(candidates)
+    var decision = unprobed(simplest, rule)
+    let bench = try makeBench(plan)
+    if let bench {
+      if plan.calibrationSteps > 0 {
+        calibration = try calibrate(
+          &rule, on: candidates[0], bench, steps: plan.calibrationSteps)
+      }
+      let baseLoss = try bench.baseLoss()
+      table.baseLoss = baseLoss
+      if plan.coverage > .none {
+        table = try measureContributions(bench, rule, plan, baseLoss: baseLoss, within: limit)
+        candidates = merged(candidates, try proposals(gains: table))
+      }
+      candidates = isProbed ? Array(candidates.prefix(max(1, plan.candidates))) : [simplest]
+      decision = try decide(candidates, bench, rule, plan, noise: table.noise)
+    }
+    var result = AnalysisResult(
+      key: key, plan: plan, budget: context.budget,
+      heldOut: bench?.heldOut.label ?? "nothing", table: table, gradients: scores,
+      calibration: calibration, rateConstant: rule.constant, candidates: decision.results,
+      tensors: try tensorFacts())
+    result.initialValidationLoss = bench?.initialValidationLoss
+    result.probes = bench?.probes ?? 0
+    result.largestStep = max(largestScan, bench?.largestStep ?? 0)
+    result.reports = decision.reports
+    let own = decision.reports.reduce(0) { $0 + $1.seconds }
+    result.seconds = max(0, (ContinuousClock.now - start).seconds - own)
+    result.priceShare = max(0, plan.price(sizes)) / Double(max(1, sizes.steps))
+    return result
+  }
+
+  /// What an analysis takes at most: time in steps of the run, and bytes of arena and mapped weights.
+  public func forecast() throws(TrainingError) -> (steps: Double, bytes: Int) {
+    let candidates = try proposals(gains: nil)
+    let (plan, sizes) = try plan(candidates)
+    let probed = candidates.prefix(plan.firstSteps > 0 ? plan.candidates : 0)
+    let bytes = probed.map { $0.cost.bytes - context.runtimeBytes }.max() ?? 0
+    let scanned =
+      plan.scannedBatches > 0 ? try plannedScan(within: memoryLimit(candidates)).plannedBytes : 0
+    return (max(0, plan.price(sizes)), max(bytes, scanned))
+  }
+
+  /// All candidates under the budget, those of measured gains among them.
+  private func proposals(gains table: ContributionTable?) throws(TrainingError) -> [Candidate] {
+    let gains = table.map { table in
+      var gains: [SchemeItem: Double] = [:]
+      for (path, score) in table.scores where path != SchemeSpace.head {
+        gains[SchemeItem(path)] = score
+      }
+      // Rows that do not occur in the text gain nothing, so every share that is offered gains alike.
+      for share in context.space.headShares {
+        gains[SchemeItem(SchemeSpace.head, share: share)] = table.scores[SchemeSpace.head] ?? 0
+      }
+      return gains
+    }
+    return try Candidates(context.costs, seed: run.seed).all(within: context.budget, gains: gains)
+  }
+
+  /// Candidates that gains propose come right behind the last blocks, with and without head.
+  private func merged(_ simple: [Candidate], _ informed: [Candidate]) -> [Candidate] {
+    let new = informed.filter { candidate in
+      candidate.kind == .contributions && !simple.contains { $0.scheme == candidate.scheme }
+    }
+    guard settings.probesJointly else { return new + simple }
+    let head = simple.prefix { $0.kind == .lastBlocks || $0.kind == .lastBlocksWithHead }
+    return head + new + simple.dropFirst(head.count)
+  }
+}
+
+// What may be probed.
+extension ContributionAnalysis {
+  private func plan(
+    _ candidates: [Candidate]
+  ) throws(TrainingError) -> (AnalysisPlan, AnalysisPlan.Sizes) {
+    let shape = run.shape
+    let step = try context.compiler.compile(context.adaptation(candidates[0].scheme))
+    // Scoring is a forward pass; a step's arithmetic is its whole program's.
+    let forward = Double(step.validationFlops) / Double(shape.windows * shape.tokens)
+    let perStep = step.flopsPerToken * Double(shape.tokensPerStep)
+    // Gradients of all tensors take what a full step does, those of the head a forward pass.
+    let full = try context.compiler.compile(FullAdaptation()).flopsPerToken
+    let heads = context.space.headShares.isEmpty ? 0 : forward
+    let scored = HeldOutWindows.wanted(tokens: shape.tokens) * shape.tokens
+    let flops = candidates.reduce(0) { $0 + Double($1.cost.flops) } / Double(candidates.count)
+    let trainable = HeldOutWindows.trainableWindows(
+      run, text: context.text, validation: context.validation)
+    let sizes = AnalysisPlan.Sizes(
+      steps: run.steps, layers: layers, candidates: candidates.count + 2,
+      scoring: Double(scored) * forward / perStep,
+      scanning: Double(shape.windows * shape.tokens) * (full + heads) / perStep,
+      candidate: flops / perStep, deepest: full / step.flopsPerToken,
+      trainableSteps: trainable / (shape.windows * shape.accumulation),
+      calibrates: fixedRate == nil)
+    return (AnalysisPlan.fitting(settings, sizes), sizes)
+  }
+
+  private func probeCount(_ plan: AnalysisPlan, candidates: Int) -> Int {
+    let calibration = plan.calibrationSteps > 0 ? AnalysisPlan.calibrationRuns : 0
+    let first = plan.firstSteps > 0 ? plan.candidates : 0
+    let second = plan.finalSteps > plan.firstSteps ? plan.finalists : 0
+    return calibration + plan.contributionProbes(layers: layers) + first + second
+  }
+
+  private func makeBench(_ plan: AnalysisPlan) throws(TrainingError) -> ProbeBench? {
+    let windows = plan.reach * run.shape.windows * run.shape.accumulation
+    guard windows > 0,
+      let heldOut = HeldOutWindows(
+        run, text: context.text, validation: context.validation, probeWindows: windows)
+    else { return nil }
+    let prefixes = SharedPrefixes(
+      text: context.text, trainedWindows: windows, heldOut: heldOut, folder: context.cacheFolder,
+      byteLimit: context.cacheBytes)
+    let bench = ProbeBench(
+      context.compiler, weights: context.weights, text: context.text, heldOut: heldOut,
+      pool: context.pool, kernels: context.kernels, prefixes: prefixes, shouldStop: shouldStop)
+    bench.initialValidationLoss = try context.validation.map { text throws(TrainingError) in
+      try bench.baseLoss(of: text)
+    }
+    return bench
+  }
+
+  private func report(_ stage: String, _ label: String, loss: Double? = nil) {
+    let elapsed = (ContinuousClock.now - start).seconds
+    let left = done > 0 ? elapsed / Double(done) * Double(max(0, total - done)) : nil
+    observe(
+      AnalysisProgress(
+        stage: stage, label: label, done: done, total: max(total, done), loss: loss,
+        etaSeconds: left))
+  }
+
+  func probed(_ stage: String, _ label: String, _ loss: Double) {
+    done += 1
+    report(stage, label, loss: loss)
+  }
+}

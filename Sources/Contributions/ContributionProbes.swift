@@ -1,0 +1,181 @@
+import Adaptations
+import Configurations
+import Tensors
+import Training
+
+/// What training one tensor brings.
+public struct Contribution: Hashable, Sendable {
+  public var path: String
+  /// Held-out nats gained on top of a trained last block; for a tensor of that block, what is lost
+  /// without it. Nil where neither it nor its kind was probed.
+  public var gain: Double?
+  /// Held-out nats gained by training it alone; nil where not probed.
+  public var gainAlone: Double?
+  /// Whether this very tensor was probed; else its gain is its kind's at the nearest blocks.
+  public var isMeasured: Bool
+}
+
+/// Gains of single tensors, measured by paired probes: the same base, batches and order.
+public struct ContributionTable: Sendable {
+  public internal(set) var contributions: [Contribution] = []
+  /// Held-out loss of the base, and with the last block trained.
+  /// nil where not measured.
+  public internal(set) var baseLoss: Double?
+  public internal(set) var lastBlockLoss: Double?
+  /// Standard deviation of a paired gain over orders of the batches, in nats; 0 where not measured.
+  public internal(set) var noise = 0.0
+
+  /// What a gain counts for in the search: nothing where it is under twice the noise.
+  public func score(_ contribution: Contribution) -> Double {
+    guard let gain = contribution.gain, gain >= 2 * noise else { return 0 }
+    return max(0, gain)
+  }
+
+  /// Scores by path.
+  public var scores: [String: Double] {
+    Dictionary(contributions.map { ($0.path, score($0)) }, uniquingKeysWith: { first, _ in first })
+  }
+}
+
+/// Probes tensors kind by kind first, in the block below the last one, and over depth only as far
+/// as the plan's price allows.
+package struct ContributionProbes {
+  let configuration: ModelConfiguration
+  let plan: AnalysisPlan
+  /// The share of the head's rows that may train; nil where the head is not offered.
+  let headShare: Double?
+  /// Whether a scheme may be trained in the run's memory; what does not fit is not probed.
+  let fits: (_ scheme: [String: Double]) throws(TrainingError) -> Bool
+  /// Trains a scheme for the plan's steps in the run's order of batches (0) or in another one; its
+  /// held-out loss.
+  let train: (_ scheme: [String: Double], _ order: UInt64) throws(TrainingError) -> Double
+
+  package init(
+    configuration: ModelConfiguration, plan: AnalysisPlan, headShare: Double?,
+    fits: @escaping (_ scheme: [String: Double]) throws(TrainingError) -> Bool = { _ in true },
+    train: @escaping (_ scheme: [String: Double], _ order: UInt64) throws(TrainingError) -> Double
+  ) {
+    self.configuration = configuration
+    self.plan = plan
+    self.headShare = headShare
+    self.fits = fits
+    self.train = train
+  }
+
+  /// The last block whole, with its gains and the final norm: what tensors are trained on top of.
+  private var base: [String: Double] {
+    let last = "layers[\(configuration.layers - 1)]."
+    let names = configuration.parameters.map(\.name)
+    return Dictionary(
+      uniqueKeysWithValues: names.filter { $0.hasPrefix(last) || $0 == "norm" }.map { ($0, 1) })
+  }
+
+  package func measure(baseLoss: Double) throws(TrainingError) -> ContributionTable {
+    var table = ContributionTable()
+    table.baseLoss = baseLoss
+    guard plan.coverage > .none, configuration.layers > 1, try fits(base) else { return table }
+    let lastBlockLoss = try train(base, 0)
+    table.lastBlockLoss = lastBlockLoss
+    var gains: [String: Double] = [:]
+    func probe(_ path: String, share: Double = 1) throws(TrainingError) {
+      var scheme = base
+      if scheme[path] != nil {
+        scheme[path] = nil
+        gains[path] = try train(scheme, 0) - lastBlockLoss
+      } else {
+        scheme[path] = share
+        guard try fits(scheme) else { return }
+        gains[path] = lastBlockLoss - (try train(scheme, 0))
+      }
+    }
+    let upper = configuration.layers - 2
+    for kind in TensorPlace.linearKinds { try probe("layers[\(upper)].\(kind)") }
+    if let headShare { try probe("head", share: headShare) }
+    let representative = "layers[\(upper)].mlp.down"
+    if let gain = gains[representative] {
+      table.noise = try noise(of: representative, first: gain)
+    }
+    for path in pathsOverDepth(after: gains, upper: upper) { try probe(path) }
+    table.contributions = contributions(gains, blockGain: baseLoss - lastBlockLoss)
+    if plan.coverage >= .depths { try measureAlone(in: upper, baseLoss, &table) }
+    return table
+  }
+
+  /// Each kind of one block trained by itself: the larger figure that most of its fellows could
+  /// bring as well.
+  private func measureAlone(
+    in layer: Int, _ baseLoss: Double, _ table: inout ContributionTable
+  ) throws(TrainingError) {
+    for index in table.contributions.indices {
+      let path = table.contributions[index].path
+      guard TensorPlace(path)?.layer == layer, try fits([path: 1]) else { continue }
+      table.contributions[index].gainAlone = baseLoss - (try train([path: 1], 0))
+    }
+  }
+
+  /// The standard deviation of one tensor's paired gain over orders of the batches.
+  private func noise(of path: String, first: Double) throws(TrainingError) -> Double {
+    var gains = [first]
+    for order in 1...UInt64(AnalysisPlan.extraOrders) {
+      let without = try train(base, order)
+      gains.append(without - (try train(base.merging([path: 1]) { $1 }, order)))
+    }
+    let mean = gains.reduce(0, +) / Double(gains.count)
+    let squares = gains.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+    return (squares / Double(gains.count - 1)).squareRoot()
+  }
+
+  /// What is probed beyond the first block's kinds.
+  private func pathsOverDepth(after gains: [String: Double], upper: Int) -> [String] {
+    switch plan.coverage {
+    case .none, .kinds: return []
+    case .depths:
+      let best = TensorPlace.linearKinds.sorted {
+        (gains["layers[\(upper)].\($0)"] ?? 0) > (gains["layers[\(upper)].\($1)"] ?? 0)
+      }.prefix(AnalysisPlan.kindsOverDepth)
+      let layers = Set([0, upper / 2]).subtracting([upper]).sorted(by: >)
+      return layers.flatMap { layer in best.map { "layers[\(layer)].\($0)" } }
+    case .all:
+      let layers = (0..<configuration.layers).reversed().filter { $0 != upper }
+      return layers.flatMap { layer in TensorPlace.linearKinds.map { "layers[\(layer)].\($0)" } }
+    }
+  }
+
+  /// Every linear map's gain: measured, or its kind's between the nearest measured blocks. Tensors
+  /// of the last block that were not left out one by one share the block's gain by their size.
+  private func contributions(
+    _ gains: [String: Double], blockGain: Double
+  ) -> [Contribution] {
+    let last = configuration.layers - 1
+    let matrices = configuration.parameters.filter(\.isMatrix)
+    let block = matrices.filter { TensorPlace($0.name)?.layer == last }
+    let blockSize = Double(block.reduce(0) { $0 + $1.shape.count })
+    var result = matrices.compactMap { parameter -> Contribution? in
+      guard let place = TensorPlace(parameter.name) else { return nil }
+      if let gain = gains[parameter.name] {
+        return Contribution(path: parameter.name, gain: gain, isMeasured: true)
+      }
+      let gain =
+        place.layer == last
+        ? blockGain * Double(parameter.shape.count) / blockSize : interpolated(place, gains)
+      return Contribution(path: parameter.name, gain: gain, isMeasured: false)
+    }
+    if let gain = gains["head"] {
+      result.append(Contribution(path: "head", gain: gain, isMeasured: true))
+    }
+    return result
+  }
+
+  /// Linear between the nearest measured blocks of the same kind, constant beyond them.
+  private func interpolated(_ place: TensorPlace, _ gains: [String: Double]) -> Double? {
+    let known = (0..<configuration.layers - 1).compactMap { layer in
+      gains[place.path(inLayer: layer)].map { (layer: layer, gain: $0) }
+    }
+    let below = known.last { $0.layer <= place.layer }
+    let above = known.first { $0.layer >= place.layer }
+    guard let below, let above else { return (below ?? above)?.gain }
+    guard above.layer > below.layer else { return below.gain }
+    let share = Double(place.layer - below.layer) / Double(above.layer - below.layer)
+    return below.gain + share * (above.gain - below.gain)
+  }
+}

@@ -1,0 +1,124 @@
+import Adaptations
+import Compilation
+import Configurations
+import Datasets
+import Execution
+import Graphs
+import Models
+import Operations
+import Programs
+import Tensors
+import Training
+import Weights
+
+/// Cheap scores of one tensor from a few backward passes over the base model.
+///
+/// They set learning rates and stand beside measured gains as labelled columns; nothing is ranked by
+/// them, since they do not predict what training a tensor brings (docs/selection.md).
+public struct GradientScore: Hashable, Sendable {
+  /// Σ|g|, the mean over micro-batches.
+  public var absolute: Double
+  /// Σg², the mean over micro-batches: the trace of the empirical Fisher information.
+  public var fisher: Double
+  /// Σ g·sign(g₁), the mean over the micro-batches after the first: g·Δw for AdamW's first step at a
+  /// rate of 1.
+  public var update: Double
+}
+
+/// Runs a step that only looks at gradients; nothing of the model changes.
+public struct GradientScan {
+  private let program: Program
+  /// The program reads them where they are mapped.
+  private let weights: ModelWeights
+  private let scored: [Parameter]
+  private let executor: Executor
+  private let batch: BatchMemory
+  private let arena: Arena
+  private let shape: BatchShape
+  /// Bytes of the arena and of the weights it reads.
+  public let plannedBytes: Int
+
+  /// - Parameter adaptation: what is looked at: `ScoredAdaptation`, or a method whose trained
+  ///   tensors are.
+  public init(
+    _ compiler: StepCompiler, adaptation: some Adaptation, weights: ModelWeights,
+    pool: WorkerPool, kernels: Kernels, seed: UInt64
+  ) throws(TrainingError) {
+    shape = compiler.settings.shape
+    self.weights = weights
+    var graph = Llama(compiler.configuration).traceLoss(
+      batch: shape.windows, tokens: shape.tokens, elementType: compiler.elementType)
+    do { try adaptation.apply(to: &graph) } catch { throw .adaptation(error) }
+    let compiled: (program: CompiledProgram, scored: [Parameter])
+    do {
+      compiled = try ScoreCompiler().compile(graph)
+    } catch { throw .graph(error) }
+    program = compiled.program.program
+    scored = compiled.scored
+    do {
+      let bytes = Executor.arenaBytes(for: [program], threads: pool.threads)
+      arena = try Arena(byteCount: bytes)
+      plannedBytes = bytes + compiled.program.memory.mappedWeights
+      executor = try Executor(program, arena: arena, pool: pool, kernels: kernels) { buffer in
+        weights.address(of: buffer)
+      }
+    } catch { throw .execution(error) }
+    batch = BatchMemory(executor, below: nil)
+    executor.initialise(seed: seed) { name, rows, target in
+      weights.readRows(of: name, rows, into: target)
+    }
+  }
+
+  /// - Parameter windows: of the text, micro-batch after micro-batch; only whole ones count.
+  /// - Returns: a score for each scored parameter by its path; factors and row ranges by their own
+  ///   names.
+  public func run(over text: TokenStream, windows: [Int]) -> [String: GradientScore] {
+    let batches = windows.count / shape.windows
+    executor.elements(named: "loss_scale", as: Float.self)?[0] =
+      1 / Float(shape.windows * shape.tokens)
+    for batch in 0..<batches {
+      for row in 0..<shape.windows {
+        self.batch.fill(
+          row: row, tokens: shape.tokens, from: text, window: windows[batch * shape.windows + row])
+      }
+      executor.elements(named: ScoreCompiler.record, as: Float.self)?[0] = batch == 0 ? 1 : 0
+      executor.run(.body)
+    }
+    text.releasePages()
+    return scores(batches: batches)
+  }
+
+  private func scores(batches: Int) -> [String: GradientScore] {
+    guard let table = executor.elements(named: ScoreCompiler.table, as: Double.self) else {
+      return [:]
+    }
+    let (kinds, parts) = (GradientScores.scores, SquaredNorm.partials)
+    var scores: [String: GradientScore] = [:]
+    for (slot, parameter) in scored.enumerated() {
+      func sum(_ kind: Int) -> Double {
+        (0..<parts).reduce(0) { $0 + table[(slot * parts + $1) * kinds + kind] }
+      }
+      let count = Double(max(1, batches))
+      let score = GradientScore(
+        absolute: sum(0) / count, fisher: sum(1) / count,
+        update: batches > 1 ? sum(2) / (count - 1) : 0)
+      scores[parameter.path] = score.adding(to: scores[parameter.path])
+    }
+    return scores
+  }
+}
+
+extension GradientScore {
+  func scaled(by factor: Double) -> GradientScore {
+    GradientScore(
+      absolute: factor * absolute, fisher: factor * fisher, update: factor * update)
+  }
+
+  /// The sum with the score of another part of the same tensor.
+  fileprivate func adding(to other: GradientScore?) -> GradientScore {
+    guard let other else { return self }
+    return GradientScore(
+      absolute: absolute + other.absolute, fisher: fisher + other.fisher,
+      update: update + other.update)
+  }
+}

@@ -1,0 +1,86 @@
+import Configurations
+import Tensors
+import Training
+
+/// rate = C / Σ|g|₁ over what is trained: a step of AdamW moves every element by about the rate, so
+/// to first order each set of tensors lowers the loss by the same C in a step (for SGD, whose step is
+/// the gradient itself, Σg² takes the place of Σ|g|).
+public struct LearningRateRule: Hashable, Sendable {
+  /// C, in nats per step to first order; calibrated on the model, the text and one scheme.
+  public var constant: Double
+  /// A rate that the recipe fixes for whatever trains; then C has no say.
+  public var fixedRate: Double?
+  private let sizes: [String: Double]
+  private let configuration: ModelConfiguration
+
+  /// C before any calibration: docs/selection.md has what calibrations found.
+  public static let firstConstant = 4.0
+  /// The same for low-rank factors: only B has a gradient at first, but A moves as well.
+  public static let firstConstantOfFactors = 2.0
+
+  /// - Parameter scores: of every tensor that may train; tensors below the scanned ones take over
+  ///   what their kind has in the lowest scanned block.
+  public init(
+    _ scores: [String: GradientScore], optimizer: Optimizer, configuration: ModelConfiguration,
+    fixedRate: Double? = nil
+  ) {
+    constant = Self.firstConstant
+    self.fixedRate = fixedRate
+    self.configuration = configuration
+    sizes = scores.mapValues { Self.size(of: $0, optimizer) }
+  }
+
+  /// Σ|g| or, for SGD, Σg².
+  static func size(of score: GradientScore, _ optimizer: Optimizer) -> Double {
+    if case .sgd = optimizer { score.fisher } else { score.absolute }
+  }
+
+  /// The size of a scheme's gradient; shares count in proportion.
+  public func gradientSize(of scheme: [String: Double]) -> Double {
+    scheme.sorted { $0.key < $1.key }.reduce(0) { $0 + size(of: $1.key) * $1.value }
+  }
+
+  public func rate(for scheme: [String: Double]) -> Double {
+    fixedRate ?? rate(forSize: gradientSize(of: scheme))
+  }
+
+  /// - Parameter size: of the gradient of all that trains.
+  public func rate(forSize size: Double) -> Double {
+    guard size > 0, size.isFinite else { return 1e-3 }
+    return min(1, constant / size)
+  }
+
+  private func size(of path: String) -> Double {
+    if let known = sizes[path] { return known }
+    guard let place = TensorPlace(path) else { return 0 }
+    let others = (place.layer..<max(place.layer, configuration.layers)).lazy.compactMap {
+      sizes[place.path(inLayer: $0)]
+    }
+    return others.first ?? 0
+  }
+}
+
+/// A tensor of a block: which block, and which of its tensors.
+public struct TensorPlace: Hashable, Sendable {
+  public let layer: Int
+  /// "mlp.down", "attention_norm" …
+  public let kind: String
+
+  /// Nil for tensors outside blocks.
+  public init?(_ path: String) {
+    guard path.hasPrefix("layers["), let end = path.firstIndex(of: "]"),
+      let layer = Int(path.dropFirst(7).prefix { $0.isNumber })
+    else { return nil }
+    self.layer = layer
+    kind = String(path[path.index(end, offsetBy: 2)...])
+  }
+
+  /// The same tensor of another block.
+  public func path(inLayer layer: Int) -> String { "layers[\(layer)].\(kind)" }
+
+  /// The linear maps of a block, from its input to its output.
+  public static let linearKinds = [
+    "attention.query", "attention.key", "attention.value", "attention.output", "mlp.gate",
+    "mlp.up", "mlp.down",
+  ]
+}

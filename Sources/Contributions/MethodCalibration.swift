@@ -1,0 +1,137 @@
+import Adaptations
+import Datasets
+import Execution
+import Tensors
+import Training
+import Weights
+
+/// The learning rate of one method, calibrated on itself: the rule C / Σ|g| is the first guess, a
+/// ladder of short runs around it decides. Every method gets the same treatment, so that no
+/// comparison is lost by a badly tuned rate.
+public struct MethodCalibration: Sendable {
+  public private(set) var rate: Double
+  /// Nil where the run is too short for the price.
+  public private(set) var calibration: RateCalibration?
+  public private(set) var seconds = 0.0
+
+  /// What a calibration would do for its price.
+  public struct Plan {
+    /// Steps of each of its runs.
+    var length: Int
+    /// Windows of the training text that they train on.
+    var trainedWindows: Int
+    var heldOut: HeldOutWindows
+    /// What it takes at most, in steps of the run.
+    public var price: Double
+
+    /// Lengths of the runs, longest first.
+    private static let lengths = [20, 15, 12, 10, 8]
+
+    /// - Parameter share: the price at most, as a share of the run.
+    /// - Returns: nil where the run is too short for any.
+    public init?(
+      _ settings: TrainingSettings, share: Double, text: TokenStream, validation: TokenStream?
+    ) {
+      let perStep = settings.shape.windows * settings.shape.accumulation
+      for length in Self.lengths where 2 * length <= settings.steps {
+        guard
+          let heldOut = HeldOutWindows(
+            settings, text: text, validation: validation, probeWindows: length * perStep)
+        else { continue }
+        // A forward pass is at most half of a step.
+        let scoring = 0.5 * Double(heldOut.windows.count) / Double(perStep)
+        // The first guess takes one look at the gradients.
+        let price = Double(AnalysisPlan.calibrationRuns) * (Double(length) + scoring) + 1
+        guard price <= share * Double(settings.steps) else { continue }
+        (self.length, trainedWindows) = (length, length * perStep)
+        (self.heldOut, self.price) = (heldOut, price)
+        return
+      }
+      return nil
+    }
+  }
+
+  /// - Parameters:
+  ///   - share: the price at most, as a share of the run.
+  ///   - prefixFolder: where activations that the short runs share are kept, and what they may
+  ///     take there.
+  /// - Throws: `TrainingError.interrupted` if it was asked to stop.
+  public init(
+    _ adaptation: any Adaptation, compiler: StepCompiler, share: Double, weights: ModelWeights,
+    text: TokenStream, validation: TokenStream?, pool: WorkerPool, kernels: Kernels,
+    prefixFolder: String, prefixBytes: Int, observe: (AnalysisProgress) -> Void,
+    shouldStop: @escaping () -> Bool
+  ) throws(TrainingError) {
+    let start = ContinuousClock.now
+    let settings = compiler.settings
+    let guess = try Self.guess(
+      adaptation, compiler, weights: weights, text: text, pool: pool, kernels: kernels)
+    rate = guess
+    if let plan = Plan(settings, share: share, text: text, validation: validation) {
+      let length = plan.length
+      let prefixes = SharedPrefixes(
+        text: text, trainedWindows: plan.trainedWindows, heldOut: plan.heldOut,
+        folder: prefixFolder, byteLimit: prefixBytes)
+      let bench = ProbeBench(
+        compiler, weights: weights, text: text, heldOut: plan.heldOut, pool: pool, kernels: kernels,
+        prefixes: prefixes, shouldStop: shouldStop)
+      let found = try RateCalibration(around: guess, maximumRuns: AnalysisPlan.calibrationRuns) {
+        (rate) throws(TrainingError) in
+        let schedule = settings.schedule.compressed(to: length, peak: rate)
+        let result = try bench.run(
+          Probe(adaptation, schedule: schedule, steps: length))
+        observe(
+          AnalysisProgress(
+            stage: "learning rate", label: "rate \(formatted(rate, decimals: 5))",
+            done: bench.probes, total: AnalysisPlan.calibrationRuns, loss: result.loss))
+        return result.loss
+      }
+      calibration = found
+      rate = found.rate
+    }
+    seconds = (ContinuousClock.now - start).seconds
+  }
+
+  /// C / Σ|g| with the uncalibrated C, over what the method trains.
+  private static func guess(
+    _ adaptation: any Adaptation, _ compiler: StepCompiler, weights: ModelWeights,
+    text: TokenStream, pool: WorkerPool, kernels: Kernels
+  ) throws(TrainingError) -> Double {
+    let settings = compiler.settings
+    let scan = try GradientScan(
+      compiler, adaptation: adaptation, weights: weights, pool: pool, kernels: kernels,
+      seed: settings.seed)
+    let windows = BatchOrder.firstWindows(settings, of: text, count: settings.shape.windows)
+    let scores = scan.run(over: text, windows: windows)
+    // In a fixed order, so that the sum is the same in every process.
+    let size = scores.sorted { $0.key < $1.key }.reduce(0) {
+      $0 + LearningRateRule.size(of: $1.value, settings.optimizer)
+    }
+    var rule = LearningRateRule(
+      [:], optimizer: settings.optimizer, configuration: compiler.configuration)
+    if adaptation is LoRAAdaptation { rule.constant = LearningRateRule.firstConstantOfFactors }
+    return rule.rate(forSize: size)
+  }
+}
+
+extension BatchOrder {
+  /// The windows that a run trains on first.
+  static func firstWindows(
+    _ settings: TrainingSettings, of text: TokenStream, count: Int
+  ) -> [Int] {
+    let total = text.windowCount(sequenceLength: settings.shape.tokens, includePartial: false)
+    var order = BatchOrder(windowCount: total, seed: settings.seed, shuffle: settings.shuffles)
+    return (0..<count).map { order.window(at: $0) }
+  }
+}
+
+extension LearningRateSchedule {
+  /// The same curve over a short run of its own: a few steps of warm-up, then all the way down.
+  func compressed(to steps: Int, peak: Double) -> LearningRateSchedule {
+    var copy = self
+    copy.peak = peak
+    copy.totalSteps = steps
+    copy.warmupSteps = min(warmupSteps, max(1, steps / 4))
+    return copy
+  }
+}

@@ -1,0 +1,112 @@
+import Tensors
+import Training
+
+/// What a step may cost.
+public struct SchemeBudget: Hashable, Sendable {
+  /// Planned peak in bytes; nil for no limit.
+  public var bytes: Int?
+  /// Arithmetic as a share of full fine-tuning's; nil for no limit.
+  public var stepTime: Double?
+
+  public init(bytes: Int?, stepTime: Double?) {
+    self.bytes = bytes
+    self.stepTime = stepTime
+  }
+}
+
+/// What a scheme's compiled step costs.
+public struct SchemeCost: Hashable, Sendable {
+  /// Floating-point operations of a step.
+  public var flops: Int
+  /// Planned peak in bytes.
+  public var bytes: Int
+  /// `flops` as a share of full fine-tuning's.
+  public var stepTime: Double
+
+  public init(flops: Int, bytes: Int, stepTime: Double) {
+    self.flops = flops
+    self.bytes = bytes
+    self.stepTime = stepTime
+  }
+
+  /// Whether both limits hold.
+  public func fits(_ budget: SchemeBudget) -> Bool {
+    bytes <= budget.bytes ?? .max && fitsTime(budget)
+  }
+
+  /// Whether the limit of time holds.
+  func fitsTime(_ budget: SchemeBudget) -> Bool { stepTime <= budget.stepTime ?? .infinity }
+}
+
+/// Costs of sets of tensors, each compiled once.
+///
+/// A class, since those who choose tensors share what has been compiled.
+public final class SchemeCosts {
+  /// Costs of an update scheme: tensor path → share of its output rows.
+  public typealias Compile = ([String: Double]) throws(TrainingError) -> SchemeCost
+
+  /// What may be chosen.
+  public let space: SchemeSpace
+  /// How many schemes were compiled.
+  public private(set) var compilations = 0
+  private let compile: Compile
+  private var known: [UpdateSet: SchemeCost] = [:]
+
+  /// - Parameter compile: compiles a scheme's step; called once for every scheme asked for.
+  public init(_ space: SchemeSpace, compile: @escaping Compile) {
+    self.space = space
+    self.compile = compile
+  }
+
+  /// The cost of training items and what goes with them.
+  ///
+  /// - Parameter items: of `space.items`, the head at most once.
+  /// - Throws: what compiling throws.
+  public func callAsFunction(
+    _ items: some Sequence<SchemeItem>
+  ) throws(TrainingError) -> SchemeCost {
+    try self(space.set(items))
+  }
+
+  /// - Throws: what compiling throws.
+  func callAsFunction(_ set: UpdateSet) throws(TrainingError) -> SchemeCost {
+    if let cost = known[set] { return cost }
+    let cost = try compile(space.scheme(set))
+    compilations += 1
+    known[set] = cost
+    return cost
+  }
+
+  /// The error for a budget that nothing fits, with figures of one tensor alone that would do: of
+  /// those, the one that oversteps the budget least.
+  ///
+  /// Bytes are rounded up to 0.1 MB and time to 0.01, as people are shown them. Only the last block
+  /// is asked: the same tensor of a lower block costs more.
+  ///
+  /// - Parameter headShares: shares of the head that may be chosen.
+  /// - Throws: what compiling throws.
+  func leastBudget(
+    _ budget: SchemeBudget, kinds: [LinearKind] = LinearKind.allCases, headShares: [Double] = []
+  ) throws(TrainingError) -> TrainingError {
+    let top = space.layers - 1
+    let sets =
+      kinds.map { UpdateSet([LinearTensor(layer: top, kind: $0)]) }
+      + headShares.map { UpdateSet([LinearTensor](), head: $0) }
+    var least: (excess: Double, cost: SchemeCost)?
+    for set in sets {
+      let cost = try self(set)
+      let excess = max(
+        Double(cost.bytes) / Double(max(1, budget.bytes ?? .max)),
+        cost.stepTime / (budget.stepTime ?? .infinity))
+      let isLess = least.map {
+        (excess, cost.flops, cost.bytes) < ($0.excess, $0.cost.flops, $0.cost.bytes)
+      }
+      if isLess ?? true { least = (excess, cost) }
+    }
+    let cost = least?.cost ?? SchemeCost(flops: 0, bytes: 0, stepTime: 0)
+    var hundredths = (100 * cost.stepTime).rounded(.up)
+    if hundredths / 100 < cost.stepTime { hundredths += 1 }
+    return .budget(
+      bytes: (cost.bytes + 99_999) / 100_000 * 100_000, stepTime: hundredths / 100)
+  }
+}

@@ -1,0 +1,16 @@
+import Storage
+
+extension TokenStream {
+  /// SHA-256 over the ids as little-endian Int32, in hexadecimal digits: tells texts (as a tokenizer
+  /// reads them) apart.
+  public func contentHash() -> String {
+    let hash = ContentHash()
+    let chunk = 1 << 16
+    for start in stride(from: 0, to: count, by: chunk) {
+      let ids = (start..<min(count, start + chunk)).map { self[$0].littleEndian }
+      ids.withUnsafeBytes { hash.update($0) }
+      releasePages()
+    }
+    return ContentHash.hexadecimal(hash.finish())
+  }
+}

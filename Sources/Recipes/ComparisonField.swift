@@ -1,0 +1,66 @@
+/// The methods of a comparison in the order they run, each under a name of its own.
+public struct ComparisonField: Hashable, Sendable {
+  /// A method and what reports call it.
+  public struct Member: Hashable, Sendable {
+    public let entry: MethodEntry
+    /// `entry.displayLabel`, with " #2" and so on where an earlier member has that name already.
+    public let label: String
+  }
+
+  /// The recipe's own method first.
+  public let members: [Member]
+  /// The member that others are held against: LoRA of rank 8 on all linear maps where there is one
+  /// (rather a baseline than the recipe's own method), else the first baseline.
+  public let reference: Int
+  /// True where the recipe names no baselines, so that the default ones are in the field.
+  public let isDefault: Bool
+
+  /// The recipe's method and its baselines, or the default baselines where it names none.
+  public init(_ recipe: Recipe) {
+    isDefault = recipe.compare.isEmpty
+    let baselines = isDefault ? Self.defaultBaselines(of: recipe) : recipe.compare
+    let field = Self.labelled([recipe.method] + baselines)
+    members = field
+    let others = field.indices.dropFirst()
+    func isUsual(_ index: Int) -> Bool { Self.isUsualLoRA(field[index].entry.method) }
+    reference = others.first(where: isUsual) ?? (isUsual(0) ? 0 : others.first ?? 0)
+  }
+
+  /// What a recipe without baselines is compared with: LoRA on all linear maps, LoRA as in the
+  /// paper, everything, the two controls of sparse training under the same budget, and gains only;
+  /// without the recipe's own method.
+  ///
+  /// Each runs at its method's automatic learning rate: one that the recipe fixes was found for the
+  /// recipe's method.
+  public static func defaultBaselines(of recipe: Recipe) -> [MethodEntry] {
+    var budget: BudgetRecipe?
+    if case .sparse(let sparse) = recipe.method.method { budget = sparse.budget }
+    let methods: [MethodRecipe] = [
+      .lora(LoRARecipe()), .lora(LoRARecipe(targets: .queryValue)), .full,
+      .sparse(SparseRecipe(tensors: .last, budget: budget)),
+      .sparse(SparseRecipe(tensors: .random, budget: budget)), .norms,
+    ]
+    return methods.filter { $0 != recipe.method.method }.map {
+      MethodEntry($0, learningRate: .auto)
+    }
+  }
+
+  /// LoRA of rank 8 on all linear maps, whatever its alpha.
+  private static func isUsualLoRA(_ method: MethodRecipe) -> Bool {
+    guard case .lora(let lora) = method else { return false }
+    return lora.rank == 8 && lora.targets == .allLinear
+  }
+
+  private static func labelled(_ entries: [MethodEntry]) -> [Member] {
+    var taken: Set<String> = []
+    return entries.map { entry in
+      var label = entry.displayLabel
+      var number = 2
+      while !taken.insert(label).inserted {
+        label = "\(entry.displayLabel) #\(number)"
+        number += 1
+      }
+      return Member(entry: entry, label: label)
+    }
+  }
+}

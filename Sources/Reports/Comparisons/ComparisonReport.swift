@@ -1,0 +1,116 @@
+import Storage
+
+/// All runs of a comparison and what follows from them: summaries, a table, a verdict.
+public struct ComparisonReport: Hashable, Sendable {
+  /// The label of the recipe's own method.
+  public let subject: String
+  /// The label of the method that others are held against.
+  public let reference: String
+  /// Runs in the order they finished.
+  public var rows: [ComparisonRow] = []
+  /// Methods that could not run, and why.
+  public var leftOut: [LeftOut] = []
+
+  /// A method that could not run.
+  public struct LeftOut: Hashable, Sendable {
+    public let label: String
+    public let seed: Int
+    public let reason: String
+
+    public init(label: String, seed: Int, reason: String) {
+      self.label = label
+      self.seed = seed
+      self.reason = reason
+    }
+  }
+
+  public init(subject: String, reference: String) {
+    self.subject = subject
+    self.reference = reference
+  }
+
+  /// The weights that are judged: those at the end of each run; where early stopping ended one, the
+  /// best snapshot's of every run, for that is what such a recipe is after.
+  public var counted: CountedLoss {
+    rows.contains { $0.reason == "early_stopping" } ? .best : .final
+  }
+
+  /// A summary of each method, in the order of the first runs.
+  public var summaries: [MethodSummary] {
+    var labels: [String] = []
+    for row in rows where !labels.contains(row.label) { labels.append(row.label) }
+    let references = rows.filter { $0.label == reference }
+    return labels.map { label in
+      MethodSummary(
+        label: label, rows: rows.filter { $0.label == label }, reference: references, counted)
+    }
+  }
+
+  /// What won.
+  public var verdict: Verdict { Verdict(self) }
+
+  /// The last lines of `compare --json`: a summary a method, then the verdict.
+  public var closingLines: [JSONValue] { summaries.map(\.json) + [verdict.json] }
+
+  /// The whole comparison as `compare.json` has it.
+  ///
+  /// - Parameter isComplete: false while runs are missing; there is no verdict then.
+  public func json(isComplete: Bool) -> JSONValue {
+    [
+      "complete": .bool(isComplete), "subject": .string(subject),
+      "reference": .string(reference), "counted_loss": .string(counted.rawValue),
+      "rows": .array(rows.map(\.json)), "summaries": .array(summaries.map(\.json)),
+      "left_out": .array(
+        leftOut.map {
+          [
+            "label": .string($0.label), "seed": .int($0.seed), "reason": .string($0.reason),
+          ]
+        }),
+      "verdict": isComplete ? verdict.json : .null,
+    ]
+  }
+
+  /// All methods as a table for people: means over the seeds, ± half a 95 % confidence interval.
+  public var table: Table {
+    var table = Table([
+      .init("method"), .init("trained", .right),
+      .init(counted == .final ? "held-out loss" : "best held-out loss", .right),
+      .init("tokens/s", .right), .init("planned", .right), .init("real peak", .right),
+      .init("delta", .right), .init("analysis", .right), .init("training time", .right),
+      .init("loss at equal time", .right), .init("time to \(reference)'s loss", .right),
+    ])
+    for summary in summaries { table.add(cells(summary)) }
+    return table
+  }
+
+  private func cells(_ summary: MethodSummary) -> [String] {
+    let analysis = summary.mean(\.analysisSeconds)
+    return [
+      summary.label, Format.count(summary.roundedMean(\.trainableParameters)),
+      Self.loss(summary.loss), Format.count(summary.mean(\.tokensPerSecond)),
+      Format.bytes(summary.roundedMean(\.plannedBytes)),
+      Format.bytes(summary.roundedMean(\.peakResidentBytes)),
+      summary.deltaBytes.map(Format.bytes) ?? "–",
+      analysis > 0 ? Format.duration(analysis) : "–",
+      Format.duration(summary.mean(\.trainingSeconds)), Self.loss(summary.lossAtEqualTime),
+      Self.time(summary),
+    ]
+  }
+
+  private static func loss(_ sample: SampleStatistics) -> String {
+    guard let mean = sample.mean else { return "–" }
+    let spread = sample.halfWidth.map { " ± \(Format.loss($0))" } ?? ""
+    return Format.loss(mean) + spread
+  }
+
+  /// "14 s (0.41x)", "14 s (0.41x), 2 of 3", "never".
+  private static func time(_ summary: MethodSummary) -> String {
+    guard summary.comparedSeeds > 0 else { return "–" }
+    guard let seconds = summary.secondsToReferenceLoss.mean else { return "never" }
+    var text = Format.duration(seconds)
+    if let ratio = summary.timeRatio.mean { text += " (\(Format.ratio(ratio)))" }
+    let reached = summary.secondsToReferenceLoss.count
+    if reached < summary.comparedSeeds { text += ", \(reached) of \(summary.comparedSeeds)" }
+    return text
+  }
+}

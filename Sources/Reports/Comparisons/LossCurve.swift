@@ -1,0 +1,62 @@
+import Storage
+
+/// Held-out loss over training time: a point for each validation, straight lines between them.
+public struct LossCurve: Hashable, Sendable {
+  /// A validation: seconds trained before it (analysis in front, validations not counted) and the
+  /// mean loss in nats.
+  public struct Point: Hashable, Sendable {
+    public let seconds: Double
+    public let loss: Double
+
+    public init(seconds: Double, loss: Double) {
+      self.seconds = seconds
+      self.loss = loss
+    }
+  }
+
+  /// In the order of time. The first one is the base before training.
+  public let points: [Point]
+
+  public init(_ points: [Point]) { self.points = points }
+
+  /// When training ended; nil without validations.
+  public var finalSeconds: Double? { points.last?.seconds }
+
+  /// The loss after so many seconds. The base's loss before the first step, the final loss after the
+  /// last one; nil without validations.
+  public func loss(at seconds: Double) -> Double? {
+    guard let next = points.first(where: { $0.seconds >= seconds }) else {
+      return points.last?.loss
+    }
+    guard let last = points.last(where: { $0.seconds < seconds }) else { return next.loss }
+    let share = (seconds - last.seconds) / (next.seconds - last.seconds)
+    return last.loss + share * (next.loss - last.loss)
+  }
+
+  /// The first time at which the loss is down to `loss`; nil if it never gets there.
+  public func seconds(toReach loss: Double) -> Double? {
+    guard let index = points.firstIndex(where: { $0.loss <= loss }) else { return nil }
+    let point = points[index]
+    guard index > 0 else { return point.seconds }
+    let before = points[index - 1]
+    let share = (before.loss - loss) / (before.loss - point.loss)
+    return before.seconds + share * (point.seconds - before.seconds)
+  }
+
+  /// The curve of the best snapshot so far: each point after the base has the lowest loss of any
+  /// validation up to it.
+  public var ofBestSnapshots: LossCurve {
+    var best = Double.infinity
+    return LossCurve(
+      points.enumerated().map { index, point in
+        guard index > 0 else { return point }
+        best = min(best, point.loss)
+        return Point(seconds: point.seconds, loss: best)
+      })
+  }
+
+  /// `[[seconds, loss], …]`.
+  public var json: JSONValue {
+    .array(points.map { [.number($0.seconds), .number($0.loss)] })
+  }
+}

@@ -1,0 +1,113 @@
+import Storage
+
+/// A method's runs over all seeds, also held against the runs of the reference with the same seeds.
+public struct MethodSummary: Hashable, Sendable {
+  public let label: String
+  public let rows: [ComparisonRow]
+  public let finalLoss: SampleStatistics
+  public let bestLoss: SampleStatistics
+  /// Losses that count, by seed.
+  let losses: [Int: Double]
+  /// The loss that counts minus the reference's, in nats, paired by seed.
+  public let difference: SampleStatistics
+  /// The loss at the training time at which the reference had finished.
+  public let lossAtEqualTime: SampleStatistics
+  /// Training time until the loss is down to the reference's last one, over the seeds where it is.
+  public let secondsToReferenceLoss: SampleStatistics
+  /// That time as a multiple of the reference's own.
+  public let timeRatio: SampleStatistics
+  /// Seeds in which there was a loss of the reference to reach.
+  public let comparedSeeds: Int
+
+  /// - Parameters:
+  ///   - rows: the method's runs.
+  ///   - reference: the reference's runs.
+  public init(
+    label: String, rows: [ComparisonRow], reference: [ComparisonRow], _ counted: CountedLoss
+  ) {
+    self.label = label
+    self.rows = rows
+    finalLoss = SampleStatistics(rows.compactMap(\.finalLoss))
+    bestLoss = SampleStatistics(rows.compactMap(\.bestLoss))
+    losses = Self.losses(rows, counted)
+    difference = SampleStatistics(losses, minus: Self.losses(reference, counted))
+    let pairs = rows.compactMap { row in
+      reference.first { $0.seed == row.seed && $0.loss(counted) != nil }.map { (row, $0) }
+    }
+    comparedSeeds = pairs.count
+    lossAtEqualTime = SampleStatistics(
+      pairs.compactMap { $0.0.lossAtEqualTime(with: $0.1, counted) })
+    secondsToReferenceLoss = SampleStatistics(
+      pairs.compactMap { $0.0.seconds(toLossOf: $0.1, counted) })
+    timeRatio = SampleStatistics(
+      pairs.compactMap { row, reference in
+        guard let own = reference.seconds(toLossOf: reference, counted), own > 0 else { return nil }
+        return row.seconds(toLossOf: reference, counted).map { $0 / own }
+      })
+  }
+
+  private static func losses(_ rows: [ComparisonRow], _ counted: CountedLoss) -> [Int: Double] {
+    let pairs = rows.compactMap { row in row.loss(counted).map { (row.seed, $0) } }
+    return Dictionary(pairs) { _, last in last }
+  }
+
+  /// The method's `type`.
+  public var method: String { rows.first?.method ?? "" }
+
+  /// The loss that counts.
+  public var loss: SampleStatistics {
+    SampleStatistics(losses.sorted { $0.key < $1.key }.map(\.value))
+  }
+
+  /// The mean of a figure over the runs.
+  public func mean(_ figure: (ComparisonRow) -> Double) -> Double {
+    SampleStatistics(rows.map(figure)).mean ?? 0
+  }
+
+  /// The mean of a whole figure over the runs, rounded.
+  public func roundedMean(_ figure: (ComparisonRow) -> Int) -> Int {
+    Int(mean { Double(figure($0)) }.rounded())
+  }
+
+  /// Mean bytes of the runs' deltas; nil where there are none.
+  public var deltaBytes: Int? {
+    SampleStatistics(rows.compactMap { $0.deltaBytes.map(Double.init) }).mean
+      .map { Int($0.rounded()) }
+  }
+
+  /// The summary as a line of `compare --json`.
+  public var json: JSONValue {
+    [
+      "type": "summary", "label": .string(label), "method": .string(method),
+      "seeds": .int(rows.count), "final_validation_loss": finalLoss.json(spread: true),
+      "best_validation_loss": bestLoss.json(spread: true),
+      "difference_to_reference": difference.json(spread: true),
+      "tokens_per_second": .number(mean(\.tokensPerSecond)),
+      "planned_bytes": .int(roundedMean(\.plannedBytes)),
+      "peak_rss_bytes": .int(roundedMean(\.peakResidentBytes)),
+      "trainable_parameters": .int(roundedMean(\.trainableParameters)),
+      "delta_bytes": deltaBytes.map { .int($0) } ?? .null,
+      "analysis_seconds": .number(mean(\.analysisSeconds)),
+      "training_seconds": .number(mean(\.trainingSeconds)), "seconds": .number(mean(\.seconds)),
+      "loss_at_equal_time": lossAtEqualTime.json(),
+      "seconds_to_reference_loss": [
+        "mean": .optional(secondsToReferenceLoss.mean),
+        "reached": .int(secondsToReferenceLoss.count), "of": .int(comparedSeeds),
+      ],
+      "time_ratio": timeRatio.json(),
+    ]
+  }
+}
+
+extension SampleStatistics {
+  /// Mean and 95 % confidence interval, null where there are too few values.
+  /// - Parameter spread: the standard deviation too.
+  func json(spread: Bool = false) -> JSONValue {
+    var object: JSONObject = [
+      "mean": .optional(mean), "low": .optional(interval?.lowerBound),
+      "high": .optional(interval?.upperBound),
+    ]
+    if spread { object["sd"] = .optional(standardDeviation) }
+    return .object(object)
+  }
+}

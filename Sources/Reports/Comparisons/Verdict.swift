@@ -1,0 +1,76 @@
+import Storage
+
+/// One sentence on what won, and the figures that decided it.
+///
+/// The recipe's method is held against the reference; where it is the reference itself, the method
+/// with the lowest loss among the others is.
+public struct Verdict: Hashable, Sendable {
+  /// How the method did against the reference.
+  public enum Outcome: String, Sendable {
+    case win, loss, noise
+    /// Nothing to compare.
+    case undecided
+  }
+
+  /// Nats below which the difference of two runs with one seed means nothing.
+  public static let oneSeedThreshold = 0.02
+
+  public let outcome: Outcome
+  /// The label of the method that is judged; nil where nothing can be compared.
+  public let method: String?
+  public let reference: String
+  /// The method's loss minus the reference's, in nats, paired by seed.
+  public let difference: SampleStatistics
+  /// The loss that was judged.
+  public let counted: CountedLoss
+  public let text: String
+
+  init(_ report: ComparisonReport) {
+    let summaries = report.summaries
+    counted = report.counted
+    reference = report.reference
+    let others = summaries.filter { $0.label != report.reference && $0.difference.count > 0 }
+    let judged =
+      others.first { $0.label == report.subject }
+      ?? others.min { $0.difference.mean ?? .infinity < $1.difference.mean ?? .infinity }
+    guard let reference = summaries.first(where: { $0.label == report.reference }), let judged,
+      report.subject == report.reference || judged.label == report.subject
+    else {
+      outcome = .undecided
+      method = nil
+      difference = SampleStatistics([])
+      text = Self.nothingToCompare(report)
+      return
+    }
+    outcome = Self.outcome(judged.difference)
+    method = judged.label
+    difference = judged.difference
+    text = VerdictSentence(outcome, method: judged, reference: reference, field: summaries).text
+  }
+
+  /// With several seeds the 95 % interval of the paired differences decides, with one a threshold.
+  static func outcome(_ difference: SampleStatistics) -> Outcome {
+    guard let mean = difference.mean, mean.isFinite else { return .undecided }
+    let isNoise = difference.interval.map { $0.contains(0) } ?? (abs(mean) < oneSeedThreshold)
+    return isNoise ? .noise : mean < 0 ? .win : .loss
+  }
+
+  private static func nothingToCompare(_ report: ComparisonReport) -> String {
+    if let missing = report.leftOut.first(where: { $0.label == report.reference }) {
+      return "No verdict: \(missing.label), which the others are held against, could not run."
+    }
+    if report.rows.contains(where: { $0.finalLoss == nil }) {
+      return "No verdict: without held-out text (data.validation) there is no loss to compare."
+    }
+    return "No verdict: there are no two methods to compare."
+  }
+
+  /// The verdict as the last line of `compare --json`.
+  public var json: JSONValue {
+    [
+      "type": "verdict", "text": .string(text), "outcome": .string(outcome.rawValue),
+      "method": method.map { .string($0) } ?? .null, "reference": .string(reference),
+      "counted_loss": .string(counted.rawValue), "difference": difference.json(spread: true),
+    ]
+  }
+}

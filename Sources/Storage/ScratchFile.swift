@@ -1,0 +1,78 @@
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// A file without a name for bytes that a process wants back later, and nobody after it: the system
+/// frees it when it is closed, also if the process is killed.
+///
+/// Read and written at offsets and never mapped, so it does not count as the process's memory.
+public final class ScratchFile {
+  /// The folder whose file system holds the bytes.
+  public let folder: String
+  private let descriptor: Int32
+
+  /// - Throws: `StorageError.cannotCreate` if the folder takes no file.
+  public init(folder: String) throws(StorageError) {
+    self.folder = folder
+    let nameless = open(folder, O_RDWR | AtomicFile.nameless | O_CLOEXEC, 0o600)
+    if nameless >= 0 {
+      descriptor = nameless
+      return
+    }
+    // Where a file system knows no nameless files, the name goes at once.
+    var template = Array("\(folder)/.sparseft-scratch-XXXXXX".utf8CString)
+    descriptor = mkstemp(&template)
+    guard descriptor >= 0 else {
+      throw .cannotCreate(path: "\(folder)/(scratch file)", reason: systemMessage(errno))
+    }
+    unlink(template)
+    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+  }
+
+  /// Reads and writes through a descriptor that the caller opened: lets tests see what a full disk
+  /// does.
+  package init(folder: String, descriptor: Int32) {
+    self.folder = folder
+    self.descriptor = descriptor
+  }
+
+  deinit { close(descriptor) }
+
+  /// Writes bytes at an offset; what lies between the file's end and the offset becomes zeros that
+  /// take no space.
+  /// - Throws: `StorageError.writeFailed`.
+  public func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(StorageError) {
+    var done = 0
+    while done < bytes.count {
+      let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
+      let count = pwrite(descriptor, rest.baseAddress, rest.count, off_t(offset + done))
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else {
+        throw .writeFailed(
+          path: folder, reason: count < 0 ? systemMessage(errno) : "no byte was taken")
+      }
+      done += count
+    }
+  }
+
+  /// Fills a buffer with the bytes at an offset.
+  /// - Throws: `StorageError.readFailed`, also where the file ends too early.
+  public func read(
+    into bytes: UnsafeMutableRawBufferPointer, at offset: Int
+  ) throws(StorageError) {
+    var done = 0
+    while done < bytes.count {
+      let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[done...])
+      let count = pread(descriptor, rest.baseAddress, rest.count, off_t(offset + done))
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else {
+        throw .readFailed(
+          path: folder,
+          reason: count < 0
+            ? systemMessage(errno)
+            : "the scratch file ends at byte \(offset + done), expected \(offset + bytes.count)")
+      }
+      done += count
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import Datasets
+import Execution
+
+/// The memory of one micro-batch, window after window, each [windows · tokens].
+package struct BatchMemory {
+  /// Token ids.
+  package let tokens: UnsafeMutableBufferPointer<Int32>
+  /// The ids to predict; −1: not scored.
+  package let targets: UnsafeMutableBufferPointer<Int32>
+  /// Where each token's document begins in its window.
+  package let starts: UnsafeMutableBufferPointer<Int32>
+
+  /// The inputs of a step; programs of one arena have them in the same places.
+  ///
+  /// - Parameter prefix: the program that reads tokens in place of the step, if there is one.
+  package init(_ step: Executor, below prefix: Executor?) {
+    func input(_ name: String, of executor: Executor) -> UnsafeMutableBufferPointer<Int32> {
+      executor.elements(named: name, as: Int32.self) ?? .init(start: nil, count: 0)
+    }
+    tokens = input("tokens", of: prefix ?? step)
+    targets = input("targets", of: step)
+    starts = input("document_starts", of: prefix ?? step)
+  }
+}
+
+extension BatchMemory {
+  /// Writes one window into row `row` of the batch.
+  package func fill(row: Int, tokens: Int, from text: TokenStream, window: Int) {
+    let range = row * tokens..<(row + 1) * tokens
+    text.fill(
+      window: window, inputs: .init(rebasing: self.tokens[range]),
+      targets: .init(rebasing: targets[range]), documentStarts: .init(rebasing: starts[range]))
+  }
+
+  /// Makes row `row` count for nothing.
+  package func clear(row: Int, tokens: Int) {
+    let range = row * tokens..<(row + 1) * tokens
+    UnsafeMutableBufferPointer(rebasing: self.tokens[range]).update(repeating: 0)
+    UnsafeMutableBufferPointer(rebasing: targets[range]).update(repeating: -1)
+    UnsafeMutableBufferPointer(rebasing: starts[range]).update(repeating: 0)
+  }
+}

@@ -1,0 +1,38 @@
+import ArgumentParser
+import Contributions
+import Recipes
+import Reports
+import Training
+
+struct AnalyzeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "analyze",
+    abstract: "Measures which tensors are worth updating, without training.",
+    discussion: """
+      Short runs on the recipe's model and text; what they find is kept in the output folder as \
+      contributions.json, and the next finetune of the same recipe uses it.
+      """)
+
+  @OptionGroup var arguments: RecipeArguments
+
+  func run() throws {
+    Interruption.listen()
+    let run = try PreparedRun(recipe: arguments.recipe, overrides: arguments.overrides)
+    guard case .sparse(let sparse) = run.recipe.method.method, sparse.tensors == .auto else {
+      throw CommandError.nothingToAnalyse(method: run.recipe.method.displayLabel)
+    }
+    let record = DecisionRecord(run)
+    let progress = AnalysisLine(isQuiet: false)
+    let result = try run.analyse(sparse, key: record.key, observe: progress.show)
+    progress.finish()
+    try record.write(result.json, to: DecisionRecord.contributions)
+    run.removeCandidates()
+    if arguments.json {
+      Output.print(result.json)
+      return
+    }
+    Output.print(result.map(run.weights.configuration).text)
+    Output.print("\n" + result.candidateTable.text + "\n")
+    for line in result.explanation { Output.print(line) }
+  }
+}

@@ -1,0 +1,21 @@
+import Contributions
+import Reports
+
+/// The live line of an analysis.
+final class AnalysisLine {
+  private var line = ProgressLine()
+  private let isQuiet: Bool
+
+  /// - Parameter isQuiet: nothing is shown.
+  init(isQuiet: Bool) { self.isQuiet = isQuiet }
+
+  func show(_ progress: AnalysisProgress) {
+    guard !isQuiet else { return }
+    line.update(
+      ProgressState(
+        activity: "analysis, \(progress.stage)", step: progress.done, totalSteps: progress.total,
+        loss: progress.loss, etaSeconds: progress.etaSeconds))
+  }
+
+  func finish() { if !isQuiet { line.finish() } }
+}

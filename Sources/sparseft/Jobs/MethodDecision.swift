@@ -1,0 +1,185 @@
+import Adaptations
+import Contributions
+import Recipes
+import Storage
+import Tensors
+import Training
+
+/// What trains and at which learning rate, and how that came about.
+struct MethodDecision {
+  var adaptation: any Adaptation
+  var learningRate: Double
+  /// How tensors or rate were chosen where the recipe does not say it, in words, a line each.
+  var explanation: [String] = []
+  /// What was measured: the event of that name, and the run's `contributions.json` for "auto".
+  var analysis: JSONValue?
+  /// The probe that the run goes on from.
+  var continuation: Continuation?
+  /// Seconds that measuring took, also where that was in an earlier run; 0 where nothing was.
+  var analysisSeconds = 0.0
+  /// The validation text's loss before training, if it was measured.
+  var initialValidationLoss: Double?
+  /// What measuring will take at most before the first step, in steps of the run; 0 where nothing is
+  /// left to be measured.
+  var measuringSteps = 0.0
+  /// Arena and mapped weights of the largest probe; 0 for none.
+  var measuringBytes = 0
+
+  /// The winner's probe: its state on disk and its steps.
+  struct Continuation {
+    var store: SnapshotStore
+    var reports: [StepReport]
+  }
+
+  /// Decides, measuring where the recipe says "auto" and nothing is known from an earlier run.
+  ///
+  /// - Parameter observe: told how probes are going.
+  /// - Throws: `TrainingError.interrupted` if Ctrl-C was pressed.
+  init(_ run: PreparedRun, observe: @escaping (AnalysisProgress) -> Void) throws {
+    let record = DecisionRecord(run)
+    if case .sparse(let sparse) = run.recipe.method.method, sparse.tensors == .auto {
+      self = try record.knownScheme() ?? Self.measuredScheme(run, sparse, record, observe)
+      return
+    }
+    let choice = try MethodChoice(run)
+    adaptation = choice.adaptation
+    explanation = choice.explanation.map { [$0] } ?? []
+    if let rate = run.fixedRate {
+      learningRate = rate
+    } else if let known = record.knownRate() {
+      (learningRate, analysisSeconds) = known
+    } else {
+      learningRate = 0
+      try measureRate(run, record, observe)
+    }
+  }
+
+  /// What the run in the folder had decided, for going on with it: whatever the recipe leaves open
+  /// stays as it is in the last state.
+  ///
+  /// - Throws: `TrainingError.nothingToResume` without one.
+  init(resuming run: PreparedRun) throws {
+    let saved = try run.store(in: run.recipe.output.absolute, scheme: nil, rate: 0).savedDecision()
+    let scheme = saved["scheme"]?.object?.shares ?? [:]
+    if case .sparse(let sparse) = run.recipe.method.method, sparse.tensors.needsBudget,
+      !scheme.isEmpty
+    {
+      adaptation = run.adaptation(scheme)
+      explanation = [
+        "tensors \"\(sparse.tensors.word)\": the \(scheme.count) that the snapshot has"
+      ]
+    } else {
+      adaptation = try MethodChoice(run).adaptation
+    }
+    guard let rate = run.fixedRate ?? saved["learning_rate"]?.double else {
+      throw TrainingError.resumeMismatch(
+        path: run.recipe.output.absolute, field: "learning rate", found: "missing",
+        expected: "auto")
+    }
+    learningRate = rate
+  }
+
+  /// Decides without training anything: what is known from an earlier run, or else what is taken
+  /// unprobed, at a rate of 0.
+  init(unmeasured run: PreparedRun) throws {
+    let record = DecisionRecord(run)
+    if case .sparse(let sparse) = run.recipe.method.method, sparse.tensors == .auto {
+      if let known = record.knownScheme() {
+        self = known
+        return
+      }
+      let candidates = try run.candidates(sparse)
+      let candidate = Candidates.unprobed(candidates)
+      adaptation = run.adaptation(candidate.scheme)
+      explanation = [
+        "tensors \"auto\" are decided when the run starts, between \(candidates.count) candidates or "
+          + "more that all keep the budget; these are the figures of \(candidate.label)"
+      ]
+      learningRate = 0
+      (measuringSteps, measuringBytes) = try run.analysis(sparse, key: record.key).forecast()
+      return
+    }
+    let choice = try MethodChoice(run)
+    adaptation = choice.adaptation
+    explanation = choice.explanation.map { [$0] } ?? []
+    if let rate = run.fixedRate ?? record.knownRate()?.rate {
+      learningRate = rate
+      return
+    }
+    learningRate = 0
+    measuringSteps =
+      MethodCalibration.Plan(
+        run.settings, share: run.recipe.analysis.share, text: run.corpus.train,
+        validation: run.corpus.validation)?.price ?? 0
+  }
+
+  /// The explanation as one text; nil where there is nothing to explain.
+  var choice: String? {
+    explanation.isEmpty ? nil : explanation.joined(separator: "\n  ")
+  }
+
+  init(adaptation: any Adaptation, learningRate: Double) {
+    self.adaptation = adaptation
+    self.learningRate = learningRate
+  }
+}
+
+extension MethodDecision {
+  private static func measuredScheme(
+    _ run: PreparedRun, _ sparse: SparseRecipe, _ record: DecisionRecord,
+    _ observe: @escaping (AnalysisProgress) -> Void
+  ) throws -> MethodDecision {
+    let result = try run.analyse(sparse, key: record.key, observe: observe)
+    try record.write(result.json, to: DecisionRecord.contributions)
+    guard let chosen = result.candidates.firstIndex(where: \.isChosen) else {
+      preconditionFailure("an analysis without a winner")
+    }
+    var decision = MethodDecision(
+      adaptation: run.adaptation(result.candidates[chosen].candidate.scheme),
+      learningRate: result.candidates[chosen].learningRate)
+    decision.explanation = result.explanation
+    decision.analysis = result.json
+    decision.analysisSeconds = result.seconds
+    decision.measuringBytes = result.largestStep
+    decision.initialValidationLoss = result.initialValidationLoss
+    if !result.reports.isEmpty {
+      let scheme = result.candidates[chosen].candidate.scheme
+      decision.continuation = Continuation(
+        store: run.store(
+          in: run.candidateFolder(chosen), scheme: scheme, rate: decision.learningRate),
+        reports: result.reports)
+    }
+    return decision
+  }
+
+  private mutating func measureRate(
+    _ run: PreparedRun, _ record: DecisionRecord,
+    _ observe: @escaping (AnalysisProgress) -> Void
+  ) throws {
+    let found = try MethodCalibration(
+      adaptation, compiler: run.compiler, share: run.recipe.analysis.share, weights: run.weights,
+      text: run.corpus.train, validation: run.corpus.validation, pool: run.pool,
+      kernels: run.kernels, prefixFolder: run.cacheFolder,
+      prefixBytes: run.prefixCacheLimit, observe: observe,
+      shouldStop: { Interruption.isRequested })
+    let json: JSONValue = [
+      "type": "analysis", "key": .string(record.key), "learning_rate": .number(found.rate),
+      "calibration": .array(
+        (found.calibration?.points ?? []).map {
+          [.number($0.rate), $0.loss.isFinite ? .number($0.loss) : .null]
+        }), "seconds": .number(found.seconds),
+    ]
+    try record.write(json, to: DecisionRecord.rate)
+    (learningRate, analysis, analysisSeconds) = (found.rate, json, found.seconds)
+  }
+}
+
+extension PreparedRun {
+  /// The rate that the recipe fixes: the method's own, or the optimizer's; nil for "auto".
+  var fixedRate: Double? {
+    if case .fixed(let rate) = recipe.method.learningRate ?? recipe.optimizer.learningRate {
+      return rate
+    }
+    return nil
+  }
+}

@@ -1,0 +1,70 @@
+import Adaptations
+import Recipes
+import Storage
+import Training
+
+/// A run that is settled: its step compiled, its memory known.
+struct PlannedRun {
+  let prepared: PreparedRun
+  let decision: MethodDecision
+  let step: CompiledStep
+  let settings: TrainingSettings
+  let forecast: MemoryForecast
+  /// What is kept of the frozen blocks' work.
+  let prefixCaches: PrefixCachePlan
+
+  /// - Parameter keepsStages: keep the compiler's stages as text.
+  init(_ prepared: PreparedRun, _ decision: MethodDecision, keepsStages: Bool = false) throws {
+    self.prepared = prepared
+    self.decision = decision
+    step = try prepared.compiler.compile(decision.adaptation, keepsStages: keepsStages)
+    var settings = prepared.settings
+    settings.schedule.peak = decision.learningRate
+    self.settings = settings
+    // What deciding has read and freed is not the run's.
+    prepared.weights.checkpoint.releasePages()
+    prepared.corpus.train.releasePages()
+    ProcessMemory.trim()
+    forecast = MemoryForecast(
+      step, threads: prepared.pool.threads, runtimeBytes: ProcessMemory.residentBytes,
+      measuringBytes: decision.measuringBytes)
+    prefixCaches = PrefixCachePlan(
+      step, settings: settings, text: prepared.corpus.train,
+      validationText: prepared.corpus.validation, byteLimit: prepared.prefixCacheLimit)
+  }
+
+  var recipe: Recipe { prepared.recipe }
+  var flopsPerToken: Double { step.flopsPerToken }
+  var fullFlopsPerToken: Double { prepared.fullFlopsPerToken }
+
+  /// A session of the run's step, before its first step.
+  func makeSession() throws -> Session {
+    try Session(
+      step, weights: prepared.weights, pool: prepared.pool, kernels: prepared.kernels,
+      seed: settings.seed)
+  }
+
+  /// Where the run's snapshots go.
+  var store: SnapshotStore {
+    prepared.store(
+      in: recipe.output.absolute, scheme: (decision.adaptation as? SparseAdaptation)?.scheme,
+      rate: decision.learningRate)
+  }
+}
+
+extension PreparedRun {
+  /// A store whose snapshots belong to this recipe and method.
+  ///
+  /// - Parameters:
+  ///   - scheme: what trains; nil where that is no sparse method's choice.
+  ///   - rate: the learning rate.
+  func store(in folder: String, scheme: [String: Double]?, rate: Double) -> SnapshotStore {
+    let json = recipe.resolvedJSON
+    let shares = scheme?.sorted { $0.key < $1.key }.map { ($0.key, JSONValue.number($0.value)) }
+    return SnapshotStore(
+      folder: folder, method: json["method"] ?? .null, recipe: json,
+      decision: [
+        "scheme": shares.map { .object(JSONObject($0)) } ?? .null, "learning_rate": .number(rate),
+      ])
+  }
+}

@@ -1,0 +1,105 @@
+import Adaptations
+import Contributions
+import Datasets
+import Recipes
+import Storage
+import Training
+
+extension PreparedRun {
+  /// A sparse method; of a head that trains in part, the rows that the text needs most.
+  func adaptation(_ scheme: [String: Double]) -> SparseAdaptation {
+    let needsRows = scheme[SchemeSpace.head].map { $0 < 1 } ?? false
+    return SparseAdaptation(scheme: scheme, headRows: needsRows ? headRows : [])
+  }
+
+  /// Shares of the head that may be chosen: all rows, and where that saves much only those whose
+  /// pieces occur in the training text.
+  private var headShares: [Double] {
+    guard recipe.analysis.head else { return [] }
+    let size = weights.configuration.vocabularySize
+    let counts = corpus.train.pieceFrequencies(vocabularySize: size)
+    let share = Double(counts.count { $0 > 0 }) / Double(size)
+    return share < 0.8 ? [share, 1] : [1]
+  }
+
+  /// Costs of schemes by compiling them.
+  func schemeCosts(_ space: SchemeSpace) -> SchemeCosts {
+    SchemeCosts(space) { scheme throws(TrainingError) in
+      let step = try compiler.compile(adaptation(scheme))
+      let forecast = MemoryForecast(step, threads: pool.threads, runtimeBytes: runtimeBytes)
+      return SchemeCost(
+        flops: Int(step.flopsPerToken * Double(settings.shape.tokensPerStep)),
+        bytes: forecast.total, stepTime: step.flopsPerToken / fullFlopsPerToken)
+    }
+  }
+
+  /// Candidates that need no measurement.
+  func candidates(_ sparse: SparseRecipe) throws -> [Candidate] {
+    let space = SchemeSpace(weights.configuration, headShares: headShares)
+    return try Candidates(schemeCosts(space), seed: settings.seed).all(within: sparse.limits)
+  }
+
+  /// The one candidate that a control stands for.
+  func control(
+    _ kind: Candidate.Kind, _ sparse: SparseRecipe
+  ) throws(TrainingError) -> Candidate {
+    let costs = schemeCosts(SchemeSpace(weights.configuration))
+    return try Candidates(costs, seed: settings.seed).single(kind, within: sparse.limits)
+  }
+
+  /// What measures `"tensors": "auto"`.
+  ///
+  /// - Parameter key: hash of all that the result depends on.
+  func analysis(
+    _ sparse: SparseRecipe, key: String, observe: @escaping (AnalysisProgress) -> Void = { _ in }
+  ) -> ContributionAnalysis {
+    let space = SchemeSpace(weights.configuration, headShares: headShares)
+    let asked = recipe.analysis
+    let context = AnalysisContext(
+      compiler: compiler, weights: weights, text: corpus.train, validation: corpus.validation,
+      pool: pool, kernels: kernels, budget: sparse.limits, costs: schemeCosts(space),
+      space: space, runtimeBytes: runtimeBytes, headRows: headRows, cacheFolder: cacheFolder,
+      cacheBytes: prefixCacheLimit,
+      store: { candidate, scheme, rate in
+        store(in: candidateFolder(candidate), scheme: scheme, rate: rate)
+      }, discard: { Folder.remove(candidateFolder($0)) })
+    return ContributionAnalysis(
+      context,
+      settings: AnalysisSettings(
+        share: asked.share, measuresContributions: asked.contributions,
+        probesJointly: asked.jointProbes),
+      fixedRate: fixedRate, key: key, observe: observe,
+      shouldStop: { Interruption.isRequested })
+  }
+
+  /// Measures what `"tensors": "auto"` is to be.
+  func analyse(
+    _ sparse: SparseRecipe, key: String, observe: @escaping (AnalysisProgress) -> Void
+  ) throws -> AnalysisResult {
+    try Folder.create(cacheFolder)
+    removeCandidates()
+    do {
+      return try analysis(sparse, key: key, observe: observe).analyse()
+    } catch {
+      removeCandidates()
+      throw error
+    }
+  }
+}
+
+// Probes leave their state in folders of their own until the run goes on from one of them.
+extension PreparedRun {
+  private var candidatesFolder: String { recipe.output.absolute + "/candidates" }
+
+  func candidateFolder(_ index: Int) -> String { "\(candidatesFolder)/\(index)" }
+
+  func removeCandidates() { Folder.remove(candidatesFolder) }
+}
+
+extension SparseRecipe {
+  /// The budget as the search takes it.
+  var limits: SchemeBudget {
+    let budget = budget ?? Self.defaultBudget
+    return SchemeBudget(bytes: budget.memoryBytes, stepTime: budget.stepTime)
+  }
+}

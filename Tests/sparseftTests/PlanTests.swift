@@ -1,0 +1,83 @@
+import Storage
+import TestSupport
+import Testing
+
+/// `plan`.
+@Suite struct PlanTests {
+  @Test func planSaysWhatARunWillTake() throws {
+    let shop = try Workshop()
+    let outcome = try shop.succeed(["plan", "recipe.json"])
+    #expect(outcome.output.contains("full: trains 35.6 k of 35.6 k parameters"))
+    #expect(outcome.output.contains("memory at the peak: "))
+    #expect(outcome.output.contains("100 % of full fine-tuning's"))
+    #expect(!shop.files.contains("run/events.jsonl"))
+  }
+
+  @Test func planAsJSONAgreesWithTheRun() throws {
+    let shop = try Workshop(method: #"{"type": "sparse", "tensors": {"layers[2].mlp.*": 1}}"#)
+    let outcome = try shop.succeed(["plan", "recipe.json", "--json"])
+    let plan = try #require(try outcome.jsonLines().first)
+    #expect(try outcome.jsonLines().count == 1)
+    #expect(Contract.events["plan"]?.isSubset(of: plan.keys) == true)
+    let bytes = try #require(plan["planned_bytes"])
+    #expect(Contract.plannedBytes.isSubset(of: bytes.keys))
+    let parts = ["weights", "activations", "gradients", "optimizer", "workspace"]
+    #expect(parts.compactMap { bytes[$0]?.int }.reduce(0, +) == bytes["total"]?.int)
+    #expect(plan["trainable_parameters"]?.int == 3 * 48 * 32)
+    let share = try #require(plan["flops_per_token"]?.double)
+    #expect(try share < #require(plan["full_flops_per_token"]?.double))
+
+    let run = try shop.finetune("--json").jsonLines()
+    let event = try #require(run.first { $0["type"] == "plan" })
+    for key in ["arena", "weights", "activations", "gradients", "optimizer"] {
+      #expect(event["planned_bytes"]?[key] == bytes[key], "\(key)")
+    }
+    #expect(event["flops_per_token"] == plan["flops_per_token"])
+    let start = try #require(run.first { $0["type"] == "start" })
+    #expect(plan["frozen_blocks"]?.int == 2)
+    for key in ["frozen_blocks", "prefix_cache_bytes"] { #expect(start[key] == plan[key]) }
+    // A step and a pass without the lowest blocks, and what they make of the run.
+    let figures = try ["step", "later_step", "validation", "later_validation"].map {
+      try #require(plan[$0 + "_seconds"]?.double)
+    }
+    for figure in figures { #expect(figure > 0 && figure.isFinite) }
+    let total = try #require(plan["seconds"]?.double)
+    #expect(total > figures[0] + figures[2])
+  }
+
+  /// Keeping what frozen blocks compute changes time, not figures.
+  @Test func prefixCachesDoNotChangeLosses() throws {
+    let shop = try Workshop(method: #"{"type": "last_layers", "count": 1}"#)
+    let arguments = ["finetune", "recipe.json", "run.steps=12", "run.validate_every=3", "--json"]
+    let kept = try shop.succeed(arguments + ["output=kept"]).jsonLines()
+    let plain = try shop.succeed(
+      arguments + ["output=plain", "run.prefix_cache_mb=0"]
+    ).jsonLines()
+    #expect(kept.first?["frozen_blocks"]?.int == 2 && plain.first?["frozen_blocks"]?.int == 2)
+    #expect(try #require(kept.first?["prefix_cache_bytes"]?.int) > 0)
+    #expect(plain.first?["prefix_cache_bytes"]?.int == 0)
+    for type in ["step", "validation"] {
+      func losses(_ run: [JSONValue]) -> [Double] {
+        run.filter { $0["type"]?.string == type }.compactMap { $0["loss"]?.double }
+      }
+      #expect(losses(kept) == losses(plain) && !losses(kept).isEmpty)
+    }
+    #expect(shop.files.filter { $0.hasPrefix("kept/cache/") }.count == 1)
+    // People are told in one line.
+    let told = try shop.succeed([
+      "finetune", "recipe.json", "run.steps=12", "output=told",
+    ])
+    #expect(told.error.contains("the lowest 2 blocks are frozen: computed once for each window"))
+    let planned = try shop.succeed(["plan", "recipe.json", "run.prefix_cache_mb=0"])
+    #expect(planned.output.contains("the lowest 2 blocks are frozen and computed in every step"))
+  }
+
+  @Test func planPrintsTheStagesOfTheCompiler() throws {
+    let shop = try Workshop(method: #"{"type": "norms"}"#)
+    let outcome = try shop.succeed(["plan", "recipe.json", "--stages"])
+    let stages = outcome.lines.filter { $0.hasPrefix("== ") }
+    #expect(stages.count >= 4)
+    #expect(outcome.output.contains("layers[2].attention_norm"))
+    #expect(try shop.succeed(["plan", "recipe.json", "--stages"]).output == outcome.output)
+  }
+}
