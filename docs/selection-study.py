@@ -330,7 +330,7 @@ def final_rows(work, pair):
                      f"{best['final']:.3f}", f"{chosen['final'] - best['final']:+.3f}", f"{rho:.2f}"])
         for r in sorted(group, key=lambda r: r["final"]):
             details.append([f"{pair}, {budget}", r["label"],
-                            *[f"{x:.3f}" for x in (r["probe"] + [float("nan")])[:2]],
+                            *[f"{x:.3f}" for x in r["probe"]], *["–"] * (2 - len(r["probe"])),
                             f"{r['final']:.3f}", "chosen" if r["chosen"] else ""])
     return body, details
 
