@@ -163,7 +163,7 @@ extension AnalysisPlan {
   /// Orders in which base and one tensor are repeated for the noise, beyond the first.
   package static let extraOrders = 2
   /// Kinds of linear maps in a block.
-  static let kinds = 7
+  static let kinds = LinearKind.allCases.count
   /// Kinds that are probed at other depths.
   package static let kindsOverDepth = 3
 

@@ -6,7 +6,8 @@ import Training
 /// are probed on top of a trained last block, a search turns gains and compiled costs into
 /// candidates beside simpler choices, and short joint runs decide.
 ///
-/// Deterministic: what is probed depends on recipe and text alone, never on the clock.
+/// Deterministic: what is probed depends on recipe and text, never on the clock. A budget of memory
+/// also counts what the process holds by itself, rounded up.
 public final class ContributionAnalysis {
   let context: AnalysisContext
   private let settings: AnalysisSettings

@@ -20,9 +20,10 @@ public enum LinearKind: Int, CaseIterable, Hashable, Sendable {
   /// "down", "query" ….
   public var name: String { "\(self)" }
 
-  func path(layer: Int) -> String {
-    "layers[\(layer)].\(stage < 2 ? "mlp" : "attention").\(name)"
-  }
+  /// As `TensorPlace` has it: "mlp.down", "attention.query" ….
+  var tensorKind: String { "\(stage < 2 ? "mlp" : "attention").\(name)" }
+
+  func path(layer: Int) -> String { "layers[\(layer)].\(tensorKind)" }
 }
 
 /// A linear map of a block.
