@@ -2,7 +2,9 @@
 import PackageDescription
 
 /// Tuned C is worth nothing unoptimised, so the kernels are built with -O3 in debug builds too.
-let kernelFlags: [CSetting] = [.unsafeFlags(["-O3", "-fno-math-errno", "-Wall"])]
+let kernelFlags: [CSetting] = [
+  .unsafeFlags(["-O3", "-fno-math-errno", "-fno-strict-aliasing", "-Wall"])
+]
 
 func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .target(name: name, dependencies: dependencies)

@@ -13,6 +13,11 @@ static bool has_avx512(void) {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
 }
+
+static bool has_avx512bf16(void) {
+  return has_avx512() && __builtin_cpu_supports("avx512bf16") &&
+         __builtin_cpu_supports("avx512vnni");
+}
 #endif
 
 bool sft_isa_supported(sft_isa isa) {
@@ -25,6 +30,8 @@ bool sft_isa_supported(sft_isa isa) {
       return has_avx2();
     case SFT_ISA_AVX512:
       return has_avx512();
+    case SFT_ISA_AVX512BF16:
+      return has_avx512bf16();
 #endif
     default:
       return false;
@@ -32,8 +39,9 @@ bool sft_isa_supported(sft_isa isa) {
 }
 
 sft_isa sft_isa_best(void) {
-  if (sft_isa_supported(SFT_ISA_AVX512)) return SFT_ISA_AVX512;
-  if (sft_isa_supported(SFT_ISA_AVX2)) return SFT_ISA_AVX2;
+  for (sft_isa isa = SFT_ISA_AVX512BF16; isa > SFT_ISA_PORTABLE; --isa) {
+    if (sft_isa_supported(isa)) return isa;
+  }
   return SFT_ISA_PORTABLE;
 }
 
@@ -47,6 +55,8 @@ const char *sft_isa_name(sft_isa isa) {
       return "avx2";
     case SFT_ISA_AVX512:
       return "avx512";
+    case SFT_ISA_AVX512BF16:
+      return "avx512bf16";
   }
   return "unknown";
 }
@@ -61,6 +71,8 @@ const sft_kernel_row *sft_kernel_table(sft_isa isa, int64_t *count) {
       return sft_table_avx2;
     case SFT_ISA_AVX512:
       return sft_table_avx512;
+    case SFT_ISA_AVX512BF16:
+      return sft_table_avx512bf16;
 #endif
     default:
       return sft_table_portable;

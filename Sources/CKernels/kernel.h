@@ -25,10 +25,14 @@ extern const sft_kernel_row sft_table_portable[SFT_KERNEL_COUNT];
 #if defined(__x86_64__)
 extern const sft_kernel_row sft_table_avx2[SFT_KERNEL_COUNT];
 extern const sft_kernel_row sft_table_avx512[SFT_KERNEL_COUNT];
+extern const sft_kernel_row sft_table_avx512bf16[SFT_KERNEL_COUNT];
 #endif
 
 static inline int64_t sft_min(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t sft_max(int64_t a, int64_t b) { return a > b ? a : b; }
+
+// How a matrix is stored: f32, bf16 (uint16_t), or int8 with a scale per row.
+typedef enum sft_type { SFT_F32, SFT_BF16, SFT_INT8 } sft_type;
 
 // The float that a bfloat16 bit pattern stands for; exact.
 static inline float sft_widen_bf16(uint16_t bits) {
@@ -36,6 +40,32 @@ static inline float sft_widen_bf16(uint16_t bits) {
   float value;
   memcpy(&value, &wide, sizeof value);
   return value;
+}
+
+// The bfloat16 nearest to a float, ties to even; NaN stays NaN.
+static inline uint16_t sft_narrow_bf16(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  uint32_t rounded = bits + 0x7FFF + ((bits >> 16) & 1);
+  bool is_nan = (bits & 0x7FFFFFFF) > 0x7F800000;
+  return (uint16_t)((is_nan ? bits | 0x400000 : rounded) >> 16);
+}
+
+// Thirty-two bits that look random: a hash of two numbers (the finaliser of MurmurHash3).
+static inline uint32_t sft_random_bits(uint32_t index, uint32_t salt) {
+  uint32_t h = index * 0xCC9E2D51u ^ salt;
+  h = (h ^ (h >> 16)) * 0x85EBCA6Bu;
+  h = (h ^ (h >> 13)) * 0xC2B2AE35u;
+  return h ^ (h >> 16);
+}
+
+// One of the two bfloat16 next to a float: up if what is cut off, plus 16 random bits, overflows.
+static inline uint16_t sft_narrow_randomly(float value, uint32_t random) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  bool is_finite = (bits & 0x7F800000) != 0x7F800000;
+  bool is_nan = (bits & 0x7FFFFFFF) > 0x7F800000;
+  return (uint16_t)((is_finite ? bits + random : is_nan ? bits | 0x400000 : bits) >> 16);
 }
 
 // The half-open block of an output matrix that items [begin, end) stand for: whole rows when the

@@ -84,11 +84,13 @@ public struct StoredTensor: @unchecked Sendable {
   /// Drops the tensor's pages from resident memory; touching the bytes reads them again.
   public func releasePages() { releasePages(ofRows: 0..<rowCount) }
 
-  /// Drops the pages of some rows.
+  /// Drops the pages that hold nothing but some rows.
   public func releasePages(ofRows rows: Range<Int>) {
     guard let start = data.baseAddress, let base = owner.bytes.baseAddress else { return }
     let range = byteRange(ofRows: rows)
-    owner.releasePages((start - base + range.lowerBound)..<(start - base + range.upperBound))
+    owner.releasePages(
+      (start - base + range.lowerBound)..<(start - base + range.upperBound),
+      sparesNeighbours: true)
   }
 
   /// Where rows lie in `data`.

@@ -68,7 +68,8 @@ struct Lowerer {
       return BufferView(buffer: buffer)
     }
     var lowering = Lowering(
-      node: node, operandTypes: types, operands: node.operands.map(view),
+      node: node, operandTypes: types, resultTypes: node.results.map { graph.type(of: $0) },
+      operands: node.operands.map(view),
       scales: node.operands.map { id in
         scalesOfValue[assignment.root[id.index]].map { BufferView(buffer: $0) }
       },
@@ -90,7 +91,8 @@ struct Lowerer {
       let offset = layout.offset(of: name, kind: kind, byteCount: type.byteCount)
       buffers.append(
         Buffer(
-          name: name, kind: kind, byteCount: type.byteCount, location: .arena(offset: offset),
+          name: name, kind: kind, byteCount: type.byteCount, elementType: type.elementType,
+          location: .arena(offset: offset),
           isPersistent: true, contents: contents))
     }
     switch graph[id].source {

@@ -11,7 +11,10 @@ public struct ScoreCompiler: Sendable {
   /// The input that is not 0 for the first micro-batch.
   public static let record = "record_signs"
 
-  public init() {}
+  /// What products multiply.
+  public var precision: Precision
+
+  public init(precision: Precision = .f32) { self.precision = precision }
 
   /// - Parameter traced: a forward pass with parameters marked as trained or scored.
   /// - Returns: the program, and the parameters in the order of their slots.
@@ -29,7 +32,7 @@ public struct ScoreCompiler: Sendable {
       let gradients = try graph.differentiate(loss.value, cotangent: scale)
       scored = graph.appendScores(gradients)
     }
-    try pipeline.optimise()
+    try pipeline.optimise(precision: precision)
     var layout = PersistentLayout()
     pipeline.addBuffers(layout: &layout)
     return (try pipeline.lower(layout: layout), scored)

@@ -27,13 +27,19 @@ public struct TrainingCompiler: Sendable {
 
   /// How gradients become updates.
   public var policy: UpdatePolicy
+  /// What products multiply.
+  public var precision: Precision
   /// Keep the text of every stage.
   public var keepsStages: Bool
   /// Compute cheap values again rather than keep them.
   public var rematerialises: Bool
 
-  public init(policy: UpdatePolicy, keepsStages: Bool = false, rematerialises: Bool = true) {
+  public init(
+    policy: UpdatePolicy, precision: Precision = .f32, keepsStages: Bool = false,
+    rematerialises: Bool = true
+  ) {
     self.policy = policy
+    self.precision = precision
     self.keepsStages = keepsStages
     self.rematerialises = rematerialises
   }
@@ -62,7 +68,9 @@ public struct TrainingCompiler: Sendable {
     _ traced: Graph, with passes: [Graph]
   ) throws(GraphError) -> (training: CompiledProgram, passes: [CompiledProgram]) {
     var pipelines = [try transform(traced)]
-    for pass in passes { pipelines.append(try InferenceCompiler().transform(pass)) }
+    for pass in passes {
+      pipelines.append(try InferenceCompiler(precision: precision).transform(pass))
+    }
     var layout = PersistentLayout()
     for index in pipelines.indices { pipelines[index].addBuffers(layout: &layout) }
     var compiled: [CompiledProgram] = []
@@ -83,14 +91,17 @@ public struct TrainingCompiler: Sendable {
       let gradients = try graph.differentiate(loss, cotangent: scale)
       graph.appendUpdates(gradients, policy: policy)
     }
-    try pipeline.optimise(rematerialises: rematerialises)
+    try pipeline.optimise(precision: precision, rematerialises: rematerialises)
     return pipeline
   }
 }
 
 /// Compiles a forward pass that nothing is updated by: validation and generation.
 public struct InferenceCompiler: Sendable {
-  public init() {}
+  /// What products multiply.
+  public var precision: Precision
+
+  public init(precision: Precision = .f32) { self.precision = precision }
 
   /// - Throws: `GraphError` naming the node if a stage breaks the graph.
   public func compile(
@@ -105,6 +116,7 @@ public struct InferenceCompiler: Sendable {
     var pipeline = Pipeline(traced, keepsStages: false)
     try pipeline.run("prune") { graph throws(GraphError) in graph.prune() }
     try pipeline.run("fuse") { graph throws(GraphError) in graph.fuse() }
+    try pipeline.narrow(to: precision)
     return pipeline
   }
 }
@@ -131,13 +143,21 @@ struct Pipeline {
   }
 
   /// The stages between a differentiated graph and a program.
-  mutating func optimise(rematerialises: Bool = true) throws(GraphError) {
+  mutating func optimise(
+    precision: Precision, rematerialises: Bool = true
+  ) throws(GraphError) {
     try run("prune") { graph throws(GraphError) in graph.prune() }
     try run("fuse") { graph throws(GraphError) in graph.fuse() }
+    try narrow(to: precision)
     if rematerialises {
       try run("rematerialise") { graph throws(GraphError) in graph.rematerialise() }
     }
     try run("schedule") { graph throws(GraphError) in graph.scheduleUpdates() }
+  }
+
+  mutating func narrow(to precision: Precision) throws(GraphError) {
+    guard precision != .f32 else { return }
+    try run("narrow") { graph throws(GraphError) in graph.narrow(to: precision) }
   }
 
   mutating func addBuffers(layout: inout PersistentLayout) {

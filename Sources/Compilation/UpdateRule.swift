@@ -7,8 +7,14 @@ import Tensors
 public protocol UpdateRule: Sendable {
   /// Names of the state tensors that each parameter needs, each of the parameter's shape.
   var stateNames: [String] { get }
+  /// How the states are kept: f32 or bf16.
+  var stateType: ElementType { get }
   /// The in-place update. Its operands: parameter, gradient, the states, hyper [8].
   var update: any Operation { get }
+}
+
+extension UpdateRule {
+  public var stateType: ElementType { .f32 }
 }
 
 /// What happens to gradients between the backward pass and the updates.
@@ -61,7 +67,8 @@ extension Graph {
       place(makeNode(SquaredNorm(slot: slot), [gradient, table], phase: .update, stage: stage))
       let states = policy.rule.stateNames.map { name in
         addSource(
-          .state("\(item.parameter.name).\(name)", .optimizer, .zeros), type(of: item.value))
+          .state("\(item.parameter.name).\(name)", .optimizer, .zeros),
+          TensorType(type(of: item.value).shape, policy.rule.stateType))
       }
       let operands = [item.value, gradient] + states + [hyper]
       place(makeNode(policy.rule.update, operands, phase: .update, stage: updateStage))

@@ -51,7 +51,7 @@ public struct GradientScan {
     do { try adaptation.apply(to: &graph) } catch { throw .adaptation(error) }
     let compiled: (program: CompiledProgram, scored: [Parameter])
     do {
-      compiled = try ScoreCompiler().compile(graph)
+      compiled = try ScoreCompiler(precision: compiler.settings.precision).compile(graph)
     } catch { throw .graph(error) }
     program = compiled.program.program
     scored = compiled.scored

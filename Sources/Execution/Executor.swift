@@ -132,14 +132,19 @@ extension Executor {
         profile.add((now - start).seconds, to: phase)
         (phase, start) = (calls[index].phase, now)
       }
-      withUnsafePointer(to: &calls[index].call) { call in
-        pool.run(
-          WorkerJob(
-            function: calls[index].function, call: call, items: calls[index].items,
-            grain: calls[index].grain, scratch: scratch, scratchStride: scratchStride))
-      }
+      run(call: index)
     }
     profile.add((clock.now - start).seconds, to: phase)
+  }
+
+  /// Runs one call on all threads.
+  func run(call index: Int) {
+    withUnsafePointer(to: &calls[index].call) { call in
+      pool.run(
+        WorkerJob(
+          function: calls[index].function, call: call, items: calls[index].items,
+          grain: calls[index].grain, scratch: scratch, scratchStride: scratchStride))
+    }
   }
 
   /// Forgets the seconds so far.
@@ -171,7 +176,7 @@ extension Executor {
       let memory = elements(of: index, as: Float.self)
       switch buffer.contents {
       case .undefined: break
-      case .zeros: memory.update(repeating: 0)
+      case .zeros: elements(of: index, as: UInt8.self).update(repeating: 0)
       case .values(let values): _ = memory.update(from: values)
       case .integers(let values): _ = elements(of: index, as: Int32.self).update(from: values)
       case .checkpoint(let name, let rows):

@@ -12,6 +12,9 @@ public struct Kernels: Sendable {
   public let instructionSet: String
   private let functions: [String: sft_kernel]
   let sgemm: sft_sgemm_function
+  /// Whether products of bf16 operands have instructions of their own: only then are they faster
+  /// than those of f32.
+  public let multipliesNarrow: Bool
 
   /// The best kernels of this CPU, or those that `SPARSEFT_ISA` names.
   ///
@@ -32,7 +35,7 @@ public struct Kernels: Sendable {
   }
 
   private static let known = [
-    SFT_ISA_REFERENCE, SFT_ISA_PORTABLE, SFT_ISA_AVX2, SFT_ISA_AVX512,
+    SFT_ISA_REFERENCE, SFT_ISA_PORTABLE, SFT_ISA_AVX2, SFT_ISA_AVX512, SFT_ISA_AVX512BF16,
   ]
 
   /// Names of the instruction sets that this CPU can run, plainest first.
@@ -50,6 +53,7 @@ public struct Kernels: Sendable {
 
   private init(_ isa: sft_isa) throws(ExecutionError) {
     instructionSet = String(cString: sft_isa_name(isa))
+    multipliesNarrow = isa == SFT_ISA_AVX512BF16
     var count: Int64 = 0
     let rows = sft_kernel_table(isa, &count)
     functions = Dictionary(

@@ -59,6 +59,36 @@ public protocol DifferentiableOperation: Operation {
   ) -> [ValueID?]
 }
 
+/// One of the values that a node reads or makes, by its number.
+public enum NodePlace: Hashable, Sendable {
+  case operand(Int)
+  case result(Int)
+}
+
+/// An operation with kernels for bf16 values.
+public protocol NarrowOperation: Operation {
+  /// Values that may be bf16 as well as f32, in groups whose values have one type.
+  var narrowGroups: [[NodePlace]] { get }
+  /// Operands of products: they are bf16 where products are.
+  var productOperands: [Int] { get }
+  /// The type of results that does not follow from the operands'; operations without any ignore it.
+  var resultType: ElementType { get set }
+}
+
+extension NarrowOperation {
+  public var productOperands: [Int] { [] }
+  public var resultType: ElementType {
+    get { .f32 }
+    set {}
+  }
+}
+
+/// An operation whose products with frozen int8 weights can multiply integers.
+public protocol QuantisingOperation: Operation {
+  /// Whether rows of its input are quantised for that.
+  var quantises: Bool { get set }
+}
+
 /// An operation that can add to an existing value instead of making a new one.
 public protocol AccumulatingOperation: Operation {
   /// Whether there is one more operand, last, to whose value the first result is added.

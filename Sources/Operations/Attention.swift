@@ -33,6 +33,14 @@ public struct AttentionLayout: Hashable, Sendable {
     ]
   }
 
+  /// Scratch of the bf16 kernels in bytes; the formula stands in sft_kernels.def.
+  var narrowScratch: (forward: Int, gradient: Int) {
+    func padded(_ count: Int) -> Int { (count + 31) & ~31 }
+    let (t, w, q) = (padded(tokens), padded(headWidth), tile)
+    let gradient = 14 * t * w + 2 * (q + padded(q)) * w + 12 * q * t + 2 * padded(q) * t
+    return (4 * t * w + 2 * q * w + 6 * q * t + 320, gradient + 768)
+  }
+
   /// Multiply-adds of one product over the tokens that a causal mask leaves, for N rows.
   func productFlops(rows: Int) -> Int { rows * queryHeads * headWidth * (tokens + 1) }
 }
@@ -60,9 +68,10 @@ public struct Attention: DifferentiableOperation, LowerableOperation {
 
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
     try TypeRule.count(operands, 4)
-    try TypeRule.matrix(operands, 0, columns: layout.queryWidth)
+    try TypeRule.matrix(operands, 0, columns: layout.queryWidth, narrow: true)
     let rows = operands[0].shape[0]
-    try TypeRule.require(operands, 1, TensorType([rows, layout.keyValueWidth]))
+    let type = operands[0].elementType
+    try TypeRule.require(operands, 1, TensorType([rows, layout.keyValueWidth], type))
     try TypeRule.require(operands, 2, operands[1])
     try TypeRule.require(operands, 3, TensorType([rows], .int32))
     guard rows % layout.tokens == 0 else {
@@ -87,10 +96,13 @@ public struct Attention: DifferentiableOperation, LowerableOperation {
 
   public func lower(into lowering: inout Lowering) {
     let rows = lowering.operandTypes[0].shape[0]
+    let isNarrow = lowering.operandTypes[0].elementType == .bf16
     lowering.emit(
-      "attention", lowering.operands + lowering.results, sizes: layout.sizes,
-      scalars: [layout.scale], items: rows / layout.tokens * layout.queryHeads,
-      scratchBytes: 4 * layout.tile * layout.tokens, flops: flops(lowering.operandTypes))
+      isNarrow ? "attention_bf16" : "attention", lowering.operands + lowering.results,
+      sizes: layout.sizes, scalars: [layout.scale],
+      items: rows / layout.tokens * layout.queryHeads,
+      scratchBytes: isNarrow ? layout.narrowScratch.forward : 4 * layout.tile * layout.tokens,
+      flops: flops(lowering.operandTypes))
   }
 }
 
@@ -113,7 +125,7 @@ public struct AttentionGradient: LowerableOperation {
 
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
     try TypeRule.count(operands, 7)
-    try TypeRule.matrix(operands, 0, columns: layout.queryWidth)
+    try TypeRule.matrix(operands, 0, columns: layout.queryWidth, narrow: true)
     try TypeRule.require(operands, 4, operands[0])
     try TypeRule.require(operands, 6, operands[0])
     return (0..<3).filter { wanted[$0] }.map { operands[$0] }
@@ -130,10 +142,26 @@ public struct AttentionGradient: LowerableOperation {
     var results = lowering.results[...]
     let gradients = wanted.map { $0 ? results.popFirst() : nil }
     let rows = lowering.operandTypes[0].shape[0]
+    let isNarrow = lowering.operandTypes[0].elementType == .bf16
     lowering.emit(
-      "attention_gradient", lowering.operands + gradients, sizes: layout.sizes,
-      scalars: [layout.scale], items: rows / layout.tokens * layout.keyValueHeads,
-      scratchBytes: 4 * (2 * layout.tile * layout.tokens + layout.tile),
+      isNarrow ? "attention_gradient_bf16" : "attention_gradient", lowering.operands + gradients,
+      sizes: layout.sizes, scalars: [layout.scale],
+      items: rows / layout.tokens * layout.keyValueHeads,
+      scratchBytes: isNarrow
+        ? layout.narrowScratch.gradient : 4 * (2 * layout.tile * layout.tokens + layout.tile),
       flops: flops(lowering.operandTypes))
+  }
+}
+
+extension Attention: NarrowOperation {
+  public var narrowGroups: [[NodePlace]] {
+    [[.operand(0), .operand(1), .operand(2), .result(0)]]
+  }
+}
+
+extension AttentionGradient: NarrowOperation {
+  public var narrowGroups: [[NodePlace]] {
+    let results = 0..<wanted.count { $0 }
+    return [[0, 1, 2, 4, 6].map { .operand($0) } + results.map { .result($0) }]
   }
 }

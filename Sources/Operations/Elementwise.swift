@@ -23,7 +23,31 @@ public struct Add: DifferentiableOperation, LowerableOperation {
 
   public func lower(into lowering: inout Lowering) {
     lowering.emit(
-      "add", lowering.operands + lowering.results, items: lowering.operandTypes[0].shape.count,
+      lowering.operandTypes[0].elementType == .bf16 ? "add_bf16" : "add",
+      lowering.operands + lowering.results, items: lowering.operandTypes[0].shape.count,
+      grain: Grain.elements)
+  }
+}
+
+extension Add: NarrowOperation {
+  public var narrowGroups: [[NodePlace]] { [[.operand(0), .operand(1), .result(0)]] }
+}
+
+/// The value rounded to bf16. Operand: any value in f32. Result: the same shape in bf16.
+public struct Narrow: LowerableOperation {
+  public init() {}
+
+  public var name: String { "narrow" }
+  public var isCheap: Bool { true }
+
+  public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
+    try TypeRule.count(operands, 1)
+    return [TensorType(operands[0].shape, .bf16)]
+  }
+
+  public func lower(into lowering: inout Lowering) {
+    lowering.emit(
+      "narrow", lowering.operands + lowering.results, items: lowering.operandTypes[0].shape.count,
       grain: Grain.elements)
   }
 }

@@ -88,7 +88,7 @@ public struct EmbeddingGradient: AccumulatingOperation, LowerableOperation {
   public func lower(into lowering: inout Lowering) {
     let dy = lowering.operandTypes[1].shape
     if accumulates {
-      lowering.copyInitial(lowering.operands[2], to: lowering.results[0], count: rows * dy[1])
+      lowering.copyInitial(lowering.operands[2], to: lowering.results[0])
     }
     lowering.emit(
       "embedding_gradient", [lowering.operands[0], lowering.operands[1], lowering.results[0]],

@@ -39,7 +39,7 @@ public struct GradientScores: LowerableOperation {
   }
 
   public func lower(into lowering: inout Lowering) {
-    let table = lowering.operands[3].advanced(byFloats: Self.slotFloats * slot)
+    let table = lowering.operands[3].advanced(by: Self.slotFloats * slot)
     lowering.emit(
       "gradient_scores", Array(lowering.operands[0..<3]) + [table],
       sizes: [lowering.operandTypes[0].shape.count], items: SquaredNorm.partials)

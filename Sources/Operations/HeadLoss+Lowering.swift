@@ -25,7 +25,9 @@ extension HeadLoss: LowerableOperation {
   public func temporaries(_ operands: [TensorType]) -> [Int] {
     let columns = columns(operands)
     let rows = chunkRows(operands)
-    return [4 * columns.vocabulary * rows] + (wantsLoss ? [] : [4 * rows])
+    let width = operands[0].shape[1]
+    return (quantises ? QuantisedRows.byteCounts([rows, width]) : [])
+      + [4 * columns.vocabulary * rows] + (wantsLoss ? [] : [4 * rows])
       + (hasSelectedRows ? [4 * columns.selected * rows] : [])
   }
 
@@ -33,7 +35,7 @@ extension HeadLoss: LowerableOperation {
     let rows = lowering.operandTypes[0].shape[0]
     let chunk = chunkRows(lowering.operandTypes)
     for first in stride(from: 0, to: rows, by: chunk) {
-      let place = Chunk(self, rows: first..<min(rows, first + chunk), lowering)
+      let place = Chunk(self, rows: first..<min(rows, first + chunk), &lowering)
       lowerLoss(of: place, into: &lowering)
       lowerGradients(of: place, into: &lowering)
     }
@@ -42,26 +44,37 @@ extension HeadLoss: LowerableOperation {
   /// Where a chunk's operands and results are.
   private struct Chunk {
     let rows: Range<Int>
-    let x: BufferView
+    let x: Source
     let logits: BufferView
+    /// The logits' gradient, in their place.
+    let logitsGradient: Source
     let vocabulary: Int
     let selected: Int
-    /// The selected rows' columns side by side.
-    let block: BufferView?
+    /// The selected rows' columns side by side: logits, then their gradient.
+    let block: Source?
     let loss: BufferView?
     /// The first column of each part's logits.
     let partColumns: [Int]
     let inputGradient: BufferView?
     let weightGradients: ArraySlice<BufferView>
 
-    init(_ operation: HeadLoss, rows: Range<Int>, _ lowering: Lowering) {
+    init(_ operation: HeadLoss, rows: Range<Int>, _ lowering: inout Lowering) {
       let types = lowering.operandTypes
-      let width = types[0].shape[1]
+      let (width, type) = (types[0].shape[1], types[0].elementType)
+      let temporaries = lowering.temporaries.dropFirst(operation.quantises ? 2 : 0)
       self.rows = rows
-      x = lowering.operands[0].advanced(byFloats: rows.lowerBound * width)
-      logits = lowering.temporaries[0]
+      x = lowering.input(
+        lowering.operands[0].advanced(by: rows.lowerBound * width, of: type), rows: rows.count,
+        quantises: operation.quantises)
+      logits = temporaries[temporaries.startIndex]
       (vocabulary, selected) = operation.columns(types)
-      block = operation.hasSelectedRows ? lowering.temporaries.last : nil
+      // In bf16 a row fills the first half of its logits.
+      logitsGradient = Source(
+        view: logits, stride: type == .bf16 ? 2 * vocabulary : vocabulary, type: type)
+      let selected = selected
+      block =
+        operation.hasSelectedRows
+        ? temporaries.last.map { Source(view: $0, stride: selected, type: type) } : nil
       var next = 0
       partColumns = types[operation.partOperands].map { part in
         defer { next += part.shape[0] }
@@ -70,30 +83,35 @@ extension HeadLoss: LowerableOperation {
       var results = lowering.results[...]
       loss =
         operation.wantsLoss
-        ? results.popFirst()?.advanced(byFloats: rows.lowerBound) : lowering.temporaries[1]
+        ? results.popFirst()?.advanced(by: rows.lowerBound)
+        : temporaries[temporaries.startIndex + 1]
       inputGradient =
         operation.wantsInput
-        ? results.popFirst()?.advanced(byFloats: rows.lowerBound * width) : nil
+        ? results.popFirst()?.advanced(by: rows.lowerBound * width) : nil
       weightGradients = results
     }
+
+    /// A kernel's name, with bf16 gradients where the input is bf16.
+    func named(_ kernel: String) -> String { x.type == .bf16 ? kernel + "_bf16" : kernel }
   }
 
   private func lowerLoss(of chunk: Chunk, into lowering: inout Lowering) {
+    let logits = Target(view: chunk.logits, stride: chunk.vocabulary)
     for (part, column) in zip(partOperands, chunk.partColumns) {
       lowering.emitLinear(
-        x: chunk.x, weight: part, y: chunk.logits.advanced(byFloats: column), m: chunk.rows.count,
-        ldy: chunk.vocabulary, accumulate: false, scale: 1)
+        x: chunk.x, weight: part, y: logits.advanced(by: column), m: chunk.rows.count,
+        accumulate: false, scale: 1)
     }
     if let selection, let block = chunk.block {
       lowering.emitLinear(
-        x: chunk.x, weight: selection.rows, y: block, m: chunk.rows.count, ldy: chunk.selected,
-        accumulate: false, scale: 1)
+        x: chunk.x, weight: selection.rows, y: Target(view: block.view, stride: chunk.selected),
+        m: chunk.rows.count, accumulate: false, scale: 1)
       lowering.emit(
-        "scatter_columns", [lowering.operands[selection.ids], block, chunk.logits],
+        "scatter_columns", [lowering.operands[selection.ids], block.view, chunk.logits],
         sizes: [chunk.selected, chunk.selected, chunk.vocabulary], items: chunk.rows.count)
     }
     lowering.emit(
-      "softmax_cross_entropy",
+      chunk.named("softmax_cross_entropy"),
       [
         chunk.logits, lowering.operands[targets].advanced(byBytes: 4 * chunk.rows.lowerBound),
         chunk.loss, wantsGradient ? lowering.operands[lossScale] : nil,
@@ -104,37 +122,36 @@ extension HeadLoss: LowerableOperation {
   private func lowerGradients(of chunk: Chunk, into lowering: inout Lowering) {
     if wantsGradient, let selection, let block = chunk.block {
       lowering.emit(
-        "take_columns", [lowering.operands[selection.ids], chunk.logits, block],
-        sizes: [chunk.selected, chunk.vocabulary, chunk.selected], items: chunk.rows.count)
+        chunk.named("take_columns"), [lowering.operands[selection.ids], chunk.logits, block.view],
+        sizes: [chunk.selected, chunk.logitsGradient.stride, chunk.selected],
+        items: chunk.rows.count)
     }
     lowerInputGradient(of: chunk, into: &lowering)
     var weightGradients = chunk.weightGradients
-    func emit(_ weight: Int, _ dy: BufferView, columns: Int) {
+    func emit(_ weight: Int, _ dy: Source) {
       guard let dw = weightGradients.popFirst() else { return }
       let shape = lowering.operandTypes[weight].shape
       lowering.emitLinearWeightGradient(
-        dy: dy, x: chunk.x, dw: dw, m: chunk.rows.count, n: shape[0], k: shape[1], lddy: columns,
+        dy: dy, x: chunk.x, dw: dw, m: chunk.rows.count, n: shape[0], k: shape[1],
         accumulate: chunk.rows.lowerBound > 0, scale: 1)
     }
     for (part, column) in zip(partOperands, chunk.partColumns) where wantsWeights[part - 1] {
-      emit(part, chunk.logits.advanced(byFloats: column), columns: chunk.vocabulary)
+      emit(part, chunk.logitsGradient.advanced(by: column))
     }
-    if wantsSelectedRows, let selection, let block = chunk.block {
-      emit(selection.rows, block, columns: chunk.selected)
-    }
+    if wantsSelectedRows, let selection, let block = chunk.block { emit(selection.rows, block) }
   }
 
   private func lowerInputGradient(of chunk: Chunk, into lowering: inout Lowering) {
-    guard let dx = chunk.inputGradient else { return }
+    guard let view = chunk.inputGradient else { return }
+    let dx = Target(view: view, stride: chunk.x.stride)
     for (part, column) in zip(partOperands, chunk.partColumns) {
       lowering.emitLinearInputGradient(
-        dy: chunk.logits.advanced(byFloats: column), weight: part, dx: dx, m: chunk.rows.count,
-        lddy: chunk.vocabulary, accumulate: column > 0, scale: 1)
+        dy: chunk.logitsGradient.advanced(by: column), weight: part, dx: dx, m: chunk.rows.count,
+        accumulate: column > 0, scale: 1)
     }
     if let selection, let block = chunk.block {
       lowering.emitLinearInputGradient(
-        dy: block, weight: selection.rows, dx: dx, m: chunk.rows.count, lddy: chunk.selected,
-        accumulate: true, scale: 1)
+        dy: block, weight: selection.rows, dx: dx, m: chunk.rows.count, accumulate: true, scale: 1)
     }
   }
 }

@@ -29,8 +29,9 @@ public struct HeadLoss: DifferentiableOperation {
   /// One per part.
   public var wantsWeights: [Bool]
   public var wantsSelectedRows = false
+  public var quantises = false
   /// The most that the logits may take at a time, in bytes; 16 tokens' logits always may.
-  public var logitsBytes = 12 << 20
+  public var logitsBytes = 16 << 20
 
   public init(
     parts: Int = 1, hasSelectedRows: Bool = false, wantsLoss: Bool = true,
@@ -51,6 +52,7 @@ public struct HeadLoss: DifferentiableOperation {
       + (wantsSelectedRows ? ["dS"] : [])
     return [("wanted", wanted.joined(separator: "+"))]
       + (hasSelectedRows ? [("selected_rows", "yes")] : [])
+      + (quantises ? [("quantise", "yes")] : [])
   }
 
   /// Operand indices of the head's parts.
@@ -63,7 +65,7 @@ public struct HeadLoss: DifferentiableOperation {
 
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
     try TypeRule.count(operands, lossScale + (wantsGradient ? 1 : 0))
-    try TypeRule.matrix(operands, 0)
+    try TypeRule.matrix(operands, 0, narrow: true)
     let (rows, width) = (operands[0].shape[0], operands[0].shape[1])
     for part in partOperands { try TypeRule.matrix(operands, part, columns: width, weight: true) }
     try TypeRule.require(operands, targets, TensorType([rows], .int32))
@@ -73,7 +75,8 @@ public struct HeadLoss: DifferentiableOperation {
       try TypeRule.require(operands, selection.ids, TensorType([count], .int32))
     }
     if wantsGradient { try TypeRule.require(operands, lossScale, TensorType([1])) }
-    return (wantsLoss ? [TensorType([rows])] : []) + (wantsInput ? [operands[0]] : [])
+    return (wantsLoss ? [TensorType([rows])] : [])
+      + (wantsInput ? [TensorType(operands[0].shape)] : [])
       + partOperands.filter { wantsWeights[$0 - 1] }.map { TensorType(operands[$0].shape) }
       + (selection.map { wantsSelectedRows ? [operands[$0.rows]] : [] } ?? [])
   }
@@ -123,4 +126,9 @@ extension HeadLoss: PartitionedOperation {
     copy.wantsWeights.append(false)
     return copy
   }
+}
+
+extension HeadLoss: NarrowOperation, QuantisingOperation {
+  public var narrowGroups: [[NodePlace]] { [[.operand(0)]] }
+  public var productOperands: [Int] { [0] }
 }

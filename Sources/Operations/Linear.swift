@@ -17,6 +17,8 @@ public struct Linear: DifferentiableOperation, AccumulatingOperation {
   public var scale: Float
   public var hasBias: Bool
   public var accumulates: Bool
+  public var resultType = ElementType.f32
+  public var quantises = false
 
   public init(parts: Int = 1, scale: Float = 1, hasBias: Bool = false, accumulates: Bool = false) {
     self.parts = parts
@@ -29,6 +31,7 @@ public struct Linear: DifferentiableOperation, AccumulatingOperation {
   public var attributes: [(String, String)] {
     (parts > 1 ? [("parts", "\(parts)")] : []) + (scale != 1 ? [("scale", "\(scale)")] : [])
       + (hasBias ? [("bias", "yes")] : []) + (accumulates ? [("accumulate", "yes")] : [])
+      + (quantises ? [("quantise", "yes")] : [])
   }
   public var inPlacePairs: [(operand: Int, result: Int)] {
     accumulates ? [(operandCount - 1, 0)] : []
@@ -40,12 +43,12 @@ public struct Linear: DifferentiableOperation, AccumulatingOperation {
 
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
     try TypeRule.count(operands, operandCount)
-    try TypeRule.matrix(operands, 0)
+    try TypeRule.matrix(operands, 0, narrow: true)
     for part in partOperands {
       try TypeRule.matrix(operands, part, columns: operands[0].shape[1], weight: true)
     }
     let outputs = operands[partOperands].reduce(0) { $0 + $1.shape[0] }
-    let result = TensorType([operands[0].shape[0], outputs])
+    let result = TensorType([operands[0].shape[0], outputs], resultType)
     if hasBias { try TypeRule.require(operands, 1 + parts, TensorType([outputs])) }
     if accumulates { try TypeRule.require(operands, operandCount - 1, result) }
     return [result]
@@ -84,25 +87,30 @@ public struct Linear: DifferentiableOperation, AccumulatingOperation {
 }
 
 extension Linear: LowerableOperation {
+  public func temporaries(_ operands: [TensorType]) -> [Int] {
+    quantises ? QuantisedRows.byteCounts(operands[0].shape) : []
+  }
+
   public func lower(into lowering: inout Lowering) {
     let x = lowering.operandTypes[0].shape
     let outputs = lowering.operandTypes[partOperands].reduce(0) { $0 + $1.shape[0] }
-    let y = lowering.results[0]
+    let y = Target(view: lowering.results[0], stride: outputs, type: resultType)
+    let input = lowering.input(lowering.operands[0], rows: x[0], quantises: quantises)
     if accumulates {
-      lowering.copyInitial(
-        lowering.operands[operandCount - 1], to: y, count: x[0] * outputs)
+      lowering.copyInitial(lowering.operands[operandCount - 1], to: y.view)
     }
     var firstColumn = 0
     for part in partOperands {
       let rows = lowering.operandTypes[part].shape[0]
       lowering.emitLinear(
-        x: lowering.operands[0], weight: part, y: y.advanced(byFloats: firstColumn), m: x[0],
-        ldy: outputs, accumulate: accumulates, scale: scale)
+        x: input, weight: part, y: y.advanced(by: firstColumn), m: x[0], accumulate: accumulates,
+        scale: scale)
       firstColumn += rows
     }
     if hasBias {
       lowering.emit(
-        "bias_add", [y, lowering.operands[1 + parts]], sizes: [outputs, outputs], items: x[0],
+        resultType == .bf16 ? "bias_add_bf16" : "bias_add",
+        [y.view, lowering.operands[1 + parts]], sizes: [outputs, outputs], items: x[0],
         grain: Grain.rows)
     }
   }
@@ -115,6 +123,7 @@ public struct LinearInputGradient: AccumulatingOperation, LowerableOperation {
   public var parts: Int
   public var scale: Float
   public var accumulates = false
+  public var resultType = ElementType.f32
 
   public init(parts: Int, scale: Float) {
     self.parts = parts
@@ -128,10 +137,10 @@ public struct LinearInputGradient: AccumulatingOperation, LowerableOperation {
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
     try TypeRule.count(operands, 1 + parts + (accumulates ? 1 : 0))
     let outputs = operands[1...parts].reduce(0) { $0 + $1.shape[0] }
-    try TypeRule.matrix(operands, 0, columns: outputs)
+    try TypeRule.matrix(operands, 0, columns: outputs, narrow: true)
     let inputs = operands[1].shape.columns
     for part in 1...parts { try TypeRule.matrix(operands, part, columns: inputs, weight: true) }
-    let result = TensorType([operands[0].shape[0], inputs])
+    let result = TensorType([operands[0].shape[0], inputs], resultType)
     if accumulates { try TypeRule.require(operands, 1 + parts, result) }
     return [result]
   }
@@ -144,15 +153,17 @@ public struct LinearInputGradient: AccumulatingOperation, LowerableOperation {
     let rows = lowering.operandTypes[0].shape[0]
     let outputs = lowering.operandTypes[0].shape[1]
     let inputs = lowering.operandTypes[1].shape[1]
-    let dx = lowering.results[0]
+    let dx = Target(view: lowering.results[0], stride: inputs, type: resultType)
+    let dy = Source(
+      view: lowering.operands[0], stride: outputs, type: lowering.operandTypes[0].elementType)
     if accumulates {
-      lowering.copyInitial(lowering.operands[1 + parts], to: dx, count: rows * inputs)
+      lowering.copyInitial(lowering.operands[1 + parts], to: dx.view)
     }
     var firstColumn = 0
     for part in 1...parts {
       lowering.emitLinearInputGradient(
-        dy: lowering.operands[0].advanced(byFloats: firstColumn), weight: part, dx: dx, m: rows,
-        lddy: outputs, accumulate: accumulates || part > 1, scale: scale)
+        dy: dy.advanced(by: firstColumn), weight: part, dx: dx, m: rows,
+        accumulate: accumulates || part > 1, scale: scale)
       firstColumn += lowering.operandTypes[part].shape[0]
     }
   }
@@ -183,10 +194,10 @@ public struct LinearWeightGradient: AccumulatingOperation, LowerableOperation {
 
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
     try TypeRule.count(operands, accumulates ? 3 : 2)
-    try TypeRule.matrix(operands, 0)
-    try TypeRule.matrix(operands, 1)
+    try TypeRule.matrix(operands, 0, narrow: true)
+    try TypeRule.matrix(operands, 1, narrow: true)
     guard operands[0].shape[0] == operands[1].shape[0],
-      firstColumn + rows <= operands[0].shape[1]
+      operands[0].elementType == operands[1].elementType, firstColumn + rows <= operands[0].shape[1]
     else { throw .operandType(index: 0, found: operands[0], expected: "rows like \(operands[1])") }
     let result = TensorType([rows, operands[1].shape[1]])
     if accumulates { try TypeRule.require(operands, 2, result) }
@@ -201,10 +212,12 @@ public struct LinearWeightGradient: AccumulatingOperation, LowerableOperation {
     let dy = lowering.operandTypes[0].shape
     let inputs = lowering.operandTypes[1].shape[1]
     let dw = lowering.results[0]
-    if accumulates { lowering.copyInitial(lowering.operands[2], to: dw, count: rows * inputs) }
+    if accumulates { lowering.copyInitial(lowering.operands[2], to: dw) }
+    let type = lowering.operandTypes[0].elementType
     lowering.emitLinearWeightGradient(
-      dy: lowering.operands[0].advanced(byFloats: firstColumn), x: lowering.operands[1], dw: dw,
-      m: dy[0], n: rows, k: inputs, lddy: dy[1], accumulate: accumulates, scale: scale)
+      dy: Source(view: lowering.operands[0], stride: dy[1], type: type).advanced(by: firstColumn),
+      x: Source(view: lowering.operands[1], stride: inputs, type: type), dw: dw, m: dy[0], n: rows,
+      k: inputs, accumulate: accumulates, scale: scale)
   }
 }
 
@@ -219,7 +232,7 @@ public struct ColumnSum: AccumulatingOperation, LowerableOperation {
 
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
     try TypeRule.count(operands, accumulates ? 2 : 1)
-    try TypeRule.matrix(operands, 0)
+    try TypeRule.matrix(operands, 0, narrow: true)
     let result = TensorType([operands[0].shape[1]])
     if accumulates { try TypeRule.require(operands, 1, result) }
     return [result]
@@ -228,12 +241,37 @@ public struct ColumnSum: AccumulatingOperation, LowerableOperation {
   public func lower(into lowering: inout Lowering) {
     let shape = lowering.operandTypes[0].shape
     if accumulates {
-      lowering.copyInitial(lowering.operands[1], to: lowering.results[0], count: shape[1])
+      lowering.copyInitial(lowering.operands[1], to: lowering.results[0])
     }
+    let isNarrow = lowering.operandTypes[0].elementType == .bf16
     lowering.emit(
-      "column_sum", [lowering.operands[0], lowering.results[0]],
+      isNarrow ? "column_sum_bf16" : "column_sum",
+      [lowering.operands[0], lowering.results[0]],
       sizes: [shape[0], shape[1], accumulates ? 1 : 0], items: shape[1], grain: Grain.columns)
   }
+}
+
+extension Linear: NarrowOperation, QuantisingOperation {
+  public var narrowGroups: [[NodePlace]] {
+    [[.operand(0)], [.result(0)] + (accumulates ? [.operand(operandCount - 1)] : [])]
+  }
+  public var productOperands: [Int] { [0] }
+}
+
+extension LinearInputGradient: NarrowOperation {
+  public var narrowGroups: [[NodePlace]] {
+    [[.operand(0)], [.result(0)] + (accumulates ? [.operand(1 + parts)] : [])]
+  }
+  public var productOperands: [Int] { [0] }
+}
+
+extension LinearWeightGradient: NarrowOperation {
+  public var narrowGroups: [[NodePlace]] { [[.operand(0)], [.operand(1)]] }
+  public var productOperands: [Int] { [0, 1] }
+}
+
+extension ColumnSum: NarrowOperation {
+  public var narrowGroups: [[NodePlace]] { [[.operand(0)]] }
 }
 
 extension Linear: PartitionedOperation {

@@ -18,6 +18,7 @@ extension LowerableOperation {
 public struct Lowering {
   public let node: Node
   public let operandTypes: [TensorType]
+  public let resultTypes: [TensorType]
   public let operands: [BufferView]
   /// Row scales of int8 operands.
   public let scales: [BufferView?]
@@ -26,11 +27,12 @@ public struct Lowering {
   public private(set) var calls: [KernelCall] = []
 
   public init(
-    node: Node, operandTypes: [TensorType], operands: [BufferView], scales: [BufferView?],
-    results: [BufferView], temporaries: [BufferView]
+    node: Node, operandTypes: [TensorType], resultTypes: [TensorType], operands: [BufferView],
+    scales: [BufferView?], results: [BufferView], temporaries: [BufferView]
   ) {
     self.node = node
     self.operandTypes = operandTypes
+    self.resultTypes = resultTypes
     self.operands = operands
     self.scales = scales
     self.results = results
@@ -50,10 +52,12 @@ public struct Lowering {
         stage: node.stage))
   }
 
-  /// Copies the value to accumulate on into the result, unless they share their place.
-  public mutating func copyInitial(_ initial: BufferView, to result: BufferView, count: Int) {
+  /// Copies the value to accumulate on, of the result's type, into the result, unless they share
+  /// their place.
+  public mutating func copyInitial(_ initial: BufferView, to result: BufferView) {
     guard initial != result else { return }
-    emit("copy", [initial, result], items: count, grain: Grain.elements)
+    let words = (resultTypes[0].byteCount + 3) / 4
+    emit("copy", [initial, result], items: words, grain: Grain.elements)
   }
 }
 
@@ -84,10 +88,13 @@ enum TypeRule {
   }
 
   static func matrix(
-    _ operands: [TensorType], _ index: Int, columns: Int? = nil, weight: Bool = false
+    _ operands: [TensorType], _ index: Int, columns: Int? = nil, weight: Bool = false,
+    narrow: Bool = false
   ) throws(GraphError) {
     let type = operands[index]
-    let element = type.elementType == .f32 || (weight && type.elementType != .int32)
+    let element =
+      type.elementType == .f32 || (weight && type.elementType != .int32)
+      || (narrow && type.elementType == .bf16)
     guard type.shape.rank == 2, element, columns == nil || type.shape.columns == columns else {
       let width = columns.map(String.init) ?? "n"
       throw .operandType(index: index, found: type, expected: "a matrix [m, \(width)]")

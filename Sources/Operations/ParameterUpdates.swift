@@ -10,6 +10,8 @@ public enum HyperSlot {
   public static let secondCorrection = 2
   public static let clipScale = 3
   public static let gradientNorm = 4
+  /// The number of the step, for rounding at random.
+  public static let step = 6
   public static let count = 8
 }
 
@@ -20,8 +22,13 @@ public struct AdamWUpdate: LowerableOperation {
   public var betas: (Float, Float)
   public var epsilon: Float
   public var weightDecay: Float
+  /// How the moments are kept: f32, or bf16 rounded at random.
+  public var stateType: ElementType
 
-  public init(betas: (Float, Float), epsilon: Float, weightDecay: Float) {
+  public init(
+    betas: (Float, Float), epsilon: Float, weightDecay: Float, stateType: ElementType = .f32
+  ) {
+    self.stateType = stateType
     self.betas = betas
     self.epsilon = epsilon
     self.weightDecay = weightDecay
@@ -32,7 +39,9 @@ public struct AdamWUpdate: LowerableOperation {
 
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
     try TypeRule.count(operands, 5)
-    for index in 1...3 { try TypeRule.require(operands, index, operands[0]) }
+    try TypeRule.require(operands, 1, operands[0])
+    let state = TensorType(operands[0].shape, stateType)
+    for index in 2...3 { try TypeRule.require(operands, index, state) }
     try TypeRule.require(operands, 4, TensorType([HyperSlot.count]))
     return []
   }
@@ -40,8 +49,12 @@ public struct AdamWUpdate: LowerableOperation {
   public func flops(_ operands: [TensorType]) -> Int { 14 * operands[0].shape.count }
 
   public func lower(into lowering: inout Lowering) {
+    let isNarrow = stateType == .bf16
     lowering.emit(
-      "adamw", lowering.operands, scalars: [betas.0, betas.1, epsilon, weightDecay],
+      isNarrow ? "adamw_bf16" : "adamw", lowering.operands,
+      // Parameters of one size are not to round alike: the node's number tells them apart.
+      sizes: isNarrow ? [lowering.node.id] : [],
+      scalars: [betas.0, betas.1, epsilon, weightDecay],
       items: lowering.operandTypes[0].shape.count, grain: Grain.elements)
   }
 }

@@ -10,6 +10,7 @@ import Tensors
 /// Pullback: dx = r·(gain·dy) − x·r³·mean(gain·dy·x);  dgain = Σ rows of dy·x·r.
 public struct RMSNorm: DifferentiableOperation, LowerableOperation {
   public var epsilon: Float
+  public var resultType = ElementType.f32
 
   public init(epsilon: Float) { self.epsilon = epsilon }
 
@@ -21,7 +22,7 @@ public struct RMSNorm: DifferentiableOperation, LowerableOperation {
     try TypeRule.count(operands, 2)
     try TypeRule.matrix(operands, 0)
     try TypeRule.require(operands, 1, TensorType([operands[0].shape[1]]))
-    return [operands[0], TensorType([operands[0].shape[0]])]
+    return [TensorType(operands[0].shape, resultType), TensorType([operands[0].shape[0]])]
   }
 
   public func pullback(
@@ -39,10 +40,14 @@ public struct RMSNorm: DifferentiableOperation, LowerableOperation {
   public func lower(into lowering: inout Lowering) {
     let shape = lowering.operandTypes[0].shape
     lowering.emit(
-      "rmsnorm",
+      resultType == .bf16 ? "rmsnorm_bf16" : "rmsnorm",
       [lowering.operands[0], lowering.operands[1], lowering.results[0], lowering.results[1]],
       sizes: [shape[1]], scalars: [epsilon], items: shape[0])
   }
+}
+
+extension RMSNorm: NarrowOperation {
+  public var narrowGroups: [[NodePlace]] { [[.result(0)]] }
 }
 
 /// The gradient of `RMSNorm` towards x (+ initial). Operands: dy, x [N, D], gain [D], r [N],
@@ -69,7 +74,7 @@ public struct RMSNormInputGradient: AccumulatingOperation, LowerableOperation {
   public func lower(into lowering: inout Lowering) {
     let shape = lowering.operandTypes[0].shape
     if accumulates {
-      lowering.copyInitial(lowering.operands[4], to: lowering.results[0], count: shape.count)
+      lowering.copyInitial(lowering.operands[4], to: lowering.results[0])
     }
     lowering.emit(
       "rmsnorm_input_gradient", Array(lowering.operands[0..<4]) + [lowering.results[0]],
@@ -100,7 +105,7 @@ public struct RMSNormGainGradient: AccumulatingOperation, LowerableOperation {
   public func lower(into lowering: inout Lowering) {
     let shape = lowering.operandTypes[0].shape
     if accumulates {
-      lowering.copyInitial(lowering.operands[3], to: lowering.results[0], count: shape[1])
+      lowering.copyInitial(lowering.operands[3], to: lowering.results[0])
     }
     lowering.emit(
       "rmsnorm_gain_gradient", Array(lowering.operands[0..<3]) + [lowering.results[0]],

@@ -31,7 +31,7 @@ public struct Rotary: DifferentiableOperation, LowerableOperation {
 
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
     try TypeRule.count(operands, hasOffset ? 4 : 3)
-    try TypeRule.matrix(operands, 0)
+    try TypeRule.matrix(operands, 0, narrow: true)
     let headWidth = operands[0].shape[1] / heads
     guard headWidth * heads == operands[0].shape[1], headWidth % 2 == 0 else {
       throw .operandType(index: 0, found: operands[0], expected: "[N, \(heads)·even]")
@@ -56,7 +56,7 @@ public struct Rotary: DifferentiableOperation, LowerableOperation {
   public func lower(into lowering: inout Lowering) {
     let shape = lowering.operandTypes[0].shape
     lowering.emit(
-      "rotary",
+      lowering.operandTypes[0].elementType == .bf16 ? "rotary_bf16" : "rotary",
       [
         lowering.operands[0], lowering.operands[1], lowering.operands[2], lowering.results[0],
         hasOffset ? lowering.operands[3] : nil,
@@ -64,4 +64,8 @@ public struct Rotary: DifferentiableOperation, LowerableOperation {
       sizes: [heads, shape[1] / heads, tokens, shape[1], shape[1]],
       scalars: [isInverse ? -1 : 1], items: shape[0])
   }
+}
+
+extension Rotary: NarrowOperation {
+  public var narrowGroups: [[NodePlace]] { [[.operand(0), .result(0)]] }
 }

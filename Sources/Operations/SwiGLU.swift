@@ -30,7 +30,8 @@ public struct SwiGLU: DifferentiableOperation, LowerableOperation {
 
   public func lower(into lowering: inout Lowering) {
     lowering.emit(
-      "swiglu", [lowering.operands[0], lowering.operands[1], lowering.results[0]],
+      lowering.operandTypes[0].elementType == .bf16 ? "swiglu_bf16" : "swiglu",
+      [lowering.operands[0], lowering.operands[1], lowering.results[0]],
       items: lowering.operandTypes[0].shape.count, grain: Grain.elements)
   }
 }
@@ -59,10 +60,21 @@ public struct SwiGLUGradient: LowerableOperation {
 
   public func lower(into lowering: inout Lowering) {
     lowering.emit(
-      "swiglu_gradient",
+      lowering.operandTypes[0].elementType == .bf16 ? "swiglu_gradient_bf16" : "swiglu_gradient",
       lowering.operands + [
         wantsGate ? lowering.results.first : nil, wantsUp ? lowering.results.last : nil,
       ],
       items: lowering.operandTypes[0].shape.count, grain: Grain.elements)
+  }
+}
+
+extension SwiGLU: NarrowOperation {
+  public var narrowGroups: [[NodePlace]] { [[.operand(0), .operand(1), .result(0)]] }
+}
+
+extension SwiGLUGradient: NarrowOperation {
+  public var narrowGroups: [[NodePlace]] {
+    let results = 0..<(wantsGate ? 1 : 0) + (wantsUp ? 1 : 0)
+    return [[.operand(0), .operand(1), .operand(2)] + results.map { .result($0) }]
   }
 }

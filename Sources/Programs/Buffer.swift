@@ -58,18 +58,20 @@ public struct Buffer: Hashable, Codable, Sendable {
   public var name: String
   public var kind: BufferKind
   public var byteCount: Int
+  public var elementType: ElementType
   public var location: BufferLocation
   /// Keeps its contents from one run to the next.
   public var isPersistent: Bool
   public var contents: InitialContents
 
   public init(
-    name: String, kind: BufferKind, byteCount: Int, location: BufferLocation,
-    isPersistent: Bool = false, contents: InitialContents = .undefined
+    name: String, kind: BufferKind, byteCount: Int, elementType: ElementType = .f32,
+    location: BufferLocation, isPersistent: Bool = false, contents: InitialContents = .undefined
   ) {
     self.name = name
     self.kind = kind
     self.byteCount = byteCount
+    self.elementType = elementType
     self.location = location
     self.isPersistent = isPersistent
     self.contents = contents
@@ -90,6 +92,8 @@ public struct BufferView: Hashable, Codable, Sendable {
     BufferView(buffer: buffer, byteOffset: byteOffset + bytes)
   }
 
-  /// The view `count` f32 elements further on.
-  public func advanced(byFloats count: Int) -> BufferView { advanced(byBytes: 4 * count) }
+  /// The view `count` elements of a type further on.
+  public func advanced(by count: Int, of type: ElementType = .f32) -> BufferView {
+    advanced(byBytes: type.byteCount * count)
+  }
 }

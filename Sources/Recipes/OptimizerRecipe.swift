@@ -10,12 +10,21 @@ public struct OptimizerRecipe: Hashable, Sendable {
     case sgd
   }
 
+  /// How an optimizer's state can be kept.
+  public enum StateType: String, Hashable, Sendable, CaseIterable {
+    case f32
+    /// Rounded at random, so that small changes are not lost on average.
+    case bf16
+  }
+
   public var type: Rule = .adamw
   public var learningRate: LearningRate = .auto
   /// AdamW only: decay of the first and second moment.
   public var betas: Betas = Betas(first: 0.9, second: 0.95)
   /// AdamW only: added to the root of the second moment.
   public var epsilon: Double = 1e-8
+  /// AdamW only: how the moments are kept.
+  public var state = StateType.f32
   /// SGD only; 0 keeps no state.
   public var momentum: Double = 0
   public var weightDecay: Double = 0
@@ -52,6 +61,7 @@ extension OptimizerRecipe: RecipeSection {
     case .adamw:
       fields("betas", &betas, .betas)
       fields("epsilon", &epsilon, .number(Interval(lower: 0, upper: 1, includesLower: false)))
+      fields("state", &state, .choice())
     case .sgd:
       fields("momentum", &momentum, .number(decay))
     }

@@ -8,6 +8,7 @@ public struct RunRecipe: Hashable, Sendable {
   /// Batches whose gradients are summed for one optimizer step.
   public var accumulation = 1
   public var threads = 2
+  public var precision = PrecisionChoice.auto
   /// Steps between validations and between snapshots; 0 for none on the way.
   public var validateEvery = 50
   public var saveEvery = 100
@@ -23,6 +24,15 @@ public struct RunRecipe: Hashable, Sendable {
 
   /// `prefixCacheMegabytes` in bytes.
   public var prefixCacheBytes: Int { Int(prefixCacheMegabytes * 1e6) }
+}
+
+/// What products multiply.
+public enum PrecisionChoice: String, Hashable, Sendable, CaseIterable {
+  /// bf16 where this CPU has instructions for it, else f32.
+  case auto
+  case f32, bf16
+  /// As bf16; forward products with frozen int8 weights multiply integers.
+  case int8
 }
 
 /// The end of a run: passes over the training windows, or optimizer steps.
@@ -64,6 +74,7 @@ extension RunRecipe: RecipeSection {
     fields("batch_size", &batchSize, .integer(1...65536))
     fields("accumulation", &accumulation, .integer(1...65536))
     fields("threads", &threads, .integer(1...1024))
+    fields("precision", &precision, .choice())
     fields("validate_every", &validateEvery, .integer(0...1_000_000_000))
     fields("save_every", &saveEvery, .integer(0...1_000_000_000))
     fields("early_stopping", &earlyStopping, .optional(.integer(1...1_000_000_000)))

@@ -53,13 +53,20 @@ public final class MappedFile: Sendable {
 
   /// Drops the pages that hold `range` from this process's resident memory. The bytes stay
   /// readable: touching them reads the file again.
-  public func releasePages(_ range: Range<Int>) {
+  ///
+  /// - Parameter sparesNeighbours: leave pages that hold other bytes too. When those are touched
+  ///   next, the system may map a large block of the file around them, what was released included.
+  public func releasePages(_ range: Range<Int>, sparesNeighbours: Bool = false) {
     let range = range.clamped(to: 0..<bytes.count)
     guard let start = bytes.baseAddress, !range.isEmpty else { return }
     let page = Int(sysconf(Int32(_SC_PAGESIZE)))
-    let first = range.lowerBound / page * page
-    let address = UnsafeMutableRawPointer(mutating: start + first)
+    var (first, end) = (range.lowerBound / page * page, range.upperBound)
+    if sparesNeighbours {
+      first = (range.lowerBound + page - 1) / page * page
+      if end < bytes.count { end = end / page * page }
+    }
+    guard first < end else { return }
     // A refusal only costs memory, so the result does not matter.
-    _ = madvise(address, range.upperBound - first, MADV_DONTNEED)
+    _ = madvise(UnsafeMutableRawPointer(mutating: start + first), end - first, MADV_DONTNEED)
   }
 }

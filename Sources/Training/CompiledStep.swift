@@ -48,13 +48,14 @@ public struct CompiledStep: Sendable {
   /// Compiles the step of an adaptation.
   ///
   /// - Parameters:
+  ///   - precision: what products multiply.
   ///   - elementType: how the checkpoint stores the parameter of that name.
   ///   - keepsStages: keep the compiler's stages as text.
   ///   - splitsPrefix: make frozen blocks a program of their own; the figures are the same without.
   /// - Throws: `TrainingError.adaptation` if the method does not fit the model.
   public init(
     _ configuration: ModelConfiguration, adaptation: some Adaptation, optimizer: Optimizer,
-    clipNorm: Double?, shape: BatchShape,
+    clipNorm: Double?, shape: BatchShape, precision: Precision = .f32,
     elementType: @escaping (String) -> ElementType = { _ in .f32 }, keepsStages: Bool = false,
     splitsPrefix: Bool = true
   ) throws(TrainingError) {
@@ -78,7 +79,8 @@ public struct CompiledStep: Sendable {
     }
     let policy = UpdatePolicy(
       rule: optimizer.rule, clipNorm: clipNorm, accumulation: shape.accumulation)
-    let compiler = TrainingCompiler(policy: policy, keepsStages: keepsStages)
+    let compiler = TrainingCompiler(
+      policy: policy, precision: precision, keepsStages: keepsStages)
     let compiled = try rethrow(TrainingError.graph) { () throws(GraphError) in
       try compiler.compile(body, with: passes)
     }

@@ -61,6 +61,13 @@ final class FrozenPrefix {
 
   func resetProfile() { seconds = 0 }
 
+  /// Computes the rows filled, and times each kernel.
+  func profile() -> [KernelProfile] {
+    let profile = executor.profile(.body)
+    _ = input.update(fromContentsOf: computed)
+    return profile
+  }
+
   /// Reads all rows; false if a window is missing.
   private func readRows() -> Bool {
     rows.indices.allSatisfy { index in

@@ -1,6 +1,7 @@
 import Compilation
 import Graphs
 import Operations
+import Tensors
 
 #if canImport(Glibc)
   import Glibc
@@ -12,11 +13,14 @@ public struct AdamW: UpdateRule, Hashable {
   public var secondBeta: Double
   public var epsilon: Double
   public var weightDecay: Double
+  /// How the moments are kept: f32, or bf16 rounded at random.
+  public var stateType: ElementType
 
   public init(
     firstBeta: Double = 0.9, secondBeta: Double = 0.95, epsilon: Double = 1e-8,
-    weightDecay: Double = 0
+    weightDecay: Double = 0, stateType: ElementType = .f32
   ) {
+    self.stateType = stateType
     self.firstBeta = firstBeta
     self.secondBeta = secondBeta
     self.epsilon = epsilon
@@ -28,7 +32,7 @@ public struct AdamW: UpdateRule, Hashable {
   public var update: any Operation {
     AdamWUpdate(
       betas: (Float(firstBeta), Float(secondBeta)), epsilon: Float(epsilon),
-      weightDecay: Float(weightDecay))
+      weightDecay: Float(weightDecay), stateType: stateType)
   }
 }
 

@@ -120,6 +120,7 @@ extension Session {
       hyper[HyperSlot.firstCorrection] = Float(corrections.first)
       hyper[HyperSlot.secondCorrection] = Float(corrections.second)
       hyper[HyperSlot.clipScale] = 1
+      hyper[HyperSlot.step] = Float(number)
     }
     training.elements(named: "loss_scale", as: Float.self)?[0] =
       1 / Float(step.shape.tokensPerStep)
@@ -175,6 +176,12 @@ extension Session {
     var profile = training.profile
     profile.forward += prefix?.seconds ?? 0
     return profile
+  }
+
+  /// Runs one micro-batch on the rows filled, and the updates, and times each kernel.
+  func profileStep() -> [KernelProfile] {
+    let below = prefix?.profile() ?? []
+    return below + [Stage.begin, .body, .finish].flatMap { training.profile($0) }
   }
 
   /// How often frozen blocks have been computed for a micro-batch, to train on or to score.

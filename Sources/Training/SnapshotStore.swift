@@ -100,11 +100,9 @@ public struct SnapshotStore: Sendable {
     }
     let tensors = session.stateBuffers.map { buffer in
       (
-        name: buffer.name, shape: Shape([buffer.memory.count]),
+        name: buffer.name, shape: Shape([buffer.count]),
         source: TensorSource.rows { (range, target) throws(CheckpointError) in
-          if let start = buffer.memory.baseAddress {
-            target.update(from: start + range.lowerBound, count: range.count)
-          }
+          buffer.read(range, into: target)
         }
       )
     }
@@ -144,12 +142,9 @@ public struct SnapshotStore: Sendable {
         throw .resumeMismatch(
           path: path, field: "tensor \(buffer.name)", found: "missing", expected: "present")
       }
-      try check(
-        "size of \(buffer.name)", "\(tensor.shape.count)", "\(buffer.memory.count)")
-      if let start = buffer.memory.baseAddress {
-        tensor.widenRows(0..<tensor.rowCount, into: start)
-        tensor.releasePages()
-      }
+      try check("size of \(buffer.name)", "\(tensor.shape.count)", "\(buffer.count)")
+      buffer.write { rows, target in tensor.widenRows(rows, into: target) }
+      tensor.releasePages()
     }
     return RunProgress(values, batches: batches)
   }
@@ -222,12 +217,16 @@ struct RunProgress: Hashable {
 
 extension Session {
   /// Parameters and optimizer state: what a step changes and the next one reads.
-  package var stateBuffers: [(name: String, memory: UnsafeMutableBufferPointer<Float>)] {
+  package var stateBuffers: [StateBuffer] {
     training.program.buffers.enumerated().compactMap { index, buffer in
       guard buffer.isPersistent, buffer.kind == .parameter || buffer.kind == .optimizer else {
         return nil
       }
-      return (buffer.name, training.elements(of: index, as: Float.self))
+      let elements: StateBuffer.Elements =
+        buffer.elementType == .bf16
+        ? .bf16(training.elements(of: index, as: UInt16.self))
+        : .f32(training.elements(of: index, as: Float.self))
+      return StateBuffer(name: buffer.name, elements: elements)
     }
   }
 

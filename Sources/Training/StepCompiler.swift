@@ -25,7 +25,7 @@ public struct StepCompiler: Sendable {
   ) throws(TrainingError) -> CompiledStep {
     try CompiledStep(
       configuration, adaptation: adaptation, optimizer: settings.optimizer,
-      clipNorm: settings.clipNorm, shape: settings.shape, elementType: elementType,
-      keepsStages: keepsStages)
+      clipNorm: settings.clipNorm, shape: settings.shape, precision: settings.precision,
+      elementType: elementType, keepsStages: keepsStages)
   }
 }

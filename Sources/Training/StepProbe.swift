@@ -42,6 +42,14 @@ public struct StepProbe {
     return seconds.sorted()[repetitions / 2]
   }
 
+  /// Seconds of each kernel in a step, from running one call by call after two that warm caches up;
+  /// those of frozen blocks come first.
+  public func profile() -> [KernelProfile] {
+    runStep()
+    runStep()
+    return session.profileStep()
+  }
+
   private func runStep() {
     let shape = settings.shape
     let count = max(1, text.windowCount(sequenceLength: shape.tokens, includePartial: false))

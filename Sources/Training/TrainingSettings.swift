@@ -1,3 +1,4 @@
+import Compilation
 import Datasets
 
 /// Everything that decides about a run besides model, method and text.
@@ -5,6 +6,8 @@ public struct TrainingSettings: Hashable, Sendable {
   public var steps: Int
   public var shape: BatchShape
   public var optimizer: Optimizer
+  /// What products multiply.
+  public var precision: Precision
   /// The largest gradient norm left alone; nil never clips.
   public var clipNorm: Double?
   public var schedule: LearningRateSchedule
@@ -20,13 +23,14 @@ public struct TrainingSettings: Hashable, Sendable {
   public var patience: Int?
 
   public init(
-    steps: Int, shape: BatchShape, optimizer: Optimizer, clipNorm: Double?,
-    schedule: LearningRateSchedule, seed: UInt64 = 0, shuffles: Bool = true,
+    steps: Int, shape: BatchShape, optimizer: Optimizer, precision: Precision = .f32,
+    clipNorm: Double?, schedule: LearningRateSchedule, seed: UInt64 = 0, shuffles: Bool = true,
     validateEvery: Int = 0, saveEvery: Int = 0, patience: Int? = nil
   ) {
     self.steps = steps
     self.shape = shape
     self.optimizer = optimizer
+    self.precision = precision
     self.clipNorm = clipNorm
     self.schedule = schedule
     self.seed = seed

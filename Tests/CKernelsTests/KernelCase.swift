@@ -46,6 +46,15 @@ struct TestBuffer: Equatable {
     TestBuffer(.bits16, values.map { UInt16(truncatingIfNeeded: $0.bitPattern >> 16) })
   }
 
+  static func raw(_ bytes: [UInt8]) -> TestBuffer { TestBuffer(.bits8, bytes) }
+
+  /// The same bytes with another meaning.
+  func reinterpreted(as element: Element) -> TestBuffer {
+    var copy = self
+    copy.element = element
+    return copy
+  }
+
   /// An output that no kernel may read: all NaN.
   static func unset(_ count: Int) -> TestBuffer { floats(Array(repeating: .nan, count: count)) }
 
@@ -55,7 +64,10 @@ struct TestBuffer: Equatable {
       switch element {
       case .float: raw.bindMemory(to: Float.self).map(Double.init)
       case .double: Array(raw.bindMemory(to: Double.self))
-      case .bits16: raw.bindMemory(to: UInt16.self).map(Double.init)
+      case .bits16:
+        raw.bindMemory(to: UInt16.self).map { bits in
+          Double(Float(bitPattern: UInt32(bits) << 16))
+        }
       case .bits8: raw.bindMemory(to: Int8.self).map(Double.init)
       case .int32: raw.bindMemory(to: Int32.self).map(Double.init)
       }
@@ -90,6 +102,8 @@ struct KernelCase {
   var tolerance: Double
   /// Whether two ranges give the same bits as one; products leave that to their sgemm.
   var splitsExactly = true
+  /// Whether only the first half of each of the first buffer's items counts.
+  var ignoresSecondHalves = false
 
   var description: String { "\(kernel) \(label)" }
 }

@@ -4,6 +4,8 @@ let kernelCases: [String: [KernelCase]] = {
     linearCases() + gradientOfWeightCases() + biasCases() + embeddingCases() + normalisationCases()
     + rotaryCases() + attentionCases() + cachedAttentionCases() + activationCases() + lossCases()
     + columnCases() + elementwiseCases() + optimizerCases() + scoreCases()
+    + narrowProductCases() + quantisedCases() + narrowElementwiseCases() + narrowLossCases()
+    + narrowOptimizerCases() + narrowAttentionCases() + probeCases()
   return Dictionary(grouping: cases, by: \.kernel)
 }()
 

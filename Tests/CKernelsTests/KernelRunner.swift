@@ -53,7 +53,10 @@ struct Product: Sendable {
   }()
 }
 
-let allInstructionSets = [SFT_ISA_REFERENCE, SFT_ISA_PORTABLE, SFT_ISA_AVX2, SFT_ISA_AVX512]
+let allInstructionSets = [
+  SFT_ISA_REFERENCE, SFT_ISA_PORTABLE, SFT_ISA_AVX2, SFT_ISA_AVX512,
+  SFT_ISA_AVX512BF16,
+]
 
 /// Name → function of one instruction set.
 func kernelTable(_ isa: sft_isa) -> [(name: String, function: sft_kernel)] {
@@ -99,8 +102,18 @@ extension KernelCase {
     return memory.enumerated().map { slot, memory in
       guard let memory, var buffer = buffers[slot], aliases[slot] == nil else { return nil }
       buffer.bytes = memory.bytes
-      return buffer
+      return visible(buffer, slot)
     }
+  }
+}
+
+extension KernelCase {
+  /// What counts of a buffer.
+  func visible(_ buffer: TestBuffer?, _ slot: Int) -> TestBuffer? {
+    guard var buffer, slot == 0, ignoresSecondHalves else { return buffer }
+    let row = buffer.bytes.count / items
+    buffer.bytes = (0..<items).flatMap { buffer.bytes[$0 * row..<$0 * row + row / 2] }
+    return buffer
   }
 }
 

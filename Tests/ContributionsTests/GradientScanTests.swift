@@ -32,7 +32,7 @@ import Weights
     let fixture = try TrainingFixture()
     let scores = try scan(fixture, ScoredAdaptation())
     let session = try fixture.session(FullAdaptation(), settings)
-    let before = session.stateBuffers.map { ($0.name, Array($0.memory)) }
+    let before = session.stateBuffers.map { ($0.name, $0.values) }
     let trainer = Trainer(
       session, settings: settings, text: TrainingFixture.text(windows: 9), validationText: nil,
       store: nil, plannedBytes: 0, observe: { (_) throws(TrainingError) in })
@@ -43,7 +43,7 @@ import Weights
       guard name.hasSuffix("]"), let bracket = name.lastIndex(of: "["),
         let score = scores[String(name[..<bracket])]
       else { continue }
-      let gradient = zip(old, new.memory).map { Double($0) - Double($1) }
+      let gradient = zip(old, new.values).map { Double($0) - Double($1) }
       let absolute = gradient.reduce(0) { $0 + $1.magnitude }
       let squares = gradient.reduce(0) { $0 + $1 * $1 }
       // Differences of f32 parameters around 1 carry some 1e-7 each.

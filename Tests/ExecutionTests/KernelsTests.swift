@@ -8,9 +8,11 @@ import Testing
 #endif
 
 @Suite struct KernelsTests {
+  private static let known = ["reference", "portable", "avx2", "avx512", "avx512bf16"]
+
   @Test func plainLoopsAndTheBaselineRunEverywhere() {
     #expect(Kernels.supported.starts(with: ["reference", "portable"]))
-    #expect(Set(Kernels.supported).isSubset(of: ["reference", "portable", "avx2", "avx512"]))
+    #expect(Set(Kernels.supported).isSubset(of: Self.known))
   }
 
   @Test(arguments: Kernels.supported)
@@ -37,12 +39,12 @@ import Testing
       #expect(try Kernels.forThisMachine().instructionSet == name)
     }
     setenv("SPARSEFT_ISA", "AVX2", 1)
-    let known = ["reference", "portable", "avx2", "avx512"]
+    let known = Self.known
     let unknown = ExecutionError.instructionSetUnknown(name: "AVX2", known: known)
     #expect(throws: unknown) { try Kernels.forThisMachine() }
     #expect(
       unknown.description
-        == "SPARSEFT_ISA is 'AVX2', expected one of reference, portable, avx2, avx512")
+        == "SPARSEFT_ISA is 'AVX2', expected one of reference, portable, avx2, avx512, avx512bf16")
     for name in known where !Kernels.supported.contains(name) {
       setenv("SPARSEFT_ISA", name, 1)
       #expect(throws: ExecutionError.self) { try Kernels.forThisMachine() }

@@ -123,6 +123,7 @@ func message(_ text: String, _ overrides: String...) throws -> String {
             0.95
           ],
           "epsilon": 1e-08,
+          "state": "f32",
           "weight_decay": 0.0,
           "clip_norm": 1.0
         },
@@ -136,6 +137,7 @@ func message(_ text: String, _ overrides: String...) throws -> String {
           "batch_size": 8,
           "accumulation": 1,
           "threads": 2,
+          "precision": "auto",
           "validate_every": 50,
           "save_every": 100,
           "early_stopping": null,

@@ -75,7 +75,7 @@ import Training
     func state(_ record: RunRecord) -> [String: [UInt32]] {
       Dictionary(
         uniqueKeysWithValues: record.session.stateBuffers.map {
-          ($0.name, $0.memory.map(\.bitPattern))
+          ($0.name, $0.values.map(\.bitPattern))
         })
     }
     #expect(state(one) == state(two), "\(name)")

@@ -103,7 +103,8 @@ import Weights
       let momenta = session.stateBuffers.filter { $0.name.hasSuffix(".momentum") }
       #expect(momenta.count == gradients.count)
       var squares = 0.0
-      for (name, memory) in momenta {
+      for buffer in momenta {
+        let (name, memory) = (buffer.name, buffer.values)
         let expected = try #require(gradients[TensorName(name).path], "\(name)")
         squares += expected.norm * expected.norm
         let distance = Fingerprint(of: memory).distance(from: expected, count: memory.count)

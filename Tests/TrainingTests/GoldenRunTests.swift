@@ -98,11 +98,11 @@ extension GoldenCase {
       step, weights: try ModelWeights(checkpoint), pool: try WorkerPool(threads: 2),
       kernels: try Kernels(named: instructionSet), seed: 0)
     guard let adapter = run.adapter else { return session }
-    for (name, memory) in session.stateBuffers where TensorName(name).path.hasSuffix(".a") {
-      let inputs = memory.count / adapter.rank
-      for index in memory.indices where !TensorName(name).isState {
-        memory[index] = Float(sin(0.1 * Double(index) + 1) / Double(inputs).squareRoot())
-      }
+    for buffer in session.stateBuffers where TensorName(buffer.name).path.hasSuffix(".a") {
+      guard !TensorName(buffer.name).isState else { continue }
+      let inputs = Double(buffer.count / adapter.rank)
+      buffer.write(
+        (0..<buffer.count).map { Float(sin(0.1 * Double($0) + 1) / inputs.squareRoot()) })
     }
     return session
   }

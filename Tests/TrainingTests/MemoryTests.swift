@@ -85,7 +85,7 @@ import Weights
     let settings = TrainingFixture.settings(steps: 5)
     let session = try fixture.session(FullAdaptation(), settings)
     func places() -> [UnsafeMutableRawPointer?] {
-      session.stateBuffers.map { UnsafeMutableRawPointer($0.memory.baseAddress) } + [
+      session.stateBuffers.map { UnsafeMutableRawPointer(mutating: $0.address) } + [
         UnsafeMutableRawPointer(session.batch.tokens.baseAddress),
         UnsafeMutableRawPointer(session.batch.targets.baseAddress),
       ]

@@ -14,7 +14,9 @@ import Testing
   func everyWayToUseTheHeadAgrees(_ method: String, _ type: ElementType) throws {
     let shop = try Workshop(method: method, elementType: type)
     try shop.folder.write(Workshop.text(sentences: 20, seed: 8), to: "held.txt")
-    let run = try shop.finetune("--json", "data.validation=[\"held.txt\"]")
+    // `eval` computes in f32.
+    let run = try shop.finetune(
+      "--json", "data.validation=[\"held.txt\"]", "run.precision=f32")
     let done = try #require(try run.jsonLines().last)
     let first = try #require(done["initial_validation_loss"]?.double)
     let last = try #require(done["final_validation_loss"]?.double)

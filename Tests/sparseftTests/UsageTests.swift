@@ -79,10 +79,10 @@ import Testing
   @Test(arguments: ["reference", "portable"])
   func aPlainInstructionSetReachesTheSameLosses(_ name: String) throws {
     var shop = try Workshop()
-    try shop.finetune()
+    try shop.finetune("run.precision=f32")
     let losses = try shop.losses()
     shop.sparseft.environment["SPARSEFT_ISA"] = name
-    let outcome = try shop.finetune("--json")
+    let outcome = try shop.finetune("--json", "run.precision=f32")
     #expect(try outcome.jsonLines().first?["instruction_set"]?.string == name)
     for (step, loss) in try shop.losses() {
       #expect(abs(loss - (losses[step] ?? .nan)) < 1e-4, "step \(step)")

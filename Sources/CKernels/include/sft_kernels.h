@@ -44,16 +44,17 @@ typedef struct sft_kernel_row {
 
 // Instruction sets, each including what stands before it on its architecture.
 typedef enum sft_isa {
-  SFT_ISA_REFERENCE = 0,  // plain loops: the definition that the others are checked against
-  SFT_ISA_PORTABLE = 1,   // the tuned source compiled for the baseline CPU
-  SFT_ISA_AVX2 = 2,       // + FMA, F16C
-  SFT_ISA_AVX512 = 3,     // F, BW, VL, DQ
+  SFT_ISA_REFERENCE = 0,   // plain loops: the definition that the others are checked against
+  SFT_ISA_PORTABLE = 1,    // the tuned source compiled for the baseline CPU
+  SFT_ISA_AVX2 = 2,        // + FMA, F16C
+  SFT_ISA_AVX512 = 3,      // F, BW, VL, DQ
+  SFT_ISA_AVX512BF16 = 4,  // + BF16, VNNI: dot products of bf16 pairs and of groups of four bytes
 } sft_isa;
 
 // The best instruction set of this CPU.
 sft_isa sft_isa_best(void);
 bool sft_isa_supported(sft_isa isa);
-const char *_Nonnull sft_isa_name(sft_isa isa);  // "reference", "portable", "avx2", "avx512"
+const char *_Nonnull sft_isa_name(sft_isa isa);  // "reference", "portable", "avx2" …
 
 // The table of an instruction set: `*count` rows sorted as in sft_kernels.def. Names are the same
 // in every table.

@@ -22,3 +22,16 @@ SFT_REFERENCE(take_columns) {
     }
   }
 }
+
+SFT_REFERENCE(take_columns_bf16) {
+  const int32_t *ids = call->buffers[0];
+  const int64_t columns = call->sizes[0], ldy = call->sizes[1], lds = call->sizes[2];
+  for (int64_t i = begin; i < end; ++i) {
+    uint16_t *y = (uint16_t *)call->buffers[1] + i * ldy;
+    uint16_t *s = (uint16_t *)call->buffers[2] + i * lds;
+    for (int64_t j = 0; j < columns; ++j) {
+      s[j] = y[ids[j]];
+      y[ids[j]] = 0;
+    }
+  }
+}

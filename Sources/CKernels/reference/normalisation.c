@@ -44,3 +44,19 @@ SFT_REFERENCE(rmsnorm_gain_gradient) {
     dgain[d] = (float)sum;
   }
 }
+
+SFT_REFERENCE(rmsnorm_bf16) {
+  const float *x = call->buffers[0], *gain = call->buffers[1];
+  uint16_t *y = call->buffers[2];
+  float *inverse_rms = call->buffers[3];
+  const int64_t width = call->sizes[0];
+  for (int64_t i = begin; i < end; ++i) {
+    double sum = 0;
+    for (int64_t d = 0; d < width; ++d) sum += (double)x[i * width + d] * x[i * width + d];
+    float r = (float)(1 / sqrt(sum / (double)width + call->scalars[0]));
+    for (int64_t d = 0; d < width; ++d) {
+      y[i * width + d] = sft_narrow_bf16(gain[d] * x[i * width + d] * r);
+    }
+    if (inverse_rms) inverse_rms[i] = r;
+  }
+}

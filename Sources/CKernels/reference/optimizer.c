@@ -18,6 +18,25 @@ SFT_REFERENCE(adamw) {
   }
 }
 
+SFT_REFERENCE(adamw_bf16) {
+  float *parameter = call->buffers[0];
+  uint16_t *first = call->buffers[2], *second = call->buffers[3];
+  const float *gradient = call->buffers[1], *hyper = call->buffers[4];
+  const double beta1 = call->scalars[0], beta2 = call->scalars[1], epsilon = call->scalars[2];
+  const double rate = hyper[0], decay = call->scalars[3];
+  const uint32_t salt = (uint32_t)call->sizes[0] * 0x9E3779B1u + (uint32_t)hyper[6] * 0x85EBCA77u;
+  for (int64_t i = begin; i < end; ++i) {
+    double g = (double)hyper[3] * gradient[i];
+    double m = beta1 * sft_widen_bf16(first[i]) + (1 - beta1) * g;
+    double v = beta2 * sft_widen_bf16(second[i]) + (1 - beta2) * g * g;
+    double p = parameter[i] - rate * decay * parameter[i];
+    parameter[i] = (float)(p - rate / hyper[1] * m / (sqrt(v / hyper[2]) + epsilon));
+    uint32_t bits = sft_random_bits((uint32_t)i, salt);
+    first[i] = sft_narrow_randomly((float)m, bits & 0xFFFF);
+    second[i] = sft_narrow_randomly((float)v, bits >> 16);
+  }
+}
+
 SFT_REFERENCE(sgd) {
   float *parameter = call->buffers[0], *velocity = call->buffers[2];
   const float *gradient = call->buffers[1], *hyper = call->buffers[3];

@@ -19,6 +19,9 @@ struct PlanCommand: ParsableCommand {
   @Flag(help: "Print the graph after every stage of the compiler, and the program.")
   var stages = false
 
+  @Flag(help: "Time each kernel of one step.")
+  var profile = false
+
   func run() throws {
     let prepared = try PreparedRun(recipe: arguments.recipe, overrides: arguments.overrides)
     let run = try PlannedRun(
@@ -28,6 +31,11 @@ struct PlanCommand: ParsableCommand {
       return
     }
     let session = try run.makeSession()
+    if profile {
+      let probe = StepProbe(session, settings: run.settings, text: prepared.corpus.train)
+      Output.print(KernelTable(probe.profile()).text)
+      return
+    }
     let seconds = Seconds(measure(session, run), settings: run.settings, corpus: prepared.corpus)
     if arguments.json {
       Output.print(json(run, seconds))

@@ -97,7 +97,8 @@ struct FinetuneJob {
       trainableParameters: run.step.trainableParameters,
       totalParameters: run.step.totalParameters, steps: run.settings.steps,
       threads: run.prepared.pool.threads, instructionSet: run.prepared.kernels.instructionSet,
-      precision: types.map(\.rawValue).sorted().joined(separator: "+") + " weights, f32 arithmetic",
+      precision: types.map(\.rawValue).sorted().joined(separator: "+")
+        + " weights, \(run.settings.precision.rawValue) arithmetic",
       version: Version.text, learningRate: run.settings.schedule.peak,
       frozenBlocks: run.step.frozenBlocks, prefixCacheBytes: run.prefixCaches.byteCount,
       analysisSeconds: run.decision.analysisSeconds)

@@ -1,5 +1,6 @@
 import Adaptations
 import Checkpoints
+import Compilation
 import Contributions
 import Datasets
 import Execution
@@ -50,12 +51,15 @@ struct PreparedRun {
     corpus = try Self.corpus(recipe, tokenizer: tokenizer, cache: cacheFolder)
     headRows = corpus.train.rowsByFrequency(vocabularySize: configuration.vocabularySize)
     corpus.train.releasePages()
-    kernels = try Kernels.forThisMachine()
+    let kernels = try Kernels.forThisMachine()
+    self.kernels = kernels
     pool = try WorkerPool(threads: recipe.run.threads)
     try kernels.warmUp(pool)
     let weights = weights
     compiler = StepCompiler(
-      configuration, settings: Self.settings(recipe, corpus: corpus),
+      configuration,
+      settings: Self.settings(
+        recipe, corpus: corpus, precision: kernels.precision(recipe.run.precision)),
       elementType: { weights.elementType(of: $0) })
     // Whether the text was tokenized just now or found in the cache is not to matter for a choice
     // under a memory budget.
@@ -86,7 +90,9 @@ struct PreparedRun {
     return corpus
   }
 
-  private static func settings(_ recipe: Recipe, corpus: Corpus) -> TrainingSettings {
+  private static func settings(
+    _ recipe: Recipe, corpus: Corpus, precision: Precision
+  ) -> TrainingSettings {
     let shape = BatchShape(
       windows: recipe.run.batchSize, tokens: recipe.data.sequenceLength,
       accumulation: recipe.run.accumulation)
@@ -103,14 +109,16 @@ struct PreparedRun {
         .adamW(
           AdamW(
             firstBeta: recipe.optimizer.betas.first, secondBeta: recipe.optimizer.betas.second,
-            epsilon: recipe.optimizer.epsilon, weightDecay: recipe.optimizer.weightDecay))
+            epsilon: recipe.optimizer.epsilon, weightDecay: recipe.optimizer.weightDecay,
+            stateType: recipe.optimizer.state == .bf16 ? .bf16 : .f32))
       case .sgd:
         .sgd(
           SGD(momentum: recipe.optimizer.momentum, weightDecay: recipe.optimizer.weightDecay))
       }
     let curve = LearningRateSchedule.Curve(rawValue: recipe.schedule.type.rawValue) ?? .cosine
     return TrainingSettings(
-      steps: steps, shape: shape, optimizer: optimizer, clipNorm: recipe.optimizer.clipNorm,
+      steps: steps, shape: shape, optimizer: optimizer, precision: precision,
+      clipNorm: recipe.optimizer.clipNorm,
       schedule: LearningRateSchedule(
         curve: curve, peak: 0, warmupSteps: recipe.schedule.warmupSteps,
         finalRatio: recipe.schedule.finalRatio, totalSteps: steps),
@@ -131,5 +139,17 @@ extension PreparedRun {
           + "later positions are new to it"
       ] : []
     return corpus.warnings + tooLong
+  }
+}
+
+extension Kernels {
+  /// What products multiply for a recipe's choice.
+  fileprivate func precision(_ choice: PrecisionChoice) -> Precision {
+    switch choice {
+    case .auto: multipliesNarrow ? .bf16 : .f32
+    case .f32: .f32
+    case .bf16: .bf16
+    case .int8: .int8
+    }
   }
 }

@@ -1,0 +1,103 @@
+import Graphs
+import Operations
+import Programs
+import Tensors
+
+/// What the products of a step multiply; sums are f32 (of bytes: exact) in any case.
+public enum Precision: String, Codable, Sendable, CaseIterable {
+  /// f32 operands; values are kept in f32.
+  case f32
+  /// Operands rounded to bf16, and values between products kept in bf16. The residual stream, its
+  /// gradient, norms' statistics, logits and gradients of parameters stay f32.
+  case bf16
+  /// As bf16; besides, forward products with frozen int8 weights quantise their input row by row
+  /// and multiply integers.
+  case int8
+}
+
+extension Graph {
+  /// Makes products those of a precision: values that only products and operations with bf16
+  /// kernels touch become bf16, what else products read is rounded before them.
+  package mutating func narrow(to precision: Precision) {
+    guard precision != .f32 else { return }
+    retype(narrowValues())
+    roundProductOperands()
+    if precision == .int8 { quantiseFrozenProducts() }
+  }
+
+  /// Results of nodes all of whose places may be bf16, no group of them mixed.
+  private func narrowValues() -> Set<ValueID> {
+    var allowed: [ValueID: Int] = [:]
+    var groups: [[ValueID]] = []
+    for node in nodes {
+      guard let operation = node.operation as? any NarrowOperation else { continue }
+      for group in operation.narrowGroups {
+        let values = group.compactMap { place -> ValueID? in
+          switch place {
+          case .operand(let index): node.operands[index]
+          case .result(let index): node.results.indices.contains(index) ? node.results[index] : nil
+          }
+        }
+        groups.append(values)
+        for value in values { allowed[value, default: 0] += 1 }
+      }
+    }
+    var places: [ValueID: Int] = [:]
+    for id in nodes.flatMap({ $0.operands + $0.results }) + outputs.map(\.value) {
+      places[id, default: 0] += 1
+    }
+    var narrow = Set(
+      allowed.compactMap { id, count -> ValueID? in
+        guard case .node = self[id].source, places[id] == count, type(of: id).elementType == .f32
+        else { return nil }
+        return id
+      })
+    var size = -1
+    while narrow.count != size {
+      size = narrow.count
+      for group in groups where !group.allSatisfy(narrow.contains) { narrow.subtract(group) }
+    }
+    return narrow
+  }
+
+  private mutating func retype(_ narrow: Set<ValueID>) {
+    for id in narrow { self[id].type = TensorType(type(of: id).shape, .bf16) }
+    for position in nodes.indices {
+      guard var operation = nodes[position].operation as? any NarrowOperation,
+        nodes[position].results.first.map(narrow.contains) == true
+      else { continue }
+      operation.resultType = .bf16
+      nodes[position].operation = operation
+    }
+  }
+
+  /// Rounds f32 values that products read, each once.
+  private mutating func roundProductOperands() {
+    var rounded: [ValueID: ValueID] = [:]
+    var result: [Node] = []
+    for var node in nodes {
+      for index in (node.operation as? any NarrowOperation)?.productOperands ?? []
+      where type(of: node.operands[index]).elementType == .f32 {
+        let operand = node.operands[index]
+        if rounded[operand] == nil {
+          let rounding = makeNode(Narrow(), [operand], phase: node.phase, stage: node.stage)
+          result.append(rounding)
+          rounded[operand] = rounding.results[0]
+        }
+        node.operands[index] = rounded[operand] ?? operand
+      }
+      result.append(node)
+    }
+    nodes = result
+  }
+
+  private mutating func quantiseFrozenProducts() {
+    for position in nodes.indices where nodes[position].phase == .forward {
+      guard var operation = nodes[position].operation as? any QuantisingOperation,
+        nodes[position].operands.contains(where: { type(of: $0).elementType == .int8 })
+      else { continue }
+      operation.quantises = true
+      nodes[position].operation = operation
+    }
+  }
+}

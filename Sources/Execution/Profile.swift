@@ -1,0 +1,95 @@
+import CKernels
+import Programs
+import Tensors
+
+/// Seconds and arithmetic of one kernel's calls in one phase of a step.
+public struct KernelProfile: Hashable, Sendable {
+  public var phase: Phase
+  public var kernel: String
+  public var calls = 0
+  public var seconds = 0.0
+  public var flops = 0
+
+  public init(phase: Phase, kernel: String) {
+    self.phase = phase
+    self.kernel = kernel
+  }
+
+  /// Floating-point operations a second; 0 for kernels that count none.
+  public var rate: Double { seconds > 0 ? Double(flops) / seconds : 0 }
+}
+
+extension Executor {
+  /// Runs the calls of one stage in order and times each.
+  ///
+  /// - Returns: a profile for each kernel of each phase, in the order of their first calls.
+  public func profile(_ stage: Stage) -> [KernelProfile] {
+    var profiles: [KernelProfile] = []
+    let clock = ContinuousClock()
+    for (index, call) in program.calls.enumerated() where call.stage == stage {
+      let start = clock.now
+      run(call: index)
+      let seconds = (clock.now - start).seconds
+      var place = profiles.firstIndex { $0.kernel == call.kernel && $0.phase == call.phase }
+      if place == nil {
+        profiles.append(KernelProfile(phase: call.phase, kernel: call.kernel))
+        place = profiles.count - 1
+      }
+      guard let place else { continue }
+      profiles[place].calls += 1
+      profiles[place].seconds += seconds
+      profiles[place].flops += call.flops
+    }
+    return profiles
+  }
+}
+
+extension Kernels {
+  /// What products can multiply.
+  public enum Operand: Sendable {
+    case floats, bf16Pairs, bytes
+
+    fileprivate var kernel: String {
+      switch self {
+      case .floats: "probe_floats"
+      case .bf16Pairs: "probe_pairs"
+      case .bytes: "probe_bytes"
+      }
+    }
+    /// Multiply-adds of one lane.
+    fileprivate var width: Int {
+      switch self {
+      case .floats: 1
+      case .bf16Pairs: 2
+      case .bytes: 4
+      }
+    }
+  }
+
+  /// Floating-point operations a second that dot products on registers reach on all threads at
+  /// once: the best of a few tries of some milliseconds.
+  public func peak(_ operand: Operand, _ pool: WorkerPool) throws(ExecutionError) -> Double {
+    let (rounds, itemsPerThread) = (500, 4)
+    let items = itemsPerThread * pool.threads
+    let sizes = [256, 64 + 1024, 64 * items]
+    var offset = 0
+    let buffers = sizes.enumerated().map { index, size in
+      defer { offset += (size + 63) & ~63 }
+      return Buffer(
+        name: "b\(index)", kind: .workspace, byteCount: size, location: .arena(offset: offset))
+    }
+    let call = KernelCall(
+      kernel: operand.kernel, buffers: sizes.indices.map { BufferView(buffer: $0) },
+      sizes: [rounds], items: items)
+    let program = Program(buffers: buffers, calls: [call], arenaBytes: offset, persistentBytes: 0)
+    let arena = try Arena(byteCount: Executor.arenaBytes(for: [program], threads: pool.threads))
+    let executor = try Executor(program, arena: arena, pool: pool, kernels: self) { _ in nil }
+    let flops = Double(2 * 48 * 64 * rounds * 16 * operand.width * items)
+    let rates = (0..<7).map { _ in
+      executor.resetProfile()
+      executor.run(.body)
+      return flops / max(1e-9, executor.profile.forward)
+    }
+    return rates.max() ?? 0
+  }
+}

@@ -1,0 +1,77 @@
+import Tensors
+
+/// What a step changes and the next one reads, one tensor of it; states are read and written as f32,
+/// which holds bf16 exactly.
+package struct StateBuffer {
+  /// How the elements are kept.
+  enum Elements {
+    case f32(UnsafeMutableBufferPointer<Float>)
+    case bf16(UnsafeMutableBufferPointer<UInt16>)
+  }
+
+  package let name: String
+  let elements: Elements
+
+  /// Where the elements are.
+  package var address: UnsafeRawPointer? {
+    switch elements {
+    case .f32(let memory): UnsafeRawPointer(memory.baseAddress)
+    case .bf16(let memory): UnsafeRawPointer(memory.baseAddress)
+    }
+  }
+
+  package var count: Int {
+    switch elements {
+    case .f32(let memory): memory.count
+    case .bf16(let memory): memory.count
+    }
+  }
+
+  /// All elements.
+  package var values: [Float] {
+    [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
+      if let start = buffer.baseAddress { read(0..<count, into: start) }
+      initialized = count
+    }
+  }
+
+  /// Copies a range of elements.
+  func read(_ range: Range<Int>, into target: UnsafeMutablePointer<Float>) {
+    switch elements {
+    case .f32(let memory):
+      guard let start = memory.baseAddress else { return }
+      target.update(from: start + range.lowerBound, count: range.count)
+    case .bf16(let memory):
+      for index in range { target[index - range.lowerBound] = float(bfloat16Bits: memory[index]) }
+    }
+  }
+
+  /// Takes all elements from an array.
+  package func write(_ values: [Float]) {
+    precondition(values.count == count, name)
+    write { range, target in
+      values.withUnsafeBufferPointer {
+        _ = UnsafeMutableBufferPointer(start: target, count: range.count).update(
+          fromContentsOf: $0[range])
+      }
+    }
+  }
+
+  /// Takes all elements from `source`, which gets ranges and where to put them.
+  func write(from source: (Range<Int>, UnsafeMutablePointer<Float>) -> Void) {
+    switch elements {
+    case .f32(let memory):
+      if let start = memory.baseAddress { source(0..<memory.count, start) }
+    case .bf16(let memory):
+      let block = 65536
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: block) { floats in
+        guard let start = floats.baseAddress else { return }
+        for first in stride(from: 0, to: memory.count, by: block) {
+          let range = first..<min(first + block, memory.count)
+          source(range, start)
+          for index in range { memory[index] = bfloat16Bits(floats[index - first]) }
+        }
+      }
+    }
+  }
+}
