@@ -4,7 +4,8 @@
 SWIFT_BUILD = swift build -c release --static-swift-stdlib --product sparseft
 SPARSEFT = .build/release/sparseft
 C_FILES = $(shell git ls-files --cached --others --exclude-standard \
-            'Sources/**/*.c' 'Sources/**/*.h' 'Sources/**/*.inc' 'Sources/**/*.cpp')
+            'Sources/**/*.c' 'Sources/**/*.h' 'Sources/**/*.inc' 'Sources/**/*.cpp' \
+            'Tests/**/*.c')
 
 .PHONY: demo build test format format-check packages clean
 

@@ -1,6 +1,10 @@
 // Which instruction sets this CPU has, and the kernel table of each.
 #include "kernel.h"
 
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
+
 #if defined(__x86_64__)
 // __builtin_cpu_supports also asks the operating system whether it saves the wide registers.
 static bool has_avx2(void) {
@@ -18,6 +22,17 @@ static bool has_avx512bf16(void) {
   return has_avx512() && __builtin_cpu_supports("avx512bf16") &&
          __builtin_cpu_supports("avx512vnni");
 }
+#elif defined(__aarch64__)
+// Linux says what it and the CPU support; other systems, and headers too old to name it, are taken
+// for a no.
+static bool has_neonbf16(void) {
+#if defined(HWCAP2_BF16) && defined(HWCAP2_I8MM)
+  const unsigned long needed = HWCAP2_BF16 | HWCAP2_I8MM;
+  return (getauxval(AT_HWCAP2) & needed) == needed;
+#else
+  return false;
+#endif
+}
 #endif
 
 bool sft_isa_supported(sft_isa isa) {
@@ -32,6 +47,11 @@ bool sft_isa_supported(sft_isa isa) {
       return has_avx512();
     case SFT_ISA_AVX512BF16:
       return has_avx512bf16();
+#elif defined(__aarch64__)
+    case SFT_ISA_NEON:
+      return true;
+    case SFT_ISA_NEONBF16:
+      return has_neonbf16();
 #endif
     default:
       return false;
@@ -39,7 +59,8 @@ bool sft_isa_supported(sft_isa isa) {
 }
 
 sft_isa sft_isa_best(void) {
-  for (sft_isa isa = SFT_ISA_AVX512BF16; isa > SFT_ISA_PORTABLE; --isa) {
+  // Those of other architectures are not supported, so that each passes over the other's.
+  for (sft_isa isa = SFT_ISA_NEONBF16; isa > SFT_ISA_PORTABLE; --isa) {
     if (sft_isa_supported(isa)) return isa;
   }
   return SFT_ISA_PORTABLE;
@@ -57,6 +78,10 @@ const char *sft_isa_name(sft_isa isa) {
       return "avx512";
     case SFT_ISA_AVX512BF16:
       return "avx512bf16";
+    case SFT_ISA_NEON:
+      return "neon";
+    case SFT_ISA_NEONBF16:
+      return "neonbf16";
   }
   return "unknown";
 }
@@ -73,6 +98,11 @@ const sft_kernel_row *sft_kernel_table(sft_isa isa, int64_t *count) {
       return sft_table_avx512;
     case SFT_ISA_AVX512BF16:
       return sft_table_avx512bf16;
+#elif defined(__aarch64__)
+    case SFT_ISA_NEON:
+      return sft_table_neon;
+    case SFT_ISA_NEONBF16:
+      return sft_table_neonbf16;
 #endif
     default:
       return sft_table_portable;

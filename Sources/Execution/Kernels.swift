@@ -36,6 +36,7 @@ public struct Kernels: Sendable {
 
   private static let known = [
     SFT_ISA_REFERENCE, SFT_ISA_PORTABLE, SFT_ISA_AVX2, SFT_ISA_AVX512, SFT_ISA_AVX512BF16,
+    SFT_ISA_NEON, SFT_ISA_NEONBF16,
   ]
 
   /// Names of the instruction sets that this CPU can run, plainest first.
@@ -53,7 +54,7 @@ public struct Kernels: Sendable {
 
   private init(_ isa: sft_isa) throws(ExecutionError) {
     instructionSet = String(cString: sft_isa_name(isa))
-    multipliesNarrow = isa == SFT_ISA_AVX512BF16
+    multipliesNarrow = isa == SFT_ISA_AVX512BF16 || isa == SFT_ISA_NEONBF16
     var count: Int64 = 0
     let rows = sft_kernel_table(isa, &count)
     functions = Dictionary(

@@ -55,7 +55,7 @@ struct Product: Sendable {
 
 let allInstructionSets = [
   SFT_ISA_REFERENCE, SFT_ISA_PORTABLE, SFT_ISA_AVX2, SFT_ISA_AVX512,
-  SFT_ISA_AVX512BF16,
+  SFT_ISA_AVX512BF16, SFT_ISA_NEON, SFT_ISA_NEONBF16,
 ]
 
 /// Name → function of one instruction set.

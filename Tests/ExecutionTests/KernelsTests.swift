@@ -8,7 +8,9 @@ import Testing
 #endif
 
 @Suite struct KernelsTests {
-  private static let known = ["reference", "portable", "avx2", "avx512", "avx512bf16"]
+  private static let known = [
+    "reference", "portable", "avx2", "avx512", "avx512bf16", "neon", "neonbf16",
+  ]
 
   @Test func plainLoopsAndTheBaselineRunEverywhere() {
     #expect(Kernels.supported.starts(with: ["reference", "portable"]))
@@ -44,7 +46,8 @@ import Testing
     #expect(throws: unknown) { try Kernels.forThisMachine() }
     #expect(
       unknown.description
-        == "SPARSEFT_ISA is 'AVX2', expected one of reference, portable, avx2, avx512, avx512bf16")
+        == "SPARSEFT_ISA is 'AVX2', expected one of reference, portable, avx2, avx512, avx512bf16, "
+        + "neon, neonbf16")
     for name in known where !Kernels.supported.contains(name) {
       setenv("SPARSEFT_ISA", name, 1)
       #expect(throws: ExecutionError.self) { try Kernels.forThisMachine() }

@@ -49,6 +49,8 @@ typedef enum sft_isa {
   SFT_ISA_AVX2 = 2,        // + FMA, F16C
   SFT_ISA_AVX512 = 3,      // F, BW, VL, DQ
   SFT_ISA_AVX512BF16 = 4,  // + BF16, VNNI: dot products of bf16 pairs and of groups of four bytes
+  SFT_ISA_NEON = 5,        // Armv8-A, every 64-bit Arm CPU: multiply-adds by lane
+  SFT_ISA_NEONBF16 = 6,    // + BF16, I8MM: the same dot products as AVX512BF16
 } sft_isa;
 
 // The best instruction set of this CPU.
