@@ -100,8 +100,8 @@ let package = Package(
     .target(
       name: "TestSupport",
       dependencies: [
-        "Training", "Adaptations", "Execution", "Weights", "Datasets", "Storage", "Tensors",
-        "Configurations", "Checkpoints",
+        "Training", "Adaptations", "Compilation", "Execution", "Weights", "Datasets", "Storage",
+        "Tensors", "Configurations", "Checkpoints",
       ],
       path: "Tests/TestSupport"),
     tests("Storage", ["Storage", "Tensors"]),

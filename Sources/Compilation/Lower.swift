@@ -38,15 +38,17 @@ struct Lowerer {
 
   /// Emits the calls, and places what passes behind what stays. Comes after `addBuffers`.
   ///
-  /// - Parameter layout: with the persistent buffers of all programs of the arena.
+  /// - Parameters:
+  ///   - layout: with the persistent buffers of all programs of the arena.
+  ///   - reusesMemory: let values share places when they are not alive together.
   mutating func lower(
-    layout: PersistentLayout
+    layout: PersistentLayout, reusesMemory: Bool = true
   ) throws(GraphError) -> (program: Program, memory: MemoryPlan) {
     var calls: [KernelCall] = []
     for (position, node) in graph.nodes.enumerated() {
       calls += try lower(node, at: position)
     }
-    let placed = planMemory(ranges.map(\.range))
+    let placed = reusesMemory ? planMemory(ranges.map(\.range)) : stack(ranges.map(\.range))
     for (item, offset) in zip(ranges, placed.offsets) {
       buffers[item.buffer].location = .arena(offset: layout.byteCount + offset)
     }

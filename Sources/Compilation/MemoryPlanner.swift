@@ -50,6 +50,16 @@ public func planMemory(_ ranges: [LiveRange]) -> MemoryLayout {
   return layouts.min { $0.byteCount < $1.byteCount } ?? MemoryLayout(offsets: [], byteCount: 0)
 }
 
+/// Places live ranges behind each other, none where another one has been.
+func stack(_ ranges: [LiveRange]) -> MemoryLayout {
+  var total = 0
+  let offsets = ranges.map { range in
+    defer { total += aligned(range.byteCount) }
+    return total
+  }
+  return MemoryLayout(offsets: offsets, byteCount: total)
+}
+
 /// The bytes that no layout can do without: the most that is alive at one position.
 public func peakLiveBytes(_ ranges: [LiveRange]) -> (bytes: Int, position: Int) {
   var change: [Int: Int] = [:]

@@ -10,8 +10,8 @@ public enum Precision: String, Codable, Sendable, CaseIterable {
   /// Operands rounded to bf16, and values between products kept in bf16. The residual stream, its
   /// gradient, norms' statistics, logits and gradients of parameters stay f32.
   case bf16
-  /// As bf16; besides, forward products with frozen int8 weights quantise their input row by row
-  /// and multiply integers.
+  /// As bf16; besides, products of frozen int8 weights with activations and with gradients quantise
+  /// these row by row and multiply integers (compare SwitchBack, Wortsman et al. 2023).
   case int8
 }
 
@@ -92,8 +92,9 @@ extension Graph {
   }
 
   private mutating func quantiseFrozenProducts() {
-    for position in nodes.indices where nodes[position].phase == .forward {
+    for position in nodes.indices {
       guard var operation = nodes[position].operation as? any QuantisingOperation,
+        operation.canQuantise,
         nodes[position].operands.contains(where: { type(of: $0).elementType == .int8 })
       else { continue }
       operation.quantises = true

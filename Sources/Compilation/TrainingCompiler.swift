@@ -33,6 +33,8 @@ public struct TrainingCompiler: Sendable {
   public var keepsStages: Bool
   /// Compute cheap values again rather than keep them.
   public var rematerialises: Bool
+  /// Give memory that nothing needs any more to other values; off only to see what that saves.
+  public var reusesMemory = true
 
   public init(
     policy: UpdatePolicy, precision: Precision = .f32, keepsStages: Bool = false,
@@ -83,6 +85,7 @@ public struct TrainingCompiler: Sendable {
 
   private func transform(_ traced: Graph) throws(GraphError) -> Pipeline {
     var pipeline = Pipeline(traced, keepsStages: keepsStages)
+    pipeline.reusesMemory = reusesMemory
     guard let loss = traced.outputs.first(where: { $0.name == Self.lossOutput })?.value else {
       throw .invalid(node: "output loss", problem: "is missing")
     }
@@ -127,6 +130,7 @@ struct Pipeline {
   private let keepsStages: Bool
   private var stages: [CompilationStage] = []
   private var lowerer: Lowerer?
+  var reusesMemory = true
 
   init(_ traced: Graph, keepsStages: Bool) {
     graph = traced
@@ -168,7 +172,7 @@ struct Pipeline {
 
   mutating func lower(layout: PersistentLayout) throws(GraphError) -> CompiledProgram {
     guard var lowerer else { preconditionFailure("lowering without buffers") }
-    let (program, memory) = try lowerer.lower(layout: layout)
+    let (program, memory) = try lowerer.lower(layout: layout, reusesMemory: reusesMemory)
     if keepsStages { stages.append(CompilationStage(name: "lower", text: program.description)) }
     return CompiledProgram(program: program, memory: memory, stages: stages)
   }

@@ -87,6 +87,12 @@ extension NarrowOperation {
 public protocol QuantisingOperation: Operation {
   /// Whether rows of its input are quantised for that.
   var quantises: Bool { get set }
+  /// Whether they may be.
+  var canQuantise: Bool { get }
+}
+
+extension QuantisingOperation {
+  public var canQuantise: Bool { true }
 }
 
 /// An operation that can add to an existing value instead of making a new one.

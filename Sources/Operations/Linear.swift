@@ -124,6 +124,7 @@ public struct LinearInputGradient: AccumulatingOperation, LowerableOperation {
   public var scale: Float
   public var accumulates = false
   public var resultType = ElementType.f32
+  public var quantises = false
 
   public init(parts: Int, scale: Float) {
     self.parts = parts
@@ -131,7 +132,9 @@ public struct LinearInputGradient: AccumulatingOperation, LowerableOperation {
   }
 
   public var name: String { "linear_input_gradient" }
-  public var attributes: [(String, String)] { accumulates ? [("accumulate", "yes")] : [] }
+  public var attributes: [(String, String)] {
+    (accumulates ? [("accumulate", "yes")] : []) + (quantises ? [("quantise", "yes")] : [])
+  }
   public var inPlacePairs: [(operand: Int, result: Int)] { accumulates ? [(1 + parts, 0)] : [] }
 
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
@@ -149,20 +152,23 @@ public struct LinearInputGradient: AccumulatingOperation, LowerableOperation {
     operands[1...parts].reduce(0) { $0 + 2 * operands[0].shape[0] * $1.shape.count }
   }
 
+  public func temporaries(_ operands: [TensorType]) -> [Int] {
+    quantises ? QuantisedRows.byteCounts(operands[0].shape) : []
+  }
+
   public func lower(into lowering: inout Lowering) {
     let rows = lowering.operandTypes[0].shape[0]
-    let outputs = lowering.operandTypes[0].shape[1]
     let inputs = lowering.operandTypes[1].shape[1]
     let dx = Target(view: lowering.results[0], stride: inputs, type: resultType)
-    let dy = Source(
-      view: lowering.operands[0], stride: outputs, type: lowering.operandTypes[0].elementType)
+    let dy = lowering.input(
+      lowering.operands[0], rows: rows, quantises: quantises, factors: lowering.scales[1])
     if accumulates {
       lowering.copyInitial(lowering.operands[1 + parts], to: dx.view)
     }
     var firstColumn = 0
     for part in 1...parts {
       lowering.emitLinearInputGradient(
-        dy: dy.advanced(by: firstColumn), weight: part, dx: dx, m: rows,
+        dy: part == 1 ? dy : dy.advanced(by: firstColumn), weight: part, dx: dx, m: rows,
         accumulate: accumulates || part > 1, scale: scale)
       firstColumn += lowering.operandTypes[part].shape[0]
     }
@@ -258,7 +264,9 @@ extension Linear: NarrowOperation, QuantisingOperation {
   public var productOperands: [Int] { [0] }
 }
 
-extension LinearInputGradient: NarrowOperation {
+extension LinearInputGradient: NarrowOperation, QuantisingOperation {
+  /// The rows are quantised for one weight's scales.
+  public var canQuantise: Bool { parts == 1 }
   public var narrowGroups: [[NodePlace]] {
     [[.operand(0)], [.result(0)] + (accumulates ? [.operand(1 + parts)] : [])]
   }

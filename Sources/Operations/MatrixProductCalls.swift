@@ -43,14 +43,18 @@ struct QuantisedRows {
 extension Lowering {
   /// Rows of the first operand as a product's source, quantised first if asked for; the node's
   /// first temporaries are theirs.
-  mutating func input(_ view: BufferView, rows: Int, quantises: Bool) -> Source {
+  ///
+  /// - Parameter factors: what scales columns before they are quantised; nil: nothing.
+  mutating func input(
+    _ view: BufferView, rows: Int, quantises: Bool, factors: BufferView? = nil
+  ) -> Source {
     let type = operandTypes[0]
     let width = type.shape[1]
     var source = Source(view: view, stride: width, type: type.elementType)
     guard quantises else { return source }
     let quantised = QuantisedRows(bytes: temporaries[0], scales: temporaries[1])
     emit(
-      "quantise_rows", [view, quantised.bytes, quantised.scales], sizes: [width, width],
+      "quantise_rows", [view, quantised.bytes, quantised.scales, factors], sizes: [width, width],
       items: rows)
     source.quantised = quantised
     return source
@@ -86,11 +90,16 @@ extension Lowering {
     let type = operandTypes[weight]
     let (n, k) = (type.shape[0], type.shape[1])
     let byColumns = k >= 8 * Grain.columns || k >= m
+    let isQuantised = dy.quantised != nil && type.elementType == .int8
     let call = ProductCall(
-      kernel: dy.kernel("linear_input_gradient_\(type.elementType)"), summed: n, columns: k, x: dy,
+      kernel: isQuantised
+        ? "quantised_linear_input_gradient"
+        : dy.kernel("linear_input_gradient_\(type.elementType)"), summed: n, columns: k, x: dy,
       y: dx.type, panelRows: Self.widenedRows(of: type), width: k)
     emit(
-      call.kernel, [dy.view, operands[weight], scales[weight], dx.view],
+      call.kernel,
+      [isQuantised ? dy.quantised?.bytes : dy.view, operands[weight], scales[weight], dx.view]
+        + (isQuantised ? [dy.quantised?.scales] : []),
       sizes: [
         m, n, k, dy.stride, k, dx.stride, accumulate ? 1 : 0, byColumns ? 1 : 0, call.lastSize,
       ],
@@ -147,7 +156,8 @@ private struct ProductCall {
       return
     }
     lastSize = y == .bf16 ? 1 : 0
-    let length = y == .bf16 ? summed : min(summed, 4096)
+    // Sums of bytes are not cut: they are exact, and a word of them takes half the room.
+    let length = y == .bf16 || kernel.hasPrefix("quantised") ? summed : min(summed, 4096)
     let padded = (max(1, length) + 63) & ~63
     let panels = min(393_216, 2 * padded * ((columns + 31) & ~31))
     scratchBytes = max(64 * padded, panels) + 128 * padded

@@ -52,12 +52,14 @@ public struct CompiledStep: Sendable {
   ///   - elementType: how the checkpoint stores the parameter of that name.
   ///   - keepsStages: keep the compiler's stages as text.
   ///   - splitsPrefix: make frozen blocks a program of their own; the figures are the same without.
+  ///   - rematerialises: compute cheap values again rather than keep them.
+  ///   - reusesMemory: see `TrainingCompiler`.
   /// - Throws: `TrainingError.adaptation` if the method does not fit the model.
   public init(
     _ configuration: ModelConfiguration, adaptation: some Adaptation, optimizer: Optimizer,
     clipNorm: Double?, shape: BatchShape, precision: Precision = .f32,
     elementType: @escaping (String) -> ElementType = { _ in .f32 }, keepsStages: Bool = false,
-    splitsPrefix: Bool = true
+    splitsPrefix: Bool = true, rematerialises: Bool = true, reusesMemory: Bool = true
   ) throws(TrainingError) {
     let model = Llama(configuration)
     func adapted(from block: Int) throws(TrainingError) -> Graph {
@@ -79,8 +81,10 @@ public struct CompiledStep: Sendable {
     }
     let policy = UpdatePolicy(
       rule: optimizer.rule, clipNorm: clipNorm, accumulation: shape.accumulation)
-    let compiler = TrainingCompiler(
-      policy: policy, precision: precision, keepsStages: keepsStages)
+    var compiler = TrainingCompiler(
+      policy: policy, precision: precision, keepsStages: keepsStages,
+      rematerialises: rematerialises)
+    compiler.reusesMemory = reusesMemory
     let compiled = try rethrow(TrainingError.graph) { () throws(GraphError) in
       try compiler.compile(body, with: passes)
     }

@@ -58,6 +58,16 @@ public enum Optimizer: Hashable, Sendable {
   case adamW(AdamW)
   case sgd(SGD)
 
+  /// Whether state is kept in less than f32.
+  var keepsNarrowState: Bool { rule.stateType != .f32 }
+
+  /// The same optimizer with its state in f32.
+  var withWideState: Optimizer {
+    guard case .adamW(var rule) = self else { return self }
+    rule.stateType = .f32
+    return .adamW(rule)
+  }
+
   var rule: any UpdateRule {
     switch self {
     case .adamW(let rule): rule

@@ -118,20 +118,44 @@ func quantisedCases() -> [KernelCase] {
         scratchFloats: productScratch(summed: k, columns: n, narrow: 1),
         tolerance: mode.narrow == 1 ? oneRounding : 1e-6))  // observed 2.0e-7: sums are exact
   }
+  for (index, size) in sizes.enumerated() {
+    let (m, n, k) = size
+    let mode = modes[(index + 1) % modes.count]
+    let w = weights("int8", max(0, n - 1) * (k + 1) + k, n, &numbers)
+    let bytes = (0..<m * n).map { _ in Int8(truncatingIfNeeded: Int(numbers.bits() & 0xFF)) }
+    cases.append(
+      KernelCase(
+        kernel: "quantised_linear_input_gradient", label: "m \(m) n \(n) k \(k) \(mode)",
+        buffers: [
+          .int8(bytes), w.weights, nil, output(mode, m * (k + 2), &numbers),
+          .floats(numbers.floats(m, limit: 1e-4)),
+        ],
+        sizes: [m, n, k, n, k + 1, k + 2, mode.accumulate, mode.axis, mode.narrow],
+        scalars: [mode.alpha], items: mode.axis == 0 ? m : k,
+        scratchFloats: productScratch(summed: n, columns: k, narrow: 1),
+        tolerance: mode.narrow == 1 ? oneRounding : 1e-6))
+  }
   for width in testWidths {
+    cases.append(
+      KernelCase(
+        kernel: "quantise_rows", label: "width \(width), scaled columns",
+        buffers: [
+          values(3 * (width + 2), &numbers), .int8(Array(repeating: 0, count: 3 * width)),
+          .unset(3), .floats(numbers.floats(width, limit: 0.01)),
+        ], sizes: [width, width + 2], items: 3, tolerance: 0))
     cases.append(
       KernelCase(
         kernel: "quantise_rows", label: "width \(width)",
         buffers: [
           values(3 * (width + 2), &numbers), .int8(Array(repeating: 0, count: 3 * width)),
-          .unset(3),
+          .unset(3), nil,
         ], sizes: [width, width + 2], items: 3, tolerance: 0))
     cases.append(
       KernelCase(
         kernel: "quantise_rows", label: "width \(width) of zeros",
         buffers: [
           .bfloat16(Array(repeating: 0, count: width)), .int8(Array(repeating: 0, count: width)),
-          .unset(1),
+          .unset(1), nil,
         ], sizes: [width, width], items: 1, tolerance: 0))
   }
   return cases

@@ -26,9 +26,12 @@ enum Step {
   }
 
   static func trace(
-    _ method: some Adaptation, _ configuration: ModelConfiguration = configuration()
+    _ method: some Adaptation, _ configuration: ModelConfiguration = configuration(),
+    elementType: ElementType = .f32
   ) throws -> Graph {
-    var graph = Llama(configuration).traceLoss(batch: 2, tokens: 6) { _ in .f32 }
+    var graph = Llama(configuration).traceLoss(batch: 2, tokens: 6) { name in
+      name.hasSuffix("norm") ? .f32 : elementType
+    }
     try method.apply(to: &graph)
     return graph
   }
@@ -43,10 +46,10 @@ enum Step {
 
   /// The whole step as the lowering sees it.
   static func graph(
-    _ traced: Graph, clipNorm: Double? = nil, accumulation: Int = 1
+    _ traced: Graph, clipNorm: Double? = nil, accumulation: Int = 1, precision: Precision = .f32
   ) throws -> Graph {
     let policy = policy(clipNorm: clipNorm, accumulation: accumulation)
-    return try TrainingCompiler(policy: policy).graph(of: traced)
+    return try TrainingCompiler(policy: policy, precision: precision).graph(of: traced)
   }
 
   /// Policies that place updates differently.

@@ -1,5 +1,6 @@
 import Adaptations
 import Checkpoints
+import Compilation
 import Configurations
 import Datasets
 import Execution
@@ -19,11 +20,11 @@ package struct TrainingFixture {
 
   package init(
     _ configuration: ModelConfiguration = TinyModel.configuration(),
-    elementType: ElementType = .f32, threads: Int = 2
+    elementType: ElementType = .f32, threads: Int = 2, instructionSet: String? = nil
   ) throws {
     folder = try TemporaryFolder()
     pool = try WorkerPool(threads: threads)
-    kernels = try Kernels.forThisMachine()
+    kernels = try instructionSet.map { (name) in try Kernels(named: name) } ?? .forThisMachine()
     let weights = TinyModel.weights(configuration)
     let matrices = Set(configuration.parameters.filter(\.isMatrix).map(\.name))
     try CheckpointWriter.write(
@@ -55,11 +56,12 @@ package struct TrainingFixture {
   package static func settings(
     steps: Int, windows: Int = 4, accumulation: Int = 1, optimizer: Optimizer = .adamW(AdamW()),
     learningRate: Double = 1e-2, clipNorm: Double? = 1, warmupSteps: Int = 2, seed: UInt64 = 7,
-    shuffles: Bool = true, validateEvery: Int = 0, saveEvery: Int = 0, patience: Int? = nil
+    shuffles: Bool = true, validateEvery: Int = 0, saveEvery: Int = 0, patience: Int? = nil,
+    precision: Precision = .f32
   ) -> TrainingSettings {
     TrainingSettings(
       steps: steps, shape: BatchShape(windows: windows, tokens: tokens, accumulation: accumulation),
-      optimizer: optimizer, clipNorm: clipNorm,
+      optimizer: optimizer, precision: precision, clipNorm: clipNorm,
       schedule: LearningRateSchedule(
         curve: .cosine, peak: learningRate, warmupSteps: warmupSteps, finalRatio: 0.1,
         totalSteps: steps),
@@ -74,7 +76,8 @@ package struct TrainingFixture {
     let weights = try weights ?? ModelWeights(checkpoint)
     return try CompiledStep(
       weights.configuration, adaptation: adaptation, optimizer: settings.optimizer,
-      clipNorm: settings.clipNorm, shape: settings.shape, elementType: weights.elementType,
+      clipNorm: settings.clipNorm, shape: settings.shape, precision: settings.precision,
+      elementType: weights.elementType,
       splitsPrefix: splitsPrefix)
   }
 

@@ -45,6 +45,34 @@ import Testing
     #expect(total > figures[0] + figures[2])
   }
 
+  /// The way from full fine-tuning in f32 down to the run ends at what the run takes.
+  @Test func theWaterfallEndsAtThePlan() throws {
+    let shop = try Workshop(
+      method: #"{"type": "sparse", "tensors": {"layers[2].mlp.*": 1}}"#, elementType: .bf16)
+    let arguments = ["plan", "recipe.json", "run.precision=bf16", "optimizer.state=bf16"]
+    let plan = try #require(try shop.succeed(arguments + ["--json"]).jsonLines().first)
+    let measures = try #require(plan["waterfall"]?.array)
+    let bytes = try measures.map { try #require($0["bytes"]?.int) }
+    #expect(bytes.count == 7)
+    // Of so small a model, single measures may cost a little.
+    #expect(try #require(bytes.first) > #require(bytes.last))
+    #expect(bytes.last == plan["planned_bytes"]?["total"]?.int)
+    #expect(plan["precision"]?.string == "bf16")
+    let peak = try #require(plan["peak_flops"]?.double)
+    #expect(peak > 1e8 && peak < 1e15)
+    #expect(try #require(plan["share_of_peak"]?.double) > 0)
+    let text = try shop.succeed(arguments).output
+    #expect(text.contains("values between products in bf16"))
+  }
+
+  @Test func theProfileNamesKernels() throws {
+    let shop = try Workshop()
+    let outcome = try shop.succeed(["plan", "recipe.json", "--profile", "run.precision=bf16"])
+    for word in ["narrow_linear_f32", "attention_gradient_bf16", "adamw", "backward"] {
+      #expect(outcome.output.contains(word))
+    }
+  }
+
   /// Keeping what frozen blocks compute changes time, not figures.
   @Test func prefixCachesDoNotChangeLosses() throws {
     let shop = try Workshop(method: #"{"type": "last_layers", "count": 1}"#)

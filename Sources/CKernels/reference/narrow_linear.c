@@ -107,17 +107,19 @@ SFT_REFERENCE(quantise_rows) {
   const uint16_t *x = call->buffers[0];
   uint8_t *q = call->buffers[1];
   float *scales = call->buffers[2];
+  const float *factors = call->buffers[3];
   const int64_t width = call->sizes[0], ldx = call->sizes[1];
   for (int64_t i = begin; i < end; ++i) {
     float highest = 0;
     for (int64_t l = 0; l < width; ++l) {
-      float magnitude = fabsf(sft_widen_bf16(x[i * ldx + l]));
+      float magnitude = fabsf(sft_widen_bf16(x[i * ldx + l]) * (factors ? factors[l] : 1));
       if (magnitude > highest || isnan(magnitude)) highest = magnitude;
     }
     const float inverse = highest > 0 ? 127 / highest : 0;
     scales[i] = highest / 127;
     for (int64_t l = 0; l < width; ++l) {
-      float scaled = rintf(sft_widen_bf16(x[i * ldx + l]) * inverse);
+      float factor = factors ? factors[l] : 1;
+      float scaled = rintf(sft_widen_bf16(x[i * ldx + l]) * factor * inverse);
       q[i * width + l] = isnan(scaled) ? 128 : (uint8_t)(scaled + 128);
     }
   }
@@ -136,6 +138,23 @@ SFT_REFERENCE(quantised_linear) {
         sum += ((int64_t)q[i * s[3] + l] - 128) * w[j * s[4] + l];
       }
       store(call, 3, i, j, (double)row_scales[i] * column_scales[j] * (double)sum);
+    }
+  }
+}
+
+SFT_REFERENCE(quantised_linear_input_gradient) {
+  const uint8_t *q = call->buffers[0];
+  const int8_t *w = call->buffers[1];
+  const float *row_scales = call->buffers[4];
+  const int64_t *s = call->sizes;
+  sft_block block = sft_split(s[7], s[0], s[2], begin, end);
+  for (int64_t i = block.row_begin; i < block.row_end; ++i) {
+    for (int64_t l = block.column_begin; l < block.column_end; ++l) {
+      int64_t sum = 0;
+      for (int64_t j = 0; j < s[1]; ++j) {
+        sum += ((int64_t)q[i * s[3] + j] - 128) * w[j * s[4] + l];
+      }
+      store(call, 3, i, l, (double)row_scales[i] * (double)sum);
     }
   }
 }

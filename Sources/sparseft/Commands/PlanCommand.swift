@@ -1,5 +1,6 @@
 import ArgumentParser
 import Datasets
+import Execution
 import Reports
 import Storage
 import Tensors
@@ -37,10 +38,14 @@ struct PlanCommand: ParsableCommand {
       return
     }
     let seconds = Seconds(measure(session, run), settings: run.settings, corpus: prepared.corpus)
+    let rates = try Rates(run, seconds)
+    let waterfall = try MemoryWaterfall(
+      prepared.compiler, adaptation: run.decision.adaptation, threads: prepared.pool.threads,
+      runtimeBytes: run.forecast.runtime)
     if arguments.json {
-      Output.print(json(run, seconds))
+      Output.print(json(run, seconds, rates, waterfall))
     } else {
-      show(run, seconds)
+      show(run, seconds, rates, waterfall)
     }
   }
 
@@ -93,7 +98,9 @@ struct PlanCommand: ParsableCommand {
     var tokensPerSecond: Double { Double(settings.shape.tokensPerStep) / max(step, 1e-9) }
   }
 
-  private func json(_ run: PlannedRun, _ seconds: Seconds) -> JSONValue {
+  private func json(
+    _ run: PlannedRun, _ seconds: Seconds, _ rates: Rates, _ waterfall: MemoryWaterfall
+  ) -> JSONValue {
     [
       "type": "plan", "planned_bytes": run.forecast.json,
       "flops_per_token": .number(run.flopsPerToken),
@@ -108,11 +115,32 @@ struct PlanCommand: ParsableCommand {
       "prefix_cache_bytes": .int(run.prefixCaches.byteCount),
       "tokens_per_second": .number(seconds.tokensPerSecond), "seconds": .number(seconds.total),
       "analysis_seconds": .number(seconds.measuring(run.decision)),
+      "precision": .string(run.settings.precision.rawValue),
+      "peak_flops": .number(rates.peak), "share_of_peak": .number(rates.share),
+      "waterfall": .array(
+        waterfall.measures.map { ["measure": .string($0.label), "bytes": .int($0.bytes)] }),
       "choice": run.decision.choice.map { .string($0) } ?? .null,
     ]
   }
 
-  private func show(_ run: PlannedRun, _ seconds: Seconds) {
+  /// What this CPU can do, and what of it a step uses.
+  private struct Rates {
+    /// Operations a second on all threads that dot products of the run's precision reach.
+    var peak: Double
+    /// A step's operations a second, as a share of that; above 1 where bytes are multiplied too.
+    var share: Double
+
+    init(_ run: PlannedRun, _ seconds: Seconds) throws {
+      let operand: Kernels.Operand = run.settings.precision == .f32 ? .floats : .bf16Pairs
+      peak = try run.prepared.kernels.peak(operand, run.prepared.pool)
+      let flops = run.flopsPerToken * Double(run.settings.shape.tokensPerStep)
+      share = flops / max(1e-9, seconds.step) / max(1, peak)
+    }
+  }
+
+  private func show(
+    _ run: PlannedRun, _ seconds: Seconds, _ rates: Rates, _ waterfall: MemoryWaterfall
+  ) {
     let (memory, shape) = (run.forecast, run.settings.shape)
     Output.print(
       "\(run.recipe.method.displayLabel): trains \(Format.count(run.step.trainableParameters)) of "
@@ -131,16 +159,31 @@ struct PlanCommand: ParsableCommand {
       ("measuring", memory.measuring), ("runtime", memory.runtime),
     ])
     Output.print(bars.text())
+    Output.print("\nwhat brings it there:\n\(table(waterfall).text)")
     Output.print(
       """
 
       arithmetic: \(Format.count(run.flopsPerToken)) operations per token, \
       \(Format.percent(run.flopsPerToken / max(1, run.fullFlopsPerToken))) of full fine-tuning's
+      products: \(run.settings.precision.rawValue), \
+      \(Format.percent(rates.share)) of the \(Format.count(rates.peak / 1e9)) G operations/s \
+      that \(run.settings.precision == .f32 ? "f32" : "bf16") dot products reach here
       time: \(formatted(seconds.step, decimals: 3)) s per step of \(shape.tokensPerStep) tokens \
       (\(Format.count(seconds.tokensPerSecond)) tokens/s)\(later(run, seconds)), \
       \(formatted(seconds.validation, decimals: 1)) s per validation; \(run.settings.steps) steps \
       with \(run.settings.validations) validations take about \(Format.duration(seconds.total))\(measuring(run, seconds))
       """)
+  }
+
+  private func table(_ waterfall: MemoryWaterfall) -> Table {
+    var table = Table([.init("measure"), .init("peak", .right), .init("saves", .right)])
+    var before: Int?
+    for measure in waterfall.measures {
+      let saved = before.map { Format.bytes($0 - measure.bytes) } ?? ""
+      table.add([measure.label, Format.bytes(measure.bytes), saved])
+      before = measure.bytes
+    }
+    return table
   }
 
   /// What comes before the first step, if anything does.

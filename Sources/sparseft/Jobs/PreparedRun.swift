@@ -59,7 +59,7 @@ struct PreparedRun {
     compiler = StepCompiler(
       configuration,
       settings: Self.settings(
-        recipe, corpus: corpus, precision: kernels.precision(recipe.run.precision)),
+        recipe, corpus: corpus, precision: kernels.precision(recipe.run.precision, weights)),
       elementType: { weights.elementType(of: $0) })
     // Whether the text was tokenized just now or found in the cache is not to matter for a choice
     // under a memory budget.
@@ -142,11 +142,15 @@ extension PreparedRun {
   }
 }
 
+extension Checkpoint {
+  fileprivate var isQuantised: Bool { tensors.contains { $0.elementType == .int8 } }
+}
+
 extension Kernels {
   /// What products multiply for a recipe's choice.
-  fileprivate func precision(_ choice: PrecisionChoice) -> Precision {
+  fileprivate func precision(_ choice: PrecisionChoice, _ weights: ModelWeights) -> Precision {
     switch choice {
-    case .auto: multipliesNarrow ? .bf16 : .f32
+    case .auto: multipliesNarrow ? (weights.checkpoint.isQuantised ? .int8 : .bf16) : .f32
     case .f32: .f32
     case .bf16: .bf16
     case .int8: .int8

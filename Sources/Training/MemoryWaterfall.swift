@@ -1,0 +1,94 @@
+import Adaptations
+import Compilation
+import Configurations
+import Tensors
+
+/// What each measure that a run takes saves of its peak: from full fine-tuning in f32, every value in
+/// a place of its own, down to the run itself (compare Lin et al. 2022, figure 9).
+public struct MemoryWaterfall: Sendable {
+  /// One more measure on top of those before it.
+  public struct Measure: Sendable {
+    public var label: String
+    /// The planned peak with it.
+    public var bytes: Int
+  }
+
+  /// The first is no measure but where the others start.
+  public private(set) var measures: [Measure] = []
+
+  /// Compiles the run's step once for each measure.
+  ///
+  /// - Parameters:
+  ///   - compiler: of the run.
+  ///   - adaptation: what the run trains.
+  ///   - runtimeBytes: what the process holds without arena and weights.
+  /// - Throws: `TrainingError.adaptation` if the method does not fit the model.
+  public init(
+    _ compiler: StepCompiler, adaptation: some Adaptation, threads: Int, runtimeBytes: Int
+  ) throws(TrainingError) {
+    let settings = compiler.settings
+    var variant = Variant(adaptation: FullAdaptation(), settings: settings)
+    func add(_ label: String) throws(TrainingError) {
+      let step = try variant.compile(compiler)
+      let forecast = MemoryForecast(step, threads: threads, runtimeBytes: runtimeBytes)
+      measures.append(Measure(label: label, bytes: forecast.total))
+    }
+    try add("full fine-tuning in f32, every value in a place of its own")
+    variant.reusesMemory = true
+    try add("places reused when a value is dead")
+    if adaptation.name != FullAdaptation().name {
+      variant.adaptation = adaptation
+      try add("only what the method trains has gradients, state and a backward pass")
+    }
+    let stored = Set(compiler.configuration.parameters.map { compiler.elementType($0.name) })
+    if adaptation.name != FullAdaptation().name, stored != [.f32] {
+      variant.storesNarrow = true
+      try add("frozen weights stay as the checkpoint has them")
+    }
+    if settings.clipNorm == nil, settings.shape.accumulation == 1 {
+      variant.clipNorm = nil
+      try add("updates as soon as a gradient is complete")
+    }
+    variant.rematerialises = true
+    try add("norms and activations computed again")
+    if settings.precision != .f32 {
+      variant.precision = settings.precision
+      try add("values between products in bf16")
+    }
+    if settings.optimizer.keepsNarrowState {
+      variant.optimizer = settings.optimizer
+      try add("moments in bf16")
+    }
+  }
+}
+
+/// How a step is compiled.
+private struct Variant {
+  var adaptation: any Adaptation
+  var optimizer: Optimizer
+  var clipNorm: Double?
+  var precision = Precision.f32
+  var reusesMemory = false
+  var rematerialises = false
+  var storesNarrow = false
+
+  init(adaptation: any Adaptation, settings: TrainingSettings) {
+    self.adaptation = adaptation
+    optimizer = settings.optimizer.withWideState
+    clipNorm = settings.clipNorm ?? 1
+  }
+
+  func compile(_ compiler: StepCompiler) throws(TrainingError) -> CompiledStep {
+    func elementType(_ name: String) -> ElementType {
+      storesNarrow ? compiler.elementType(name) : .f32
+    }
+    func compile(_ adaptation: some Adaptation) throws(TrainingError) -> CompiledStep {
+      try CompiledStep(
+        compiler.configuration, adaptation: adaptation, optimizer: optimizer, clipNorm: clipNorm,
+        shape: compiler.settings.shape, precision: precision,
+        elementType: elementType,
+        rematerialises: rematerialises, reusesMemory: reusesMemory)
+    }
+    return try compile(adaptation)
+  }
+}

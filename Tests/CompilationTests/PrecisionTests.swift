@@ -1,0 +1,99 @@
+import Adaptations
+import Compilation
+import Graphs
+import Models
+import Operations
+import Programs
+import Tensors
+import Testing
+
+/// The stage that makes values bf16.
+@Suite struct PrecisionTests {
+  private static func graph(
+    _ precision: Precision, _ method: any Adaptation = FullAdaptation(),
+    elementType: ElementType = .f32
+  ) throws -> Graph {
+    func trace(_ method: some Adaptation) throws -> Graph {
+      try Step.trace(method, elementType: elementType)
+    }
+    return try Step.graph(try trace(method), precision: precision)
+  }
+
+  private static let lora = LoRAAdaptation(
+    rank: 2, alpha: 4, targets: ["layers[1].mlp.down", "layers[2].attention.query"])
+
+  @Test func productsReadBF16Only() throws {
+    for method in [FullAdaptation(), Self.lora] as [any Adaptation] {
+      let graph = try Self.graph(.bf16, method)
+      var products = 0
+      for node in graph.nodes {
+        guard let operation = node.operation as? any NarrowOperation else { continue }
+        for index in operation.productOperands {
+          products += 1
+          #expect(graph.type(of: node.operands[index]).elementType == .bf16, "\(operation.name)")
+        }
+      }
+      #expect(products > 30)
+    }
+  }
+
+  /// What is summed over depth or over steps keeps its precision.
+  @Test func theResidualStreamAndGradientsOfParametersStayWide() throws {
+    let graph = try Self.graph(.bf16)
+    func types(of name: String, _ operand: Int) -> Set<ElementType> {
+      Set(
+        graph.nodes.filter { $0.operation.name == name }.map {
+          graph.type(of: $0.operands[operand]).elementType
+        })
+    }
+    #expect(types(of: "rmsnorm", 0) == [.f32])
+    #expect(types(of: "rmsnorm_input_gradient", 0) == [.f32])
+    #expect(types(of: "sgd", 1) == [.f32])
+    #expect(types(of: "attention", 0) == [.bf16])
+    #expect(types(of: "swiglu_gradient", 2) == [.bf16])
+    for output in graph.outputs {
+      #expect(graph.type(of: output.value).elementType == .f32, "\(output.name)")
+    }
+  }
+
+  /// A value that both products read is rounded once.
+  @Test func roundingIsShared() throws {
+    let graph = try Self.graph(.bf16)
+    let rounded = graph.nodes.filter { $0.operation is Narrow }.map { $0.operands[0] }
+    #expect(!rounded.isEmpty && Set(rounded).count == rounded.count)
+  }
+
+  @Test func f32LeavesTheGraphAlone() throws {
+    let graph = try Self.graph(.f32)
+    let types = Set(graph.nodes.flatMap { $0.results.map { graph.type(of: $0).elementType } })
+    #expect(types == [.f32])
+  }
+
+  /// Integers are multiplied where a weight is int8 and frozen, and only if asked for.
+  @Test func onlyFrozenBytesAreQuantised() throws {
+    let method = SparseAdaptation(scheme: ["layers[1].mlp.down": 1])
+    func quantised(_ precision: Precision, _ type: ElementType) throws -> (yes: Int, no: Int) {
+      let graph = try Self.graph(precision, method, elementType: type)
+      let products = graph.nodes.compactMap { $0.operation as? any QuantisingOperation }
+      let yes = products.count { $0.quantises }
+      return (yes, products.count - yes)
+    }
+    #expect(try quantised(.int8, .bf16).yes == 0)
+    #expect(try quantised(.bf16, .int8).yes == 0)
+    let products = try quantised(.int8, .int8)
+    #expect(products.yes > 20)
+    // The trained matrix forward; nothing goes back through it, since it is the lowest.
+    #expect(products.no == 1)
+  }
+
+  /// Half the activations' bytes, nearly.
+  @Test func bf16TakesLessMemory() throws {
+    func activations(_ precision: Precision) throws -> Int {
+      var layout = PersistentLayout()
+      let compiler = TrainingCompiler(policy: Step.policy(), precision: precision)
+      let traced = try Step.trace(FullAdaptation())
+      return try compiler.compile(traced, layout: &layout).memory.activations
+    }
+    #expect(try Double(activations(.bf16)) < 0.75 * Double(activations(.f32)))
+  }
+}

@@ -1,0 +1,99 @@
+import Adaptations
+import Compilation
+import Configurations
+import Execution
+import Tensors
+import TestSupport
+import Testing
+import Training
+
+/// Training with products of bf16 and of bytes, beside f32.
+@Suite struct PrecisionTests {
+  private static let kinds: [(Precision, ElementType)] = [
+    (.bf16, .f32), (.bf16, .bf16), (.bf16, .int8), (.int8, .int8),
+  ]
+
+  /// Losses and gradient norms stay near those of f32 on every instruction set.
+  @Test(arguments: Kernels.supported, TrainingFixture.methods)
+  func staysNearF32(_ instructionSet: String, _ method: String) throws {
+    for (precision, type) in Self.kinds {
+      let fixture = try TrainingFixture(elementType: type, instructionSet: instructionSet)
+      let adaptation = fixture.adaptation(method)
+      let wide = try fixture.train(adaptation, TrainingFixture.settings(steps: 4))
+      let narrow = try fixture.train(
+        adaptation, TrainingFixture.settings(steps: 4, precision: precision))
+      for (found, expected) in zip(narrow.steps, wide.steps) {
+        // Observed 2.0e-3 of the loss (of 20 tokens a window) and LOOK of the norm.
+        #expect(abs(found.loss / expected.loss - 1) < 5e-3, "\(precision) \(type)")
+        #expect(abs(found.gradientNorm / expected.gradientNorm - 1) < 6e-2, "\(precision) \(type)")
+      }
+      #expect(narrow.losses != wide.losses)
+    }
+  }
+
+  /// The gradient of every tensor points where f32's does.
+  @Test(arguments: Kernels.supported)
+  func gradientsPointTheSameWay(_ instructionSet: String) throws {
+    for (precision, type) in Self.kinds {
+      let fixture = try TrainingFixture(elementType: type, instructionSet: instructionSet)
+      // What plain momentum holds after its first step is the gradient itself.
+      func gradients(_ precision: Precision) throws -> [(String, [Float])] {
+        let settings = TrainingFixture.settings(
+          steps: 1, optimizer: .sgd(SGD()), clipNorm: nil, precision: precision)
+        let session = try fixture.train(FullAdaptation(), settings).session
+        return withExtendedLifetime(session) {
+          session.stateBuffers.filter { $0.name.hasSuffix(".momentum") }.map {
+            ($0.name, $0.values)
+          }
+        }
+      }
+      for (narrow, wide) in zip(try gradients(precision), try gradients(.f32)) {
+        func dot(_ a: [Float], _ b: [Float]) -> Double {
+          zip(a, b).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+        }
+        let cosine =
+          dot(narrow.1, wide.1) / (dot(narrow.1, narrow.1) * dot(wide.1, wide.1)).squareRoot()
+        // Observed 0.9997.
+        #expect(cosine > 0.998, "\(narrow.0), \(precision) \(type)")
+      }
+    }
+  }
+
+  @Test(arguments: [Precision.bf16, .int8])
+  func lossesRepeatBitForBit(_ precision: Precision) throws {
+    let fixture = try TrainingFixture(elementType: .int8)
+    let settings = TrainingFixture.settings(
+      steps: 3, optimizer: .adamW(AdamW(stateType: .bf16)), precision: precision)
+    let runs = try (0..<2).map { _ in
+      try fixture.train(fixture.adaptation("sparse"), settings).losses
+    }
+    #expect(runs[0] == runs[1])
+  }
+
+  /// Moments in bf16 are saved and read as they are.
+  @Test func aResumedRunWithNarrowMomentsIsTheSame() throws {
+    let fixture = try TrainingFixture()
+    let settings = TrainingFixture.settings(
+      steps: 6, optimizer: .adamW(AdamW(stateType: .bf16)), precision: .bf16)
+    let whole = try fixture.train(FullAdaptation(), settings)
+    let store = try fixture.store("run")
+    let first = try fixture.train(FullAdaptation(), settings, store: store, stopAfter: 3)
+    let rest = try fixture.train(FullAdaptation(), settings, store: store, resuming: true)
+    #expect(first.losses + rest.losses == whole.losses)
+  }
+
+  /// Half the bytes, and nearly the same losses.
+  @Test func narrowMomentsTakeHalf() throws {
+    let fixture = try TrainingFixture()
+    func run(_ type: ElementType) throws -> (bytes: Int, losses: [Double]) {
+      let settings = TrainingFixture.settings(
+        steps: 8, optimizer: .adamW(AdamW(stateType: type)))
+      let record = try fixture.train(FullAdaptation(), settings)
+      return (record.session.step.training.memory.optimizer, record.losses)
+    }
+    let (wide, narrow) = (try run(.f32), try run(.bf16))
+    #expect(abs(Double(narrow.bytes) / Double(wide.bytes) - 0.5) < 0.01)
+    for (a, b) in zip(narrow.losses, wide.losses) { #expect(abs(a / b - 1) < 2e-3) }
+    #expect(narrow.losses != wide.losses)
+  }
+}
