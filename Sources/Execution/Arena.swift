@@ -16,6 +16,9 @@ public final class Arena: @unchecked Sendable {
     let memory = mmap(
       nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
     guard let memory, memory != MAP_FAILED else { throw .outOfMemory(bytes: byteCount) }
+    // Large pages spare the translation of addresses; a step uses nearly all of the arena anyway.
+    // A refusal only costs time.
+    _ = madvise(memory, length, MADV_HUGEPAGE)
     self.byteCount = byteCount
     base = memory
     mappedBytes = length

@@ -37,6 +37,7 @@ public final class Executor {
     var function: sft_kernel
     var items: Int
     var grain: Int
+    var slices: Int
     var phase: Phase
     var stage: Stage
   }
@@ -85,7 +86,7 @@ public final class Executor {
         BoundCall(
           call: Self.bind(call, to: addresses, sgemm: kernels.sgemm),
           function: try kernels.function(named: call.kernel), items: call.items,
-          grain: call.grain, phase: call.phase, stage: call.stage))
+          grain: call.grain, slices: call.slices, phase: call.phase, stage: call.stage))
     }
     calls = .allocate(capacity: bound.count)
     _ = calls.initialize(from: bound)
@@ -143,7 +144,8 @@ extension Executor {
       pool.run(
         WorkerJob(
           function: calls[index].function, call: call, items: calls[index].items,
-          grain: calls[index].grain, scratch: scratch, scratchStride: scratchStride))
+          grain: calls[index].grain, scratch: scratch, scratchStride: scratchStride,
+          slicesPerThread: calls[index].slices))
     }
   }
 

@@ -57,11 +57,14 @@ package struct WorkerJob {
   var scratch: UnsafeMutableRawPointer?
   /// Bytes from one thread's scratch to the next one's.
   var scratchStride: Int
+  /// More than one lets a thread whose core was taken away for a while do less.
+  var slicesPerThread: Int
 
   package init(
     function: sft_kernel, call: UnsafePointer<sft_call>, items: Int, grain: Int,
-    scratch: UnsafeMutableRawPointer?, scratchStride: Int
+    scratch: UnsafeMutableRawPointer?, scratchStride: Int, slicesPerThread: Int = 1
   ) {
+    self.slicesPerThread = slicesPerThread
     self.function = function
     self.call = call
     self.items = items
@@ -70,13 +73,13 @@ package struct WorkerJob {
     self.scratchStride = scratchStride
   }
 
-  /// Does one thread's share.
-  func perform(share: Int, of threads: Int) {
+  /// Does one of `count` slices of nearly the same size, with a thread's scratch.
+  func perform(slice: Int, of count: Int, thread: Int) {
     let units = (items + grain - 1) / grain
-    let begin = min(items, units * share / threads * grain)
-    let end = min(items, units * (share + 1) / threads * grain)
+    let begin = min(items, units * slice / count * grain)
+    let end = min(items, units * (slice + 1) / count * grain)
     guard begin < end else { return }
-    function(call, Int64(begin), Int64(end), scratch.map { $0 + share * scratchStride })
+    function(call, Int64(begin), Int64(end), scratch.map { $0 + thread * scratchStride })
   }
 }
 
@@ -116,6 +119,8 @@ private final class WorkerCrew: @unchecked Sendable {
   private var job: WorkerJob?
   private let generation = Atomic<Int>(0)
   private let unfinished = Atomic<Int>(0)
+  /// The next slice that nobody has taken.
+  private let nextSlice = Atomic<Int>(0)
   private let sleepers = Atomic<Int>(0)
   private let isStopping = Atomic<Bool>(false)
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
@@ -138,15 +143,31 @@ private final class WorkerCrew: @unchecked Sendable {
 
   func run(_ job: WorkerJob) {
     self.job = job
+    nextSlice.store(0, ordering: .relaxed)
     unfinished.store(threads - 1, ordering: .relaxed)
     generation.add(1, ordering: .sequentiallyConsistent)
     wakeSleepers()
-    job.perform(share: 0, of: threads)
+    perform(job, thread: 0)
     // A worker may have lost its core to another process: give way instead of burning this one.
     var looks = 0
     while unfinished.load(ordering: .acquiring) > 0 {
       looks += 1
       if looks > Self.spins { sched_yield() }
+    }
+  }
+
+  /// Does the thread's own slice, or where there are more than threads, takes slices until none is
+  /// left. Who takes which does not matter for the results: what a slice holds depends on the number
+  /// of threads only.
+  private func perform(_ job: WorkerJob, thread: Int) {
+    guard job.slicesPerThread > 1 else {
+      return job.perform(slice: thread, of: threads, thread: thread)
+    }
+    let count = threads * job.slicesPerThread
+    while true {
+      let slice = nextSlice.wrappingAdd(1, ordering: .relaxed).oldValue
+      if slice >= count { return }
+      job.perform(slice: slice, of: count, thread: thread)
     }
   }
 
@@ -161,7 +182,7 @@ private final class WorkerCrew: @unchecked Sendable {
     while true {
       seen = nextGeneration(after: seen)
       if isStopping.load(ordering: .acquiring) { return }
-      job?.perform(share: index, of: threads)
+      if let job { perform(job, thread: index) }
       unfinished.subtract(1, ordering: .releasing)
     }
   }

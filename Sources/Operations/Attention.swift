@@ -26,7 +26,11 @@ public struct AttentionLayout: Hashable, Sendable {
   /// Query rows whose scores are in scratch at a time.
   var tile: Int { min(tokens, 64) }
 
-  var sizes: [Int] {
+  /// Query rows of a tile of the bf16 kernels: fewer, since their tiles of a product are small and
+  /// less is computed in vain beside the diagonal.
+  var narrowTile: Int { min(tokens, 32) }
+
+  func sizes(tile: Int) -> [Int] {
     [
       tokens, queryHeads, keyValueHeads, headWidth, queryWidth, keyValueWidth, keyValueWidth,
       queryWidth, tile,
@@ -36,7 +40,7 @@ public struct AttentionLayout: Hashable, Sendable {
   /// Scratch of the bf16 kernels in bytes; the formula stands in sft_kernels.def.
   var narrowScratch: (forward: Int, gradient: Int) {
     func padded(_ count: Int) -> Int { (count + 31) & ~31 }
-    let (t, w, q) = (padded(tokens), padded(headWidth), tile)
+    let (t, w, q) = (padded(tokens), padded(headWidth), narrowTile)
     let gradient = 14 * t * w + 2 * (q + padded(q)) * w + 12 * q * t + 2 * padded(q) * t
     return (4 * t * w + 2 * q * w + 6 * q * t + 320, gradient + 768)
   }
@@ -99,8 +103,9 @@ public struct Attention: DifferentiableOperation, LowerableOperation {
     let isNarrow = lowering.operandTypes[0].elementType == .bf16
     lowering.emit(
       isNarrow ? "attention_bf16" : "attention", lowering.operands + lowering.results,
-      sizes: layout.sizes, scalars: [layout.scale],
-      items: rows / layout.tokens * layout.queryHeads,
+      sizes: layout.sizes(tile: isNarrow ? layout.narrowTile : layout.tile),
+      scalars: [layout.scale], items: rows / layout.tokens * layout.queryHeads,
+      slices: isNarrow ? 3 : 1,
       scratchBytes: isNarrow ? layout.narrowScratch.forward : 4 * layout.tile * layout.tokens,
       flops: flops(lowering.operandTypes))
   }
@@ -145,8 +150,9 @@ public struct AttentionGradient: LowerableOperation {
     let isNarrow = lowering.operandTypes[0].elementType == .bf16
     lowering.emit(
       isNarrow ? "attention_gradient_bf16" : "attention_gradient", lowering.operands + gradients,
-      sizes: layout.sizes, scalars: [layout.scale],
-      items: rows / layout.tokens * layout.keyValueHeads,
+      sizes: layout.sizes(tile: isNarrow ? layout.narrowTile : layout.tile),
+      scalars: [layout.scale], items: rows / layout.tokens * layout.keyValueHeads,
+      slices: isNarrow ? 3 : 1,
       scratchBytes: isNarrow
         ? layout.narrowScratch.gradient : 4 * (2 * layout.tile * layout.tokens + layout.tile),
       flops: flops(lowering.operandTypes))

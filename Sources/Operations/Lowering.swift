@@ -42,13 +42,13 @@ public struct Lowering {
   /// Appends a call; phase and stage are the node's.
   public mutating func emit(
     _ kernel: String, _ buffers: [BufferView?], sizes: [Int] = [], scalars: [Float] = [],
-    items: Int, grain: Int = 1, scratchBytes: Int = 0, flops: Int = 0
+    items: Int, grain: Int = 1, slices: Int = 1, scratchBytes: Int = 0, flops: Int = 0
   ) {
     guard items > 0 else { return }
     calls.append(
       KernelCall(
         kernel: kernel, buffers: buffers, sizes: sizes, scalars: scalars, items: items,
-        grain: grain, scratchBytes: scratchBytes, flops: flops, phase: node.phase,
+        grain: grain, slices: slices, scratchBytes: scratchBytes, flops: flops, phase: node.phase,
         stage: node.stage))
   }
 

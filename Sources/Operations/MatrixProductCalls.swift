@@ -80,7 +80,7 @@ extension Lowering {
         m, n, k, x.stride, k, y.stride, accumulate ? 1 : 0, byColumns ? 1 : 0, call.lastSize,
       ],
       scalars: [scale], items: byColumns ? n : m, grain: Grain.columns,
-      scratchBytes: call.scratchBytes, flops: 2 * m * n * k)
+      slices: call.slices, scratchBytes: call.scratchBytes, flops: 2 * m * n * k)
   }
 
   /// dx[m,k] = scale · dy[m,n]·W (+= dx).
@@ -104,7 +104,7 @@ extension Lowering {
         m, n, k, dy.stride, k, dx.stride, accumulate ? 1 : 0, byColumns ? 1 : 0, call.lastSize,
       ],
       scalars: [scale], items: byColumns ? k : m, grain: Grain.columns,
-      scratchBytes: call.scratchBytes, flops: 2 * m * n * k)
+      slices: call.slices, scratchBytes: call.scratchBytes, flops: 2 * m * n * k)
   }
 
   /// dW[n,k] = scale · dy[m,n]ᵀ·x[m,k] (+= dW), in f32.
@@ -142,6 +142,8 @@ private struct ProductCall {
   /// Rows of W widened at a time, or whether the result is bf16.
   var lastSize: Int
   var scratchBytes: Int
+  /// Products that pack one operand panel by panel lose nothing by more and smaller ranges.
+  var slices: Int
 
   /// - Parameters:
   ///   - summed: length of the sums.
@@ -153,9 +155,11 @@ private struct ProductCall {
     guard x.type == .bf16 else {
       lastSize = panelRows
       scratchBytes = 4 * panelRows * width
+      slices = 1
       return
     }
     lastSize = y == .bf16 ? 1 : 0
+    slices = 3
     // Sums of bytes are not cut: they are exact, and a word of them takes half the room.
     let length = y == .bf16 || kernel.hasPrefix("quantised") ? summed : min(summed, 4096)
     let padded = (max(1, length) + 63) & ~63

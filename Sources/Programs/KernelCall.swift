@@ -26,6 +26,9 @@ public struct KernelCall: Hashable, Codable, Sendable {
   public var items: Int
   /// Ranges start at multiples of this many items.
   public var grain: Int
+  /// Ranges for each thread: a thread that is done with its own takes what is left, so that a core
+  /// that was taken away for a while does not keep the others waiting.
+  public var slices: Int
   /// Private scratch that each thread needs, in bytes.
   public var scratchBytes: Int
   /// Floating-point operations, a multiply-add counted as two.
@@ -35,7 +38,7 @@ public struct KernelCall: Hashable, Codable, Sendable {
 
   public init(
     kernel: String, buffers: [BufferView?], sizes: [Int] = [], scalars: [Float] = [], items: Int,
-    grain: Int = 1, scratchBytes: Int = 0, flops: Int = 0, phase: Phase = .forward,
+    grain: Int = 1, slices: Int = 1, scratchBytes: Int = 0, flops: Int = 0, phase: Phase = .forward,
     stage: Stage = .body
   ) {
     self.kernel = kernel
@@ -44,6 +47,7 @@ public struct KernelCall: Hashable, Codable, Sendable {
     self.scalars = scalars
     self.items = items
     self.grain = grain
+    self.slices = slices
     self.scratchBytes = scratchBytes
     self.flops = flops
     self.phase = phase

@@ -49,6 +49,7 @@ extension Program: CustomStringConvertible {
       }
       var line = "  \(call.stage) \(call.phase) \(call.kernel)(\(operands.joined(separator: ", ")))"
       line += " sizes \(call.sizes) scalars \(call.scalars) items \(call.items)/\(call.grain)"
+      if call.slices > 1 { line += " slices \(call.slices)" }
       lines.append(line)
     }
     return lines.joined(separator: "\n")

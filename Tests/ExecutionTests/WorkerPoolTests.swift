@@ -31,7 +31,7 @@ private struct Traces: Equatable {
 
   /// Runs a call several times and returns the sums of what happened.
   private func run(
-    _ pool: WorkerPool, items: Int, grain: Int, times: Int = 1
+    _ pool: WorkerPool, items: Int, grain: Int, slices: Int = 1, times: Int = 1
   ) -> Traces {
     var traces = Traces(
       counts: Array(repeating: 0, count: items), owners: Array(repeating: -1, count: items),
@@ -52,7 +52,8 @@ private struct Traces: Equatable {
                 pool.run(
                   WorkerJob(
                     function: countingKernel, call: pointer, items: items, grain: grain,
-                    scratch: scratch.baseAddress, scratchStride: Self.stride))
+                    scratch: scratch.baseAddress, scratchStride: Self.stride,
+                    slicesPerThread: slices))
               }
             }
           }
@@ -100,6 +101,21 @@ private struct Traces: Equatable {
       let first = run(try WorkerPool(threads: threads), items: 1000, grain: 16)
       let pool = try WorkerPool(threads: threads)
       for _ in 0..<50 { #expect(run(pool, items: 1000, grain: 16) == first) }
+    }
+  }
+
+  /// With more slices than threads it is open who does which, but not where they begin.
+  @Test func whoeverIsFreeTakesTheNextSlice() throws {
+    for threads in 1...4 {
+      let pool = try WorkerPool(threads: threads)
+      let first = run(pool, items: 1000, grain: 16, slices: 3)
+      #expect(threads == 1 || Set(first.starts).count == 3 * threads)
+      for _ in 0..<200 {
+        let again = run(pool, items: 1000, grain: 16, slices: 3)
+        #expect(again.starts == first.starts)
+        #expect(again.counts.allSatisfy { $0 == 1 })
+        #expect(again.owners.allSatisfy { 0..<Int32(threads) ~= $0 })
+      }
     }
   }
 
