@@ -156,6 +156,9 @@ struct Pipeline {
     if rematerialises {
       try run("rematerialise") { graph throws(GraphError) in graph.rematerialise() }
     }
+    if precision != .f32 {
+      try run("keep narrow") { graph throws(GraphError) in graph.keepNarrow() }
+    }
     try run("schedule") { graph throws(GraphError) in graph.scheduleUpdates() }
   }
 

@@ -52,6 +52,27 @@ public struct Narrow: LowerableOperation {
   }
 }
 
+/// A bf16 value as f32. Operand: any value in bf16. Result: the same shape in f32.
+public struct Widen: LowerableOperation {
+  public init() {}
+
+  public var name: String { "widen" }
+
+  public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
+    try TypeRule.count(operands, 1)
+    guard operands[0].elementType == .bf16 else {
+      throw .operandType(index: 0, found: operands[0], expected: "bf16")
+    }
+    return [TensorType(operands[0].shape)]
+  }
+
+  public func lower(into lowering: inout Lowering) {
+    lowering.emit(
+      "widen", lowering.operands + lowering.results, items: lowering.operandTypes[0].shape.count,
+      grain: Grain.elements)
+  }
+}
+
 /// Adds a micro-batch's gradient to its accumulator: a += g. Operands: a (overwritten), g.
 public struct AccumulateGradient: LowerableOperation {
   public init() {}

@@ -1,0 +1,32 @@
+import Graphs
+import Operations
+import Programs
+import Tensors
+
+extension Graph {
+  /// Keeps matrices that the backward pass reads again, the residual stream between blocks, as bf16
+  /// from their last reader in the forward pass to the first one in the backward pass.
+  package mutating func keepNarrow() {
+    let readers = readers()
+    let producers = producers()
+    var after: [Int: [Node]] = [:]
+    var before: [Int: [Node]] = [:]
+    for index in values.indices {
+      let id = ValueID(index)
+      guard let producer = producers[index], nodes[producer].phase == .forward,
+        type(of: id).elementType == .f32, type(of: id).shape.rank == 2,
+        !outputs.contains(where: { $0.value == id }),
+        let last = readers[index].last(where: { nodes[$0].phase == .forward }),
+        let first = readers[index].first(where: { nodes[$0].phase != .forward }), last < first
+      else { continue }
+      let narrow = makeNode(Narrow(), [id], phase: .forward, stage: nodes[last].stage)
+      let wide = makeNode(Widen(), narrow.results, phase: .backward, stage: nodes[first].stage)
+      for reader in readers[index] where reader >= first {
+        nodes[reader].operands = nodes[reader].operands.map { $0 == id ? wide.results[0] : $0 }
+      }
+      after[last, default: []].append(narrow)
+      before[first, default: []].append(wide)
+    }
+    nodes = nodes.indices.flatMap { (before[$0] ?? []) + [nodes[$0]] + (after[$0] ?? []) }
+  }
+}
