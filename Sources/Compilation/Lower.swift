@@ -13,10 +13,15 @@ struct Lowerer {
   private var ranges: [(buffer: Int, range: LiveRange)] = []
   /// Memory that updates, or sums of gradients, read.
   private let gradientRoots: Set<ValueID>
+  /// Frozen weights that products multiply as bytes.
+  private let quantisedWeights: Set<ValueID>
 
   init(_ graph: Graph) {
     self.graph = graph
     let assignment = BufferAssignment(graph)
+    quantisedWeights = Set(
+      graph.nodes.filter { ($0.operation as? any QuantisingOperation)?.quantises == true }
+        .flatMap(\.operands).filter(graph.isFrozenMatrix))
     self.assignment = assignment
     gradientRoots = Set(
       graph.nodes.filter { $0.phase == .update || $0.operation is AccumulateGradient }
@@ -100,7 +105,21 @@ struct Lowerer {
     switch graph[id].source {
     case .parameter(let parameter) where parameter.isTrained:
       persistent(parameter.name, .parameter, parameter.initial)
-    case .parameter(let parameter): addMappedWeight(parameter, type, for: id)
+    case .parameter(let parameter):
+      addMappedWeight(parameter, type, for: id)
+      if quantisedWeights.contains(id), type.elementType != .int8,
+        case .checkpoint(let tensor, let rows) = parameter.initial
+      {
+        scalesOfValue[id] = buffers.count
+        let scales = TensorType([rows.count])
+        let name = parameter.name + ".row_scales"
+        let offset = layout.offset(of: name, kind: .constant, byteCount: scales.byteCount)
+        buffers.append(
+          Buffer(
+            name: name, kind: .constant, byteCount: scales.byteCount,
+            location: .arena(offset: offset), isPersistent: true,
+            contents: .rowScales(name: tensor, rows: rows, width: type.shape.columns)))
+      }
     case .input(let name): persistent(name, .input, .zeros)
     case .constant(let name, let contents): persistent(name, .constant, contents)
     case .state(let name, let kind, let contents): persistent(name, kind, contents)

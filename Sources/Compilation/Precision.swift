@@ -10,8 +10,9 @@ public enum Precision: String, Codable, Sendable, CaseIterable {
   /// Operands rounded to bf16, and values between products kept in bf16. The residual stream, its
   /// gradient, norms' statistics, logits and gradients of parameters stay f32.
   case bf16
-  /// As bf16; besides, products of frozen int8 weights with activations and with gradients quantise
-  /// these row by row and multiply integers (compare SwitchBack, Wortsman et al. 2023).
+  /// As bf16; besides, products of frozen weights with activations and with gradients quantise these
+  /// row by row and multiply integers (compare SwitchBack, Wortsman et al. 2023). Weights that are not
+  /// int8 are quantised while they are packed.
   case int8
 }
 
@@ -91,11 +92,17 @@ extension Graph {
     nodes = result
   }
 
+  /// Whether a value is a matrix of the checkpoint that nothing updates.
+  func isFrozenMatrix(_ id: ValueID) -> Bool {
+    guard case .parameter(let parameter) = self[id].source else { return false }
+    return !parameter.isTrained && type(of: id).shape.rank == 2
+  }
+
   private mutating func quantiseFrozenProducts() {
     for position in nodes.indices {
       guard var operation = nodes[position].operation as? any QuantisingOperation,
         operation.canQuantise,
-        nodes[position].operands.contains(where: { type(of: $0).elementType == .int8 })
+        nodes[position].operands.contains(where: isFrozenMatrix)
       else { continue }
       operation.quantises = true
       nodes[position].operation = operation

@@ -189,6 +189,8 @@ extension Executor {
           guard let start = memory.baseAddress else { break }
           readRows(name, Int(id)..<Int(id) + 1, start + place * width)
         }
+      case .rowScales(let name, let rows, let width):
+        fillRowScales(of: name, rows, width: width, into: memory, readRows)
       case .kaimingUniform(let fanIn, let stream):
         var random = RandomSource(seed: seed, stream: 0x4C6F_5241 &+ stream)
         let bound = 1 / Double(fanIn).squareRoot()
@@ -196,6 +198,20 @@ extension Executor {
           memory[element] = Float((2 * random.uniform() - 1) * bound)
         }
       }
+    }
+  }
+}
+
+/// The scales that make every row's largest magnitude 127.
+private func fillRowScales(
+  of name: String, _ rows: Range<Int>, width: Int, into scales: UnsafeMutableBufferPointer<Float>,
+  _ readRows: (String, Range<Int>, UnsafeMutablePointer<Float>) -> Void
+) {
+  withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, width)) { row in
+    guard let start = row.baseAddress else { return }
+    for (place, index) in rows.enumerated() {
+      readRows(name, index..<index + 1, start)
+      scales[place] = row.reduce(0) { max($0, $1.magnitude) } / 127
     }
   }
 }

@@ -67,9 +67,10 @@ extension Lowering {
     let type = operandTypes[weight]
     let (n, k) = (type.shape[0], type.shape[1])
     let byColumns = n >= 8 * Grain.columns || n >= m
-    let isQuantised = x.quantised != nil && type.elementType == .int8
+    let isQuantised = x.quantised != nil && scales[weight] != nil
     let call = ProductCall(
-      kernel: isQuantised ? "quantised_linear" : x.kernel("linear_\(type.elementType)"),
+      kernel: isQuantised
+        ? "quantised_linear_\(type.elementType)" : x.kernel("linear_\(type.elementType)"),
       summed: k, columns: n, x: x, y: y.type, panelRows: Self.widenedRows(of: type), width: k)
     let first = isQuantised ? x.quantised?.bytes : x.view
     emit(
@@ -90,10 +91,10 @@ extension Lowering {
     let type = operandTypes[weight]
     let (n, k) = (type.shape[0], type.shape[1])
     let byColumns = k >= 8 * Grain.columns || k >= m
-    let isQuantised = dy.quantised != nil && type.elementType == .int8
+    let isQuantised = dy.quantised != nil && scales[weight] != nil
     let call = ProductCall(
       kernel: isQuantised
-        ? "quantised_linear_input_gradient"
+        ? "quantised_linear_input_gradient_\(type.elementType)"
         : dy.kernel("linear_input_gradient_\(type.elementType)"), summed: n, columns: k, x: dy,
       y: dx.type, panelRows: Self.widenedRows(of: type), width: k)
     emit(

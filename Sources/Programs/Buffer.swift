@@ -36,6 +36,8 @@ public enum InitialContents: Hashable, Codable, Sendable {
   case checkpoint(name: String, rows: Range<Int>)
   /// Rows of a checkpoint's tensor by their numbers, widened to f32.
   case checkpointRows(name: String, ids: [Int32])
+  /// For each of some rows of a checkpoint's tensor the scale that makes its largest magnitude 127.
+  case rowScales(name: String, rows: Range<Int>, width: Int)
   /// Uniform in ±1/√fanIn: Kaiming's rule with a = √5, as PEFT initialises A (He et al. 2015).
   case kaimingUniform(fanIn: Int, stream: UInt64)
   case values([Float])

@@ -31,7 +31,7 @@ public enum PrecisionChoice: String, Hashable, Sendable, CaseIterable {
   /// bf16, or int8 on an int8 model, where this CPU has instructions for it, else f32.
   case auto
   case f32, bf16
-  /// As bf16; products with frozen int8 weights multiply integers.
+  /// As bf16; products with frozen weights multiply integers.
   case int8
 }
 

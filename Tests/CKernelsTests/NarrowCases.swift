@@ -40,6 +40,16 @@ private func weights(_ type: String, _ count: Int, _ rows: Int, _ numbers: inout
   }
 }
 
+/// Weights with scales that make bytes of them.
+private func scaledWeights(
+  _ type: String, _ count: Int, _ rows: Int, _ numbers: inout TestNumbers
+) -> (weights: TestBuffer, scales: TestBuffer?) {
+  let plain = weights(type, count, rows, &numbers)
+  // Elements are below 1; one row has nothing but zeros, as far as its scale tells.
+  let scales = (0..<rows).map { $0 == 1 ? 0 : 0.01 + numbers.float(0.001).magnitude }
+  return (plain.weights, plain.scales ?? .floats(scales))
+}
+
 private func output(
   _ mode: (axis: Int, accumulate: Int, alpha: Float, narrow: Int), _ count: Int,
   _ numbers: inout TestNumbers
@@ -103,12 +113,13 @@ func quantisedCases() -> [KernelCase] {
   var cases: [KernelCase] = []
   for (index, size) in sizes.enumerated() {
     let (m, n, k) = size
-    let mode = modes[index % modes.count]
-    let w = weights("int8", max(0, n - 1) * (k + 1) + k, n, &numbers)
+    let type = ["f32", "bf16", "int8"][index % 3]
+    let mode = modes[(index + index / 3) % modes.count]
+    let w = scaledWeights(type, max(0, n - 1) * (k + 1) + k, n, &numbers)
     let bytes = (0..<m * k).map { _ in Int8(truncatingIfNeeded: Int(numbers.bits() & 0xFF)) }
     cases.append(
       KernelCase(
-        kernel: "quantised_linear", label: "m \(m) n \(n) k \(k) \(mode)",
+        kernel: "quantised_linear_\(type)", label: "m \(m) n \(n) k \(k) \(mode)",
         buffers: [
           .int8(bytes), w.weights, w.scales, output(mode, m * (n + 2), &numbers),
           .floats(numbers.floats(m, limit: 0.01)),
@@ -120,14 +131,15 @@ func quantisedCases() -> [KernelCase] {
   }
   for (index, size) in sizes.enumerated() {
     let (m, n, k) = size
-    let mode = modes[(index + 1) % modes.count]
-    let w = weights("int8", max(0, n - 1) * (k + 1) + k, n, &numbers)
+    let type = ["int8", "f32", "bf16"][index % 3]
+    let mode = modes[(index + index / 3) % modes.count]
+    let w = scaledWeights(type, max(0, n - 1) * (k + 1) + k, n, &numbers)
     let bytes = (0..<m * n).map { _ in Int8(truncatingIfNeeded: Int(numbers.bits() & 0xFF)) }
     cases.append(
       KernelCase(
-        kernel: "quantised_linear_input_gradient", label: "m \(m) n \(n) k \(k) \(mode)",
+        kernel: "quantised_linear_input_gradient_\(type)", label: "m \(m) n \(n) k \(k) \(mode)",
         buffers: [
-          .int8(bytes), w.weights, nil, output(mode, m * (k + 2), &numbers),
+          .int8(bytes), w.weights, w.scales, output(mode, m * (k + 2), &numbers),
           .floats(numbers.floats(m, limit: 1e-4)),
         ],
         sizes: [m, n, k, n, k + 1, k + 2, mode.accumulate, mode.axis, mode.narrow],

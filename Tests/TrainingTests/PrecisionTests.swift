@@ -10,7 +10,7 @@ import Training
 /// Training with products of bf16 and of bytes, beside f32.
 @Suite struct PrecisionTests {
   private static let kinds: [(Precision, ElementType)] = [
-    (.bf16, .f32), (.bf16, .bf16), (.bf16, .int8), (.int8, .int8),
+    (.bf16, .f32), (.bf16, .bf16), (.bf16, .int8), (.int8, .int8), (.int8, .bf16), (.int8, .f32),
   ]
 
   /// Losses and gradient norms stay near those of f32 on every instruction set.

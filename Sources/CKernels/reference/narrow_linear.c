@@ -125,9 +125,20 @@ SFT_REFERENCE(quantise_rows) {
   }
 }
 
-SFT_REFERENCE(quantised_linear) {
+// A weight as the signed byte that products of bytes multiply.
+static inline int64_t weight_byte(const sft_call *call, sft_type type, int64_t row,
+                                  int64_t column) {
+  const float *scales = call->buffers[2];
+  const int64_t index = row * call->sizes[4] + column;
+  if (type == SFT_INT8) return ((const int8_t *)call->buffers[1])[index];
+  const float value = type == SFT_F32 ? ((const float *)call->buffers[1])[index]
+                                      : sft_widen_bf16(((const uint16_t *)call->buffers[1])[index]);
+  const float factor = scales[row] > 0 ? 1 / scales[row] : 0;
+  return (int64_t)rintf(value * factor);
+}
+
+static inline void quantised(const sft_call *call, int64_t begin, int64_t end, sft_type type) {
   const uint8_t *q = call->buffers[0];
-  const int8_t *w = call->buffers[1];
   const float *column_scales = call->buffers[2], *row_scales = call->buffers[4];
   const int64_t *s = call->sizes;
   sft_block block = sft_split(s[7], s[0], s[1], begin, end);
@@ -135,16 +146,20 @@ SFT_REFERENCE(quantised_linear) {
     for (int64_t j = block.column_begin; j < block.column_end; ++j) {
       int64_t sum = 0;
       for (int64_t l = 0; l < s[2]; ++l) {
-        sum += ((int64_t)q[i * s[3] + l] - 128) * w[j * s[4] + l];
+        sum += ((int64_t)q[i * s[3] + l] - 128) * weight_byte(call, type, j, l);
       }
       store(call, 3, i, j, (double)row_scales[i] * column_scales[j] * (double)sum);
     }
   }
 }
 
-SFT_REFERENCE(quantised_linear_input_gradient) {
+SFT_REFERENCE(quantised_linear_f32) { quantised(call, begin, end, SFT_F32); }
+SFT_REFERENCE(quantised_linear_bf16) { quantised(call, begin, end, SFT_BF16); }
+SFT_REFERENCE(quantised_linear_int8) { quantised(call, begin, end, SFT_INT8); }
+
+static inline void quantised_gradient(const sft_call *call, int64_t begin, int64_t end,
+                                      sft_type type) {
   const uint8_t *q = call->buffers[0];
-  const int8_t *w = call->buffers[1];
   const float *row_scales = call->buffers[4];
   const int64_t *s = call->sizes;
   sft_block block = sft_split(s[7], s[0], s[2], begin, end);
@@ -152,9 +167,19 @@ SFT_REFERENCE(quantised_linear_input_gradient) {
     for (int64_t l = block.column_begin; l < block.column_end; ++l) {
       int64_t sum = 0;
       for (int64_t j = 0; j < s[1]; ++j) {
-        sum += ((int64_t)q[i * s[3] + j] - 128) * w[j * s[4] + l];
+        sum += ((int64_t)q[i * s[3] + j] - 128) * weight_byte(call, type, j, l);
       }
       store(call, 3, i, l, (double)row_scales[i] * (double)sum);
     }
   }
+}
+
+SFT_REFERENCE(quantised_linear_input_gradient_f32) {
+  quantised_gradient(call, begin, end, SFT_F32);
+}
+SFT_REFERENCE(quantised_linear_input_gradient_bf16) {
+  quantised_gradient(call, begin, end, SFT_BF16);
+}
+SFT_REFERENCE(quantised_linear_input_gradient_int8) {
+  quantised_gradient(call, begin, end, SFT_INT8);
 }
