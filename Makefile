@@ -1,5 +1,6 @@
 # make demo   installs what is missing, builds, and fine-tunes the bundled model
 # make test   installs what is missing and runs all tests
+# make bench  builds, measures speed and memory beside PyTorch, and writes docs/performance.md
 
 SWIFT_BUILD = swift build -c release --static-swift-stdlib --product sparseft
 SPARSEFT = .build/release/sparseft
@@ -7,7 +8,7 @@ C_FILES = $(shell git ls-files --cached --others --exclude-standard \
             'Sources/**/*.c' 'Sources/**/*.h' 'Sources/**/*.inc' 'Sources/**/*.cpp' \
             'Tests/**/*.c')
 
-.PHONY: demo build test format format-check packages clean
+.PHONY: demo build test bench format format-check packages clean
 
 demo: build
 	@$(SPARSEFT) finetune recipes/quickstart.json
@@ -17,6 +18,9 @@ build: packages
 
 test: packages
 	swift test
+
+bench: build
+	python3 docs/performance.py
 
 packages:
 	@.ci/install-packages
