@@ -125,8 +125,9 @@ private final class HashedFile {
 private struct TensorStream {
   let tensor: PlannedTensor
   let file: HashedFile
-  /// Elements converted at a time, unless one row is longer.
-  private let chunkElements = 1 << 18
+  /// Elements converted at a time, unless one row is longer: few, since a run writes snapshots at its
+  /// peak of memory.
+  private let chunkElements = 1 << 16
 
   init(tensor: PlannedTensor, file: HashedFile) {
     self.tensor = tensor
