@@ -23,7 +23,7 @@ import Training
       let narrow = try fixture.train(
         adaptation, TrainingFixture.settings(steps: 4, precision: precision))
       for (found, expected) in zip(narrow.steps, wide.steps) {
-        // Observed 2.0e-3 of the loss (of 20 tokens a window) and LOOK of the norm.
+        // Observed 2.0e-3 of the loss (of 20 tokens a window).
         #expect(abs(found.loss / expected.loss - 1) < 5e-3, "\(precision) \(type)")
         #expect(abs(found.gradientNorm / expected.gradientNorm - 1) < 6e-2, "\(precision) \(type)")
       }
