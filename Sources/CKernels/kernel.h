@@ -71,6 +71,13 @@ static inline uint16_t sft_narrow_randomly(float value, uint32_t random) {
   return (uint16_t)((is_finite ? bits + random : is_nan ? bits | 0x400000 : bits) >> 16);
 }
 
+// The same bits serve what is rounded of one element: the low ones its first moment, the high ones
+// its second, and 16 of the middle the parameter.
+static inline uint32_t sft_middle_bits(uint32_t bits) { return (bits >> 8) & 0xFFFF; }
+
+// Elements of the moments in bytes that share a scale.
+enum { SFT_MOMENT_BLOCK = 256 };
+
 // The half-open block of an output matrix that items [begin, end) stand for: whole rows when the
 // split axis is 0, whole columns when it is 1.
 typedef struct sft_block {

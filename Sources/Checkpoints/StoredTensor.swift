@@ -81,6 +81,15 @@ public struct StoredTensor: @unchecked Sendable {
     }
   }
 
+  /// Copies the elements of one row as they are stored, without touching the mapping.
+  public func readRow(_ row: Int, into target: UnsafeMutableRawPointer) {
+    precondition(row >= 0 && row < rowCount, "row \(row) of \(name) \(shape)")
+    guard let start = data.baseAddress, let base = owner.bytes.baseAddress else { return }
+    let range = byteRange(ofRows: row..<row + 1)
+    owner.copy(
+      (start - base + range.lowerBound)..<(start - base + range.upperBound), into: target)
+  }
+
   /// Drops the tensor's pages from resident memory; touching the bytes reads them again.
   public func releasePages() { releasePages(ofRows: 0..<rowCount) }
 

@@ -10,10 +10,11 @@ struct Lowerer {
   private var buffers: [Buffer] = []
   private var bufferOfRoot: [ValueID: Int] = [:]
   private var scalesOfValue: [ValueID: Int] = [:]
+  private var rowScaleCalls: [KernelCall] = []
   private var ranges: [(buffer: Int, range: LiveRange)] = []
   /// Memory that updates, or sums of gradients, read.
   private let gradientRoots: Set<ValueID>
-  /// Frozen weights that products multiply as bytes.
+  /// Weights that products multiply as bytes.
   private let quantisedWeights: Set<ValueID>
 
   init(_ graph: Graph) {
@@ -21,11 +22,14 @@ struct Lowerer {
     let assignment = BufferAssignment(graph)
     quantisedWeights = Set(
       graph.nodes.filter { ($0.operation as? any QuantisingOperation)?.quantises == true }
-        .flatMap(\.operands).filter(graph.isFrozenMatrix))
+        .flatMap(\.operands).filter(graph.isStoredMatrix))
     self.assignment = assignment
     gradientRoots = Set(
-      graph.nodes.filter { $0.phase == .update || $0.operation is AccumulateGradient }
-        .flatMap(\.operands).map { assignment.root[$0.index] })
+      graph.nodes.filter {
+        $0.phase == .update && !($0.operation is StreamedUpdate)
+          || $0.operation is AccumulateGradient
+      }
+      .flatMap(\.operands).map { assignment.root[$0.index] })
   }
 
   /// Gives every value its buffer.
@@ -49,7 +53,7 @@ struct Lowerer {
   mutating func lower(
     layout: PersistentLayout, reusesMemory: Bool = true
   ) throws(GraphError) -> (program: Program, memory: MemoryPlan) {
-    var calls: [KernelCall] = []
+    var calls = rowScaleCalls
     for (position, node) in graph.nodes.enumerated() {
       calls += try lower(node, at: position)
     }
@@ -105,20 +109,17 @@ struct Lowerer {
     switch graph[id].source {
     case .parameter(let parameter) where parameter.isTrained:
       persistent(parameter.name, .parameter, parameter.initial)
+      if quantisedWeights.contains(id) {
+        addTrainedRowScales(of: parameter, type, for: id, &layout)
+      }
     case .parameter(let parameter):
       addMappedWeight(parameter, type, for: id)
       if quantisedWeights.contains(id), type.elementType != .int8,
         case .checkpoint(let tensor, let rows) = parameter.initial
       {
-        scalesOfValue[id] = buffers.count
-        let scales = TensorType([rows.count])
-        let name = parameter.name + ".row_scales"
-        let offset = layout.offset(of: name, kind: .constant, byteCount: scales.byteCount)
-        buffers.append(
-          Buffer(
-            name: name, kind: .constant, byteCount: scales.byteCount,
-            location: .arena(offset: offset), isPersistent: true,
-            contents: .rowScales(name: tensor, rows: rows, width: type.shape.columns)))
+        scalesOfValue[id] = addRowScales(
+          of: parameter, type, kind: .constant, layout: &layout,
+          contents: .rowScales(name: tensor, rows: rows, width: type.shape.columns))
       }
     case .input(let name): persistent(name, .input, .zeros)
     case .constant(let name, let contents): persistent(name, .constant, contents)
@@ -135,6 +136,37 @@ struct Lowerer {
       return
     }
     if bufferOfRoot[id] == nil { bufferOfRoot[id] = buffers.count - 1 }
+  }
+
+  /// A scale for each row of a weight that is not int8.
+  private mutating func addRowScales(
+    of parameter: Parameter, _ type: TensorType, kind: BufferKind,
+    layout: inout PersistentLayout, contents: InitialContents
+  ) -> Int {
+    let name = parameter.name + ".row_scales"
+    let scales = TensorType([type.shape[0]])
+    let offset = layout.offset(of: name, kind: kind, byteCount: scales.byteCount)
+    buffers.append(
+      Buffer(
+        name: name, kind: kind, byteCount: scales.byteCount, location: .arena(offset: offset),
+        isPersistent: true, contents: contents))
+    return buffers.count - 1
+  }
+
+  /// Those of a trained weight are computed whenever a step, or a pass without updates, begins.
+  private mutating func addTrainedRowScales(
+    of parameter: Parameter, _ type: TensorType, for id: ValueID, _ layout: inout PersistentLayout
+  ) {
+    let weight = buffers.count - 1
+    bufferOfRoot[id] = weight
+    let scales = addRowScales(
+      of: parameter, type, kind: .workspace, layout: &layout, contents: .undefined)
+    scalesOfValue[id] = scales
+    rowScaleCalls.append(
+      KernelCall(
+        kernel: "row_scales_\(type.elementType)",
+        buffers: [BufferView(buffer: weight), BufferView(buffer: scales)],
+        sizes: [type.shape.columns], items: type.shape[0], stage: .begin))
   }
 
   private mutating func addMappedWeight(_ parameter: Parameter, _ type: TensorType, for id: ValueID)

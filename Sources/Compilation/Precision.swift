@@ -10,9 +10,10 @@ public enum Precision: String, Codable, Sendable, CaseIterable {
   /// Operands rounded to bf16, and values between products kept in bf16. The residual stream, its
   /// gradient, norms' statistics, logits and gradients of parameters stay f32.
   case bf16
-  /// As bf16; besides, products of frozen weights with activations and with gradients quantise these
-  /// row by row and multiply integers (compare SwitchBack, Wortsman et al. 2023). Weights that are not
-  /// int8 are quantised while they are packed.
+  /// As bf16; besides, products of the checkpoint's matrices with activations and with gradients
+  /// quantise these row by row and multiply integers, while weights' gradients stay products of bf16
+  /// (SwitchBack, Wortsman et al. 2023). Weights that are not int8 are quantised while they are
+  /// packed; trained ones by the largest magnitudes that their rows have when a step begins.
   case int8
 }
 
@@ -23,7 +24,7 @@ extension Graph {
     guard precision != .f32 else { return }
     retype(narrowValues())
     roundProductOperands()
-    if precision == .int8 { quantiseFrozenProducts() }
+    if precision == .int8 { quantiseProducts() }
   }
 
   /// Results of nodes all of whose places may be bf16, no group of them mixed.
@@ -92,17 +93,20 @@ extension Graph {
     nodes = result
   }
 
-  /// Whether a value is a matrix of the checkpoint that nothing updates.
-  func isFrozenMatrix(_ id: ValueID) -> Bool {
-    guard case .parameter(let parameter) = self[id].source else { return false }
-    return !parameter.isTrained && type(of: id).shape.rank == 2
+  /// Whether a value is a matrix of the checkpoint, or consecutive rows of one; low-rank factors and
+  /// chosen rows are not.
+  func isStoredMatrix(_ id: ValueID) -> Bool {
+    guard case .parameter(let parameter) = self[id].source,
+      case .checkpoint = parameter.initial
+    else { return false }
+    return type(of: id).shape.rank == 2
   }
 
-  private mutating func quantiseFrozenProducts() {
+  private mutating func quantiseProducts() {
     for position in nodes.indices {
       guard var operation = nodes[position].operation as? any QuantisingOperation,
         operation.canQuantise,
-        nodes[position].operands.contains(where: isFrozenMatrix)
+        nodes[position].operands.contains(where: isStoredMatrix)
       else { continue }
       operation.quantises = true
       nodes[position].operation = operation

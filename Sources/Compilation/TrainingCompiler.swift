@@ -35,6 +35,9 @@ public struct TrainingCompiler: Sendable {
   public var rematerialises: Bool
   /// Give memory that nothing needs any more to other values; off only to see what that saves.
   public var reusesMemory = true
+  /// Bytes of a gradient that exist at a time where an update can follow it at once; larger ones go
+  /// strip by strip. A strip is to stay in the cores' common cache.
+  public var stripBytes = 4 << 20
 
   public init(
     policy: UpdatePolicy, precision: Precision = .f32, keepsStages: Bool = false,
@@ -70,7 +73,8 @@ public struct TrainingCompiler: Sendable {
     _ traced: Graph, with passes: [Graph]
   ) throws(GraphError) -> (training: CompiledProgram, passes: [CompiledProgram]) {
     var pipelines = [try transform(traced)]
-    for pass in passes {
+    for var pass in passes {
+      pass.keepParameters(as: policy.rule.parameterType)
       pipelines.append(try InferenceCompiler(precision: precision).transform(pass))
     }
     var layout = PersistentLayout()
@@ -86,6 +90,11 @@ public struct TrainingCompiler: Sendable {
   private func transform(_ traced: Graph) throws(GraphError) -> Pipeline {
     var pipeline = Pipeline(traced, keepsStages: keepsStages)
     pipeline.reusesMemory = reusesMemory
+    if policy.rule.parameterType != .f32 {
+      try pipeline.run("store") { graph throws(GraphError) in
+        graph.keepParameters(as: policy.rule.parameterType)
+      }
+    }
     guard let loss = traced.outputs.first(where: { $0.name == Self.lossOutput })?.value else {
       throw .invalid(node: "output loss", problem: "is missing")
     }
@@ -95,6 +104,9 @@ public struct TrainingCompiler: Sendable {
       graph.appendUpdates(gradients, policy: policy)
     }
     try pipeline.optimise(precision: precision, rematerialises: rematerialises)
+    try pipeline.run("stream") { graph throws(GraphError) in
+      graph.streamUpdates(stripBytes: stripBytes)
+    }
     return pipeline
   }
 }

@@ -5,16 +5,16 @@ import Tensors
 
 /// An optimizer as the compiler sees it: state per parameter and one update node.
 public protocol UpdateRule: Sendable {
-  /// Names of the state tensors that each parameter needs, each of the parameter's shape.
-  var stateNames: [String] { get }
-  /// How the states are kept: f32 or bf16.
-  var stateType: ElementType { get }
+  /// How trained matrices are kept: f32, or bf16 if the update can round at random.
+  var parameterType: ElementType { get }
+  /// Names and types of the state tensors that a parameter of that shape needs.
+  func states(of shape: Shape) -> [(name: String, type: TensorType)]
   /// The in-place update. Its operands: parameter, gradient, the states, hyper [8].
   var update: any Operation { get }
 }
 
 extension UpdateRule {
-  public var stateType: ElementType { .f32 }
+  public var parameterType: ElementType { .f32 }
 }
 
 /// What happens to gradients between the backward pass and the updates.
@@ -65,10 +65,8 @@ extension Graph {
         gradient = accumulator
       }
       place(makeNode(SquaredNorm(slot: slot), [gradient, table], phase: .update, stage: stage))
-      let states = policy.rule.stateNames.map { name in
-        addSource(
-          .state("\(item.parameter.name).\(name)", .optimizer, .zeros),
-          TensorType(type(of: item.value).shape, policy.rule.stateType))
+      let states = policy.rule.states(of: type(of: item.value).shape).map { state in
+        addSource(.state("\(item.parameter.name).\(state.name)", .optimizer, .zeros), state.type)
       }
       let operands = [item.value, gradient] + states + [hyper]
       place(makeNode(policy.rule.update, operands, phase: .update, stage: updateStage))

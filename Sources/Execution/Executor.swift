@@ -172,50 +172,22 @@ extension Executor {
   ///
   /// - Parameter readRows: writes rows of a checkpoint's tensor as f32.
   public func initialise(
-    seed: UInt64, readRows: (String, Range<Int>, UnsafeMutablePointer<Float>) -> Void
+    seed: UInt64,
+    readRows: @escaping (String, Range<Int>, UnsafeMutablePointer<Float>) -> Void
   ) {
     for (index, buffer) in program.buffers.enumerated() where buffer.isPersistent {
-      let memory = elements(of: index, as: Float.self)
-      switch buffer.contents {
-      case .undefined: break
-      case .zeros: elements(of: index, as: UInt8.self).update(repeating: 0)
-      case .values(let values): _ = memory.update(from: values)
-      case .integers(let values): _ = elements(of: index, as: Int32.self).update(from: values)
-      case .checkpoint(let name, let rows):
-        if let start = memory.baseAddress { readRows(name, rows, start) }
-      case .checkpointRows(let name, let ids):
-        let width = memory.count / max(1, ids.count)
-        for (place, id) in ids.enumerated() {
-          guard let start = memory.baseAddress else { break }
-          readRows(name, Int(id)..<Int(id) + 1, start + place * width)
-        }
-      case .rowScales(let name, let rows, let width):
-        fillRowScales(of: name, rows, width: width, into: memory, readRows)
-      case .kaimingUniform(let fanIn, let stream):
-        var random = RandomSource(seed: seed, stream: 0x4C6F_5241 &+ stream)
-        let bound = 1 / Double(fanIn).squareRoot()
-        for element in memory.indices {
-          memory[element] = Float((2 * random.uniform() - 1) * bound)
-        }
+      let contents = FloatContents(buffer.contents, seed: seed, readRows: readRows)
+      switch (buffer.contents, buffer.elementType) {
+      case (.undefined, _): break
+      case (.zeros, _): elements(of: index, as: UInt8.self).update(repeating: 0)
+      case (.integers(let values), _):
+        _ = elements(of: index, as: Int32.self).update(from: values)
+      case (_, .bf16): contents.write(to: elements(of: index, as: UInt16.self))
+      default: contents.write(to: elements(of: index, as: Float.self))
       }
     }
   }
 }
-
-/// The scales that make every row's largest magnitude 127.
-private func fillRowScales(
-  of name: String, _ rows: Range<Int>, width: Int, into scales: UnsafeMutableBufferPointer<Float>,
-  _ readRows: (String, Range<Int>, UnsafeMutablePointer<Float>) -> Void
-) {
-  withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, width)) { row in
-    guard let start = row.baseAddress else { return }
-    for (place, index) in rows.enumerated() {
-      readRows(name, index..<index + 1, start)
-      scales[place] = row.reduce(0) { max($0, $1.magnitude) } / 127
-    }
-  }
-}
-
 extension Duration {
   /// The duration in seconds.
   public var seconds: Double {

@@ -25,10 +25,18 @@ public struct SquaredNorm: LowerableOperation {
   }
 
   public func lower(into lowering: inout Lowering) {
-    let table = lowering.operands[1].advanced(byBytes: 8 * Self.partials * slot)
-    lowering.emit(
-      "squared_norm", [lowering.operands[0], table],
-      sizes: [lowering.operandTypes[0].shape.count], items: Self.partials)
+    lower(
+      lowering.operands[0], count: lowering.operandTypes[0].shape.count,
+      table: lowering.operands[1],
+      into: &lowering)
+  }
+
+  /// Emits the sums of `count` elements.
+  func lower(
+    _ gradient: BufferView, count: Int, table: BufferView, into lowering: inout Lowering
+  ) {
+    let place = table.advanced(byBytes: 8 * Self.partials * slot)
+    lowering.emit("squared_norm", [gradient, place], sizes: [count], items: Self.partials)
   }
 }
 

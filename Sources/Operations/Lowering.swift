@@ -24,6 +24,8 @@ public struct Lowering {
   public let scales: [BufferView?]
   public let results: [BufferView]
   public let temporaries: [BufferView]
+  /// What the next calls count as: the node's phase, unless the operation says otherwise.
+  public var phase: Phase
   public private(set) var calls: [KernelCall] = []
 
   public init(
@@ -37,9 +39,10 @@ public struct Lowering {
     self.scales = scales
     self.results = results
     self.temporaries = temporaries
+    phase = node.phase
   }
 
-  /// Appends a call; phase and stage are the node's.
+  /// Appends a call of the present phase and the node's stage.
   public mutating func emit(
     _ kernel: String, _ buffers: [BufferView?], sizes: [Int] = [], scalars: [Float] = [],
     items: Int, grain: Int = 1, slices: Int = 1, scratchBytes: Int = 0, flops: Int = 0
@@ -48,7 +51,7 @@ public struct Lowering {
     calls.append(
       KernelCall(
         kernel: kernel, buffers: buffers, sizes: sizes, scalars: scalars, items: items,
-        grain: grain, slices: slices, scratchBytes: scratchBytes, flops: flops, phase: node.phase,
+        grain: grain, slices: slices, scratchBytes: scratchBytes, flops: flops, phase: phase,
         stage: node.stage))
   }
 

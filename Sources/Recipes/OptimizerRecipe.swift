@@ -10,11 +10,17 @@ public struct OptimizerRecipe: Hashable, Sendable {
     case sgd
   }
 
-  /// How an optimizer's state can be kept.
+  /// How an optimizer's state can be kept; what is not f32 is rounded at random, so that small
+  /// changes are not lost on average.
   public enum StateType: String, Hashable, Sendable, CaseIterable {
-    case f32
-    /// Rounded at random, so that small changes are not lost on average.
-    case bf16
+    case f32, bf16
+    /// Floats of eight bits, with a scale for each 256 of them.
+    case int8
+  }
+
+  /// How trained matrices can be kept; bf16 is rounded at random.
+  public enum ParameterType: String, Hashable, Sendable, CaseIterable {
+    case f32, bf16
   }
 
   public var type: Rule = .adamw
@@ -25,6 +31,8 @@ public struct OptimizerRecipe: Hashable, Sendable {
   public var epsilon: Double = 1e-8
   /// AdamW only: how the moments are kept.
   public var state = StateType.f32
+  /// AdamW only: how trained matrices are kept.
+  public var parameters = ParameterType.f32
   /// SGD only; 0 keeps no state.
   public var momentum: Double = 0
   public var weightDecay: Double = 0
@@ -62,6 +70,7 @@ extension OptimizerRecipe: RecipeSection {
       fields("betas", &betas, .betas)
       fields("epsilon", &epsilon, .number(Interval(lower: 0, upper: 1, includesLower: false)))
       fields("state", &state, .choice())
+      fields("parameters", &parameters, .choice())
     case .sgd:
       fields("momentum", &momentum, .number(decay))
     }

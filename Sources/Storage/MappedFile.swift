@@ -3,12 +3,13 @@
 #endif
 
 /// A whole file mapped read-only; its pages are read when first touched and dropped by
-/// `releasePages`. The mapping goes with the last reference.
+/// `releasePages`. Mapping and descriptor go with the last reference.
 public final class MappedFile: Sendable {
   /// The path that was opened.
   public let path: String
   /// The file's bytes; empty for an empty file. Valid as long as this object.
   public nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
+  private let descriptor: Int32
 
   /// Maps the file at `path`.
   /// - Throws: `StorageError.cannotOpen`, `.notAFile` or `.readFailed`.
@@ -22,7 +23,18 @@ public final class MappedFile: Sendable {
     guard descriptor >= 0 else {
       throw .cannotOpen(path: path, reason: systemMessage(errno))
     }
-    defer { close(descriptor) }
+    do throws(StorageError) {
+      bytes = try Self.map(descriptor, path: path)
+    } catch {
+      close(descriptor)
+      throw error
+    }
+    self.descriptor = descriptor
+  }
+
+  private static func map(
+    _ descriptor: Int32, path: String
+  ) throws(StorageError) -> UnsafeRawBufferPointer {
     var status = stat()
     guard fstat(descriptor, &status) == 0 else {
       throw .readFailed(path: path, reason: systemMessage(errno))
@@ -31,10 +43,7 @@ public final class MappedFile: Sendable {
       throw .notAFile(path: path, found: kindOfFile(status.st_mode))
     }
     let count = Int(status.st_size)
-    guard count > 0 else {
-      bytes = UnsafeRawBufferPointer(start: nil, count: 0)
-      return
-    }
+    guard count > 0 else { return UnsafeRawBufferPointer(start: nil, count: 0) }
     let start = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0)
     guard let start, start != MAP_FAILED else {
       throw .readFailed(path: path, reason: "mapping \(count) bytes: \(systemMessage(errno))")
@@ -42,12 +51,30 @@ public final class MappedFile: Sendable {
     // A cached file may lie in huge pages, and touching one byte would map two megabytes around it,
     // pages that were just released among them. A refusal only costs memory.
     _ = madvise(start, count, MADV_NOHUGEPAGE)
-    bytes = UnsafeRawBufferPointer(start: start, count: count)
+    return UnsafeRawBufferPointer(start: start, count: count)
   }
 
   deinit {
     if let start = bytes.baseAddress {
       munmap(UnsafeMutableRawPointer(mutating: start), bytes.count)
+    }
+    close(descriptor)
+  }
+
+  /// Copies bytes of the file without touching the mapping, whose pages stay as they are.
+  public func copy(_ range: Range<Int>, into target: UnsafeMutableRawPointer) {
+    precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count, "\(range) of \(path)")
+    var done = 0
+    while done < range.count {
+      let count = pread(descriptor, target + done, range.count - done, range.lowerBound + done)
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { break }
+      done += count
+    }
+    // What the descriptor does not give, a disk's error or a file cut short since, the mapping has
+    // or says in its own way.
+    if done < range.count, let start = bytes.baseAddress {
+      memcpy(target + done, start + range.lowerBound + done, range.count - done)
     }
   }
 

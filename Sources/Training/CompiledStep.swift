@@ -112,9 +112,27 @@ public struct CompiledStep: Sendable {
     Executor.arenaBytes(for: programs, threads: threads)
   }
 
-  /// Bytes of the frozen weights that the programs read, each where it is mapped.
+  /// Bytes of the frozen weights that are resident: each where it is mapped, but of an embedding
+  /// that is only looked up the rows of a micro-batch.
   public var mappedWeightBytes: Int {
-    Compilation.mappedWeightBytes(programs.flatMap(\.buffers))
+    let table = lookedUpTable
+    let mapped = programs.flatMap(\.buffers).filter { $0.name != table?.buffer.name }
+    return Compilation.mappedWeightBytes(mapped) + (table?.residentBytes ?? 0)
+  }
+
+  /// The embedding, if it is frozen, nothing but the lookup reads its rows, and those of a
+  /// micro-batch take less memory than all of it.
+  var lookedUpTable: (buffer: Buffer, residentBytes: Int)? {
+    guard let table = (prefix ?? training).program.lookedUpWeights.first,
+      let bytes = LookupTable.residentBytes(of: table, tokens: shape.windows * shape.tokens)
+    else { return nil }
+    let others = programs.flatMap { program in
+      let lookedUp = program.lookedUpWeights
+      return program.buffers.filter {
+        $0.location == .external && !lookedUp.contains($0) && !$0.name.hasSuffix(".scales")
+      }
+    }
+    return others.contains { $0.contents.overlaps(table.contents) } ? nil : (table, bytes)
   }
 
   /// Floating-point operations of scoring one micro-batch, those of the prefix included.

@@ -22,13 +22,19 @@ final class FrozenPrefix {
   /// What the blocks give, and where the step takes it from, both [windows · tokens · D].
   private let computed: UnsafeMutableBufferPointer<Float>
   private let input: UnsafeMutableBufferPointer<Float>
+  private let embedding: LookupTable?
+  private let batch: BatchMemory
   private var rows: [Row]
   private var caches: [PrefixCache] = []
 
   /// - Parameters:
   ///   - executor: of the step's prefix program.
   ///   - body: of its training program, in the same arena.
-  init(_ executor: Executor, of step: CompiledStep, feeding body: Executor) {
+  ///   - embedding: what has to have the rows of the batch's tokens; nil if all rows are there.
+  init(
+    _ executor: Executor, of step: CompiledStep, feeding body: Executor, embedding: LookupTable?,
+    _ batch: BatchMemory
+  ) {
     func stream(_ executor: Executor) -> UnsafeMutableBufferPointer<Float> {
       guard let memory = executor.elements(named: Llama.prefix, as: Float.self) else {
         preconditionFailure("a step without '\(Llama.prefix)'")
@@ -37,6 +43,8 @@ final class FrozenPrefix {
     }
     self.executor = executor
     self.step = step
+    self.embedding = embedding
+    self.batch = batch
     computed = stream(executor)
     input = stream(body)
     rows = Array(repeating: .window(0, nil), count: step.shape.windows)
@@ -63,6 +71,7 @@ final class FrozenPrefix {
 
   /// Computes the rows filled, and times each kernel.
   func profile() -> [KernelProfile] {
+    embedding?.load(batch.tokens)
     let profile = executor.profile(.body)
     _ = input.update(fromContentsOf: computed)
     return profile
@@ -82,6 +91,7 @@ final class FrozenPrefix {
   }
 
   private func compute() {
+    embedding?.load(batch.tokens)
     executor.run(.body)
     runs += 1
     _ = input.update(fromContentsOf: computed)

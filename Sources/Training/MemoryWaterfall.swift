@@ -55,9 +55,13 @@ public struct MemoryWaterfall: Sendable {
       variant.precision = settings.precision
       try add("values between products in bf16")
     }
-    if settings.optimizer.keepsNarrowState {
+    if settings.optimizer.stateType != .f32 {
+      variant.optimizer.stateType = settings.optimizer.stateType
+      try add("moments in \(settings.optimizer.stateType)")
+    }
+    if settings.optimizer.parameterType != .f32 {
       variant.optimizer = settings.optimizer
-      try add("moments in bf16")
+      try add("trained matrices in \(settings.optimizer.parameterType)")
     }
   }
 }
@@ -74,7 +78,9 @@ private struct Variant {
 
   init(adaptation: any Adaptation, settings: TrainingSettings) {
     self.adaptation = adaptation
-    optimizer = settings.optimizer.withWideState
+    optimizer = settings.optimizer
+    optimizer.stateType = .f32
+    optimizer.parameterType = .f32
     clipNorm = settings.clipNorm ?? 1
   }
 

@@ -13,21 +13,29 @@ public struct AdamW: UpdateRule, Hashable {
   public var secondBeta: Double
   public var epsilon: Double
   public var weightDecay: Double
-  /// How the moments are kept: f32, or bf16 rounded at random.
+  /// How the moments are kept: f32, or bf16 or int8 rounded at random.
   public var stateType: ElementType
+  /// How trained matrices are kept: f32, or bf16 rounded at random.
+  public var parameterType: ElementType
 
   public init(
     firstBeta: Double = 0.9, secondBeta: Double = 0.95, epsilon: Double = 1e-8,
-    weightDecay: Double = 0, stateType: ElementType = .f32
+    weightDecay: Double = 0, stateType: ElementType = .f32, parameterType: ElementType = .f32
   ) {
     self.stateType = stateType
+    self.parameterType = parameterType
     self.firstBeta = firstBeta
     self.secondBeta = secondBeta
     self.epsilon = epsilon
     self.weightDecay = weightDecay
   }
 
-  public var stateNames: [String] { ["first_moment", "second_moment"] }
+  public func states(of shape: Shape) -> [(name: String, type: TensorType)] {
+    let types = AdamWUpdate.stateTypes(of: shape, as: stateType)
+    let names = ["first_moment", "second_moment"]
+    let scales = types.scales.map { type in names.map { ($0 + ".scales", type) } } ?? []
+    return names.map { ($0, types.moments) } + scales
+  }
 
   public var update: any Operation {
     AdamWUpdate(
@@ -46,7 +54,9 @@ public struct SGD: UpdateRule, Hashable {
     self.weightDecay = weightDecay
   }
 
-  public var stateNames: [String] { ["momentum"] }
+  public func states(of shape: Shape) -> [(name: String, type: TensorType)] {
+    [("momentum", TensorType(shape))]
+  }
 
   public var update: any Operation {
     SGDUpdate(momentum: Float(momentum), weightDecay: Float(weightDecay))
@@ -58,14 +68,24 @@ public enum Optimizer: Hashable, Sendable {
   case adamW(AdamW)
   case sgd(SGD)
 
-  /// Whether state is kept in less than f32.
-  var keepsNarrowState: Bool { rule.stateType != .f32 }
+  /// How moments are kept; f32 for other rules.
+  var stateType: ElementType {
+    get { if case .adamW(let rule) = self { rule.stateType } else { .f32 } }
+    set {
+      guard case .adamW(var rule) = self else { return }
+      rule.stateType = newValue
+      self = .adamW(rule)
+    }
+  }
 
-  /// The same optimizer with its state in f32.
-  var withWideState: Optimizer {
-    guard case .adamW(var rule) = self else { return self }
-    rule.stateType = .f32
-    return .adamW(rule)
+  /// How trained matrices are kept; f32 for other rules.
+  var parameterType: ElementType {
+    get { rule.parameterType }
+    set {
+      guard case .adamW(var rule) = self else { return }
+      rule.parameterType = newValue
+      self = .adamW(rule)
+    }
   }
 
   var rule: any UpdateRule {

@@ -19,6 +19,7 @@ public final class Session {
   private let validation: Executor
   private let prefix: FrozenPrefix?
   private let arena: Arena
+  private let embedding: LookupTable?
   /// The micro-batch's token ids, targets and document starts, [windows · tokens].
   package let batch: BatchMemory
 
@@ -37,20 +38,24 @@ public final class Session {
     let arena = try rethrow(TrainingError.execution) { () throws(ExecutionError) in
       try Arena(byteCount: step.arenaBytes(threads: pool.threads))
     }
+    let table = step.lookedUpTable?.buffer
+    let embedding = try Self.lookupTable(table, of: weights)
     func executor(_ compiled: CompiledProgram) throws(TrainingError) -> Executor {
       try rethrow(TrainingError.execution) { () throws(ExecutionError) in
         try Executor(compiled.program, arena: arena, pool: pool, kernels: kernels) { buffer in
-          weights.address(of: buffer)
+          (buffer.name == table?.name ? embedding?.address : nil) ?? weights.address(of: buffer)
         }
       }
     }
     self.arena = arena
+    self.embedding = embedding
     let body = try executor(step.training)
     let below = try step.prefix.map { (compiled) throws(TrainingError) in try executor(compiled) }
     training = body
     validation = try executor(step.validation)
-    batch = BatchMemory(body, below: below)
-    prefix = below.map { FrozenPrefix($0, of: step, feeding: body) }
+    let batch = BatchMemory(body, below: below)
+    self.batch = batch
+    prefix = below.map { FrozenPrefix($0, of: step, feeding: body, embedding: embedding, batch) }
     self.prefixCaches = prefixCaches
     prefix?.use(prefixCaches)
     for executor in [below, body].compactMap({ $0 }) {
@@ -59,6 +64,16 @@ public final class Session {
       }
     }
     settleResidentPages()
+  }
+
+  /// Nil where the table is mapped whole, or not as the checkpoint stores it.
+  private static func lookupTable(
+    _ buffer: Buffer?, of weights: ModelWeights
+  ) throws(TrainingError) -> LookupTable? {
+    guard case .checkpoint(let name, _) = buffer?.contents, !weights.isMerged(name),
+      let tensor = weights.checkpoint.origin(of: name)
+    else { return nil }
+    return try LookupTable(tensor)
   }
 
   /// Where to keep what frozen blocks make of windows: a cache serves the windows of its own text,
@@ -77,12 +92,14 @@ public final class Session {
     let external = (body + (step.prefix?.program.buffers ?? [])).filter {
       $0.location == .external
     }
-    for buffer in external { weights.makeResident(buffer) }
-    // An untied head starts from the embedding, which stays mapped for the lookup.
-    let mapped = external.map(\.contents)
+    let table = embedding == nil ? nil : step.lookedUpTable?.buffer.name
+    let mapped = external.filter { $0.name != table }
+    for buffer in mapped { weights.makeResident(buffer) }
+    // An untied head starts from the embedding, which may stay mapped for the lookup.
+    let mappedContents = mapped.map(\.contents)
     for buffer in body where buffer.kind == .parameter {
       guard case .checkpoint(let name, let rows) = buffer.contents,
-        !mapped.contains(where: buffer.contents.overlaps)
+        !mappedContents.contains(where: buffer.contents.overlaps)
       else { continue }
       weights.checkpoint.tensor(name)?.releasePages(ofRows: rows)
     }
@@ -131,9 +148,18 @@ extension Session {
 
   /// Forward and backward of the rows filled; the sum of their tokens' losses, in nats.
   public func runMicroBatch() -> Double {
-    prefix?.prepare()
+    prepare()
     training.run(.body)
     return lossSum(training)
+  }
+
+  /// What the rows filled need before the step's own program.
+  private func prepare() {
+    if let prefix {
+      prefix.prepare()
+    } else {
+      embedding?.load(batch.tokens)
+    }
   }
 
   /// Updates the parameters; the gradient's norm before clipping.
@@ -145,14 +171,16 @@ extension Session {
 
   /// The sum of the losses of the rows filled, in nats.
   public func score() -> Double {
-    prefix?.prepare()
+    prepare()
+    validation.run(.begin)
     validation.run(.body)
     return lossSum(validation)
   }
 
   /// The sum of the losses of each row filled, in nats.
   package func scoreRows() -> [Double] {
-    prefix?.prepare()
+    prepare()
+    validation.run(.begin)
     validation.run(.body)
     guard let losses = validation.elements(named: TrainingCompiler.lossOutput, as: Float.self)
     else { return [] }

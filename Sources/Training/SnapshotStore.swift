@@ -222,12 +222,19 @@ extension Session {
       guard buffer.isPersistent, buffer.kind == .parameter || buffer.kind == .optimizer else {
         return nil
       }
-      let elements: StateBuffer.Elements =
-        buffer.elementType == .bf16
-        ? .bf16(training.elements(of: index, as: UInt16.self))
-        : .f32(training.elements(of: index, as: Float.self))
-      return StateBuffer(name: buffer.name, elements: elements)
+      return stateBuffer(index)
     }
+  }
+
+  private func stateBuffer(_ index: Int) -> StateBuffer {
+    let buffer = training.program.buffers[index]
+    let elements: StateBuffer.Elements =
+      switch buffer.elementType {
+      case .bf16: .bf16(training.elements(of: index, as: UInt16.self))
+      case .int8: .bytes(training.elements(of: index, as: UInt8.self))
+      case .f32, .int32: .f32(training.elements(of: index, as: Float.self))
+      }
+    return StateBuffer(name: buffer.name, elements: elements)
   }
 
   /// The trained tensors as a delta's updates: rows in runs of consecutive ones, or low-rank factors.
@@ -235,7 +242,7 @@ extension Session {
     var factors: [String: [Float]] = [:]
     var updates: [DeltaUpdate] = []
     for (index, buffer) in training.program.buffers.enumerated() where buffer.kind == .parameter {
-      let memory = training.elements(of: index, as: Float.self)
+      let memory = stateBuffer(index)
       guard let bracket = buffer.name.lastIndex(of: "[") else { continue }
       let path = String(buffer.name[..<bracket])
       if let runs = buffer.contents.runs {
@@ -243,7 +250,7 @@ extension Session {
         continue
       }
       let matrix = String(path.dropLast(".lora_a".count))
-      factors[path] = Array(memory)
+      factors[path] = memory.values
       if let a = factors[matrix + ".lora_a"], let b = factors[matrix + ".lora_b"],
         let outputs = checkpoint.tensor(matrix)?.shape[0]
       {
@@ -258,19 +265,18 @@ extension Session {
 
   /// One update for each run of rows that lie behind each other in memory.
   private static func updates(
-    of path: String, runs: [Range<Int>], in memory: UnsafeMutableBufferPointer<Float>
+    of path: String, runs: [Range<Int>], in memory: StateBuffer
   ) -> [DeltaUpdate] {
     let width = memory.count / max(1, runs.reduce(0) { $0 + $1.count })
     var place = 0
     return runs.map { rows in
-      let start = memory.baseAddress.map { $0 + place * width }
+      let start = place
       place += rows.count
       return DeltaUpdate(
         name: path,
         content: .rows(rows) { (range, target) throws(CheckpointError) in
-          guard let start else { return }
-          let first = (range.lowerBound - rows.lowerBound) * width
-          target.update(from: start + first, count: range.count * width)
+          let first = (start + range.lowerBound - rows.lowerBound) * width
+          memory.read(first..<first + range.count * width, into: target)
         })
     }
   }

@@ -1,12 +1,13 @@
 import Tensors
 
 /// What a step changes and the next one reads, one tensor of it; states are read and written as f32,
-/// which holds bf16 exactly.
+/// which holds bf16, and bytes as the numbers that they are, exactly.
 package struct StateBuffer {
   /// How the elements are kept.
   enum Elements {
     case f32(UnsafeMutableBufferPointer<Float>)
     case bf16(UnsafeMutableBufferPointer<UInt16>)
+    case bytes(UnsafeMutableBufferPointer<UInt8>)
   }
 
   package let name: String
@@ -17,6 +18,7 @@ package struct StateBuffer {
     switch elements {
     case .f32(let memory): UnsafeRawPointer(memory.baseAddress)
     case .bf16(let memory): UnsafeRawPointer(memory.baseAddress)
+    case .bytes(let memory): UnsafeRawPointer(memory.baseAddress)
     }
   }
 
@@ -24,6 +26,7 @@ package struct StateBuffer {
     switch elements {
     case .f32(let memory): memory.count
     case .bf16(let memory): memory.count
+    case .bytes(let memory): memory.count
     }
   }
 
@@ -43,6 +46,8 @@ package struct StateBuffer {
       target.update(from: start + range.lowerBound, count: range.count)
     case .bf16(let memory):
       for index in range { target[index - range.lowerBound] = float(bfloat16Bits: memory[index]) }
+    case .bytes(let memory):
+      for index in range { target[index - range.lowerBound] = Float(memory[index]) }
     }
   }
 
@@ -62,15 +67,23 @@ package struct StateBuffer {
     switch elements {
     case .f32(let memory):
       if let start = memory.baseAddress { source(0..<memory.count, start) }
-    case .bf16(let memory):
-      let block = 65536
-      withUnsafeTemporaryAllocation(of: Float.self, capacity: block) { floats in
-        guard let start = floats.baseAddress else { return }
-        for first in stride(from: 0, to: memory.count, by: block) {
-          let range = first..<min(first + block, memory.count)
-          source(range, start)
-          for index in range { memory[index] = bfloat16Bits(floats[index - first]) }
-        }
+    case .bf16(let memory): write(from: source) { memory[$0] = bfloat16Bits($1) }
+    case .bytes(let memory): write(from: source) { memory[$0] = UInt8(max(0, min(255, $1))) }
+    }
+  }
+
+  /// A piece at a time, element by element.
+  private func write(
+    from source: (Range<Int>, UnsafeMutablePointer<Float>) -> Void,
+    storing store: (Int, Float) -> Void
+  ) {
+    let block = 65536
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: block) { floats in
+      guard let start = floats.baseAddress else { return }
+      for first in stride(from: 0, to: count, by: block) {
+        let range = first..<min(first + block, count)
+        source(range, start)
+        for index in range { store(index, floats[index - first]) }
       }
     }
   }

@@ -41,6 +41,9 @@ public final class ModelWeights: @unchecked Sendable {
     merged[name] == nil ? checkpoint.tensor(name)?.elementType ?? .f32 : .f32
   }
 
+  /// Whether deltas have changed the parameter of that name.
+  public func isMerged(_ name: String) -> Bool { merged[name] != nil }
+
   /// Bytes of the merged tensors.
   public var mergedBytes: Int { merged.values.reduce(0) { $0 + 4 * $1.count } }
 

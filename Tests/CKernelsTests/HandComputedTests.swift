@@ -214,7 +214,7 @@ import Testing
     let buffers: [TestBuffer?] = [.floats([1]), .floats([4]), .floats([0]), .floats([0]), hyper]
     for (slot, expected) in [(0, 0.85), (2, 1.0), (3, 1.0)] {
       let value = try result(
-        "adamw", buffers, slot: slot, scalars: [0.5, 0.75, 0, 0.5], items: 1)
+        "adamw_f32_f32", buffers, slot: slot, scalars: [0.5, 0.75, 0, 0.5], items: 1)
       expectClose(value, [expected])
     }
     // g' = 0.5·4 + 0.5·1 = 2.5, m = 0.5·2 + 2.5 = 3.5, p = 1 − 0.1·3.5.

@@ -282,7 +282,7 @@ func optimizerCases() -> [KernelCase] {
     let partials = (0..<width).map { _ in Double(numbers.float().magnitude) }
     return [
       KernelCase(
-        kernel: "adamw", label: "width \(width)", buffers: [p, g, m, v, hyper],
+        kernel: "adamw_f32_f32", label: "width \(width)", buffers: [p, g, m, v, hyper],
         scalars: [0.9, 0.95, 1e-8, 0.1], items: width, tolerance: 3e-7),  // observed 6.6e-8
       KernelCase(
         kernel: "sgd", label: "width \(width)", buffers: [p, g, m, hyper], scalars: [0.9, 0.1],

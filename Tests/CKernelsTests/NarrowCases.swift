@@ -169,6 +169,16 @@ func quantisedCases() -> [KernelCase] {
           .bfloat16(Array(repeating: 0, count: width)), .int8(Array(repeating: 0, count: width)),
           .unset(1), nil,
         ], sizes: [width, width], items: 1, tolerance: 0))
+    cases.append(
+      KernelCase(
+        kernel: "row_scales_f32", label: "width \(width)",
+        buffers: [.floats(numbers.floats(3 * width)), .unset(3)], sizes: [width], items: 3,
+        tolerance: 0))
+    cases.append(
+      KernelCase(
+        kernel: "row_scales_bf16", label: "width \(width)",
+        buffers: [values(3 * width, &numbers), .unset(3)], sizes: [width], items: 3,
+        tolerance: 0))
   }
   return cases
 }
@@ -274,16 +284,33 @@ func narrowLossCases() -> [KernelCase] {
     }
 }
 
+/// Updates of parameters and moments that are not both f32, over a block of 256 and a rest.
 func narrowOptimizerCases() -> [KernelCase] {
   var numbers = TestNumbers(seed: 34)
   let hyper = TestBuffer.floats([0.01, 0.1, 0.05, 0.5, 0, 0, 3, 0])
-  return testWidths.map { width in
-    KernelCase(
-      kernel: "adamw_bf16", label: "width \(width)",
-      buffers: [
-        .floats(numbers.floats(width)), .floats(numbers.floats(width)), values(width, &numbers),
-        .bfloat16(numbers.floats(width).map(\.magnitude)), hyper,
-      ], sizes: [7], scalars: [0.9, 0.95, 1e-8, 0.1], items: width, tolerance: oneRounding)
+  return (testWidths + [600]).flatMap { width -> [KernelCase] in
+    let blocks = (width + 255) / 256
+    let bytes = (0..<2).map { _ in
+      TestBuffer.raw((0..<width).map { _ in UInt8(numbers.integer(below: 256)) })
+    }
+    let scales = TestBuffer.floats((0..<blocks).map { _ in numbers.float().magnitude })
+    let gradient = TestBuffer.floats(numbers.floats(width))
+    return ["f32", "bf16"].flatMap { type in
+      let parameter =
+        type == "f32" ? TestBuffer.floats(numbers.floats(width)) : values(width, &numbers)
+      let second = numbers.floats(width).map(\.magnitude)
+      let moments: [(String, [TestBuffer])] = [
+        ("f32", [.floats(numbers.floats(width)), .floats(second)]),
+        ("bf16", [values(width, &numbers), .bfloat16(second)]), ("int8", bytes),
+      ]
+      return moments.filter { type != "f32" || $0.0 != "f32" }.map { kind, moments in
+        KernelCase(
+          kernel: "adamw_\(type)_\(kind)", label: "width \(width)",
+          buffers: [parameter, gradient] + moments + [hyper, scales, scales],
+          sizes: [7, width], scalars: [0.9, 0.95, 1e-8, 0.1],
+          items: kind == "int8" ? blocks : width, tolerance: oneRounding)
+      }
+    }
   }
 }
 

@@ -69,21 +69,24 @@ import Testing
     #expect(types == [.f32])
   }
 
-  /// Integers are multiplied where a weight is frozen, however it is stored, and only if asked for.
-  @Test func onlyProductsOfFrozenWeightsAreQuantised() throws {
+  /// Integers are multiplied where a weight is the checkpoint's, frozen or not and however it is
+  /// stored, and only if asked for; low-rank factors are not quantised.
+  @Test func productsOfStoredWeightsAreQuantised() throws {
     let method = SparseAdaptation(scheme: ["layers[1].mlp.down": 1])
-    func quantised(_ precision: Precision, _ type: ElementType) throws -> (yes: Int, no: Int) {
+    func quantised(
+      _ precision: Precision, _ type: ElementType, _ method: any Adaptation
+    ) throws -> (yes: Int, no: Int) {
       let graph = try Self.graph(precision, method, elementType: type)
       let products = graph.nodes.compactMap { $0.operation as? any QuantisingOperation }
       let yes = products.count { $0.quantises }
       return (yes, products.count - yes)
     }
-    #expect(try quantised(.bf16, .int8).yes == 0)
+    #expect(try quantised(.bf16, .int8, method).yes == 0)
     for type in [ElementType.f32, .bf16, .int8] {
-      let products = try quantised(.int8, type)
-      #expect(products.yes > 20, "\(type)")
-      // The trained matrix forward; nothing goes back through it, since it is the lowest.
-      #expect(products.no == 1, "\(type)")
+      let products = try quantised(.int8, type, method)
+      #expect(products.yes > 20 && products.no == 0, "\(type)")
+      // Two pairs of factors forward and backward, but the lowest pair's input gets no gradient.
+      #expect(try quantised(.int8, type, Self.lora).no == 7, "\(type)")
     }
   }
 

@@ -9,7 +9,9 @@ import Tensors
 
 /// Descent with momentum, as an optimizer for the compiler's tests.
 struct TestRule: UpdateRule {
-  var stateNames: [String] { ["momentum"] }
+  func states(of shape: Shape) -> [(name: String, type: TensorType)] {
+    [("momentum", TensorType(shape))]
+  }
   var update: any Operation { SGDUpdate(momentum: 0, weightDecay: 0) }
 }
 

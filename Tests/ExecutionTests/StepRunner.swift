@@ -10,7 +10,9 @@ import Tensors
 
 /// Descent without momentum; after a step its state is the gradient itself.
 struct GradientRule: UpdateRule {
-  var stateNames: [String] { ["momentum"] }
+  func states(of shape: Shape) -> [(name: String, type: TensorType)] {
+    [("momentum", TensorType(shape))]
+  }
   var update: any Operation { SGDUpdate(momentum: 0, weightDecay: 0) }
 }
 
@@ -118,6 +120,7 @@ struct StepRunner {
   var clipNorm: Double?
   var rematerialises = true
   var learningRate: Float = 0.1
+  var stripBytes: Int?
 
   func compile(_ method: some Adaptation) throws -> Program {
     var graph = Llama(configuration).traceLoss(batch: windows, tokens: tokens) { _ in .f32 }
@@ -125,8 +128,9 @@ struct StepRunner {
     var layout = PersistentLayout()
     let policy = UpdatePolicy(
       rule: GradientRule(), clipNorm: clipNorm, accumulation: accumulation)
-    return try TrainingCompiler(policy: policy, rematerialises: rematerialises)
-      .compile(graph, layout: &layout).program
+    var compiler = TrainingCompiler(policy: policy, rematerialises: rematerialises)
+    if let stripBytes { compiler.stripBytes = stripBytes }
+    return try compiler.compile(graph, layout: &layout).program
   }
 
   /// Runs one step of `accumulation` micro-batches on `batch`, several times over if asked.

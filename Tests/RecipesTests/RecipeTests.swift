@@ -124,6 +124,7 @@ func message(_ text: String, _ overrides: String...) throws -> String {
           ],
           "epsilon": 1e-08,
           "state": "f32",
+          "parameters": "f32",
           "weight_decay": 0.0,
           "clip_norm": 1.0
         },

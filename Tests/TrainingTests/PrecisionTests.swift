@@ -23,8 +23,10 @@ import Training
       let narrow = try fixture.train(
         adaptation, TrainingFixture.settings(steps: 4, precision: precision))
       for (found, expected) in zip(narrow.steps, wide.steps) {
-        // Observed 2.0e-3 of the loss (of 20 tokens a window).
-        #expect(abs(found.loss / expected.loss - 1) < 5e-3, "\(precision) \(type)")
+        // Observed 2.0e-3 of the loss (of 20 tokens a window) in bf16, 5.2e-3 with all weights' rows
+        // quantised.
+        let tolerance = precision == .int8 ? 1e-2 : 5e-3
+        #expect(abs(found.loss / expected.loss - 1) < tolerance, "\(precision) \(type)")
         #expect(abs(found.gradientNorm / expected.gradientNorm - 1) < 6e-2, "\(precision) \(type)")
       }
       #expect(narrow.losses != wide.losses)
@@ -53,8 +55,8 @@ import Training
         }
         let cosine =
           dot(narrow.1, wide.1) / (dot(narrow.1, narrow.1) * dot(wide.1, wide.1)).squareRoot()
-        // Observed 0.9997.
-        #expect(cosine > 0.998, "\(narrow.0), \(precision) \(type)")
+        // Observed 0.9997 in bf16, 0.9978 with bytes.
+        #expect(cosine > (precision == .int8 ? 0.996 : 0.999), "\(narrow.0), \(precision) \(type)")
       }
     }
   }
@@ -68,32 +70,5 @@ import Training
       try fixture.train(fixture.adaptation("sparse"), settings).losses
     }
     #expect(runs[0] == runs[1])
-  }
-
-  /// Moments in bf16 are saved and read as they are.
-  @Test func aResumedRunWithNarrowMomentsIsTheSame() throws {
-    let fixture = try TrainingFixture()
-    let settings = TrainingFixture.settings(
-      steps: 6, optimizer: .adamW(AdamW(stateType: .bf16)), precision: .bf16)
-    let whole = try fixture.train(FullAdaptation(), settings)
-    let store = try fixture.store("run")
-    let first = try fixture.train(FullAdaptation(), settings, store: store, stopAfter: 3)
-    let rest = try fixture.train(FullAdaptation(), settings, store: store, resuming: true)
-    #expect(first.losses + rest.losses == whole.losses)
-  }
-
-  /// Half the bytes, and nearly the same losses.
-  @Test func narrowMomentsTakeHalf() throws {
-    let fixture = try TrainingFixture()
-    func run(_ type: ElementType) throws -> (bytes: Int, losses: [Double]) {
-      let settings = TrainingFixture.settings(
-        steps: 8, optimizer: .adamW(AdamW(stateType: type)))
-      let record = try fixture.train(FullAdaptation(), settings)
-      return (record.session.step.training.memory.optimizer, record.losses)
-    }
-    let (wide, narrow) = (try run(.f32), try run(.bf16))
-    #expect(abs(Double(narrow.bytes) / Double(wide.bytes) - 0.5) < 0.01)
-    for (a, b) in zip(narrow.losses, wide.losses) { #expect(abs(a / b - 1) < 2e-3) }
-    #expect(narrow.losses != wide.losses)
   }
 }

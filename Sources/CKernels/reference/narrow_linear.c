@@ -125,6 +125,23 @@ SFT_REFERENCE(quantise_rows) {
   }
 }
 
+static inline void row_scales(const sft_call *call, int64_t begin, int64_t end, bool is_narrow) {
+  float *scales = call->buffers[1];
+  const int64_t width = call->sizes[0];
+  for (int64_t i = begin; i < end; ++i) {
+    float highest = 0;
+    for (int64_t l = i * width; l < (i + 1) * width; ++l) {
+      float value = is_narrow ? sft_widen_bf16(((const uint16_t *)call->buffers[0])[l])
+                              : ((const float *)call->buffers[0])[l];
+      if (fabsf(value) > highest || isnan(value)) highest = fabsf(value);
+    }
+    scales[i] = highest / 127;
+  }
+}
+
+SFT_REFERENCE(row_scales_f32) { row_scales(call, begin, end, false); }
+SFT_REFERENCE(row_scales_bf16) { row_scales(call, begin, end, true); }
+
 // A weight as the signed byte that products of bytes multiply.
 static inline int64_t weight_byte(const sft_call *call, sft_type type, int64_t row,
                                   int64_t column) {

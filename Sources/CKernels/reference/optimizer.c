@@ -2,40 +2,101 @@
 // hyper: {learning rate, 1 − β1^t, 1 − β2^t, clip scale, gradient norm, loss gradient scale}.
 #include "reference.h"
 
-SFT_REFERENCE(adamw) {
-  float *parameter = call->buffers[0], *first = call->buffers[2], *second = call->buffers[3];
-  const float *gradient = call->buffers[1], *hyper = call->buffers[4];
-  const double beta1 = call->scalars[0], beta2 = call->scalars[1], epsilon = call->scalars[2];
-  const double rate = hyper[0], decay = call->scalars[3];
-  for (int64_t i = begin; i < end; ++i) {
-    double g = (double)hyper[3] * gradient[i];
-    double m = beta1 * first[i] + (1 - beta1) * g;
-    double v = beta2 * second[i] + (1 - beta2) * g * g;
-    double p = parameter[i] - rate * decay * parameter[i];
-    parameter[i] = (float)(p - rate / hyper[1] * m / (sqrt(v / hyper[2]) + epsilon));
-    first[i] = (float)m;
-    second[i] = (float)v;
+static inline double element(const void *data, sft_type type, int64_t i) {
+  return type == SFT_F32 ? ((const float *)data)[i] : sft_widen_bf16(((const uint16_t *)data)[i]);
+}
+
+static inline void store(void *data, sft_type type, int64_t i, double value, uint32_t random) {
+  if (type == SFT_F32) {
+    ((float *)data)[i] = (float)value;
+  } else {
+    ((uint16_t *)data)[i] = sft_narrow_randomly((float)value, random & 0xFFFF);
   }
 }
 
-SFT_REFERENCE(adamw_bf16) {
-  float *parameter = call->buffers[0];
-  uint16_t *first = call->buffers[2], *second = call->buffers[3];
+static inline uint32_t salt_of(const sft_call *call) {
+  const float *hyper = call->buffers[4];
+  return (uint32_t)call->sizes[0] * 0x9E3779B1u + (uint32_t)hyper[6] * 0x85EBCA77u;
+}
+
+// One element: takes its moments before the step, gives them after it.
+static inline void step_element(const sft_call *call, sft_type type, int64_t i, double *m,
+                                double *v) {
   const float *gradient = call->buffers[1], *hyper = call->buffers[4];
   const double beta1 = call->scalars[0], beta2 = call->scalars[1], epsilon = call->scalars[2];
   const double rate = hyper[0], decay = call->scalars[3];
-  const uint32_t salt = (uint32_t)call->sizes[0] * 0x9E3779B1u + (uint32_t)hyper[6] * 0x85EBCA77u;
+  double g = (double)hyper[3] * gradient[i];
+  *m = beta1 * *m + (1 - beta1) * g;
+  *v = beta2 * *v + (1 - beta2) * g * g;
+  double p = element(call->buffers[0], type, i);
+  p = p - rate * decay * p - rate / hyper[1] * *m / (sqrt(*v / hyper[2]) + epsilon);
+  uint32_t bits = sft_random_bits((uint32_t)i, salt_of(call));
+  store(call->buffers[0], type, i, p, sft_middle_bits(bits));
+}
+
+static inline void adamw(const sft_call *call, int64_t begin, int64_t end, sft_type parameters,
+                         sft_type moments) {
   for (int64_t i = begin; i < end; ++i) {
-    double g = (double)hyper[3] * gradient[i];
-    double m = beta1 * sft_widen_bf16(first[i]) + (1 - beta1) * g;
-    double v = beta2 * sft_widen_bf16(second[i]) + (1 - beta2) * g * g;
-    double p = parameter[i] - rate * decay * parameter[i];
-    parameter[i] = (float)(p - rate / hyper[1] * m / (sqrt(v / hyper[2]) + epsilon));
-    uint32_t bits = sft_random_bits((uint32_t)i, salt);
-    first[i] = sft_narrow_randomly((float)m, bits & 0xFFFF);
-    second[i] = sft_narrow_randomly((float)v, bits >> 16);
+    double m = element(call->buffers[2], moments, i), v = element(call->buffers[3], moments, i);
+    step_element(call, parameters, i, &m, &v);
+    uint32_t bits = sft_random_bits((uint32_t)i, salt_of(call));
+    store(call->buffers[2], moments, i, m, bits);
+    store(call->buffers[3], moments, i, v, bits >> 16);
   }
 }
+
+// A byte as the float of few bits that it is.
+static inline double short_float(int code, int bias) {
+  return ldexp(1 + (code + 1) % 8 / 8.0, (code + 1) / 8 - bias);
+}
+
+// The largest byte whose value is at most `value`, or the one above it: that with the probability
+// of how far `value` is on the way there. −1 is the step below byte 0.
+static inline int narrowed(float value, int highest, int bias, uint32_t random) {
+  int code = highest;
+  while (code > -1 && short_float(code, bias) > value) --code;
+  if (code == highest) return highest;
+  double below = short_float(code, bias), above = short_float(code + 1, bias);
+  double part = floor((value - below) / (above - below) * (1 << 20));
+  code += part + (random & 0xFFFFF) >= 1 << 20;
+  return code < 0 ? 0 : code;
+}
+
+static inline void adamw_bytes(const sft_call *call, int64_t begin, int64_t end, sft_type type) {
+  uint8_t *first = call->buffers[2], *second = call->buffers[3];
+  float *first_scales = call->buffers[5], *second_scales = call->buffers[6];
+  for (int64_t block = begin; block < end; ++block) {
+    const int64_t start = block * SFT_MOMENT_BLOCK;
+    const int64_t count = sft_min(SFT_MOMENT_BLOCK, call->sizes[1] - start);
+    double m[SFT_MOMENT_BLOCK], v[SFT_MOMENT_BLOCK], highest_m = 0, highest_v = 0;
+    for (int64_t l = 0; l < count; ++l) {
+      const int byte = first[start + l], code = byte & 127;
+      m[l] = (code ? short_float(code, 16) : 0) * (byte & 128 ? -1 : 1) * first_scales[block];
+      v[l] = short_float(second[start + l], 32) * second_scales[block];
+      step_element(call, type, start + l, &m[l], &v[l]);
+      highest_m = fmax(highest_m, fabs(m[l]));
+      highest_v = fmax(highest_v, v[l]);
+    }
+    first_scales[block] = (float)highest_m;
+    second_scales[block] = (float)highest_v;
+    for (int64_t l = 0; l < count; ++l) {
+      const int64_t i = start + l;
+      const uint32_t bits = sft_random_bits((uint32_t)i, salt_of(call));
+      const float part_m = (float)(highest_m > 1e-37 ? fabs(m[l]) / highest_m : 0);
+      const float part_v = (float)(highest_v > 1e-37 ? v[l] / highest_v : 0);
+      int code = narrowed(part_m, 127, 16, bits);
+      first[i] = (uint8_t)(code | (signbit(m[l]) ? 128 : 0));
+      second[i] = (uint8_t)narrowed(part_v, 255, 32, bits >> 12);
+    }
+  }
+}
+
+SFT_REFERENCE(adamw_f32_f32) { adamw(call, begin, end, SFT_F32, SFT_F32); }
+SFT_REFERENCE(adamw_f32_bf16) { adamw(call, begin, end, SFT_F32, SFT_BF16); }
+SFT_REFERENCE(adamw_f32_int8) { adamw_bytes(call, begin, end, SFT_F32); }
+SFT_REFERENCE(adamw_bf16_f32) { adamw(call, begin, end, SFT_BF16, SFT_F32); }
+SFT_REFERENCE(adamw_bf16_bf16) { adamw(call, begin, end, SFT_BF16, SFT_BF16); }
+SFT_REFERENCE(adamw_bf16_int8) { adamw_bytes(call, begin, end, SFT_BF16); }
 
 SFT_REFERENCE(sgd) {
   float *parameter = call->buffers[0], *velocity = call->buffers[2];

@@ -110,7 +110,8 @@ struct PreparedRun {
           AdamW(
             firstBeta: recipe.optimizer.betas.first, secondBeta: recipe.optimizer.betas.second,
             epsilon: recipe.optimizer.epsilon, weightDecay: recipe.optimizer.weightDecay,
-            stateType: recipe.optimizer.state == .bf16 ? .bf16 : .f32))
+            stateType: ElementType(recipe.optimizer.state),
+            parameterType: recipe.optimizer.parameters == .bf16 ? .bf16 : .f32))
       case .sgd:
         .sgd(
           SGD(momentum: recipe.optimizer.momentum, weightDecay: recipe.optimizer.weightDecay))
@@ -154,6 +155,16 @@ extension Kernels {
     case .f32: .f32
     case .bf16: .bf16
     case .int8: .int8
+    }
+  }
+}
+
+extension ElementType {
+  fileprivate init(_ state: OptimizerRecipe.StateType) {
+    switch state {
+    case .f32: self = .f32
+    case .bf16: self = .bf16
+    case .int8: self = .int8
     }
   }
 }

@@ -1,0 +1,46 @@
+import Graphs
+import Operations
+import Tensors
+
+extension Graph {
+  /// Makes gradients that are larger than a strip, and that nothing but their norm and their update
+  /// reads, one node with that update, which goes over them strip by strip.
+  ///
+  /// - Parameter stripBytes: of a gradient at a time.
+  package mutating func streamUpdates(stripBytes: Int) {
+    let (producers, readers) = (producers(), readers())
+    var isRemoved = [Bool](repeating: false, count: nodes.count)
+    for position in nodes.indices {
+      let node = nodes[position]
+      guard node.stage == .body, let update = node.operation as? any ElementwiseUpdate,
+        let producer = producers[node.operands[1].index],
+        let gradient = nodes[producer].operation as? LinearWeightGradient, !gradient.accumulates,
+        let rows = StreamedUpdate.stripRows(
+          of: type(of: node.operands[1]).shape, within: stripBytes)
+      else { continue }
+      let others = readers[node.operands[1].index].filter { $0 != position }
+      guard others.count == 1, let norm = nodes[others[0]].operation as? SquaredNorm else {
+        continue
+      }
+      let table = nodes[others[0]].operands[1]
+      let strips = (gradient.rows + rows - 1) / rows
+      let operation = StreamedUpdate(
+        gradient: gradient, update: update, stripRows: rows,
+        slots: [norm.slot] + addSlots(strips - 1, to: table))
+      let parameter = node.operands[0]
+      let operands = nodes[producer].operands + [table, parameter] + node.operands.dropFirst(2)
+      nodes[position] = makeNode(operation, operands, phase: .update, stage: .body)
+      isRemoved[producer] = true
+      isRemoved[others[0]] = true
+    }
+    nodes = zip(nodes, isRemoved).filter { !$0.1 }.map(\.0)
+  }
+
+  /// Room for partial sums of more gradients.
+  private mutating func addSlots(_ count: Int, to table: ValueID) -> [Int] {
+    let slot = 2 * SquaredNorm.partials
+    let known = type(of: table).shape.count / slot
+    self[table].type = TensorType([(known + count) * slot])
+    return Array(known..<known + count)
+  }
+}

@@ -1,0 +1,74 @@
+import Programs
+import Tensors
+
+/// What a buffer of numbers holds before the first step, written as f32 or rounded to bf16.
+struct FloatContents {
+  private let contents: InitialContents
+  private let seed: UInt64
+  private let readRows: (String, Range<Int>, UnsafeMutablePointer<Float>) -> Void
+
+  /// - Parameter readRows: writes rows of a checkpoint's tensor as f32.
+  init(
+    _ contents: InitialContents, seed: UInt64,
+    readRows: @escaping (String, Range<Int>, UnsafeMutablePointer<Float>) -> Void
+  ) {
+    self.contents = contents
+    self.seed = seed
+    self.readRows = readRows
+  }
+
+  func write(to memory: UnsafeMutableBufferPointer<Float>) {
+    switch contents {
+    case .values(let values): _ = memory.update(from: values)
+    case .checkpoint(let name, let rows):
+      if let start = memory.baseAddress { readRows(name, rows, start) }
+    case .checkpointRows(let name, let ids):
+      let width = memory.count / max(1, ids.count)
+      for (place, id) in ids.enumerated() {
+        guard let start = memory.baseAddress else { break }
+        readRows(name, Int(id)..<Int(id) + 1, start + place * width)
+      }
+    case .rowScales(let name, let rows, let width):
+      writeRowScales(of: name, rows, width: width, to: memory)
+    case .kaimingUniform(let fanIn, let stream):
+      var random = RandomSource(seed: seed, stream: 0x4C6F_5241 &+ stream)
+      let bound = 1 / Double(fanIn).squareRoot()
+      for element in memory.indices {
+        memory[element] = Float((2 * random.uniform() - 1) * bound)
+      }
+    case .undefined, .zeros, .integers: break
+    }
+  }
+
+  /// Rows of a checkpoint's tensor go one by one; anything else is small.
+  func write(to memory: UnsafeMutableBufferPointer<UInt16>) {
+    guard case .checkpoint(let name, let rows) = contents, !rows.isEmpty else {
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: memory.count) { wide in
+        write(to: wide)
+        for (index, value) in wide.enumerated() { memory[index] = bfloat16Bits(value) }
+      }
+      return
+    }
+    let width = memory.count / rows.count
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, width)) { row in
+      guard let start = row.baseAddress else { return }
+      for (place, index) in rows.enumerated() {
+        readRows(name, index..<index + 1, start)
+        for column in 0..<width { memory[place * width + column] = bfloat16Bits(row[column]) }
+      }
+    }
+  }
+
+  /// The scales that make every row's largest magnitude 127.
+  private func writeRowScales(
+    of name: String, _ rows: Range<Int>, width: Int, to scales: UnsafeMutableBufferPointer<Float>
+  ) {
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, width)) { row in
+      guard let start = row.baseAddress else { return }
+      for (place, index) in rows.enumerated() {
+        readRows(name, index..<index + 1, start)
+        scales[place] = row.reduce(0) { max($0, $1.magnitude) } / 127
+      }
+    }
+  }
+}

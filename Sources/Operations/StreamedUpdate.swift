@@ -1,0 +1,107 @@
+import Graphs
+import Programs
+import Tensors
+
+/// An update that can go over a matrix some elements at a time.
+public protocol ElementwiseUpdate: LowerableOperation {
+  /// Emits the update of a range of elements, which starts at a multiple of 256.
+  func lower(_ elements: Range<Int>, of place: UpdatePlace, into lowering: inout Lowering)
+}
+
+/// Where an update's operands are.
+public struct UpdatePlace {
+  public var parameter: BufferView
+  public var parameterType: ElementType
+  /// The gradient of the first element of the range to be updated.
+  public var gradient: BufferView
+  /// The optimizer's states, whole.
+  public var states: [BufferView]
+  public var hyper: BufferView
+}
+
+extension ElementwiseUpdate {
+  /// All elements at once; operands: parameter, gradient, states, hyper.
+  public func lower(into lowering: inout Lowering) {
+    let (operands, type) = (lowering.operands, lowering.operandTypes[0])
+    let place = UpdatePlace(
+      parameter: operands[0], parameterType: type.elementType, gradient: operands[1],
+      states: Array(operands[2..<operands.count - 1]), hyper: operands[operands.count - 1])
+    lower(0..<type.shape.count, of: place, into: &lowering)
+  }
+}
+
+/// The gradient of a large matrix and its update, some rows after the other: a strip of the gradient
+/// is used while it is in the cache, and the whole of it never exists.
+///
+///     for each strip s of rows:  dW_s = α · dy[:, s]ᵀ·x;  Σ dW_s²;  update W_s
+///
+/// Operands: dy [N, O], x [N, I], table of partial sums of squares, then the update's without its
+/// gradient: parameter [Oₚ, I], states, hyper [8].
+public struct StreamedUpdate: LowerableOperation {
+  public var gradient: LinearWeightGradient
+  public var update: any ElementwiseUpdate
+  /// Rows of a strip, a multiple of 256.
+  public var stripRows: Int
+  /// Slots of the table, one for each strip.
+  public var slots: [Int]
+
+  /// Rows of a strip of at most so many bytes of f32; nil if the matrix is no larger than one.
+  public static func stripRows(of shape: Shape, within bytes: Int) -> Int? {
+    let rows = max(256, bytes / (4 * max(1, shape.columns)) / 256 * 256)
+    return rows < shape[0] ? rows : nil
+  }
+
+  public init(
+    gradient: LinearWeightGradient, update: any ElementwiseUpdate, stripRows: Int, slots: [Int]
+  ) {
+    self.gradient = gradient
+    self.update = update
+    self.stripRows = stripRows
+    self.slots = slots
+  }
+
+  public var name: String { "streamed_\(update.name)" }
+  public var attributes: [(String, String)] {
+    gradient.attributes + [("strip", "\(stripRows)")]
+  }
+  public var mutatedOperands: [Int] {
+    // The update's operands after its gradient stand two further on here.
+    [2] + update.mutatedOperands.map { $0 == 0 ? 3 : $0 + 2 }
+  }
+
+  public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
+    let gradient = try gradient.resultTypes(Array(operands.prefix(2)))
+    for slot in slots { _ = try SquaredNorm(slot: slot).resultTypes([gradient[0], operands[2]]) }
+    return try update.resultTypes([operands[3]] + gradient + operands[4...])
+  }
+
+  public func flops(_ operands: [TensorType]) -> Int {
+    gradient.flops(Array(operands.prefix(2))) + update.flops([operands[3]])
+  }
+
+  public func temporaries(_ operands: [TensorType]) -> [Int] {
+    [4 * stripRows * operands[1].shape[1]]
+  }
+
+  public func lower(into lowering: inout Lowering) {
+    let operands = lowering.operands
+    let (dy, x) = (lowering.operandTypes[0], lowering.operandTypes[1])
+    let (width, strip) = (x.shape[1], lowering.temporaries[0])
+    let place = UpdatePlace(
+      parameter: operands[3], parameterType: lowering.operandTypes[3].elementType, gradient: strip,
+      states: Array(operands[4..<operands.count - 1]), hyper: operands[operands.count - 1])
+    for (slot, first) in zip(slots, stride(from: 0, to: gradient.rows, by: stripRows)) {
+      let rows = first..<min(first + stripRows, gradient.rows)
+      let source = Source(view: operands[0], stride: dy.shape[1], type: dy.elementType)
+      lowering.phase = .backward
+      lowering.emitLinearWeightGradient(
+        dy: source.advanced(by: gradient.firstColumn + first),
+        x: Source(view: operands[1], stride: width, type: x.elementType), dw: strip,
+        m: dy.shape[0], n: rows.count, k: width, accumulate: false, scale: gradient.scale)
+      lowering.phase = .update
+      SquaredNorm(slot: slot).lower(
+        strip, count: rows.count * width, table: operands[2], into: &lowering)
+      update.lower(rows.lowerBound * width..<rows.upperBound * width, of: place, into: &lowering)
+    }
+  }
+}

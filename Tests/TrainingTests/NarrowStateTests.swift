@@ -1,0 +1,75 @@
+import Adaptations
+import Compilation
+import Tensors
+import TestSupport
+import Testing
+import Training
+
+/// Trained parameters and moments in less than f32.
+@Suite struct NarrowStateTests {
+  private static let types: [(state: ElementType, parameter: ElementType)] = [
+    (.bf16, .f32), (.int8, .f32), (.f32, .bf16), (.bf16, .bf16), (.int8, .bf16),
+  ]
+
+  private static func rule(_ index: Int) -> AdamW {
+    AdamW(stateType: types[index].state, parameterType: types[index].parameter)
+  }
+
+  /// What is rounded is saved and read as it is, and the run goes on to the bit.
+  @Test(arguments: types.indices, ["full", "sparse", "lora"])
+  func aResumedRunIsTheSame(_ index: Int, _ method: String) throws {
+    let fixture = try TrainingFixture()
+    let settings = TrainingFixture.settings(
+      steps: 6, optimizer: .adamW(Self.rule(index)), precision: .bf16)
+    let adaptation = fixture.adaptation(method)
+    let whole = try fixture.train(adaptation, settings)
+    let store = try fixture.store("run")
+    let first = try fixture.train(adaptation, settings, store: store, stopAfter: 3)
+    let rest = try fixture.train(adaptation, settings, store: store, resuming: true)
+    #expect(first.losses + rest.losses == whole.losses)
+  }
+
+  /// Fewer bytes, and nearly the same losses.
+  @Test(arguments: types.indices)
+  func itTakesLessAndLearnsTheSame(_ index: Int) throws {
+    let fixture = try TrainingFixture()
+    func run(_ rule: AdamW) throws -> (optimizer: Int, parameters: Int, losses: [Double]) {
+      let settings = TrainingFixture.settings(steps: 12, optimizer: .adamW(rule))
+      let record = try fixture.train(FullAdaptation(), settings)
+      let memory = record.session.step.training.memory
+      return (memory.optimizer, memory.parameters, record.losses)
+    }
+    let (wide, narrow) = (try run(AdamW()), try run(Self.rule(index)))
+    func ratio(_ type: ElementType) -> Double { Double(type.byteCount) / 4 }
+    // A byte's scale is 1/64 of a byte; gains and small tensors take whole lines of 64 bytes.
+    let (state, parameter) = Self.types[index]
+    let found = Double(narrow.optimizer) / Double(wide.optimizer)
+    #expect(abs(found - ratio(state)) < 0.04, "\(found)")
+    let kept = Double(narrow.parameters) / Double(wide.parameters)
+    #expect(abs(kept - ratio(parameter)) < 0.03, "\(kept)")
+    // Observed 6e-3.
+    for (a, b) in zip(narrow.losses, wide.losses) { #expect(abs(a / b - 1) < 1.5e-2) }
+    #expect(narrow.losses != wide.losses)
+  }
+
+  /// Random rounding loses no change on average: a rate far below half of bf16's spacing moves a
+  /// mean of many parameters as far as f32 moves it.
+  @Test func smallChangesAddUp() throws {
+    let fixture = try TrainingFixture()
+    func change(_ type: ElementType) throws -> Double {
+      let settings = TrainingFixture.settings(
+        steps: 10, optimizer: .adamW(AdamW(parameterType: type)), learningRate: 2e-5,
+        warmupSteps: 0)
+      let session = try fixture.train(FullAdaptation(), settings).session
+      var sum = 0.0
+      for (name, values) in session.parameters {
+        guard let tensor = fixture.checkpoint.tensor(name), tensor.shape.rank == 2 else { continue }
+        // What f32 does decides the direction; here the sum of all steps against it is enough.
+        for (new, old) in zip(values, tensor.widened()) { sum += Double((new - old).magnitude) }
+      }
+      return sum
+    }
+    let (wide, narrow) = (try change(.f32), try change(.bf16))
+    #expect(wide > 0 && narrow > 0.5 * wide, "\(narrow) of \(wide)")
+  }
+}
