@@ -5,11 +5,15 @@ extension Graph {
   /// Computes cheap values again in the backward pass instead of keeping them (Chen et al. 2016,
   /// restricted to operations without products): normalised inputs and gated activations are
   /// rebuilt from values that are kept anyway, so nothing new has to stay alive.
-  package mutating func rematerialise() {
+  ///
+  /// - Parameter others: nodes whose values are to be computed again too, from `recomputations`.
+  package mutating func rematerialise(with others: Set<Int> = []) {
     var readers = readers()
     // Copies by the position of the node that they are needed before.
     var copies: [Int: [Node]] = [:]
-    for node in nodes.reversed() where node.phase == .forward && node.operation.isCheap {
+    for node in nodes.reversed() where node.phase == .forward {
+      let isChosen = others.contains(node.id)
+      guard isChosen || node.operation.isCheap else { continue }
       guard let large = node.results.first else { continue }
       let later = readers[large.index].filter { nodes[$0].phase != .forward }
       guard let first = later.first else { continue }
@@ -17,7 +21,7 @@ extension Graph {
         guard case .node = self[operand].source else { return true }
         return readers[operand.index].last ?? -1 >= first
       }
-      guard areKeptAnyway else { continue }
+      guard isChosen || areKeptAnyway else { continue }
       let copy = makeNode(node.operation, node.operands, phase: .backward, stage: node.stage)
       func reading(_ node: Node) -> Node {
         var node = node

@@ -13,6 +13,8 @@ public struct CompilationStage: Sendable {
 public struct CompiledProgram: Sendable {
   public var program: Program
   public var memory: MemoryPlan
+  /// Values that products give again in the backward pass rather than that they are kept.
+  public var recomputed: Int
   /// Printed stages, if asked for.
   public var stages: [CompilationStage]
 }
@@ -33,6 +35,9 @@ public struct TrainingCompiler: Sendable {
   public var keepsStages: Bool
   /// Compute cheap values again rather than keep them.
   public var rematerialises: Bool
+  /// How many of the values that products can give again are not kept, at most; the cheapest for
+  /// their bytes come first.
+  public var recomputed = 0
   /// Give memory that nothing needs any more to other values; off only to see what that saves.
   public var reusesMemory = true
   /// Bytes of a gradient that exist at a time where an update can follow it at once; larger ones go
@@ -103,7 +108,8 @@ public struct TrainingCompiler: Sendable {
       let gradients = try graph.differentiate(loss, cotangent: scale)
       graph.appendUpdates(gradients, policy: policy)
     }
-    try pipeline.optimise(precision: precision, rematerialises: rematerialises)
+    try pipeline.optimise(
+      precision: precision, rematerialises: rematerialises, recomputed: recomputed)
     try pipeline.run("stream") { graph throws(GraphError) in
       graph.streamUpdates(stripBytes: stripBytes)
     }
@@ -142,6 +148,7 @@ struct Pipeline {
   private let keepsStages: Bool
   private var stages: [CompilationStage] = []
   private var lowerer: Lowerer?
+  private var recomputed = 0
   var reusesMemory = true
 
   init(_ traced: Graph, keepsStages: Bool) {
@@ -160,13 +167,17 @@ struct Pipeline {
 
   /// The stages between a differentiated graph and a program.
   mutating func optimise(
-    precision: Precision, rematerialises: Bool = true
+    precision: Precision, rematerialises: Bool = true, recomputed: Int = 0
   ) throws(GraphError) {
     try run("prune") { graph throws(GraphError) in graph.prune() }
     try run("fuse") { graph throws(GraphError) in graph.fuse() }
     try narrow(to: precision)
     if rematerialises {
-      try run("rematerialise") { graph throws(GraphError) in graph.rematerialise() }
+      let others = recomputed > 0 ? graph.recomputations().prefix(recomputed) : []
+      self.recomputed = others.count
+      try run("rematerialise") { graph throws(GraphError) in
+        graph.rematerialise(with: others.reduce(into: []) { $0.formUnion($1.nodes) })
+      }
     }
     if precision != .f32 {
       try run("keep narrow") { graph throws(GraphError) in graph.keepNarrow() }
@@ -189,6 +200,7 @@ struct Pipeline {
     guard var lowerer else { preconditionFailure("lowering without buffers") }
     let (program, memory) = try lowerer.lower(layout: layout, reusesMemory: reusesMemory)
     if keepsStages { stages.append(CompilationStage(name: "lower", text: program.description)) }
-    return CompiledProgram(program: program, memory: memory, stages: stages)
+    return CompiledProgram(
+      program: program, memory: memory, recomputed: recomputed, stages: stages)
   }
 }

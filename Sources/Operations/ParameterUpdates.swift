@@ -15,19 +15,49 @@ public enum HyperSlot {
   public static let count = 8
 }
 
+/// How an optimizer's moments are kept; what is not f32 is rounded at random.
+public enum MomentType: String, Hashable, Sendable, CaseIterable {
+  case f32, bf16
+  /// Floats of eight bits with a scale for each 256 elements.
+  case int8
+  /// The second moment as in `int8`, the first one in four bits.
+  case int4
+
+  /// Whether blocks of elements share a scale.
+  public var hasScales: Bool { self == .int8 || self == .int4 }
+
+  /// Elements that share a scale.
+  static let block = 256
+
+  static func blocks(_ count: Int) -> Int { (count + block - 1) / block }
+
+  /// What both moments of a parameter take: elements, or bytes of them, and scales if there are any.
+  public func types(of shape: Shape) -> (first: TensorType, second: TensorType, scales: TensorType?)
+  {
+    let blocks = Self.blocks(shape.count)
+    let scales = TensorType([blocks])
+    return switch self {
+    case .f32: (TensorType(shape), TensorType(shape), nil)
+    case .bf16: (TensorType(shape, .bf16), TensorType(shape, .bf16), nil)
+    case .int8: (TensorType(shape, .int8), TensorType(shape, .int8), scales)
+    case .int4:
+      (TensorType([blocks * Self.block / 2], .int8), TensorType(shape, .int8), scales)
+    }
+  }
+}
+
 /// One AdamW update in place (Loshchilov & Hutter 2019, algorithm 2, as PyTorch orders it).
 ///
 /// Operands: parameter, f32 or bf16, its gradient, first and second moment (all of one shape), the
-/// moments' scales if they are bytes, hyper [8].
+/// moments' scales if they have any, hyper [8].
 public struct AdamWUpdate: ElementwiseUpdate {
   public var betas: (Float, Float)
   public var epsilon: Float
   public var weightDecay: Float
-  /// How the moments are kept: f32, or bf16 or bytes rounded at random.
-  public var stateType: ElementType
+  public var stateType: MomentType
 
   public init(
-    betas: (Float, Float), epsilon: Float, weightDecay: Float, stateType: ElementType = .f32
+    betas: (Float, Float), epsilon: Float, weightDecay: Float, stateType: MomentType = .f32
   ) {
     self.stateType = stateType
     self.betas = betas
@@ -35,25 +65,13 @@ public struct AdamWUpdate: ElementwiseUpdate {
     self.weightDecay = weightDecay
   }
 
-  /// Elements of moments in bytes that share a scale.
-  private static let block = 256
-
-  private static func blocks(_ count: Int) -> Int { (count + block - 1) / block }
-
-  /// The type of both moments of a parameter, and that of their scales if they are bytes.
-  public static func stateTypes(
-    of shape: Shape, as type: ElementType
-  ) -> (moments: TensorType, scales: TensorType?) {
-    (TensorType(shape, type), type == .int8 ? TensorType([blocks(shape.count)]) : nil)
-  }
-
   public var name: String { "adamw" }
-  public var mutatedOperands: [Int] { stateType == .int8 ? [0, 2, 3, 4, 5] : [0, 2, 3] }
+  public var mutatedOperands: [Int] { stateType.hasScales ? [0, 2, 3, 4, 5] : [0, 2, 3] }
 
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
     let shape = operands[0].shape
-    let state = Self.stateTypes(of: shape, as: stateType)
-    let states = [state.moments, state.moments] + (state.scales.map { [$0, $0] } ?? [])
+    let state = stateType.types(of: shape)
+    let states = [state.first, state.second] + (state.scales.map { [$0, $0] } ?? [])
     try TypeRule.count(operands, 3 + states.count)
     guard [.f32, .bf16].contains(operands[0].elementType) else {
       throw .operandType(index: 0, found: operands[0], expected: "f32 or bf16")
@@ -69,20 +87,27 @@ public struct AdamWUpdate: ElementwiseUpdate {
   public func lower(
     _ elements: Range<Int>, of place: UpdatePlace, into lowering: inout Lowering
   ) {
-    let inBlocks = stateType == .int8
-    let block = elements.lowerBound / Self.block
-    let moments = place.states[..<2].map { $0.advanced(by: elements.lowerBound, of: stateType) }
-    let scales = place.states[2...].map { $0.advanced(by: block) }
+    let start = elements.lowerBound
+    let blocks = stateType.hasScales
+    let moments: [BufferView] =
+      switch stateType {
+      case .f32: place.states[..<2].map { $0.advanced(by: start) }
+      case .bf16: place.states[..<2].map { $0.advanced(by: start, of: .bf16) }
+      case .int8: place.states[..<2].map { $0.advanced(byBytes: start) }
+      case .int4:
+        [place.states[0].advanced(byBytes: start / 2), place.states[1].advanced(byBytes: start)]
+      }
+    let scales = place.states[2...].map { $0.advanced(by: start / MomentType.block) }
     lowering.emit(
       "adamw_\(place.parameterType)_\(stateType)",
-      [place.parameter.advanced(by: elements.lowerBound, of: place.parameterType), place.gradient]
+      [place.parameter.advanced(by: start, of: place.parameterType), place.gradient]
         + moments + [place.hyper] + scales,
       // Nothing is to round like something else of its size: the node's number and the first element
       // tell calls apart.
-      sizes: [lowering.node.id + elements.lowerBound, elements.count],
+      sizes: [lowering.node.id + start, elements.count],
       scalars: [betas.0, betas.1, epsilon, weightDecay],
-      items: inBlocks ? Self.blocks(elements.count) : elements.count,
-      grain: inBlocks ? Grain.elements / Self.block : Grain.elements)
+      items: blocks ? MomentType.blocks(elements.count) : elements.count,
+      grain: blocks ? Grain.elements / MomentType.block : Grain.elements)
   }
 }
 

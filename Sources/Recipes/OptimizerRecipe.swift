@@ -16,6 +16,8 @@ public struct OptimizerRecipe: Hashable, Sendable {
     case f32, bf16
     /// Floats of eight bits, with a scale for each 256 of them.
     case int8
+    /// As int8, the first moment in four bits.
+    case int4
   }
 
   /// How trained matrices can be kept; bf16 is rounded at random.

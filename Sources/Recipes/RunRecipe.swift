@@ -9,6 +9,9 @@ public struct RunRecipe: Hashable, Sendable {
   public var accumulation = 1
   public var threads = 2
   public var precision = PrecisionChoice.auto
+  /// What the planned peak may be, in megabytes of 1,000,000 bytes; nil for no limit. Values are
+  /// computed again as far as it takes.
+  public var memoryMegabytes: Double?
   /// Steps between validations and between snapshots; 0 for none on the way.
   public var validateEvery = 50
   public var saveEvery = 100
@@ -22,6 +25,9 @@ public struct RunRecipe: Hashable, Sendable {
 
   public init() {}
 
+  /// `memoryMegabytes` in bytes.
+  public var memoryBytes: Int? { memoryMegabytes.map { Int($0 * 1e6) } }
+
   /// `prefixCacheMegabytes` in bytes.
   public var prefixCacheBytes: Int { Int(prefixCacheMegabytes * 1e6) }
 }
@@ -31,7 +37,7 @@ public enum PrecisionChoice: String, Hashable, Sendable, CaseIterable {
   /// bf16, or int8 on an int8 model, where this CPU has instructions for it, else f32.
   case auto
   case f32, bf16
-  /// As bf16; products with frozen weights multiply integers.
+  /// As bf16; products with the checkpoint's matrices multiply integers.
   case int8
 }
 
@@ -75,6 +81,8 @@ extension RunRecipe: RecipeSection {
     fields("accumulation", &accumulation, .integer(1...65536))
     fields("threads", &threads, .integer(1...1024))
     fields("precision", &precision, .choice())
+    let memory = Interval(lower: 0, upper: 1e9, includesLower: false)
+    fields("memory_mb", &memoryMegabytes, .optional(.number(memory)))
     fields("validate_every", &validateEvery, .integer(0...1_000_000_000))
     fields("save_every", &saveEvery, .integer(0...1_000_000_000))
     fields("early_stopping", &earlyStopping, .optional(.integer(1...1_000_000_000)))

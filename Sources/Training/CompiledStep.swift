@@ -42,6 +42,8 @@ public struct CompiledStep: Sendable {
   public let shape: BatchShape
   public let trainableParameters: Int
   public let totalParameters: Int
+  /// Values that products give again in the backward pass rather than that they are kept.
+  public var recomputed: Int { training.recomputed }
   /// What the low-rank products of this method are scaled by.
   public let lowRankScale: Double
 
@@ -53,13 +55,16 @@ public struct CompiledStep: Sendable {
   ///   - keepsStages: keep the compiler's stages as text.
   ///   - splitsPrefix: make frozen blocks a program of their own; the figures are the same without.
   ///   - rematerialises: compute cheap values again rather than keep them.
+  ///   - recomputed: how many values products are to give again rather than that they are kept, at
+  ///     most.
   ///   - reusesMemory: see `TrainingCompiler`.
   /// - Throws: `TrainingError.adaptation` if the method does not fit the model.
   public init(
     _ configuration: ModelConfiguration, adaptation: some Adaptation, optimizer: Optimizer,
     clipNorm: Double?, shape: BatchShape, precision: Precision = .f32,
     elementType: @escaping (String) -> ElementType = { _ in .f32 }, keepsStages: Bool = false,
-    splitsPrefix: Bool = true, rematerialises: Bool = true, reusesMemory: Bool = true
+    splitsPrefix: Bool = true, rematerialises: Bool = true, recomputed: Int = 0,
+    reusesMemory: Bool = true
   ) throws(TrainingError) {
     let model = Llama(configuration)
     func adapted(from block: Int) throws(TrainingError) -> Graph {
@@ -85,6 +90,7 @@ public struct CompiledStep: Sendable {
       policy: policy, precision: precision, keepsStages: keepsStages,
       rematerialises: rematerialises)
     compiler.reusesMemory = reusesMemory
+    compiler.recomputed = recomputed
     let compiled = try rethrow(TrainingError.graph) { () throws(GraphError) in
       try compiler.compile(body, with: passes)
     }

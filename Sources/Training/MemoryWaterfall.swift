@@ -21,10 +21,12 @@ public struct MemoryWaterfall: Sendable {
   /// - Parameters:
   ///   - compiler: of the run.
   ///   - adaptation: what the run trains.
+  ///   - recomputed: values of its step that products give again.
   ///   - runtimeBytes: what the process holds without arena and weights.
   /// - Throws: `TrainingError.adaptation` if the method does not fit the model.
   public init(
-    _ compiler: StepCompiler, adaptation: some Adaptation, threads: Int, runtimeBytes: Int
+    _ compiler: StepCompiler, adaptation: some Adaptation, recomputed: Int, threads: Int,
+    runtimeBytes: Int
   ) throws(TrainingError) {
     let settings = compiler.settings
     var variant = Variant(adaptation: FullAdaptation(), settings: settings)
@@ -55,6 +57,10 @@ public struct MemoryWaterfall: Sendable {
       variant.precision = settings.precision
       try add("values between products in bf16")
     }
+    if recomputed > 0 {
+      variant.recomputed = recomputed
+      try add("\(recomputed) products or attentions computed again")
+    }
     if settings.optimizer.stateType != .f32 {
       variant.optimizer.stateType = settings.optimizer.stateType
       try add("moments in \(settings.optimizer.stateType)")
@@ -74,6 +80,7 @@ private struct Variant {
   var precision = Precision.f32
   var reusesMemory = false
   var rematerialises = false
+  var recomputed = 0
   var storesNarrow = false
 
   init(adaptation: any Adaptation, settings: TrainingSettings) {
@@ -93,7 +100,7 @@ private struct Variant {
         compiler.configuration, adaptation: adaptation, optimizer: optimizer, clipNorm: clipNorm,
         shape: compiler.settings.shape, precision: precision,
         elementType: elementType,
-        rematerialises: rematerialises, reusesMemory: reusesMemory)
+        rematerialises: rematerialises, recomputed: recomputed, reusesMemory: reusesMemory)
     }
     return try compile(adaptation)
   }

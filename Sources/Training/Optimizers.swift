@@ -13,14 +13,14 @@ public struct AdamW: UpdateRule, Hashable {
   public var secondBeta: Double
   public var epsilon: Double
   public var weightDecay: Double
-  /// How the moments are kept: f32, or bf16 or int8 rounded at random.
-  public var stateType: ElementType
+  /// How the moments are kept.
+  public var stateType: MomentType
   /// How trained matrices are kept: f32, or bf16 rounded at random.
   public var parameterType: ElementType
 
   public init(
     firstBeta: Double = 0.9, secondBeta: Double = 0.95, epsilon: Double = 1e-8,
-    weightDecay: Double = 0, stateType: ElementType = .f32, parameterType: ElementType = .f32
+    weightDecay: Double = 0, stateType: MomentType = .f32, parameterType: ElementType = .f32
   ) {
     self.stateType = stateType
     self.parameterType = parameterType
@@ -31,10 +31,10 @@ public struct AdamW: UpdateRule, Hashable {
   }
 
   public func states(of shape: Shape) -> [(name: String, type: TensorType)] {
-    let types = AdamWUpdate.stateTypes(of: shape, as: stateType)
+    let types = stateType.types(of: shape)
     let names = ["first_moment", "second_moment"]
     let scales = types.scales.map { type in names.map { ($0 + ".scales", type) } } ?? []
-    return names.map { ($0, types.moments) } + scales
+    return Array(zip(names, [types.first, types.second])) + scales
   }
 
   public var update: any Operation {
@@ -69,7 +69,7 @@ public enum Optimizer: Hashable, Sendable {
   case sgd(SGD)
 
   /// How moments are kept; f32 for other rules.
-  var stateType: ElementType {
+  var stateType: MomentType {
     get { if case .adamW(let rule) = self { rule.stateType } else { .f32 } }
     set {
       guard case .adamW(var rule) = self else { return }

@@ -19,13 +19,42 @@ public struct StepCompiler: Sendable {
     self.elementType = elementType
   }
 
+  /// - Parameter recomputed: how many values products are to give again rather than that they are
+  ///   kept, at most.
   /// - Throws: `TrainingError.adaptation` if the method does not fit the model.
   public func compile(
-    _ adaptation: some Adaptation, keepsStages: Bool = false
+    _ adaptation: some Adaptation, recomputed: Int = 0, keepsStages: Bool = false
   ) throws(TrainingError) -> CompiledStep {
     try CompiledStep(
       configuration, adaptation: adaptation, optimizer: settings.optimizer,
       clipNorm: settings.clipNorm, shape: settings.shape, precision: settings.precision,
-      elementType: elementType, keepsStages: keepsStages)
+      elementType: elementType, keepsStages: keepsStages, recomputed: recomputed)
+  }
+
+  /// The step that keeps as many values as a limit of memory lets it keep.
+  ///
+  /// - Parameters:
+  ///   - limit: of arena and mapped weights, in bytes.
+  ///   - threads: that the step runs on.
+  /// - Returns: nil if the limit is too low even where all is computed again that can be.
+  /// - Throws: `TrainingError.adaptation` if the method does not fit the model.
+  public func compile(
+    _ adaptation: some Adaptation, within limit: Int, threads: Int, keepsStages: Bool = false
+  ) throws(TrainingError) -> CompiledStep? {
+    func fits(_ step: CompiledStep) -> Bool {
+      MemoryForecast.bytes(of: step, threads: threads) <= limit
+    }
+    let all = try compile(adaptation, keepsStages: keepsStages)
+    if fits(all) { return all }
+    var best = try compile(adaptation, recomputed: .max, keepsStages: keepsStages)
+    guard fits(best) else { return nil }
+    // So many do not suffice, and so many do.
+    var (few, many) = (0, best.recomputed)
+    while many - few > 1 {
+      let middle = (few + many) / 2
+      let step = try compile(adaptation, recomputed: middle, keepsStages: keepsStages)
+      if fits(step) { (many, best) = (middle, step) } else { few = middle }
+    }
+    return best
   }
 }

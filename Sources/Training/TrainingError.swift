@@ -17,6 +17,8 @@ public enum TrainingError: Failure {
   case graph(GraphError)
   case vocabulary(pieces: Int, rows: Int)
   case doesNotFit(planned: Int, available: Int)
+  /// `run.memory_mb` is too low, whatever is computed again.
+  case memoryLimit(needed: Int, limit: Int)
   case budget(bytes: Int, stepTime: Double)
   /// It was asked to stop before there was anything to save.
   case interrupted
@@ -38,7 +40,7 @@ public enum TrainingError: Failure {
     case .graph: .bug
     case .vocabulary, .diverged: .badData
     case .nothingToResume: .missingInput
-    case .resumeMismatch, .budget, .doesNotFit, .interrupted: .usage
+    case .resumeMismatch, .budget, .doesNotFit, .memoryLimit, .interrupted: .usage
     }
   }
 
@@ -58,6 +60,11 @@ public enum TrainingError: Failure {
       "the run needs \(ByteCount(planned)) and this machine has \(ByteCount(available)) free; "
         + "lower run.batch_size or data.sequence_length, or train fewer tensors "
         + "('sparseft plan' shows where the bytes are)"
+    case .memoryLimit(let needed, let limit):
+      "run.memory_mb is \(formatted(Double(limit) / 1e6, decimals: 1)) and the run needs at least "
+        + "\(formatted(Double(needed) / 1e6, decimals: 1)) MB; besides a higher limit, a lower "
+        + "run.batch_size or data.sequence_length, narrower optimizer.state or optimizer.parameters, "
+        + "or fewer tensors to train may do"
     case .budget(let bytes, let stepTime):
       "nothing fits method.budget; the smallest choice needs "
         + "\(formatted(Double(bytes) / 1e6, decimals: 1)) MB (memory_mb) and a step_time of "

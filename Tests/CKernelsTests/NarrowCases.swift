@@ -293,6 +293,13 @@ func narrowOptimizerCases() -> [KernelCase] {
     let bytes = (0..<2).map { _ in
       TestBuffer.raw((0..<width).map { _ in UInt8(numbers.integer(below: 256)) })
     }
+    // Four bits of element l and of l + 128; what stands for no element is 0.
+    let nibbles = TestBuffer.raw(
+      (0..<128 * blocks).map { place in
+        let element = place / 128 * 256 + place % 128
+        let low = element < width ? numbers.integer(below: 16) : 0
+        return UInt8(low + (element + 128 < width ? 16 * numbers.integer(below: 16) : 0))
+      })
     let scales = TestBuffer.floats((0..<blocks).map { _ in numbers.float().magnitude })
     let gradient = TestBuffer.floats(numbers.floats(width))
     return ["f32", "bf16"].flatMap { type in
@@ -302,13 +309,14 @@ func narrowOptimizerCases() -> [KernelCase] {
       let moments: [(String, [TestBuffer])] = [
         ("f32", [.floats(numbers.floats(width)), .floats(second)]),
         ("bf16", [values(width, &numbers), .bfloat16(second)]), ("int8", bytes),
+        ("int4", [nibbles, bytes[1]]),
       ]
       return moments.filter { type != "f32" || $0.0 != "f32" }.map { kind, moments in
         KernelCase(
           kernel: "adamw_\(type)_\(kind)", label: "width \(width)",
           buffers: [parameter, gradient] + moments + [hyper, scales, scales],
           sizes: [7, width], scalars: [0.9, 0.95, 1e-8, 0.1],
-          items: kind == "int8" ? blocks : width, tolerance: oneRounding)
+          items: kind.hasPrefix("int") ? blocks : width, tolerance: oneRounding)
       }
     }
   }

@@ -29,6 +29,32 @@ import Testing
     #expect(names.filter { $0 == "swiglu" }.count == 3)
   }
 
+  /// Products and attention give their outputs again, the cheapest for their bytes first; memory
+  /// falls with every few of them, and the step's arithmetic grows by theirs.
+  @Test func productsAreComputedAgainWhereAskedFor() throws {
+    func compile(_ count: Int) throws -> CompiledProgram {
+      var compiler = TrainingCompiler(policy: Step.policy(), precision: .bf16)
+      compiler.recomputed = count
+      var layout = PersistentLayout()
+      return try compiler.compile(Step.trace(FullAdaptation()), layout: &layout)
+    }
+    let (none, all) = (try compile(0), try compile(.max))
+    // In each of three blocks query, key and value, attention, gate and up; the lowest block too.
+    #expect(none.recomputed == 0 && all.recomputed == 3 * 6)
+    var before = none
+    for count in [6, 12, 18] {
+      let some = try compile(count)
+      #expect(some.recomputed == count)
+      #expect(some.memory.activations < before.memory.activations, "\(count)")
+      #expect(some.program.bodyFlops > before.program.bodyFlops)
+      before = some
+    }
+    // Attention costs least for its bytes here.
+    let first = try Step.graph(Step.trace(FullAdaptation()), precision: .bf16, recomputed: 1)
+    let names = first.nodes.filter { $0.phase == .backward }.map(\.operation.name)
+    #expect(names.contains("attention") && !names.contains("linear"))
+  }
+
   @Test func noOtherValueLivesLonger() throws {
     var steps = try DifferentiationTests.methods.map { try fused(Step.trace($0)) }
     steps += try (0..<200).map { try fused(RandomGraphs.trace(seed: UInt64($0))) }

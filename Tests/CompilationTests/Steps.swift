@@ -48,10 +48,13 @@ enum Step {
 
   /// The whole step as the lowering sees it.
   static func graph(
-    _ traced: Graph, clipNorm: Double? = nil, accumulation: Int = 1, precision: Precision = .f32
+    _ traced: Graph, clipNorm: Double? = nil, accumulation: Int = 1, precision: Precision = .f32,
+    recomputed: Int = 0
   ) throws -> Graph {
     let policy = policy(clipNorm: clipNorm, accumulation: accumulation)
-    return try TrainingCompiler(policy: policy, precision: precision).graph(of: traced)
+    var compiler = TrainingCompiler(policy: policy, precision: precision)
+    compiler.recomputed = recomputed
+    return try compiler.graph(of: traced)
   }
 
   /// Policies that place updates differently.

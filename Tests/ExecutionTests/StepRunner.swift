@@ -121,6 +121,7 @@ struct StepRunner {
   var rematerialises = true
   var learningRate: Float = 0.1
   var stripBytes: Int?
+  var recomputed = 0
 
   func compile(_ method: some Adaptation) throws -> Program {
     var graph = Llama(configuration).traceLoss(batch: windows, tokens: tokens) { _ in .f32 }
@@ -129,6 +130,7 @@ struct StepRunner {
     let policy = UpdatePolicy(
       rule: GradientRule(), clipNorm: clipNorm, accumulation: accumulation)
     var compiler = TrainingCompiler(policy: policy, rematerialises: rematerialises)
+    compiler.recomputed = recomputed
     if let stripBytes { compiler.stripBytes = stripBytes }
     return try compiler.compile(graph, layout: &layout).program
   }

@@ -76,6 +76,22 @@ import Testing
     }
   }
 
+  /// What is computed again has the bits that it had: so have losses and all that a step leaves.
+  @Test(arguments: methods.indices)
+  func recomputedValuesGiveTheSameBits(_ method: Int) throws {
+    var runner = StepRunner()
+    let weights = TestWeights(runner.configuration)
+    let kept = try runner.run(
+      runner.compile(Self.methods[method]), weights: weights, batch: batch, steps: 3)
+    for count in [1, 3, Int.max] {
+      runner.recomputed = count
+      let again = try runner.run(
+        runner.compile(Self.methods[method]), weights: weights, batch: batch, steps: 3)
+      let isSame = kept == again
+      #expect(isSame, "\(count)")
+    }
+  }
+
   @Test(arguments: Kernels.supported)
   func twoRunsGiveTheSameBits(_ instructionSet: String) throws {
     for threads in 1...3 {

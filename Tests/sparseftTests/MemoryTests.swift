@@ -30,10 +30,13 @@ import Testing
       "init", "--config", config, "--tokenizer", Workshop.tokenizerPath, "--dtype", type.rawValue,
       "-o", "model.sfckpt",
     ])
-    for method in Self.methods {
-      let run = try shop.finetune(
-        "--json", "model=model.sfckpt", "method=\(method)", "data.sequence_length=64",
-        "run.steps=2")
+    let narrow = ["optimizer.state=int4", "optimizer.parameters=bf16", "run.precision=int8"]
+    for (method, more) in Self.methods.map({ ($0, []) }) + [(Self.methods[0], narrow)] {
+      let run = try shop.succeed(
+        [
+          "finetune", "recipe.json", "--json", "model=model.sfckpt", "method=\(method)",
+          "data.sequence_length=64", "run.steps=2",
+        ] + more)
       let done = try #require(try run.jsonLines().last)
       let planned = Double(try #require(done["planned_bytes"]?.int))
       let peak = Double(try #require(done["peak_rss_bytes"]?.int))

@@ -65,6 +65,33 @@ import Testing
     #expect(text.contains("values between products in bf16"))
   }
 
+  /// Under a limit of memory, values are computed again as far as it takes, with the same losses
+  /// (in f32; in bf16 they are computed from the residual stream as it is kept, rounded).
+  @Test func aMemoryLimitIsKept() throws {
+    let shop = try Workshop()
+    let arguments = [
+      "recipe.json", "run.batch_size=600", "run.steps=2", "run.precision=f32", "--json",
+    ]
+    func total(_ lines: [JSONValue]) throws -> Int {
+      let totals = lines.compactMap { (line) -> Int? in line["planned_bytes"]?["total"]?.int }
+      return try #require(totals.first)
+    }
+    let free = try shop.succeed(["plan"] + arguments).jsonLines()
+    let limit = "run.memory_mb=\(Double(try total(free) - 3_000_000) / 1e6)"
+    let plan = try shop.succeed(["plan"] + arguments + [limit]).jsonLines()
+    #expect(try total(plan) <= total(free) - 3_000_000)
+    let measures = plan.first?["waterfall"]?.array?.compactMap { $0["measure"]?.string } ?? []
+    #expect(measures.contains { $0.hasSuffix("products or attentions computed again") })
+    func losses(_ more: [String]) throws -> [Double] {
+      try shop.succeed(["finetune"] + arguments + more).jsonLines()
+        .filter { $0["type"]?.string == "step" }.compactMap { $0["loss"]?.double }
+    }
+    #expect(try losses([limit, "output=a"]) == losses(["output=b"]))
+    let outcome = try shop.sparseft.run(["plan", "recipe.json", "run.memory_mb=1"])
+    #expect(outcome.exitCode == 64)
+    #expect(outcome.error.contains("run.memory_mb is 1.0 and the run needs at least "))
+  }
+
   @Test func theProfileNamesKernels() throws {
     let shop = try Workshop()
     let outcome = try shop.succeed(["plan", "recipe.json", "--profile", "run.precision=bf16"])

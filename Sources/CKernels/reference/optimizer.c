@@ -62,41 +62,80 @@ static inline int narrowed(float value, int highest, int bias, uint32_t random) 
   return code < 0 ? 0 : code;
 }
 
-static inline void adamw_bytes(const sft_call *call, int64_t begin, int64_t end, sft_type type) {
-  uint8_t *first = call->buffers[2], *second = call->buffers[3];
+// Four bits: a sign and one of eight magnitudes.
+static inline double nibble_magnitude(int code) {
+  return code ? ldexp(1 + (code + 1) % 2 / 2.0, (code + 1) / 2 - 4) : 0;
+}
+
+static inline int nibble_of(float value, uint32_t random) {
+  const double magnitude = fabs((double)value);
+  int code = 7;
+  while (nibble_magnitude(code) > magnitude) --code;
+  if (code < 7) {
+    double below = nibble_magnitude(code), above = nibble_magnitude(code + 1);
+    double part = floor((magnitude - below) / (above - below) * 0x1p22);
+    code += part + (random & 0x3FFFFF) >= 0x1p22;
+  }
+  return code | (signbit(value) ? 8 : 0);
+}
+
+// The first moments of a block: bytes, or four bits of elements l and l + 128.
+static inline double first_moment(const uint8_t *first, bool nibbles, int64_t l) {
+  if (nibbles) {
+    const int nibble = l < 128 ? first[l] & 15 : first[l - 128] >> 4;
+    return nibble_magnitude(nibble & 7) * (nibble & 8 ? -1 : 1);
+  }
+  const int code = first[l] & 127;
+  return (code ? short_float(code, 16) : 0) * (first[l] & 128 ? -1 : 1);
+}
+
+static inline void store_first(uint8_t *first, bool nibbles, int64_t l, float value,
+                               uint32_t random) {
+  if (!nibbles) {
+    first[l] = (uint8_t)(narrowed(fabsf(value), 127, 16, random) | (signbit(value) ? 128 : 0));
+  } else if (l < 128) {
+    first[l] = (uint8_t)nibble_of(value, random);
+  } else {
+    first[l - 128] |= (uint8_t)(nibble_of(value, random) << 4);
+  }
+}
+
+static inline void adamw_blocks(const sft_call *call, int64_t begin, int64_t end, sft_type type,
+                                bool nibbles) {
   float *first_scales = call->buffers[5], *second_scales = call->buffers[6];
   for (int64_t block = begin; block < end; ++block) {
     const int64_t start = block * SFT_MOMENT_BLOCK;
     const int64_t count = sft_min(SFT_MOMENT_BLOCK, call->sizes[1] - start);
-    double m[SFT_MOMENT_BLOCK], v[SFT_MOMENT_BLOCK], highest_m = 0, highest_v = 0;
+    uint8_t *first = (uint8_t *)call->buffers[2] + (nibbles ? start / 2 : start);
+    uint8_t *second = (uint8_t *)call->buffers[3] + start;
+    double m[SFT_MOMENT_BLOCK] = {0}, v[SFT_MOMENT_BLOCK] = {0}, highest_m = 0, highest_v = 0;
     for (int64_t l = 0; l < count; ++l) {
-      const int byte = first[start + l], code = byte & 127;
-      m[l] = (code ? short_float(code, 16) : 0) * (byte & 128 ? -1 : 1) * first_scales[block];
-      v[l] = short_float(second[start + l], 32) * second_scales[block];
+      m[l] = first_moment(first, nibbles, l) * first_scales[block];
+      v[l] = short_float(second[l], 32) * second_scales[block];
       step_element(call, type, start + l, &m[l], &v[l]);
       highest_m = fmax(highest_m, fabs(m[l]));
       highest_v = fmax(highest_v, v[l]);
     }
     first_scales[block] = (float)highest_m;
     second_scales[block] = (float)highest_v;
-    for (int64_t l = 0; l < count; ++l) {
-      const int64_t i = start + l;
-      const uint32_t bits = sft_random_bits((uint32_t)i, salt_of(call));
-      const float part_m = (float)(highest_m > 1e-37 ? fabs(m[l]) / highest_m : 0);
-      const float part_v = (float)(highest_v > 1e-37 ? v[l] / highest_v : 0);
-      int code = narrowed(part_m, 127, 16, bits);
-      first[i] = (uint8_t)(code | (signbit(m[l]) ? 128 : 0));
-      second[i] = (uint8_t)narrowed(part_v, 255, 32, bits >> 12);
+    for (int64_t l = 0; l < (nibbles ? SFT_MOMENT_BLOCK : count); ++l) {
+      const uint32_t bits = sft_random_bits((uint32_t)(start + l), salt_of(call));
+      store_first(first, nibbles, l, (float)(highest_m > 1e-37 ? m[l] / highest_m : 0), bits);
+      if (l >= count) continue;
+      const float part = (float)(highest_v > 1e-37 ? v[l] / highest_v : 0);
+      second[l] = (uint8_t)narrowed(part, 255, 32, bits >> 12);
     }
   }
 }
 
 SFT_REFERENCE(adamw_f32_f32) { adamw(call, begin, end, SFT_F32, SFT_F32); }
 SFT_REFERENCE(adamw_f32_bf16) { adamw(call, begin, end, SFT_F32, SFT_BF16); }
-SFT_REFERENCE(adamw_f32_int8) { adamw_bytes(call, begin, end, SFT_F32); }
+SFT_REFERENCE(adamw_f32_int8) { adamw_blocks(call, begin, end, SFT_F32, false); }
+SFT_REFERENCE(adamw_f32_int4) { adamw_blocks(call, begin, end, SFT_F32, true); }
 SFT_REFERENCE(adamw_bf16_f32) { adamw(call, begin, end, SFT_BF16, SFT_F32); }
 SFT_REFERENCE(adamw_bf16_bf16) { adamw(call, begin, end, SFT_BF16, SFT_BF16); }
-SFT_REFERENCE(adamw_bf16_int8) { adamw_bytes(call, begin, end, SFT_BF16); }
+SFT_REFERENCE(adamw_bf16_int8) { adamw_blocks(call, begin, end, SFT_BF16, false); }
+SFT_REFERENCE(adamw_bf16_int4) { adamw_blocks(call, begin, end, SFT_BF16, true); }
 
 SFT_REFERENCE(sgd) {
   float *parameter = call->buffers[0], *velocity = call->buffers[2];

@@ -40,8 +40,8 @@ struct PlanCommand: ParsableCommand {
     let seconds = Seconds(measure(session, run), settings: run.settings, corpus: prepared.corpus)
     let rates = try Rates(run, seconds)
     let waterfall = try MemoryWaterfall(
-      prepared.compiler, adaptation: run.decision.adaptation, threads: prepared.pool.threads,
-      runtimeBytes: run.forecast.runtime)
+      prepared.compiler, adaptation: run.decision.adaptation, recomputed: run.step.recomputed,
+      threads: prepared.pool.threads, runtimeBytes: run.forecast.runtime)
     if arguments.json {
       Output.print(json(run, seconds, rates, waterfall))
     } else {

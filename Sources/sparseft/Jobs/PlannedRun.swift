@@ -17,13 +17,14 @@ struct PlannedRun {
   init(_ prepared: PreparedRun, _ decision: MethodDecision, keepsStages: Bool = false) throws {
     self.prepared = prepared
     self.decision = decision
-    step = try prepared.compiler.compile(decision.adaptation, keepsStages: keepsStages)
     var settings = prepared.settings
     settings.schedule.peak = decision.learningRate
     self.settings = settings
     // What deciding has read and freed is not the run's.
     prepared.weights.checkpoint.releasePages()
     prepared.corpus.train.releasePages()
+    ProcessMemory.trim()
+    step = try prepared.compile(decision.adaptation, keepsStages: keepsStages)
     ProcessMemory.trim()
     forecast = MemoryForecast(
       step, threads: prepared.pool.threads, runtimeBytes: ProcessMemory.residentBytes,
@@ -53,6 +54,25 @@ struct PlannedRun {
 }
 
 extension PreparedRun {
+  /// The run's step, within the recipe's limit of memory if there is one.
+  fileprivate func compile(
+    _ adaptation: some Adaptation, keepsStages: Bool
+  ) throws -> CompiledStep {
+    guard let limit = recipe.run.memoryBytes else {
+      return try compiler.compile(adaptation, keepsStages: keepsStages)
+    }
+    let threads = pool.threads
+    let runtime = max(runtimeBytes, ProcessMemory.residentBytes)
+    if let step = try compiler.compile(
+      adaptation, within: limit - runtime, threads: threads, keepsStages: keepsStages)
+    {
+      return step
+    }
+    let least = try compiler.compile(adaptation, recomputed: .max)
+    throw TrainingError.memoryLimit(
+      needed: runtime + MemoryForecast.bytes(of: least, threads: threads), limit: limit)
+  }
+
   /// A store whose snapshots belong to this recipe and method.
   ///
   /// - Parameters:

@@ -4,6 +4,7 @@ import Compilation
 import Contributions
 import Datasets
 import Execution
+import Operations
 import Recipes
 import Storage
 import Tensors
@@ -110,7 +111,7 @@ struct PreparedRun {
           AdamW(
             firstBeta: recipe.optimizer.betas.first, secondBeta: recipe.optimizer.betas.second,
             epsilon: recipe.optimizer.epsilon, weightDecay: recipe.optimizer.weightDecay,
-            stateType: ElementType(recipe.optimizer.state),
+            stateType: MomentType(rawValue: recipe.optimizer.state.rawValue) ?? .f32,
             parameterType: recipe.optimizer.parameters == .bf16 ? .bf16 : .f32))
       case .sgd:
         .sgd(
@@ -155,16 +156,6 @@ extension Kernels {
     case .f32: .f32
     case .bf16: .bf16
     case .int8: .int8
-    }
-  }
-}
-
-extension ElementType {
-  fileprivate init(_ state: OptimizerRecipe.StateType) {
-    switch state {
-    case .f32: self = .f32
-    case .bf16: self = .bf16
-    case .int8: self = .int8
     }
   }
 }
