@@ -54,12 +54,13 @@ TOP = {"134m": "layers[21-29]", "1.1b": "layers[15-21]"}  # 30 % of the blocks
 
 @dataclass(frozen=True)
 class Row:
-    """One thing to measure; `base` and `state` are sparseft's, `flag` is PyTorch's."""
+    """One thing to measure; `base`, `state` and `memory` are sparseft's, `flag` is PyTorch's."""
     side: str
     method: str
     precision: str
     base: str = ""
-    state: str = "f32"
+    state: str = "f32"  # of moments; with less than f32, trained matrices are bf16
+    memory: int = 0  # the limit that values are computed again for, in MB; 0: none
     flag: str = ""
     shape: str = "134m"
 
@@ -69,8 +70,9 @@ class Row:
         if self.side == "PyTorch":
             flag = {"--compile": " compiled", "--checkpointing": ", gradient checkpointing"}
             return f"PyTorch {method} {self.precision}{flag.get(self.flag, '')}"
-        moments = ", bf16 moments" if self.state == "bf16" else ""
-        return f"sparseft {method}, {self.base} base, {self.precision} products{moments}"
+        state = f", {self.state} moments, bf16 parameters" if self.state != "f32" else ""
+        limit = f", {self.memory} MB" if self.memory else ""
+        return f"sparseft {method}, {self.base} base, {self.precision} products{state}{limit}"
 
     @property
     def key(self):
@@ -95,18 +97,20 @@ def torch(method, precision, flag="", **more):
     return Row("PyTorch", method, precision, flag=flag, **more)
 
 
-SPARSE_BF16 = [ours("sparse", "bf16", "bf16", state) for state in ("f32", "bf16")]
-SPARSE_BYTES = [ours("sparse", "bf16", "int8", state) for state in ("f32", "bf16")]
-SPARSE_INT8 = [ours("sparse", "int8", "int8", state) for state in ("f32", "bf16")]
+STATES = ("f32", "int8")
+SPARSE_BF16 = [ours("sparse", "bf16", "bf16", state) for state in STATES]
+SPARSE_BYTES = [ours("sparse", "bf16", "int8", state) for state in STATES]
+SPARSE_INT8 = [ours("sparse", "int8", "int8", state) for state in STATES]
 SPARSE = SPARSE_BF16 + SPARSE_BYTES + SPARSE_INT8
-INT8_IN_BF16 = ours("sparse", "int8", "bf16")
 LORA = [ours("lora", "bf16", precision) for precision in ("bf16", "int8")]
-FULL = [ours("full", "bf16", "bf16", state) for state in ("f32", "bf16")]
-LARGE = [ours("sparse", "int8", "int8", state, shape="1.1b") for state in ("f32", "bf16")]
+FULL = [ours("full", "bf16", "bf16", state) for state in STATES]
+LARGE = [ours("sparse", "int8", "int8", "f32", shape="1.1b"),
+         ours("sparse", "int8", "int8", "int8", shape="1.1b"),
+         ours("sparse", "int8", "int8", "int4", memory=1600, shape="1.1b")]
 LARGE_LORA = torch("lora", "bf16", shape="1.1b")
 
-OURS = [ours("sparse", "f32", "f32"), *SPARSE, INT8_IN_BF16,
-        ours("lora", "f32", "f32"), *LORA, ours("full", "f32", "f32"), *FULL, *LARGE]
+OURS = [ours("sparse", "f32", "f32"), *SPARSE, ours("lora", "f32", "f32"), *LORA,
+        ours("full", "f32", "f32"), *FULL, *LARGE]
 THEIRS = [torch(method, precision, flag) for method in ("sparse", "lora", "full")
           for precision, flag in (("f32", ""), ("bf16", ""), ("bf16", "--compile"))]
 THEIRS += [torch("lora", "bf16", "--checkpointing"), LARGE_LORA,
@@ -125,8 +129,9 @@ def targets():
     for peer, _ in peers:
         for row in SPARSE:
             yield row, MEMORY, peer, "1/4" if row.base == "int8" else "1/3"
-    for row, other in [*zip(SPARSE_INT8, SPARSE_BYTES), (INT8_IN_BF16, SPARSE_BF16[0])]:
-        yield row, SPEED, other, "1"
+    for row, *others in zip(SPARSE_INT8, SPARSE_BYTES, SPARSE_BF16):
+        for other in others:
+            yield row, SPEED, other, "1"
     for row in LORA:
         yield row, SPEED, torch("lora", "bf16", "--compile"), "1.6"
     for row in FULL:
@@ -176,34 +181,34 @@ def recipe(row, options):
         "data": {"train": [str(ROOT / "Sources")], "validation": 0, "sequence_length": 128},
         "method": method,
         "optimizer": {"type": "adamw", "learning_rate": 1e-4, "betas": [0.9, 0.999],
-                      "weight_decay": 0.01, "clip_norm": None, "state": row.state},
+                      "weight_decay": 0.01, "clip_norm": None, "state": row.state,
+                      "parameters": "f32" if row.state == "f32" else "bf16"},
         "schedule": {"type": "constant", "warmup_steps": 0},
         "run": {"steps": row.steps(options), "batch_size": 4, "threads": options.threads,
-                "precision": row.precision, "validate_every": 0, "save_every": 0,
-                "prefix_cache_mb": 0},
+                "precision": row.precision, "memory_mb": row.memory or None,
+                "validate_every": 0, "save_every": 0, "prefix_cache_mb": 0},
     }
 
 
-def run_sparseft(row, options):
+def run_sparseft(row, options, lines):
     path = options.work / "performance-recipe.json"
     path.write_text(json.dumps(recipe(row, options), indent=1))
     try:
         events = child(SPARSEFT, "finetune", path, "--json")
-        plan = child(SPARSEFT, "plan", path, "--json")[0]
+        # The peak of the CPU's arithmetic is measured once for each row.
+        known = values(lines, row, "peak_flops")
+        peak = None if known else child(SPARSEFT, "plan", path, "--json")[0]["peak_flops"]
     finally:
         shutil.rmtree(options.work / "performance-run", ignore_errors=True)
-    start, done = events[0], events[-1]
+    start, plan, done = events[0], events[1], events[-1]
     counted = [e for e in events if e["type"] == "step"][SKIPPED:]
-    speed = statistics.median(e["tokens_per_second"] for e in counted)
-    peak, share = plan.get("peak_flops"), plan.get("share_of_peak")
-    if peak:  # the training run's own speed, not that of the plan's few steps
-        share = speed * plan["flops_per_token"] / peak
-    return {SPEED: speed, MEMORY: done["peak_rss_bytes"], "planned_bytes": done["planned_bytes"],
-            "share_of_peak": share, "peak_flops": peak,
+    return {SPEED: statistics.median(e["tokens_per_second"] for e in counted),
+            MEMORY: done["peak_rss_bytes"], "planned_bytes": done["planned_bytes"],
+            "flops_per_token": plan["flops_per_token"], "peak_flops": peak,
             "version": f"sparseft {start['version']}, {start['instruction_set']}"}
 
 
-def run_torch(row, options):
+def run_torch(row, options, _):
     found = child(
         options.torch_python, options.peer, "--shape", row.shape, "--method", row.method,
         "--dtype", row.precision.replace("f32", "fp32"), "--threads", options.threads,
@@ -237,11 +242,11 @@ def opened(options):
     return [first]
 
 
-def attempt(row, options):
+def attempt(row, options, lines):
     """The line of one run: its figures, or why it failed."""
     try:
         run = run_sparseft if row.side == "sparseft" else run_torch
-        return {"row": row.key, **run(row, options)}
+        return {"row": row.key, **run(row, options, lines)}
     except RuntimeError as error:
         return {"row": row.key, "error": str(error)}
 
@@ -257,7 +262,7 @@ def measure(options):
         for row in rows:
             if row in failed or not done[row.key] <= number < row.runs(options):
                 continue
-            line = attempt(row, options)
+            line = attempt(row, options, lines)
             if "error" in line:
                 failed.add(row)
             lines.append(line)
@@ -289,6 +294,12 @@ def table(head, rows, left=1):
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, ruler, *rows]) + "\n"
 
 
+def share_of_peak(lines, row):
+    speed, flops, peak = (
+        median(lines, row, key) for key in (SPEED, "flops_per_token", "peak_flops"))
+    return speed * flops / peak if flops and peak else None
+
+
 def result_table(lines, size):
     body = []
     for row in sorted((r for r in OURS + THEIRS if r.shape == size),
@@ -298,7 +309,7 @@ def result_table(lines, size):
         body.append([row.label, shown(median(lines, row, SPEED)) + spread,
                      shown(median(lines, row, MEMORY), 1e-6),
                      shown(median(lines, row, "planned_bytes"), 1e-6),
-                     shown(median(lines, row, "share_of_peak"), 100, " %"), str(len(speeds))])
+                     shown(share_of_peak(lines, row), 100, " %"), str(len(speeds))])
     return table(["row", "tokens/s, median (min–max)", "peak memory, MB", "planned, MB",
                   "share of peak", "runs"], body)
 
@@ -358,9 +369,9 @@ A run's tokens/s is the median of its steps after the first {SKIPPED}; tables sh
 runs, and ratios are those of medians. The two sides' runs alternate. Memory is the process's own
 peak, libraries and mapped weights included, in MB of 1,000,000 bytes on both sides (PyTorch's is
 read in units of 1,048,576 bytes and converted). "Base" is how the checkpoint is stored, "products"
-the precision of arithmetic. AdamW's moments are f32 unless a row says otherwise; PyTorch in bf16
-keeps parameters, gradients and moments in bf16. Share of peak: operations per token times tokens/s,
-over the peak that `sparseft plan` measured for that precision on all threads right after each run.
+the precision of arithmetic. Moments and parameters are f32 unless a row says otherwise; PyTorch in
+bf16 keeps parameters, gradients and moments in bf16. Share of peak: operations per token times
+tokens/s, over the peak of bf16 (f32) dot products on all threads that `sparseft plan` measured.
 """
 
 
@@ -395,7 +406,7 @@ def parsed():
     add("--large-steps", type=int, default=5, help="the same for the 1.1b shape")
     add("--runs", type=int, default=5, help="of each row of sparseft")
     add("--peer-runs", type=int, default=5, help="of each row of PyTorch")
-    add("--large-runs", type=int, default=2, help="of each 1.1b row of both; 0: none")
+    add("--large-runs", type=int, default=5, help="of each 1.1b row of both; 0: none")
     add("--torch-python", default=str(venv) if venv.exists() else None,
         help="a Python with torch, transformers and peft")
     add("--peer", type=Path, default=SHARED / "peers/torch_finetune.py", help="PyTorch's script")
