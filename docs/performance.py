@@ -342,6 +342,13 @@ def machine():
     return info.get("model name", platform.machine()), [f for f in FLAGS if f in present]
 
 
+def measuring_arguments():
+    """The command line without where the page goes."""
+    words = sys.argv[1:]
+    at = words.index("--report") if "--report" in words else len(words)
+    return words[:at] + words[at + 2:]
+
+
 def header(lines, options):
     """Where, when and with what it was measured."""
     model, flags = machine()
@@ -359,7 +366,8 @@ def header(lines, options):
         f"- peak measured by `sparseft plan`: {', '.join(peaks) or '–'}",
         f"- kernel: {platform.system()} {platform.release()}",
         f"- versions: {'; '.join(versions)}",
-        f"- command: `{shlex.join(['python3', 'docs/performance.py', *sys.argv[1:]])}`"]) + "\n"
+        f"- command: `{shlex.join(['python3', 'docs/performance.py', *measuring_arguments()])}`",
+    ]) + "\n"
 
 
 def explanation(options):

@@ -25,11 +25,19 @@ struct Lowerer {
         .flatMap(\.operands).filter(graph.isStoredMatrix))
     self.assignment = assignment
     gradientRoots = Set(
-      graph.nodes.filter {
-        $0.phase == .update && !($0.operation is StreamedUpdate)
-          || $0.operation is AccumulateGradient
-      }
-      .flatMap(\.operands).map { assignment.root[$0.index] })
+      graph.nodes.filter { $0.phase == .update || $0.operation is AccumulateGradient }
+        .flatMap(\.operands).map { assignment.root[$0.index] })
+  }
+
+  /// Frozen weights that nothing but lookups of rows reads.
+  var lookedUpWeights: [Buffer] {
+    let readers = graph.readers()
+    return graph.parameters.compactMap { value, parameter in
+      let nodes = readers[value.index].map { graph.nodes[$0] }
+      guard !parameter.isTrained, !nodes.isEmpty, nodes.allSatisfy({ $0.operation is Embedding })
+      else { return nil }
+      return bufferOfRoot[value].map { buffers[$0] }
+    }
   }
 
   /// Gives every value its buffer.
@@ -110,7 +118,7 @@ struct Lowerer {
     case .parameter(let parameter) where parameter.isTrained:
       persistent(parameter.name, .parameter, parameter.initial)
       if quantisedWeights.contains(id) {
-        addTrainedRowScales(of: parameter, type, for: id, &layout)
+        addTrainedRowScales(of: parameter, type, for: id, layout: &layout)
       }
     case .parameter(let parameter):
       addMappedWeight(parameter, type, for: id)
@@ -155,7 +163,7 @@ struct Lowerer {
 
   /// Those of a trained weight are computed whenever a step, or a pass without updates, begins.
   private mutating func addTrainedRowScales(
-    of parameter: Parameter, _ type: TensorType, for id: ValueID, _ layout: inout PersistentLayout
+    of parameter: Parameter, _ type: TensorType, for id: ValueID, layout: inout PersistentLayout
   ) {
     let weight = buffers.count - 1
     bufferOfRoot[id] = weight

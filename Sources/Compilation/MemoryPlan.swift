@@ -3,7 +3,7 @@ import Tensors
 
 /// Bytes by what they are for.
 public struct MemoryPlan: Hashable, Codable, Sendable {
-  /// Trained parameters' f32 copies.
+  /// Copies of what trains.
   public var parameters = 0
   /// Frozen weights, mapped from the checkpoint: resident, but not in the arena.
   public var mappedWeights = 0

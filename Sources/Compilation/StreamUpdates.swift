@@ -29,7 +29,7 @@ extension Graph {
         slots: [norm.slot] + addSlots(strips - 1, to: table))
       let parameter = node.operands[0]
       let operands = nodes[producer].operands + [table, parameter] + node.operands.dropFirst(2)
-      nodes[position] = makeNode(operation, operands, phase: .update, stage: .body)
+      nodes[position] = makeNode(operation, operands, phase: .backward, stage: .body)
       isRemoved[producer] = true
       isRemoved[others[0]] = true
     }

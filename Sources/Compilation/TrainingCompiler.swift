@@ -15,6 +15,8 @@ public struct CompiledProgram: Sendable {
   public var memory: MemoryPlan
   /// Values that products give again in the backward pass rather than that they are kept.
   public var recomputed: Int
+  /// Frozen weights that nothing but lookups of rows reads.
+  public var lookedUpWeights: [Buffer]
   /// Printed stages, if asked for.
   public var stages: [CompilationStage]
 }
@@ -78,10 +80,9 @@ public struct TrainingCompiler: Sendable {
     _ traced: Graph, with passes: [Graph]
   ) throws(GraphError) -> (training: CompiledProgram, passes: [CompiledProgram]) {
     var pipelines = [try transform(traced)]
-    for var pass in passes {
-      pass.keepParameters(as: policy.rule.parameterType)
-      pipelines.append(try InferenceCompiler(precision: precision).transform(pass))
-    }
+    var inference = InferenceCompiler(precision: precision)
+    inference.parameterType = policy.rule.parameterType
+    for pass in passes { pipelines.append(try inference.transform(pass)) }
     var layout = PersistentLayout()
     for index in pipelines.indices { pipelines[index].addBuffers(layout: &layout) }
     var compiled: [CompiledProgram] = []
@@ -95,11 +96,7 @@ public struct TrainingCompiler: Sendable {
   private func transform(_ traced: Graph) throws(GraphError) -> Pipeline {
     var pipeline = Pipeline(traced, keepsStages: keepsStages)
     pipeline.reusesMemory = reusesMemory
-    if policy.rule.parameterType != .f32 {
-      try pipeline.run("store") { graph throws(GraphError) in
-        graph.keepParameters(as: policy.rule.parameterType)
-      }
-    }
+    try pipeline.store(parametersAs: policy.rule.parameterType)
     guard let loss = traced.outputs.first(where: { $0.name == Self.lossOutput })?.value else {
       throw .invalid(node: "output loss", problem: "is missing")
     }
@@ -121,6 +118,8 @@ public struct TrainingCompiler: Sendable {
 public struct InferenceCompiler: Sendable {
   /// What products multiply.
   public var precision: Precision
+  /// How the step that shares the arena keeps trained matrices.
+  var parameterType = ElementType.f32
 
   public init(precision: Precision = .f32) { self.precision = precision }
 
@@ -135,6 +134,7 @@ public struct InferenceCompiler: Sendable {
 
   fileprivate func transform(_ traced: Graph) throws(GraphError) -> Pipeline {
     var pipeline = Pipeline(traced, keepsStages: false)
+    try pipeline.store(parametersAs: parameterType)
     try pipeline.run("prune") { graph throws(GraphError) in graph.prune() }
     try pipeline.run("fuse") { graph throws(GraphError) in graph.fuse() }
     try pipeline.narrow(to: precision)
@@ -185,6 +185,11 @@ struct Pipeline {
     try run("schedule") { graph throws(GraphError) in graph.scheduleUpdates() }
   }
 
+  mutating func store(parametersAs type: ElementType) throws(GraphError) {
+    guard type != .f32 else { return }
+    try run("store") { graph throws(GraphError) in graph.keepParameters(as: type) }
+  }
+
   mutating func narrow(to precision: Precision) throws(GraphError) {
     guard precision != .f32 else { return }
     try run("narrow") { graph throws(GraphError) in graph.narrow(to: precision) }
@@ -201,6 +206,7 @@ struct Pipeline {
     let (program, memory) = try lowerer.lower(layout: layout, reusesMemory: reusesMemory)
     if keepsStages { stages.append(CompilationStage(name: "lower", text: program.description)) }
     return CompiledProgram(
-      program: program, memory: memory, recomputed: recomputed, stages: stages)
+      program: program, memory: memory, recomputed: recomputed,
+      lookedUpWeights: lowerer.lookedUpWeights, stages: stages)
   }
 }

@@ -15,37 +15,6 @@ public enum HyperSlot {
   public static let count = 8
 }
 
-/// How an optimizer's moments are kept; what is not f32 is rounded at random.
-public enum MomentType: String, Hashable, Sendable, CaseIterable {
-  case f32, bf16
-  /// Floats of eight bits with a scale for each 256 elements.
-  case int8
-  /// The second moment as in `int8`, the first one in four bits.
-  case int4
-
-  /// Whether blocks of elements share a scale.
-  public var hasScales: Bool { self == .int8 || self == .int4 }
-
-  /// Elements that share a scale.
-  static let block = 256
-
-  static func blocks(_ count: Int) -> Int { (count + block - 1) / block }
-
-  /// What both moments of a parameter take: elements, or bytes of them, and scales if there are any.
-  public func types(of shape: Shape) -> (first: TensorType, second: TensorType, scales: TensorType?)
-  {
-    let blocks = Self.blocks(shape.count)
-    let scales = TensorType([blocks])
-    return switch self {
-    case .f32: (TensorType(shape), TensorType(shape), nil)
-    case .bf16: (TensorType(shape, .bf16), TensorType(shape, .bf16), nil)
-    case .int8: (TensorType(shape, .int8), TensorType(shape, .int8), scales)
-    case .int4:
-      (TensorType([blocks * Self.block / 2], .int8), TensorType(shape, .int8), scales)
-    }
-  }
-}
-
 /// One AdamW update in place (Loshchilov & Hutter 2019, algorithm 2, as PyTorch orders it).
 ///
 /// Operands: parameter, f32 or bf16, its gradient, first and second moment (all of one shape), the
@@ -88,7 +57,6 @@ public struct AdamWUpdate: ElementwiseUpdate {
     _ elements: Range<Int>, of place: UpdatePlace, into lowering: inout Lowering
   ) {
     let start = elements.lowerBound
-    let blocks = stateType.hasScales
     let moments: [BufferView] =
       switch stateType {
       case .f32: place.states[..<2].map { $0.advanced(by: start) }
@@ -102,12 +70,11 @@ public struct AdamWUpdate: ElementwiseUpdate {
       "adamw_\(place.parameterType)_\(stateType)",
       [place.parameter.advanced(by: start, of: place.parameterType), place.gradient]
         + moments + [place.hyper] + scales,
-      // Nothing is to round like something else of its size: the node's number and the first element
-      // tell calls apart.
+      // So that no two parameters, nor parts of one, are rounded by the same bits.
       sizes: [lowering.node.id + start, elements.count],
       scalars: [betas.0, betas.1, epsilon, weightDecay],
-      items: blocks ? MomentType.blocks(elements.count) : elements.count,
-      grain: blocks ? Grain.elements / MomentType.block : Grain.elements)
+      items: stateType.hasScales ? MomentType.blocks(elements.count) : elements.count,
+      grain: stateType.hasScales ? Grain.elements / MomentType.block : Grain.elements)
   }
 }
 

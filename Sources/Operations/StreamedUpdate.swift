@@ -2,34 +2,6 @@ import Graphs
 import Programs
 import Tensors
 
-/// An update that can go over a matrix some elements at a time.
-public protocol ElementwiseUpdate: LowerableOperation {
-  /// Emits the update of a range of elements, which starts at a multiple of 256.
-  func lower(_ elements: Range<Int>, of place: UpdatePlace, into lowering: inout Lowering)
-}
-
-/// Where an update's operands are.
-public struct UpdatePlace {
-  public var parameter: BufferView
-  public var parameterType: ElementType
-  /// The gradient of the first element of the range to be updated.
-  public var gradient: BufferView
-  /// The optimizer's states, whole.
-  public var states: [BufferView]
-  public var hyper: BufferView
-}
-
-extension ElementwiseUpdate {
-  /// All elements at once; operands: parameter, gradient, states, hyper.
-  public func lower(into lowering: inout Lowering) {
-    let (operands, type) = (lowering.operands, lowering.operandTypes[0])
-    let place = UpdatePlace(
-      parameter: operands[0], parameterType: type.elementType, gradient: operands[1],
-      states: Array(operands[2..<operands.count - 1]), hyper: operands[operands.count - 1])
-    lower(0..<type.shape.count, of: place, into: &lowering)
-  }
-}
-
 /// The gradient of a large matrix and its update, some rows after the other: a strip of the gradient
 /// is used while it is in the cache, and the whole of it never exists.
 ///

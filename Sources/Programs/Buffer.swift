@@ -4,7 +4,7 @@ import Tensors
 public enum BufferKind: String, Codable, Sendable, CaseIterable {
   /// A frozen weight, read where the checkpoint is mapped.
   case weight
-  /// A trained parameter: an f32 copy in the arena.
+  /// A trained parameter: a copy in the arena.
   case parameter
   /// Gradients of parameters.
   case gradient
@@ -32,9 +32,9 @@ public enum BufferLocation: Hashable, Codable, Sendable {
 public enum InitialContents: Hashable, Codable, Sendable {
   case undefined
   case zeros
-  /// Rows of a checkpoint's tensor, widened to f32.
+  /// Rows of a checkpoint's tensor, converted to the buffer's type.
   case checkpoint(name: String, rows: Range<Int>)
-  /// Rows of a checkpoint's tensor by their numbers, widened to f32.
+  /// Rows of a checkpoint's tensor by their numbers, converted to the buffer's type.
   case checkpointRows(name: String, ids: [Int32])
   /// For each of some rows of a checkpoint's tensor the scale that makes its largest magnitude 127.
   case rowScales(name: String, rows: Range<Int>, width: Int)

@@ -24,25 +24,6 @@ public struct Program: Hashable, Codable, Sendable {
   /// Floating-point operations of one micro-batch, without the per-step calls.
   public var bodyFlops: Int { calls.reduce(0) { $1.stage == .body ? $0 + $1.flops : $0 } }
 
-  /// Frozen weights that nothing but lookups of rows reads, by their buffers.
-  public var lookedUpWeights: [Buffer] {
-    var lookups = Set<Int>()
-    var others = Set<Int>()
-    for call in calls {
-      for (slot, view) in call.buffers.enumerated() {
-        guard let view else { continue }
-        if slot == 1, call.kernel.hasPrefix("embedding_"), call.kernel != "embedding_gradient" {
-          lookups.insert(view.buffer)
-        } else {
-          others.insert(view.buffer)
-        }
-      }
-    }
-    return lookups.subtracting(others).sorted().map { buffers[$0] }.filter {
-      $0.location == .external && $0.kind == .weight
-    }
-  }
-
   /// The first buffer of that name, or nil.
   public func bufferIndex(named name: String) -> Int? {
     buffers.firstIndex { $0.name == name }

@@ -37,6 +37,8 @@ public struct CompiledStep: Sendable {
   public let validation: CompiledProgram
   /// Lowest blocks in and below which nothing trains, and that `prefix` computes.
   public let frozenBlocks: Int
+  /// The embedding, if a session is to keep only rows of it.
+  let lookedUpTable: LookedUpTable?
   /// D, the width of the residual stream.
   public let width: Int
   public let shape: BatchShape
@@ -97,6 +99,10 @@ public struct CompiledStep: Sendable {
     training = compiled.training
     validation = compiled.passes[0]
     prefix = cut > 0 ? compiled.passes[1] : nil
+    lookedUpTable = LookedUpTable(
+      (prefix ?? training).lookedUpWeights,
+      beside: [training, validation] + (prefix.map { [$0] } ?? []),
+      tokens: shape.windows * shape.tokens)
     frozenBlocks = cut
     width = configuration.width
     self.shape = shape
@@ -121,24 +127,8 @@ public struct CompiledStep: Sendable {
   /// Bytes of the frozen weights that are resident: each where it is mapped, but of an embedding
   /// that is only looked up the rows of a micro-batch.
   public var mappedWeightBytes: Int {
-    let table = lookedUpTable
-    let mapped = programs.flatMap(\.buffers).filter { $0.name != table?.buffer.name }
-    return Compilation.mappedWeightBytes(mapped) + (table?.residentBytes ?? 0)
-  }
-
-  /// The embedding, if it is frozen, nothing but the lookup reads its rows, and those of a
-  /// micro-batch take less memory than all of it.
-  var lookedUpTable: (buffer: Buffer, residentBytes: Int)? {
-    guard let table = (prefix ?? training).program.lookedUpWeights.first,
-      let bytes = LookupTable.residentBytes(of: table, tokens: shape.windows * shape.tokens)
-    else { return nil }
-    let others = programs.flatMap { program in
-      let lookedUp = program.lookedUpWeights
-      return program.buffers.filter {
-        $0.location == .external && !lookedUp.contains($0) && !$0.name.hasSuffix(".scales")
-      }
-    }
-    return others.contains { $0.contents.overlaps(table.contents) } ? nil : (table, bytes)
+    let mapped = programs.flatMap(\.buffers).filter { $0.name != lookedUpTable?.buffer.name }
+    return Compilation.mappedWeightBytes(mapped) + (lookedUpTable?.residentBytes ?? 0)
   }
 
   /// Floating-point operations of scoring one micro-batch, those of the prefix included.

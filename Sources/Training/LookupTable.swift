@@ -1,4 +1,5 @@
 import Checkpoints
+import Compilation
 import Programs
 import Tensors
 import Weights
@@ -13,14 +14,26 @@ import Weights
 /// It is for frozen tables that nothing but the lookup reads. Mapping the file instead would bring a
 /// block of neighbours in with every row, until all of it is resident.
 final class LookupTable {
-  let address: UnsafeRawPointer
   private let memory: UnsafeMutableRawPointer
   private let byteCount: Int
   private let tensor: StoredTensor
+  /// Of the tensor, those that the program's buffer holds.
+  private let rows: Range<Int>
+  private var rowBytes: Int { byteCount / tensor.rowCount }
 
+  /// A table for a program's buffer; nil where a delta has put the tensor into memory already.
+  ///
   /// - Throws: `TrainingError.execution` if the system has no addresses left.
-  init(_ tensor: StoredTensor) throws(TrainingError) {
+  convenience init?(_ buffer: Buffer, of weights: ModelWeights) throws(TrainingError) {
+    guard case .checkpoint(let name, let rows) = buffer.contents, !weights.isMerged(name),
+      let tensor = weights.checkpoint.origin(of: name)
+    else { return nil }
+    try self.init(tensor, rows: rows)
+  }
+
+  init(_ tensor: StoredTensor, rows: Range<Int>) throws(TrainingError) {
     self.tensor = tensor
+    self.rows = rows
     byteCount = tensor.data.count
     let memory = mmap(
       nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
@@ -29,30 +42,51 @@ final class LookupTable {
     }
     _ = madvise(memory, byteCount, MADV_NOHUGEPAGE)
     self.memory = memory
-    address = UnsafeRawPointer(memory)
   }
+
+  /// Where the first of the buffer's rows has its place.
+  var address: UnsafeRawPointer { UnsafeRawPointer(memory + rows.lowerBound * rowBytes) }
 
   deinit { munmap(memory, byteCount) }
 
   /// Forgets the rows that it has and reads those of other tokens, from the file itself.
   func load(_ tokens: UnsafeMutableBufferPointer<Int32>) {
     _ = madvise(memory, byteCount, MADV_DONTNEED)
-    let rowBytes = byteCount / tensor.rowCount
-    for token in tokens {
-      let row = Int(token)
-      tensor.readRow(row, into: memory + row * rowBytes)
+    for token in tokens where rows.contains(Int(token)) {
+      tensor.readRow(Int(token), into: memory + Int(token) * rowBytes)
     }
   }
+}
 
-  /// Bytes that the rows of so many tokens take at most, whole pages; nil for a table that is as
-  /// well resident whole.
-  static func residentBytes(of buffer: Buffer, tokens: Int) -> Int? {
-    guard case .checkpoint(_, let rows) = buffer.contents, !rows.isEmpty else { return nil }
+/// A frozen table that is worth a `LookupTable`: nothing but the lookup reads its rows, and those of
+/// a micro-batch take less memory than all of it.
+struct LookedUpTable: Sendable {
+  let buffer: Buffer
+  /// What the rows of a micro-batch's tokens take at most, in whole pages.
+  let residentBytes: Int
+
+  /// - Parameters:
+  ///   - weights: of the program that reads tokens, those that are only looked up.
+  ///   - programs: all of the step's.
+  ///   - tokens: of a micro-batch.
+  init?(_ weights: [Buffer], beside programs: [CompiledProgram], tokens: Int) {
+    guard let table = weights.first,
+      case .checkpoint(_, let rows) = table.contents, !rows.isEmpty
+    else { return nil }
+    let others = programs.flatMap { compiled in
+      compiled.program.buffers.filter {
+        $0.location == .external && !compiled.lookedUpWeights.contains($0)
+          && !$0.name.hasSuffix(".scales")
+      }
+    }
     let page = Int(sysconf(Int32(_SC_PAGESIZE)))
-    let rowBytes = buffer.byteCount / rows.count
+    let rowBytes = table.byteCount / rows.count
     let pages =
       page % rowBytes == 0 ? 1 : rowBytes % page == 0 ? rowBytes / page : rowBytes / page + 2
-    let bytes = min(tokens, rows.count) * pages * page
-    return bytes < buffer.byteCount ? bytes : nil
+    residentBytes = min(tokens, rows.count) * pages * page
+    buffer = table
+    guard residentBytes < table.byteCount,
+      !others.contains(where: { $0.contents.overlaps(table.contents) })
+    else { return nil }
   }
 }

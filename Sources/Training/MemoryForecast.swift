@@ -10,7 +10,7 @@ import Tensors
 /// tokenizer, the product library's buffers), measured when the plan is made. Where tensors or rates
 /// are decided by probes, the peak is that of the largest of them if it takes more than the run.
 public struct MemoryForecast: Hashable, Sendable {
-  /// Frozen weights where they are mapped, and f32 copies of trained ones.
+  /// Frozen weights where they are mapped, and copies of trained ones.
   public var weights: Int
   public var activations: Int
   public var gradients: Int

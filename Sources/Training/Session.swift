@@ -39,7 +39,9 @@ public final class Session {
       try Arena(byteCount: step.arenaBytes(threads: pool.threads))
     }
     let table = step.lookedUpTable?.buffer
-    let embedding = try Self.lookupTable(table, of: weights)
+    let embedding = try table.flatMap { (table) throws(TrainingError) in
+      try LookupTable(table, of: weights)
+    }
     func executor(_ compiled: CompiledProgram) throws(TrainingError) -> Executor {
       try rethrow(TrainingError.execution) { () throws(ExecutionError) in
         try Executor(compiled.program, arena: arena, pool: pool, kernels: kernels) { buffer in
@@ -66,16 +68,6 @@ public final class Session {
     settleResidentPages()
   }
 
-  /// Nil where the table is mapped whole, or not as the checkpoint stores it.
-  private static func lookupTable(
-    _ buffer: Buffer?, of weights: ModelWeights
-  ) throws(TrainingError) -> LookupTable? {
-    guard case .checkpoint(let name, _) = buffer?.contents, !weights.isMerged(name),
-      let tensor = weights.checkpoint.origin(of: name)
-    else { return nil }
-    return try LookupTable(tensor)
-  }
-
   /// Where to keep what frozen blocks make of windows: a cache serves the windows of its own text,
   /// and only steps with its number of frozen blocks, its window length and width. Others, and all
   /// where nothing is split off, are left alone. That the base's weights are the same whenever a
@@ -92,8 +84,7 @@ public final class Session {
     let external = (body + (step.prefix?.program.buffers ?? [])).filter {
       $0.location == .external
     }
-    let table = embedding == nil ? nil : step.lookedUpTable?.buffer.name
-    let mapped = external.filter { $0.name != table }
+    let mapped = external.filter { $0.name != step.lookedUpTable?.buffer.name }
     for buffer in mapped { weights.makeResident(buffer) }
     // An untied head starts from the embedding, which may stay mapped for the lookup.
     let mappedContents = mapped.map(\.contents)
@@ -171,23 +162,27 @@ extension Session {
 
   /// The sum of the losses of the rows filled, in nats.
   public func score() -> Double {
-    prepare()
-    validation.run(.begin)
-    validation.run(.body)
+    runValidation()
     return lossSum(validation)
   }
 
   /// The sum of the losses of each row filled, in nats.
   package func scoreRows() -> [Double] {
-    prepare()
-    validation.run(.begin)
-    validation.run(.body)
+    runValidation()
     guard let losses = validation.elements(named: TrainingCompiler.lossOutput, as: Float.self)
     else { return [] }
     let tokens = step.shape.tokens
     return (0..<step.shape.windows).map { row in
       losses[row * tokens..<(row + 1) * tokens].reduce(0) { $0 + Double($1) }
     }
+  }
+
+  private func runValidation() {
+    prepare()
+    // Whoever changed parameters last, an update or a state that was read: what depends on them, the
+    // scales of rows, is computed anew.
+    validation.run(.begin)
+    validation.run(.body)
   }
 
   private func lossSum(_ executor: Executor) -> Double {

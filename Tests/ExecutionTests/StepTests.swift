@@ -50,7 +50,7 @@ import Testing
   /// Gradients that are used strip by strip are those that are computed whole, and so are the
   /// parameters after three steps and the gradient's norm; memory is saved.
   @Test(arguments: Kernels.supported)
-  func strippedGradientsAreTheSame(_ instructionSet: String) throws {
+  func gradientsInStripsAreTheSame(_ instructionSet: String) throws {
     var runner = StepRunner()
     runner.instructionSet = instructionSet
     runner.configuration.hiddenWidth = 600

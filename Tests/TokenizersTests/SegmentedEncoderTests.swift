@@ -84,24 +84,23 @@ import Tokenizers
   }
 
   /// Models whose pieces, rules or flags tie a word to what stands before it.
-  static let tiedModels: [(String, [UInt8])] = [
-    ("unigram", ModelWriter.small(algorithm: 1)),
-    ("word", ModelWriter.small(algorithm: 3)),
-    ("a piece over a space", ModelWriter.small(pieces: [("b▁", .normal), ("b▁a", .normal)])),
-    ("a symbol over a space", ModelWriter.small(pieces: [("b▁a", .userDefined)])),
-    ("a symbol with a raw space", ModelWriter.small(pieces: [("b a", .userDefined)])),
-    ("unused pieces", ModelWriter.small(pieces: [("abc", .unused)])),
-    ("spaces lost", ModelWriter.small(dummyPrefix: false)),
-    ("a rule over a space", ModelWriter.small(charsmap: ModelWriter.charsmap("b a", "c"))),
-    ("a rule that drops a letter", ModelWriter.small(charsmap: ModelWriter.charsmap("b", ""))),
-    ("a rule that makes a space", ModelWriter.small(charsmap: ModelWriter.charsmap("b", "c d"))),
-    ("a rule for the space", ModelWriter.small(charsmap: ModelWriter.charsmap(" ", "c"))),
+  static let tiedModels: [String: [UInt8]] = [
+    "unigram": ModelWriter.small(algorithm: 1),
+    "word": ModelWriter.small(algorithm: 3),
+    "a piece over a space": ModelWriter.small(pieces: [("b▁", .normal), ("b▁a", .normal)]),
+    "a symbol over a space": ModelWriter.small(pieces: [("b▁a", .userDefined)]),
+    "a symbol with a raw space": ModelWriter.small(pieces: [("b a", .userDefined)]),
+    "unused pieces": ModelWriter.small(pieces: [("abc", .unused)]),
+    "spaces lost": ModelWriter.small(dummyPrefix: false),
+    "a rule over a space": ModelWriter.small(charsmap: ModelWriter.charsmap("b a", "c")),
+    "a rule that drops a letter": ModelWriter.small(charsmap: ModelWriter.charsmap("b", "")),
+    "a rule that makes a space": ModelWriter.small(charsmap: ModelWriter.charsmap("b", "c d")),
+    "a rule for the space": ModelWriter.small(charsmap: ModelWriter.charsmap(" ", "c")),
   ]
 
-  @Test(arguments: tiedModels) func tiedModelsEncodeTextWhole(_ name: String, _ bytes: [UInt8])
-    throws
-  {
-    let tied = try tokenizer(bytes)
+  @Test(arguments: tiedModels.keys.sorted())
+  func tiedModelsEncodeTextWhole(_ name: String) throws {
+    let tied = try tokenizer(try #require(Self.tiedModels[name]))
     #expect(!tied.encodesSegmentsAlike)
     let text = "ab ab abc ab cb a"
     #expect(

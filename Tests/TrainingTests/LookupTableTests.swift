@@ -1,8 +1,10 @@
 import Adaptations
+import Checkpoints
 import Compilation
 import Tensors
 import TestSupport
 import Testing
+import Weights
 
 @testable import Training
 
@@ -19,7 +21,7 @@ import Testing
   func rowsAreTheTablesRows(_ type: ElementType) throws {
     let fixture = try Self.fixture(tiedHead: false, type)
     let tensor = try #require(fixture.checkpoint.tensor("embedding"))
-    let table = try LookupTable(tensor)
+    let table = try LookupTable(tensor, rows: 0..<4000)
     var tokens: [Int32] = [7, 3999, 0, 7]
     for _ in 0..<2 {
       tokens.withUnsafeMutableBufferPointer { table.load($0) }
@@ -62,5 +64,49 @@ import Testing
     #expect(try tied.step(SparseAdaptation(scheme: ["head": 0.5]), few).lookedUpTable == nil)
     // A head that trains whole leaves the embedding to the lookup.
     #expect(try tied.step(SparseAdaptation(scheme: ["head": 1]), few).lookedUpTable != nil)
+  }
+
+  /// Where the first rows of the embedding train, the rest begins further on in the table.
+  @Test func partsOfATableAreInTheirPlaces() throws {
+    let fixture = try Self.fixture(tiedHead: false)
+    let few = TrainingFixture.settings(steps: 1, windows: 2)
+    let text = TrainingFixture.text(windows: 2, ids: 100..<3900)
+    func losses(_ scheme: [String: Double]) throws -> (rows: [Double], isLookedUp: Bool) {
+      let session = try fixture.session(SparseAdaptation(scheme: scheme), few)
+      for row in 0..<2 { session.fill(row: row, from: text, window: row) }
+      return (session.scoreRows(), session.step.lookedUpTable != nil)
+    }
+    let (part, whole) = (try losses(["embedding": 0.5]), try losses(["embedding": 1]))
+    #expect(part.isLookedUp && !whole.isLookedUp)
+    for (a, b) in zip(part.rows, whole.rows) { #expect(abs(a - b) < 1e-4 * b) }
+  }
+
+  /// A delta's embedding is in memory: its rows count, not the file's.
+  @Test func aMergedTableIsNotLookedUp() throws {
+    let fixture = try Self.fixture(tiedHead: false)
+    let few = TrainingFixture.settings(steps: 2, windows: 2, learningRate: 0.1)
+    let trained = try fixture.train(SparseAdaptation(scheme: ["embedding": 1]), few).session
+    let path = fixture.folder["trained.sfdelta"]
+    try DeltaWriter.write(
+      to: path, base: fixture.checkpoint, method: .null, recipe: .null, metrics: .null,
+      elementType: .f32, updates: trained.updates)
+    let text = TrainingFixture.text(windows: 2)
+    func losses(_ weights: ModelWeights) throws -> [Double] {
+      let step = try fixture.step(NoAdaptation(), few, weights: weights)
+      #expect(step.lookedUpTable != nil)
+      let session = try Session(
+        step, weights: weights, pool: fixture.pool, kernels: fixture.kernels, seed: 1)
+      for row in 0..<2 { session.fill(row: row, from: text, window: row) }
+      return session.scoreRows()
+    }
+    for row in 0..<2 { trained.fill(row: row, from: text, window: row) }
+    let expected = trained.scoreRows()
+    let merged = try ModelWeights(
+      fixture.checkpoint, deltas: [(delta: try Delta.open(path), scale: 1)])
+    let plain = try losses(ModelWeights(fixture.checkpoint))
+    for (row, loss) in try losses(merged).enumerated() {
+      #expect(abs(loss - expected[row]) < 1e-5 * loss)
+      #expect(abs(loss - plain[row]) > 1e-3 * loss)
+    }
   }
 }

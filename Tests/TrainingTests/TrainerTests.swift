@@ -87,7 +87,8 @@ import Training
         clipNorm: clipNorm, warmupSteps: 0)
       let record = try fixture.train(FullAdaptation(), settings)
       var squares = 0.0
-      for (name, values) in record.session.parameters {
+      // In one order, so that equal changes have equal sums.
+      for (name, values) in record.session.parameters.sorted(by: { $0.key < $1.key }) {
         let before = try #require(fixture.checkpoint.tensor(name)).widened()
         for (a, b) in zip(values, before) { squares += Double(a - b) * Double(a - b) }
       }

@@ -111,7 +111,7 @@ struct PreparedRun {
           AdamW(
             firstBeta: recipe.optimizer.betas.first, secondBeta: recipe.optimizer.betas.second,
             epsilon: recipe.optimizer.epsilon, weightDecay: recipe.optimizer.weightDecay,
-            stateType: MomentType(rawValue: recipe.optimizer.state.rawValue) ?? .f32,
+            stateType: MomentType(recipe.optimizer.state),
             parameterType: recipe.optimizer.parameters == .bf16 ? .bf16 : .f32))
       case .sgd:
         .sgd(
@@ -156,6 +156,17 @@ extension Kernels {
     case .f32: .f32
     case .bf16: .bf16
     case .int8: .int8
+    }
+  }
+}
+
+extension MomentType {
+  fileprivate init(_ state: OptimizerRecipe.StateType) {
+    switch state {
+    case .f32: self = .f32
+    case .bf16: self = .bf16
+    case .int8: self = .int8
+    case .int4: self = .int4
     }
   }
 }
