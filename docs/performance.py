@@ -82,11 +82,11 @@ class Row:
         return options.large_steps if self.shape == "1.1b" else options.steps
 
     def runs(self, options):
-        if self.side == "PyTorch" and options.peer_missing:
+        if self.shape == "1.1b" and options.no_large:
             return 0
-        if self.shape == "1.1b":
-            return options.large_runs
-        return options.runs if self.side == "sparseft" else options.peer_runs
+        if self.side == "sparseft":
+            return options.runs
+        return 0 if options.peer_missing else options.peer_runs
 
 
 def ours(method, base, precision, state="f32", **more):
@@ -363,7 +363,7 @@ def header(lines, options):
         f"- date: {lines[0]['date']}",
         f"- CPU: {model}, {os.cpu_count()} cores, {options.threads} threads used; "
         + f"{', '.join(flags)}",
-        f"- peak measured by `sparseft plan`: {', '.join(peaks) or '–'}",
+        f"- peak of a step's products, measured by `sparseft plan`: {', '.join(peaks) or '–'}",
         f"- kernel: {platform.system()} {platform.release()}",
         f"- versions: {'; '.join(versions)}",
         f"- command: `{shlex.join(['python3', 'docs/performance.py', *measuring_arguments()])}`",
@@ -378,8 +378,9 @@ runs, and ratios are those of medians. The two sides' runs alternate. Memory is 
 peak, libraries and mapped weights included, in MB of 1,000,000 bytes on both sides (PyTorch's is
 read in units of 1,048,576 bytes and converted). "Base" is how the checkpoint is stored, "products"
 the precision of arithmetic. Moments and parameters are f32 unless a row says otherwise; PyTorch in
-bf16 keeps parameters, gradients and moments in bf16. Share of peak: operations per token times
-tokens/s, over the peak of bf16 (f32) dot products on all threads that `sparseft plan` measured.
+bf16 keeps parameters, gradients and moments in bf16. Share of peak: the time that the step would
+take if each of its products ran at the peak of dot products of what it multiplies (f32, bf16 or
+int8), which `sparseft plan` measures on all threads, over the time that it takes.
 """
 
 
@@ -412,9 +413,9 @@ def parsed():
     add("--threads", type=int, default=2)
     add("--steps", type=int, default=8, help=f"of a run; the first {SKIPPED} do not count")
     add("--large-steps", type=int, default=5, help="the same for the 1.1b shape")
-    add("--runs", type=int, default=5, help="of each row of sparseft")
+    add("--runs", type=int, default=9, help="of each row of sparseft")
     add("--peer-runs", type=int, default=5, help="of each row of PyTorch")
-    add("--large-runs", type=int, default=5, help="of each 1.1b row of both; 0: none")
+    add("--no-large", action="store_true", help="leave the 1.1b shape out")
     add("--torch-python", default=str(venv) if venv.exists() else None,
         help="a Python with torch, transformers and peft")
     add("--peer", type=Path, default=SHARED / "peers/torch_finetune.py", help="PyTorch's script")

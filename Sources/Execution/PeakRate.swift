@@ -3,8 +3,17 @@ import Tensors
 
 extension Kernels {
   /// What products can multiply.
-  public enum Operand: Sendable {
+  public enum Operand: Sendable, CaseIterable {
     case floats, bf16Pairs, bytes
+
+    /// What a kernel's products multiply.
+    init(of kernel: String) {
+      if kernel.hasPrefix("quantised_") {
+        self = .bytes
+      } else {
+        self = kernel.hasPrefix("narrow_") || kernel.hasSuffix("_bf16") ? .bf16Pairs : .floats
+      }
+    }
 
     fileprivate var kernel: String {
       switch self {
@@ -48,5 +57,21 @@ extension Kernels {
       return flops / max(1e-9, executor.profile.forward)
     }
     return rates.max() ?? 0
+  }
+  /// Seconds that a step's arithmetic would take if all of it ran at the peak of what it multiplies:
+  /// those of the body of some programs, once.
+  public func secondsAtPeak(
+    _ programs: [Program], _ pool: WorkerPool
+  ) throws(ExecutionError) -> Double {
+    var flops: [Operand: Int] = [:]
+    for call in programs.flatMap(\.calls) where call.stage == .body && call.flops > 0 {
+      flops[Operand(of: call.kernel), default: 0] += call.flops
+    }
+    var seconds = 0.0
+    for operand in Operand.allCases {
+      guard let count = flops[operand] else { continue }
+      seconds += Double(count) / max(1, try peak(operand, pool))
+    }
+    return seconds
   }
 }

@@ -125,16 +125,19 @@ struct PlanCommand: ParsableCommand {
 
   /// What this CPU can do, and what of it a step uses.
   private struct Rates {
-    /// Operations a second on all threads that dot products of the run's precision reach.
+    /// The step's operations a second if each product ran at the peak of what it multiplies.
     var peak: Double
-    /// A step's operations a second, as a share of that; above 1 where bytes are multiplied too.
+    /// What a step reaches, as a share of that.
     var share: Double
 
     init(_ run: PlannedRun, _ seconds: Seconds) throws {
-      let operand: Kernels.Operand = run.settings.precision == .f32 ? .floats : .bf16Pairs
-      peak = try run.prepared.kernels.peak(operand, run.prepared.pool)
+      let programs = [run.step.training.program] + (run.step.prefix.map { [$0.program] } ?? [])
+      let (kernels, pool) = (run.prepared.kernels, run.prepared.pool)
+      let floor =
+        try kernels.secondsAtPeak(programs, pool) * Double(run.settings.shape.accumulation)
       let flops = run.flopsPerToken * Double(run.settings.shape.tokensPerStep)
-      share = flops / max(1e-9, seconds.step) / max(1, peak)
+      peak = flops / max(1e-9, floor)
+      share = floor / max(1e-9, seconds.step)
     }
   }
 
@@ -167,7 +170,7 @@ struct PlanCommand: ParsableCommand {
       \(Format.percent(run.flopsPerToken / max(1, run.fullFlopsPerToken))) of full fine-tuning's
       products: \(run.settings.precision.rawValue), \
       \(Format.percent(rates.share)) of the \(Format.count(rates.peak / 1e9)) G operations/s \
-      that \(run.settings.precision == .f32 ? "f32" : "bf16") dot products reach here
+      that dot products of this step's types reach here
       time: \(formatted(seconds.step, decimals: 3)) s per step of \(shape.tokensPerStep) tokens \
       (\(Format.count(seconds.tokensPerSecond)) tokens/s)\(later(run, seconds)), \
       \(formatted(seconds.validation, decimals: 1)) s per validation; \(run.settings.steps) steps \

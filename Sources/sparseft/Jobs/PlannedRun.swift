@@ -54,6 +54,10 @@ struct PlannedRun {
 }
 
 extension PreparedRun {
+  /// Bytes that runs have been seen to take beyond their forecast, rounded up: a limit is one of the
+  /// real peak.
+  private static let forecastMargin = 2 << 20
+
   /// The run's step, within the recipe's limit of memory if there is one.
   fileprivate func compile(
     _ adaptation: some Adaptation, keepsStages: Bool
@@ -62,7 +66,7 @@ extension PreparedRun {
       return try compiler.compile(adaptation, keepsStages: keepsStages)
     }
     let threads = pool.threads
-    let runtime = max(runtimeBytes, ProcessMemory.residentBytes)
+    let runtime = max(runtimeBytes, ProcessMemory.residentBytes) + Self.forecastMargin
     if let step = try compiler.compile(
       adaptation, within: limit - runtime, threads: threads, keepsStages: keepsStages)
     {
