@@ -34,7 +34,7 @@ public final class SharedPrefixes {
     var made: [PrefixCache] = []
     for (text, windows) in texts {
       let bytes = PrefixCache.byteCount(
-        windows: windows, tokens: step.shape.tokens, width: step.width)
+        windows: windows, tokens: step.shape.tokens, width: step.width, type: step.prefixType)
       // The file has holes where no probe comes by, so what it takes is what probes use. Without a
       // cache the same values are computed.
       guard let bytes, bytes <= bytesLeft,

@@ -9,3 +9,10 @@
 @inlinable public func float(bfloat16Bits bits: UInt16) -> Float {
   Float(bitPattern: UInt32(bits) << 16)
 }
+
+/// Rounds floats to the nearest bfloat16 in place.
+public func roundToBfloat16(_ values: UnsafeMutableBufferPointer<Float>) {
+  for index in values.indices {
+    values[index] = float(bfloat16Bits: bfloat16Bits(values[index]))
+  }
+}

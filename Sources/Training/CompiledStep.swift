@@ -29,7 +29,8 @@ public struct BatchShape: Hashable, Sendable {
 /// Below the deepest tensor that trains, the forward pass gives the same values for a window
 /// whenever it comes. Where whole blocks are frozen that way, they are a program of their own, and
 /// `training` and `validation` start at the residual stream that it ends with, so that a `Session`
-/// may take that from a `PrefixCache`.
+/// may take that from a `PrefixCache`. Where products are not f32, the stream is rounded to bf16
+/// there, kept or not.
 public struct CompiledStep: Sendable {
   /// The embedding and the lowest `frozenBlocks` blocks; nil where none is split off.
   public let prefix: CompiledProgram?
@@ -41,7 +42,10 @@ public struct CompiledStep: Sendable {
   let lookedUpTable: LookedUpTable?
   /// D, the width of the residual stream.
   public let width: Int
+  /// How the residual stream is kept where the step is cut.
+  public var prefixType: ElementType { precision == .f32 ? .f32 : .bf16 }
   public let shape: BatchShape
+  public let precision: Precision
   public let trainableParameters: Int
   public let totalParameters: Int
   /// Values that products give again in the backward pass rather than that they are kept.
@@ -55,7 +59,8 @@ public struct CompiledStep: Sendable {
   ///   - precision: what products multiply.
   ///   - elementType: how the checkpoint stores the parameter of that name.
   ///   - keepsStages: keep the compiler's stages as text.
-  ///   - splitsPrefix: make frozen blocks a program of their own; the figures are the same without.
+  ///   - splitsPrefix: make frozen blocks a program of their own; in f32 the figures are the same
+  ///     without.
   ///   - rematerialises: compute cheap values again rather than keep them.
   ///   - recomputed: how many values products are to give again rather than that they are kept, at
   ///     most.
@@ -106,6 +111,7 @@ public struct CompiledStep: Sendable {
     frozenBlocks = cut
     width = configuration.width
     self.shape = shape
+    self.precision = precision
     trainableParameters = whole.trainedParameterCount
     // A head that training unties counts beside the embedding.
     let hasHead = whole.parameters.contains { $0.parameter.path == "head" }

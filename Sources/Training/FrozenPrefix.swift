@@ -1,9 +1,11 @@
 import Datasets
 import Execution
 import Models
+import Tensors
 
 /// The frozen lowest blocks of a session: gives the step the residual stream that it starts from,
-/// read from caches where they have all of a micro-batch's windows, else computed, and kept.
+/// read from caches where they have all of a micro-batch's windows, else computed, rounded to what a
+/// cache keeps, and kept.
 final class FrozenPrefix {
   /// What a row of the micro-batch holds.
   private enum Row {
@@ -73,7 +75,7 @@ final class FrozenPrefix {
   func profile() -> [KernelProfile] {
     embedding?.load(batch.tokens)
     let profile = executor.profile(.body)
-    _ = input.update(fromContentsOf: computed)
+    takeComputed()
     return profile
   }
 
@@ -94,11 +96,16 @@ final class FrozenPrefix {
     embedding?.load(batch.tokens)
     executor.run(.body)
     runs += 1
-    _ = input.update(fromContentsOf: computed)
+    takeComputed()
     for index in rows.indices {
       guard case .window(let window, let cache?) = rows[index] else { continue }
       cache.write(window, from: UnsafeBufferPointer(row(index, of: input)))
     }
+  }
+
+  private func takeComputed() {
+    _ = input.update(fromContentsOf: computed)
+    if step.prefixType == .bf16 { roundToBfloat16(input) }
   }
 
   /// The elements of one row, [tokens · D].

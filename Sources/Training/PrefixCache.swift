@@ -1,8 +1,9 @@
 import Datasets
 import Storage
+import Tensors
 
 /// What the frozen lowest blocks make of the windows of one text: the residual stream behind them,
-/// f32 [S, D] for each window, in a file without a name.
+/// [S, D] for each window, f32 or bf16, in a file without a name.
 ///
 /// S tokens in a window, D width. The file is read and written a window at a time, so the process's
 /// memory does not grow with it. A cache that can't be written or read any more empties itself and
@@ -18,7 +19,10 @@ public final class PrefixCache {
   public let width: Int
   /// Windows of the text, the last partial one included.
   public let windowCount: Int
-  private let rowBytes: Int
+  /// f32, or bf16 where the step rounds the stream to it.
+  public let elementType: ElementType
+  /// A window's values where they are not f32.
+  private var rounded: [UInt16]
   /// Nil once it has failed.
   private var file: ScratchFile?
   /// A bit for each window that the file holds.
@@ -45,7 +49,8 @@ public final class PrefixCache {
     tokens = step.shape.tokens
     width = step.width
     windowCount = text.windowCount(sequenceLength: tokens, includePartial: true)
-    rowBytes = 4 * tokens * width
+    elementType = step.prefixType
+    rounded = [UInt16](repeating: 0, count: elementType == .bf16 ? tokens * width : 0)
     present = [UInt64](repeating: 0, count: (windowCount + 63) / 64)
   }
 
@@ -54,12 +59,15 @@ public final class PrefixCache {
   public static func byteCount(of text: TokenStream, for step: CompiledStep) -> Int? {
     guard step.frozenBlocks > 0 else { return nil }
     let windows = text.windowCount(sequenceLength: step.shape.tokens, includePartial: true)
-    return byteCount(windows: windows, tokens: step.shape.tokens, width: step.width)
+    return byteCount(
+      windows: windows, tokens: step.shape.tokens, width: step.width, type: step.prefixType)
   }
 
-  /// Bytes of so many windows' f32 [S, D]; nil if that is more than can be counted.
-  package static func byteCount(windows: Int, tokens: Int, width: Int) -> Int? {
-    [windows, tokens, width].reduce(4) { product, factor in
+  /// Bytes of so many windows' [S, D]; nil if that is more than can be counted.
+  package static func byteCount(
+    windows: Int, tokens: Int, width: Int, type: ElementType
+  ) -> Int? {
+    [windows, tokens, width].reduce(type.byteCount) { product, factor in
       guard let product, factor >= 0 else { return nil }
       let (bytes, overflow) = product.multipliedReportingOverflow(by: factor)
       return overflow ? nil : bytes
@@ -72,6 +80,7 @@ public final class PrefixCache {
   /// Whether the cache goes with a step.
   func fits(_ step: CompiledStep) -> Bool {
     step.frozenBlocks == frozenBlocks && step.shape.tokens == tokens && step.width == width
+      && step.prefixType == elementType
   }
 
   /// The sentence on why the cache was given up, once.
@@ -84,11 +93,21 @@ public final class PrefixCache {
     present[window / 64] & (1 << UInt64(window % 64)) != 0
   }
 
+  /// Where a window's values lie in the file.
+  private func offset(of window: Int) -> Int { window * tokens * width * elementType.byteCount }
+
   /// Reads a window's values, [S, D]; false if it is not kept.
   func read(_ window: Int, into memory: UnsafeMutableBufferPointer<Float>) -> Bool {
     guard let file, contains(window) else { return false }
     do {
-      try file.read(into: UnsafeMutableRawBufferPointer(memory), at: window * rowBytes)
+      guard elementType == .bf16 else {
+        try file.read(into: UnsafeMutableRawBufferPointer(memory), at: offset(of: window))
+        return true
+      }
+      try rounded.withUnsafeMutableBufferPointer { (values) throws(StorageError) in
+        try file.read(into: UnsafeMutableRawBufferPointer(values), at: offset(of: window))
+      }
+      for index in memory.indices { memory[index] = float(bfloat16Bits: rounded[index]) }
       return true
     } catch {
       giveUp(error)
@@ -96,11 +115,19 @@ public final class PrefixCache {
     }
   }
 
-  /// Keeps a window's values, [S, D], unless it is kept already.
+  /// Keeps a window's values, [S, D], unless it is kept already. Where the cache is bf16, they are
+  /// rounded to it.
   func write(_ window: Int, from memory: UnsafeBufferPointer<Float>) {
     guard let file, !contains(window) else { return }
     do {
-      try file.write(UnsafeRawBufferPointer(memory), at: window * rowBytes)
+      if elementType == .bf16 {
+        for index in memory.indices { rounded[index] = bfloat16Bits(memory[index]) }
+        try rounded.withUnsafeBufferPointer { (values) throws(StorageError) in
+          try file.write(UnsafeRawBufferPointer(values), at: offset(of: window))
+        }
+      } else {
+        try file.write(UnsafeRawBufferPointer(memory), at: offset(of: window))
+      }
       present[window / 64] |= 1 << UInt64(window % 64)
     } catch {
       giveUp(error)

@@ -1,5 +1,7 @@
+import Compilation
 import Datasets
 import Storage
+import Tensors
 import TestSupport
 import Testing
 import Training
@@ -24,18 +26,20 @@ import Training
   }
 
   /// Three epochs of four steps, validated before, after every second step and at the end.
-  @Test(arguments: FrozenPrefixTests.split)
-  func cachedRunsAreTheSame(name: String) throws {
+  @Test(arguments: FrozenPrefixTests.split, Precision.allCases)
+  func cachedRunsAreTheSame(name: String, precision: Precision) throws {
     let fixture = try FrozenPrefixTests.fixture()
     let adaptation = FrozenPrefixTests.adaptation(name, fixture)
-    let settings = TrainingFixture.settings(steps: 12, validateEvery: 2)
+    let settings = TrainingFixture.settings(steps: 12, validateEvery: 2, precision: precision)
     let folder = try TemporaryFolder()
     let plain = try fixture.train(
       adaptation, settings, text: Self.text, validation: Self.validation)
     let cached = try fixture.train(
       adaptation, settings, text: Self.text, validation: Self.validation,
       prefixCaches: Self.caches(folder))
-    FrozenPrefixTests.expectSame(plain, cached, name)
+    FrozenPrefixTests.expectSame(plain, cached, "\(name), \(precision)")
+    let type: ElementType = precision == .f32 ? .f32 : .bf16
+    #expect(cached.session.prefixCaches.allSatisfy { $0.elementType == type })
     // Four steps of the first epoch and two batches of the first of seven validations.
     #expect(plain.session.prefixRuns == 12 + 7 * 2)
     #expect(cached.session.prefixRuns == 4 + 2)
@@ -140,6 +144,10 @@ import Training
     let step = try fixture.step(FrozenPrefixTests.adaptation("last_layers", fixture), settings)
     let bytes = 16 * 4 * TrainingFixture.tokens * 32
     #expect(PrefixCache.byteCount(of: Self.text, for: step) == bytes)
+    let narrow = try fixture.step(
+      FrozenPrefixTests.adaptation("last_layers", fixture),
+      TrainingFixture.settings(steps: 1, precision: .bf16))
+    #expect(PrefixCache.byteCount(of: Self.text, for: narrow) == bytes / 2)
     func cache(_ limit: Int, _ step: CompiledStep = step) throws -> PrefixCache? {
       try PrefixCache(Self.text, for: step, folder: folder.path, byteLimit: limit)
     }
@@ -149,10 +157,13 @@ import Training
     #expect(
       try cache(.max, fixture.step(FrozenPrefixTests.adaptation("full", fixture), settings)) == nil)
     let most = Int.max
-    #expect(PrefixCache.byteCount(windows: most / 8, tokens: 1, width: 2) == most / 8 * 8)
-    #expect(PrefixCache.byteCount(windows: most / 8 + 1, tokens: 1, width: 2) == nil)
-    #expect(PrefixCache.byteCount(windows: 1 << 31, tokens: 1 << 20, width: 1 << 20) == nil)
-    #expect(PrefixCache.byteCount(windows: -1, tokens: 1, width: 1) == nil)
+    func count(_ windows: Int, _ tokens: Int, _ width: Int) -> Int? {
+      PrefixCache.byteCount(windows: windows, tokens: tokens, width: width, type: .f32)
+    }
+    #expect(count(most / 8, 1, 2) == most / 8 * 8)
+    #expect(count(most / 8 + 1, 1, 2) == nil)
+    #expect(count(1 << 31, 1 << 20, 1 << 20) == nil)
+    #expect(count(-1, 1, 1) == nil)
     #expect(throws: StorageError.self) {
       try PrefixCache(
         Self.text, for: step, folder: folder["missing"], byteLimit: bytes)
