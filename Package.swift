@@ -33,8 +33,8 @@ let package = Package(
       name: "sparseft",
       dependencies: [
         "Reports", "Recipes", "Contributions", "Training", "Generation", "Adaptations",
-        "Compilation", "Operations", "Weights", "Checkpoints", "Configurations", "Tokenizers",
-        "Datasets", "Execution", "Storage", "Tensors",
+        "Compilation", "Operations", "Programs", "Weights", "Checkpoints", "Configurations",
+        "Tokenizers", "Datasets", "Execution", "Storage", "Tensors",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     module("Reports", ["Storage", "Tensors"]),

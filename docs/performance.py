@@ -413,7 +413,7 @@ def parsed():
     add("--threads", type=int, default=2)
     add("--steps", type=int, default=8, help=f"of a run; the first {SKIPPED} do not count")
     add("--large-steps", type=int, default=5, help="the same for the 1.1b shape")
-    add("--runs", type=int, default=9, help="of each row of sparseft")
+    add("--runs", type=int, default=7, help="of each row of sparseft")
     add("--peer-runs", type=int, default=5, help="of each row of PyTorch")
     add("--no-large", action="store_true", help="leave the 1.1b shape out")
     add("--torch-python", default=str(venv) if venv.exists() else None,

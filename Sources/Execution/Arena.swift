@@ -30,5 +30,8 @@ public final class Arena: @unchecked Sendable {
     return base + offset
   }
 
+  /// Makes all bytes zero again and gives their memory back until they are used.
+  func clear() { _ = madvise(base, mappedBytes, MADV_DONTNEED) }
+
   deinit { munmap(base, mappedBytes) }
 }

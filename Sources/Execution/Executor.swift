@@ -19,17 +19,16 @@ public struct StepProfile: Hashable, Sendable {
   }
 }
 
-/// Runs a program: binds every call to addresses once, then only calls kernels.
+/// Runs a program: binds every call to addresses once, each product in the way that the kernels'
+/// tuner chooses for it, then only calls kernels.
 ///
 /// Not safe for use from several threads at once; the worker pool is its own affair.
 public final class Executor {
   public let program: Program
   public private(set) var profile = StepProfile()
   private let arena: Arena
-  private let pool: WorkerPool
-  private let scratch: UnsafeMutableRawPointer
-  private let scratchStride: Int
   private let addresses: [UnsafeMutableRawPointer]
+  private let crew: Crew
   private let calls: UnsafeMutableBufferPointer<BoundCall>
 
   private struct BoundCall {
@@ -40,6 +39,25 @@ public final class Executor {
     var slices: Int
     var phase: Phase
     var stage: Stage
+  }
+
+  /// The threads, each with its scratch.
+  private struct Crew {
+    let pool: WorkerPool
+    let scratch: UnsafeMutableRawPointer
+    let scratchStride: Int
+
+    func run(_ bound: inout BoundCall) {
+      let (function, items, grain, slices) = (
+        bound.function, bound.items, bound.grain, bound.slices
+      )
+      withUnsafePointer(to: &bound.call) { call in
+        pool.run(
+          WorkerJob(
+            function: function, call: call, items: items, grain: grain, scratch: scratch,
+            scratchStride: scratchStride, slicesPerThread: slices))
+      }
+    }
   }
 
   /// Bytes that an arena needs to run these programs on that many threads.
@@ -55,6 +73,9 @@ public final class Executor {
 
   private static func aligned(_ bytes: Int) -> Int { (bytes + 63) & ~63 }
 
+  /// Where a product of the program is new to the kernels' tuner, it is timed in the arena, and the
+  /// arena cleared: executors of one arena are made before anything is put there.
+  ///
   /// - Parameters:
   ///   - arena: at least `arenaBytes` of the program; several programs may share one.
   ///   - bind: the address of an external buffer.
@@ -63,13 +84,14 @@ public final class Executor {
     _ program: Program, arena: Arena, pool: WorkerPool, kernels: Kernels,
     bind: (Buffer) -> UnsafeRawPointer?
   ) throws(ExecutionError) {
-    self.program = program
     self.arena = arena
-    self.pool = pool
-    scratchStride = Self.aligned(program.scratchBytesPerThread)
+    let scratchStride = Self.aligned(program.scratchBytesPerThread)
     precondition(
       Self.arenaBytes(for: [program], threads: pool.threads) <= arena.byteCount, "arena too small")
-    scratch = arena.base + (arena.byteCount - pool.threads * scratchStride)
+    let crew = Crew(
+      pool: pool, scratch: arena.base + (arena.byteCount - pool.threads * scratchStride),
+      scratchStride: scratchStride)
+    self.crew = crew
     var addresses: [UnsafeMutableRawPointer] = []
     for buffer in program.buffers {
       switch buffer.location {
@@ -80,14 +102,21 @@ public final class Executor {
       }
     }
     self.addresses = addresses
-    var bound: [BoundCall] = []
-    for call in program.calls {
-      bound.append(
-        BoundCall(
-          call: Self.bind(call, to: addresses, sgemm: kernels.sgemm),
-          function: try kernels.function(named: call.kernel), items: call.items,
-          grain: call.grain, slices: call.slices, phase: call.phase, stage: call.stage))
+    var chosen = program
+    if let tuner = kernels.tuner {
+      let hasRun = try tuner.measure(program.calls) { (call) throws(ExecutionError) in
+        var bound = try Self.bind(call, to: addresses, kernels)
+        let clock = ContinuousClock()
+        let start = clock.now
+        crew.run(&bound)
+        return (clock.now - start).seconds
+      }
+      if hasRun { arena.clear() }
+      chosen.calls = chosen.calls.map(tuner.chosen)
     }
+    self.program = chosen
+    var bound: [BoundCall] = []
+    for call in chosen.calls { bound.append(try Self.bind(call, to: addresses, kernels)) }
     calls = .allocate(capacity: bound.count)
     _ = calls.initialize(from: bound)
   }
@@ -95,7 +124,17 @@ public final class Executor {
   deinit { calls.deallocate() }
 
   private static func bind(
-    _ call: KernelCall, to addresses: [UnsafeMutableRawPointer], sgemm: @escaping sft_sgemm_function
+    _ call: KernelCall, to addresses: [UnsafeMutableRawPointer], _ kernels: Kernels
+  ) throws(ExecutionError) -> BoundCall {
+    BoundCall(
+      call: arguments(of: call, at: addresses, sgemm: kernels.sgemm),
+      function: try kernels.function(named: call.kernel), items: call.items, grain: call.grain,
+      slices: call.slices, phase: call.phase, stage: call.stage)
+  }
+
+  private static func arguments(
+    of call: KernelCall, at addresses: [UnsafeMutableRawPointer],
+    sgemm: @escaping sft_sgemm_function
   ) -> sft_call {
     var bound = sft_call()
     bound.sgemm = sgemm
@@ -139,15 +178,7 @@ extension Executor {
   }
 
   /// Runs one call on all threads.
-  func run(call index: Int) {
-    withUnsafePointer(to: &calls[index].call) { call in
-      pool.run(
-        WorkerJob(
-          function: calls[index].function, call: call, items: calls[index].items,
-          grain: calls[index].grain, scratch: scratch, scratchStride: scratchStride,
-          slicesPerThread: calls[index].slices))
-    }
-  }
+  func run(call index: Int) { crew.run(&calls[index]) }
 
   /// Forgets the seconds so far.
   public func resetProfile() { profile = StepProfile() }

@@ -15,6 +15,8 @@ public struct Kernels: Sendable {
   /// Whether products of bf16 operands have instructions of their own: only then are they faster
   /// than those of f32.
   public let multipliesNarrow: Bool
+  /// Chooses how executors compute products; nil leaves them as they were compiled.
+  public var tuner: ProductTuner?
 
   /// The best kernels of this CPU, or those that `SPARSEFT_ISA` names.
   ///
@@ -70,6 +72,13 @@ public struct Kernels: Sendable {
       throw .libraryMissing(problem: problem.map { String(cString: $0) } ?? "unknown reason")
     }
     sgemm = loaded
+  }
+
+  /// The same kernels, products computed as they were compiled.
+  public var untuned: Kernels {
+    var copy = self
+    copy.tuner = nil
+    return copy
   }
 
   func function(named name: String) throws(ExecutionError) -> sft_kernel {

@@ -155,16 +155,24 @@ private struct ProductCall {
     self.kernel = kernel
     guard x.type == .bf16 else {
       lastSize = panelRows
-      scratchBytes = 4 * panelRows * width
+      // Own tiles may compute it as well as the library.
+      scratchBytes = max(
+        4 * panelRows * width, Self.tileScratch(words: min(summed, 2048), columns: columns))
       slices = 1
       return
     }
     lastSize = y == .bf16 ? 1 : 0
-    slices = 3
+    slices = KernelCall.slicesOfTiles
     // Sums of bytes are not cut: they are exact, and a word of them takes half the room.
     let length = y == .bf16 || kernel.hasPrefix("quantised") ? summed : min(summed, 4096)
     let padded = (max(1, length) + 63) & ~63
     let panels = min(393_216, 2 * padded * ((columns + 31) & ~31))
     scratchBytes = max(64 * padded, panels) + 128 * padded
+  }
+
+  /// Scratch of products of floats by tiles, in bytes.
+  private static func tileScratch(words: Int, columns: Int) -> Int {
+    let padded = (max(1, words) + 15) & ~15
+    return max(128 * padded, min(393_216, 4 * padded * ((columns + 31) & ~31))) + 256 * padded
   }
 }

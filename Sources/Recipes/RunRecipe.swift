@@ -9,6 +9,7 @@ public struct RunRecipe: Hashable, Sendable {
   public var accumulation = 1
   public var threads = 2
   public var precision = PrecisionChoice.auto
+  public var products = ProductsChoice.auto
   /// What the planned peak may be, in megabytes of 1,000,000 bytes; nil for no limit. Values are
   /// computed again as far as it takes.
   public var memoryMegabytes: Double?
@@ -39,6 +40,14 @@ public enum PrecisionChoice: String, Hashable, Sendable, CaseIterable {
   case f32, bf16
   /// As bf16; products with the checkpoint's matrices multiply integers.
   case int8
+}
+
+/// How products are computed where there are several ways.
+public enum ProductsChoice: String, Hashable, Sendable, CaseIterable {
+  /// The way that is fastest at a product's shape on this machine, measured once and remembered.
+  case auto
+  /// Products of f32 by OpenBLAS, or by the project's own kernels.
+  case openblas, tiles
 }
 
 /// The end of a run: passes over the training windows, or optimizer steps.
@@ -81,6 +90,7 @@ extension RunRecipe: RecipeSection {
     fields("accumulation", &accumulation, .integer(1...65536))
     fields("threads", &threads, .integer(1...1024))
     fields("precision", &precision, .choice())
+    fields("products", &products, .choice())
     let memory = Interval(lower: 0, upper: 1e9, includesLower: false)
     fields("memory_mb", &memoryMegabytes, .optional(.number(memory)))
     fields("validate_every", &validateEvery, .integer(0...1_000_000_000))

@@ -60,6 +60,8 @@ public final class Session {
     prefix = below.map { FrozenPrefix($0, of: step, feeding: body, embedding: embedding, batch) }
     self.prefixCaches = prefixCaches
     prefix?.use(prefixCaches)
+    // Those that timing products has read.
+    weights.checkpoint.releasePages()
     for executor in [below, body].compactMap({ $0 }) {
       executor.initialise(seed: seed) { name, rows, target in
         weights.readRows(of: name, rows, into: target)

@@ -1,7 +1,8 @@
 /// Every case of every kernel: one list for all instruction sets and products.
 let kernelCases: [String: [KernelCase]] = {
   let cases =
-    linearCases() + gradientOfWeightCases() + biasCases() + embeddingCases() + normalisationCases()
+    linearCases() + tiledProductCases() + gradientOfWeightCases() + biasCases() + embeddingCases()
+    + normalisationCases()
     + rotaryCases() + attentionCases() + cachedAttentionCases() + activationCases() + lossCases()
     + columnCases() + elementwiseCases() + optimizerCases() + scoreCases()
     + narrowProductCases() + quantisedCases() + narrowElementwiseCases() + narrowLossCases()
@@ -12,6 +13,15 @@ let kernelCases: [String: [KernelCase]] = {
 /// Shapes of products: (m, n, k), each width in each place.
 private let productSizes: [(m: Int, n: Int, k: Int)] =
   testWidths.flatMap { [(5, 3, $0), (6, $0, 9), ($0, 5, 8)] } + [(33, 70, 65), (2, 65, 1000)]
+
+/// Longer sums than tiles take at a time, in each place.
+private let longSums = [(9, 40, 2100), (9, 2100, 40), (2100, 9, 40), (70, 33, 34)]
+
+/// Scratch of products by tiles as sft_kernels.def counts it, in floats.
+private func tileScratch(summed: Int, columns: Int) -> Int {
+  let p = (max(1, min(summed, 2048)) + 15) / 16 * 16
+  return (max(128 * p, min(393_216, 4 * p * ((columns + 31) / 32 * 32))) + 256 * p) / 4
+}
 
 /// The ways to call a product: split axis, accumulate, alpha.
 private let productModes: [(axis: Int, accumulate: Int, alpha: Float)] = [
@@ -68,6 +78,45 @@ func linearCases() -> [KernelCase] {
             splitsExactly: false))
       }
     }
+  }
+  return cases
+}
+
+/// The same products by own tiles, whose results do not depend on how they are split.
+func tiledProductCases() -> [KernelCase] {
+  var numbers = TestNumbers(seed: 36)
+  var cases: [KernelCase] = []
+  for (index, size) in (productSizes + longSums).enumerated() {
+    let (m, n, k) = size
+    let (ldx, ldw, ldy) = (k + 3, k + 1, n + 2)
+    func add(
+      _ kernel: String, _ operands: [TestBuffer?], _ result: (stride: Int, rows: Int, columns: Int),
+      summed: Int, strides: [Int], mode: (axis: Int, accumulate: Int, alpha: Float)
+    ) {
+      cases.append(
+        KernelCase(
+          kernel: kernel, label: "m \(m) n \(n) k \(k) \(mode)",
+          buffers: operands + [output(mode.accumulate, result.rows * result.stride, &numbers)],
+          sizes: [m, n, k] + strides + [result.stride, mode.accumulate, mode.axis, 4],
+          scalars: [mode.alpha], items: mode.axis == 0 ? result.rows : result.columns,
+          scratchFloats: tileScratch(summed: summed, columns: result.columns),
+          tolerance: 6e-5))
+    }
+    for (offset, type) in ["f32", "bf16", "int8"].enumerated() {
+      let mode = productModes[(index + offset) % 4]
+      let w = weights(type, rows: n, columns: k, stride: ldw, &numbers)
+      add(
+        "tiled_linear_\(type)", [.floats(numbers.floats(m * ldx)), w.weights, w.scales],
+        (ldy, m, n), summed: k, strides: [ldx, ldw], mode: mode)
+      add(
+        "tiled_linear_input_gradient_\(type)",
+        [.floats(numbers.floats(m * ldy)), w.weights, w.scales], (ldx, m, k), summed: n,
+        strides: [ldy, ldw], mode: mode)
+    }
+    add(
+      "tiled_linear_weight_gradient",
+      [.floats(numbers.floats(m * ldy)), .floats(numbers.floats(m * ldx))], (k + 4, n, k),
+      summed: m, strides: [ldy, ldx], mode: productModes[index % 4])
   }
   return cases
 }

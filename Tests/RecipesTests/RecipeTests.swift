@@ -139,6 +139,7 @@ func message(_ text: String, _ overrides: String...) throws -> String {
           "accumulation": 1,
           "threads": 2,
           "precision": "auto",
+          "products": "auto",
           "memory_mb": null,
           "validate_every": 50,
           "save_every": 100,

@@ -45,6 +45,51 @@ import Testing
     #expect(total > figures[0] + figures[2])
   }
 
+  /// How products are computed is timed once, printed, and kept for the next run.
+  @Test func waysOfProductsAreRemembered() throws {
+    let shop = try Workshop()
+    let arguments = ["recipe.json", "run.batch_size=600", "run.precision=f32"]
+    let plan = try #require(try shop.succeed(["plan"] + arguments + ["--json"]).jsonLines().first)
+    let products = try #require(plan["products"]?.array)
+    #expect(!products.isEmpty)
+    for product in products {
+      let seconds = try #require(product["seconds"]?.object)
+      #expect(seconds.count == 4)
+      #expect(try seconds.keys.contains(#require(product["chosen"]?.string)))
+    }
+    let file = try shop.folder.read("memory/sparseft/products.json")
+    let again = try #require(try shop.succeed(["plan"] + arguments + ["--json"]).jsonLines().first)
+    #expect(again["products"] == plan["products"])
+    let table = try shop.succeed(["plan"] + arguments + ["--products"]).output
+    #expect(table.contains("tiles by columns, ms") && table.contains("linear_weight_gradient"))
+    let first = try shop.succeed(["finetune"] + arguments + ["--json"]).jsonLines()
+    let second = try shop.succeed(["finetune"] + arguments + ["output=again", "--json"]).jsonLines()
+    #expect(first.compactMap { $0["loss"] } == second.compactMap { $0["loss"] })
+    #expect(try shop.folder.read("memory/sparseft/products.json") == file)
+  }
+
+  /// A back-end that the recipe names is used without measuring; what is no memory is measured anew.
+  @Test func aNamedBackEndIsNotMeasured() throws {
+    let shop = try Workshop()
+    let arguments = ["recipe.json", "run.batch_size=600", "run.precision=f32"]
+    for (choice, kernel) in [("openblas", "linear_f32"), ("tiles", "tiled_linear_f32")] {
+      let table = try shop.succeed(
+        ["plan"] + arguments + ["run.products=\(choice)", "--profile"]
+      ).output
+      let kernels = Set(
+        table.split(separator: "\n").compactMap { line in
+          line.split(separator: " ").dropFirst().first.map(String.init)
+        })
+      #expect(kernels.contains(kernel))
+      #expect(kernels.intersection(["linear_f32", "tiled_linear_f32"]).count == 1)
+    }
+    #expect(!Folder.exists(shop.folder["memory"]))
+    try shop.folder.write("{ garbled", to: "memory/sparseft/products.json")
+    try shop.succeed(["plan"] + arguments + ["--products"])
+    let json = try JSONValue.read(path: shop.folder["memory/sparseft/products.json"])
+    #expect(json.object?.count == 1)
+  }
+
   /// The way from full fine-tuning in f32 down to the run ends at what the run takes.
   @Test func theWaterfallEndsAtThePlan() throws {
     let shop = try Workshop(

@@ -145,16 +145,19 @@ extension ProgramRunner {
     return ["/bin/sh", "-c", script, "sh", folder ?? ".", Self.path] + arguments
   }
 
+  /// What the program remembers of this machine it keeps in the folder, or not at all.
   private var variables: [String] {
+    let memory = ["XDG_CACHE_HOME": folder.map { $0 + "/memory" } ?? "/dev/null"]
+    let all = environment.merging(memory) { own, _ in own }
     var result: [String] = []
     var entry = environ
     while let text = entry.pointee {
       let variable = String(cString: text)
       let name = variable.prefix { $0 != "=" }
-      if environment[String(name)] == nil { result.append(variable) }
+      if all[String(name)] == nil { result.append(variable) }
       entry += 1
     }
-    return result + environment.map { "\($0.key)=\($0.value)" }
+    return result + all.map { "\($0.key)=\($0.value)" }
   }
 }
 

@@ -53,6 +53,9 @@ static inline void linear(const sft_call *call, int64_t begin, int64_t end,
 SFT_REFERENCE(linear_f32) { linear(call, begin, end, weight_f32); }
 SFT_REFERENCE(linear_bf16) { linear(call, begin, end, weight_bf16); }
 SFT_REFERENCE(linear_int8) { linear(call, begin, end, weight_int8); }
+SFT_REFERENCE(tiled_linear_f32) { linear(call, begin, end, weight_f32); }
+SFT_REFERENCE(tiled_linear_bf16) { linear(call, begin, end, weight_bf16); }
+SFT_REFERENCE(tiled_linear_int8) { linear(call, begin, end, weight_int8); }
 
 static inline void input_gradient(const sft_call *call, int64_t begin, int64_t end,
                                   weight_function weight) {
@@ -73,8 +76,11 @@ static inline void input_gradient(const sft_call *call, int64_t begin, int64_t e
 SFT_REFERENCE(linear_input_gradient_f32) { input_gradient(call, begin, end, weight_f32); }
 SFT_REFERENCE(linear_input_gradient_bf16) { input_gradient(call, begin, end, weight_bf16); }
 SFT_REFERENCE(linear_input_gradient_int8) { input_gradient(call, begin, end, weight_int8); }
+SFT_REFERENCE(tiled_linear_input_gradient_f32) { input_gradient(call, begin, end, weight_f32); }
+SFT_REFERENCE(tiled_linear_input_gradient_bf16) { input_gradient(call, begin, end, weight_bf16); }
+SFT_REFERENCE(tiled_linear_input_gradient_int8) { input_gradient(call, begin, end, weight_int8); }
 
-SFT_REFERENCE(linear_weight_gradient) {
+static inline void weight_gradient(const sft_call *call, int64_t begin, int64_t end) {
   const float *dy = call->buffers[0], *x = call->buffers[1];
   float *dw = call->buffers[2];
   const int64_t *s = call->sizes, m = s[0], lddy = s[3], ldx = s[4], lddw = s[5];
@@ -88,6 +94,9 @@ SFT_REFERENCE(linear_weight_gradient) {
     }
   }
 }
+
+SFT_REFERENCE(linear_weight_gradient) { weight_gradient(call, begin, end); }
+SFT_REFERENCE(tiled_linear_weight_gradient) { weight_gradient(call, begin, end); }
 
 SFT_REFERENCE(bias_add) {
   float *y = call->buffers[0];

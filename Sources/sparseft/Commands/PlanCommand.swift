@@ -1,6 +1,7 @@
 import ArgumentParser
 import Datasets
 import Execution
+import Programs
 import Reports
 import Storage
 import Tensors
@@ -23,6 +24,9 @@ struct PlanCommand: ParsableCommand {
   @Flag(help: "Time each kernel of one step.")
   var profile = false
 
+  @Flag(help: "Print how each product is computed, and what each way took.")
+  var products = false
+
   func run() throws {
     let prepared = try PreparedRun(recipe: arguments.recipe, overrides: arguments.overrides)
     let run = try PlannedRun(
@@ -35,6 +39,11 @@ struct PlanCommand: ParsableCommand {
     if profile {
       let probe = StepProbe(session, settings: run.settings, text: prepared.corpus.train)
       Output.print(KernelTable(probe.profile()).text)
+      return
+    }
+    let decisions = run.step.decisions(of: prepared.products.tuner)
+    if products {
+      Output.print(ProductTable(decisions: decisions).text)
       return
     }
     let seconds = Seconds(measure(session, run), settings: run.settings, corpus: prepared.corpus)
@@ -119,6 +128,7 @@ struct PlanCommand: ParsableCommand {
       "peak_flops": .number(rates.peak), "share_of_peak": .number(rates.share),
       "waterfall": .array(
         waterfall.measures.map { ["measure": .string($0.label), "bytes": .int($0.bytes)] }),
+      "products": .array(run.step.decisions(of: run.prepared.products.tuner).map(\.json)),
       "choice": run.decision.choice.map { .string($0) } ?? .null,
     ]
   }
@@ -200,5 +210,13 @@ struct PlanCommand: ParsableCommand {
   private func later(_ run: PlannedRun, _ seconds: Seconds) -> String {
     run.prefixCaches.byteCount == 0
       ? "" : ", \(formatted(seconds.laterStep, decimals: 3)) s after the first epoch"
+  }
+}
+
+extension CompiledStep {
+  /// What was decided about the products of this step.
+  fileprivate func decisions(of tuner: ProductTuner) -> [ProductDecision] {
+    let products = Set(programs.flatMap(\.calls).compactMap(\.product))
+    return tuner.decisions.filter { products.contains($0.product) }
   }
 }

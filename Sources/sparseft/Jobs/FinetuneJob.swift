@@ -80,7 +80,8 @@ struct FinetuneJob {
     let deltas = try path.map { [(delta: try Delta.open($0), scale: 1.0)] } ?? []
     let text = try TextSampler(
       weights: try ModelWeights(run.prepared.weights.checkpoint, deltas: deltas),
-      tokenizer: run.prepared.tokenizer, pool: run.prepared.pool, kernels: run.prepared.kernels
+      tokenizer: run.prepared.tokenizer, pool: run.prepared.pool,
+      kernels: run.prepared.kernels.untuned  // as `generate` does
     ).text(
       after: sample.prompt, maxTokens: sample.maxTokens, temperature: sample.temperature,
       topP: sample.topP, seed: run.settings.seed)

@@ -38,11 +38,14 @@ struct PlannedRun {
   var flopsPerToken: Double { step.flopsPerToken }
   var fullFlopsPerToken: Double { prepared.fullFlopsPerToken }
 
-  /// A session of the run's step, before its first step.
+  /// A session of the run's step, before its first step. How its products are computed is settled
+  /// here, and remembered.
   func makeSession() throws -> Session {
-    try Session(
+    let session = try Session(
       step, weights: prepared.weights, pool: prepared.pool, kernels: prepared.kernels,
       seed: settings.seed)
+    prepared.products.save()
+    return session
   }
 
   /// Where the run's snapshots go.
@@ -56,7 +59,7 @@ struct PlannedRun {
 extension PreparedRun {
   /// Bytes that runs have been seen to take beyond their forecast, rounded up: a limit is one of the
   /// real peak.
-  private static let forecastMargin = 2 << 20
+  private static let forecastMargin = 4 << 20
 
   /// The run's step, within the recipe's limit of memory if there is one.
   fileprivate func compile(

@@ -24,6 +24,7 @@ struct PreparedRun {
   let corpus: Corpus
   let kernels: Kernels
   let pool: WorkerPool
+  let products: ProductMemory
   let compiler: StepCompiler
   /// Rows of the vocabulary by how often their pieces occur in the training text.
   let headRows: [Int32]
@@ -52,10 +53,13 @@ struct PreparedRun {
     corpus = try Self.corpus(recipe, tokenizer: tokenizer, cache: cacheFolder)
     headRows = corpus.train.rowsByFrequency(vocabularySize: configuration.vocabularySize)
     corpus.train.releasePages()
-    let kernels = try Kernels.forThisMachine()
-    self.kernels = kernels
+    var kernels = try Kernels.forThisMachine()
     pool = try WorkerPool(threads: recipe.run.threads)
     try kernels.warmUp(pool)
+    products = ProductMemory(
+      recipe.run.products, kernels: kernels, threads: recipe.run.threads)
+    kernels.tuner = products.tuner
+    self.kernels = kernels
     let weights = weights
     compiler = StepCompiler(
       configuration,

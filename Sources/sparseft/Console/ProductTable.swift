@@ -1,0 +1,30 @@
+import Execution
+import Programs
+import Reports
+import Tensors
+
+/// How products are computed, and what each way took.
+struct ProductTable {
+  let decisions: [ProductDecision]
+
+  private static let ways = ProductBackend.allCases.flatMap { backend in
+    ProductSplit.allCases.map { ProductVariant(backend, $0) }
+  }
+
+  var text: String {
+    guard !decisions.isEmpty else { return "no product is large enough to be timed" }
+    var table = Table(
+      [.init("product"), .init("m", .right), .init("n", .right), .init("k", .right)]
+        + Self.ways.map { .init("\($0), ms", .right) } + [.init("chosen")])
+    for decision in decisions {
+      let product = decision.product
+      let seconds = Dictionary(
+        decision.measured.map { ($0.variant, $0.seconds) }, uniquingKeysWith: { first, _ in first })
+      table.add(
+        [product.kernel, "\(product.m)", "\(product.n)", "\(product.k)"]
+          + Self.ways.map { way in seconds[way].map { formatted($0 * 1e3, decimals: 2) } ?? "" }
+          + [decision.variant.description])
+    }
+    return table.text
+  }
+}

@@ -1,0 +1,163 @@
+import Programs
+import Tensors
+import Testing
+
+@testable import Execution
+
+/// A product and its operands in an arena of its own.
+private struct Workbench {
+  let program: Program
+  let pool: WorkerPool
+
+  /// - Parameters:
+  ///   - sizes: m, n and k of the product.
+  ///   - operands: bytes of the three buffers, the result last.
+  init(
+    _ kernel: String, sizes: (m: Int, n: Int, k: Int), operands: [Int], strides: [Int], items: Int
+  ) throws {
+    var offset = 0
+    let buffers = operands.enumerated().map { index, bytes in
+      defer { offset += (bytes + 63) & ~63 }
+      return Buffer(
+        name: "b\(index)", kind: .activation, byteCount: bytes, location: .arena(offset: offset),
+        isPersistent: true,
+        contents: index == 2 ? .zeros : .values((0..<bytes / 4).map(Self.value)))
+    }
+    let views: [BufferView?] = [0, 1, 2].map { BufferView(buffer: $0) }
+    let isGradient = kernel.hasSuffix("weight_gradient")
+    let call = KernelCall(
+      kernel: kernel, buffers: isGradient ? views : [views[0], views[1], nil, views[2]],
+      sizes: [sizes.m, sizes.n, sizes.k] + strides + [0, 1] + (isGradient ? [] : [0]),
+      scalars: [1], items: items, grain: 16, scratchBytes: 1 << 20, flops: 1 << 30)
+    program = Program(
+      buffers: buffers, calls: [call], arenaBytes: offset, persistentBytes: offset)
+    pool = try WorkerPool(threads: 2)
+  }
+
+  private static func value(_ index: Int) -> Float { Float(index * 37 % 101 - 50) / 50 }
+
+  func executor(_ instructionSet: String, _ tuner: ProductTuner?) throws -> Executor {
+    var kernels = try Kernels(named: instructionSet)
+    kernels.tuner = tuner
+    let arena = try Arena(byteCount: Executor.arenaBytes(for: [program], threads: pool.threads))
+    let executor = try Executor(program, arena: arena, pool: pool, kernels: kernels) { _ in nil }
+    executor.initialise(seed: 0) { _, _, _ in }
+    return executor
+  }
+
+  func result(_ executor: Executor) -> [Float] {
+    executor.run(.body)
+    return Array(executor.elements(of: 2, as: Float.self))
+  }
+
+  /// y[40, 72] = x[40, 50]·W[72, 50]ᵀ.
+  static func product() throws -> Workbench {
+    try Workbench(
+      "linear_f32", sizes: (40, 72, 50), operands: [4 * 40 * 50, 4 * 72 * 50, 4 * 40 * 72],
+      strides: [50, 50, 72], items: 72)
+  }
+
+  /// dW[72, 50] = dy[40, 72]ᵀ·x[40, 50].
+  static func gradient() throws -> Workbench {
+    try Workbench(
+      "linear_weight_gradient", sizes: (40, 72, 50),
+      operands: [4 * 40 * 72, 4 * 40 * 50, 4 * 72 * 50], strides: [72, 50, 50], items: 50)
+  }
+}
+
+@Suite struct ProductTunerTests {
+  @Test func everyWayGivesTheSameProduct() throws {
+    for bench in [try Workbench.product(), try Workbench.gradient()] {
+      let call = bench.program.calls[0]
+      let plain = try bench.executor("reference", nil)
+      let expected = bench.result(plain)
+      #expect(call.variants.count == 4 && Set(call.variants).count == 4)
+      for name in Kernels.supported.dropFirst() {
+        for variant in call.variants {
+          let product = try #require(call.product)
+          let decision = ProductDecision(product: product, variant: variant, measured: [])
+          let tuner = ProductTuner(.measured, known: [decision])
+          let executor = try bench.executor(name, tuner)
+          #expect(executor.program.calls[0].variant == variant)
+          #expect(executor.program.calls[0].product == product)
+          let error = zip(bench.result(executor), expected).map { abs($0 - $1) }.max() ?? .infinity
+          #expect(error < 1e-4, "\(name), \(call.kernel), \(variant)")
+        }
+      }
+    }
+  }
+
+  /// What is timed is the fastest of its ways, or the usual one, and is not timed again.
+  @Test func theFastestWayIsChosenAndRemembered() throws {
+    let bench = try Workbench.product()
+    let tuner = ProductTuner(.measured)
+    let first = try bench.executor(Kernels.supported.last ?? "portable", tuner)
+    let decision = try #require(tuner.decisions.first)
+    #expect(tuner.decisions.count == 1)
+    #expect(decision.measured.map(\.variant) == bench.program.calls[0].variants)
+    #expect(decision.measured.allSatisfy { $0.seconds > 0 && $0.seconds < 1 })
+    let best = try #require(decision.measured.min { $0.seconds < $1.seconds })
+    let usual = decision.measured[0]
+    let isWorthwhile = best.seconds <= ProductTuner.worthwhileShare * usual.seconds
+    #expect(decision.variant == (isWorthwhile ? best.variant : usual.variant))
+    #expect(first.program.calls[0].variant == decision.variant)
+    _ = try bench.executor(Kernels.supported.last ?? "portable", tuner)
+    #expect(tuner.decisions == [decision])
+  }
+
+  /// The best time of each way counts, and the usual way stays unless another one is clearly faster.
+  @Test func momentsDoNotDecide() throws {
+    for (share, expected) in [(0.96, 0), (0.9, 1)] {
+      var call = try Workbench.product().program.calls[0]
+      call.kernel = "quantised_linear_int8"
+      let variants = call.variants
+      #expect(variants.count == 2)
+      var times: [ProductVariant: Int] = [:]
+      let tuner = ProductTuner(.measured)
+      let hasRun = try tuner.measure([call, call]) { candidate in
+        let variant = candidate.variant ?? variants[0]
+        times[variant, default: 0] += 1
+        // Two of the passes are disturbed.
+        let slowness = [2, 3].contains(times[variant]) ? 5.0 : 1
+        return 1e-3 * slowness * (variant == variants[0] ? 1 : share)
+      }
+      #expect(hasRun && times.values.allSatisfy { $0 == 6 })
+      #expect(tuner.decisions.map(\.variant) == [variants[expected]])
+      #expect(tuner.chosen(call).variant == variants[expected])
+    }
+  }
+
+  @Test func aBackEndCanBeFixed() throws {
+    let bench = try Workbench.product()
+    for backend in ProductBackend.allCases {
+      let executor = try bench.executor("portable", ProductTuner(.fixed(backend)))
+      #expect(executor.program.calls[0].variant == ProductVariant(backend, .columns))
+    }
+  }
+
+  @Test func smallProductsAndFewRowsStayAsTheyAre() throws {
+    let tuner = ProductTuner(.measured)
+    var small = try Workbench.product().program.calls[0]
+    small.flops = ProductTuner.leastFlops - 1
+    #expect(try tuner.measure([small]) { _ in 1 } == false)
+    #expect(tuner.chosen(small) == small)
+    #expect(tuner.decisions.isEmpty)
+    var narrow = small
+    (narrow.sizes[0], narrow.flops) = (4, 1 << 30)
+    #expect(narrow.variants == [ProductVariant(.openBLAS, .columns)])
+    let other = KernelCall(kernel: "rmsnorm", buffers: [], sizes: [4], items: 3)
+    #expect(other.product == nil && other.variants.isEmpty && other.variant == nil)
+  }
+
+  @Test func waysAreReadAsTheyAreWritten() {
+    for backend in ProductBackend.allCases {
+      for split in ProductSplit.allCases {
+        let variant = ProductVariant(backend, split)
+        #expect(ProductVariant(variant.description) == variant)
+      }
+    }
+    for text in ["", "tiles", "tiles by", "tiles by tiles", "tiles  by rows of", "MKL by rows"] {
+      #expect(ProductVariant(text) == nil, "\(text)")
+    }
+  }
+}
