@@ -425,6 +425,7 @@ def parsed():
     if min(options.steps, options.large_steps) <= SKIPPED:
         parser.error(f"the first {SKIPPED} steps do not count; give more")
     options.work = options.work.resolve()
+    os.environ["XDG_CACHE_HOME"] = str(options.work / "cache")  # choices of back-ends
     if options.tokenizer.is_dir():
         options.tokenizer /= "tokenizer.model"
     needed = [options.torch_python or "Python with torch (--torch-python)", options.peer]

@@ -7,6 +7,8 @@ import Tensors
 /// The one block of memory that a run's values live in, zeroed, page-aligned, of a fixed size.
 public final class Arena: @unchecked Sendable {
   public let byteCount: Int
+  /// Whether no executor has put anything there.
+  var isUnused = true
   let base: UnsafeMutableRawPointer
   private let mappedBytes: Int
 
@@ -30,8 +32,13 @@ public final class Arena: @unchecked Sendable {
     return base + offset
   }
 
+  /// Gives all bytes memory of their own: those that are only read would share one page of zeros.
+  func touch() { memset(base, 0, mappedBytes) }
+
   /// Makes all bytes zero again and gives their memory back until they are used.
-  func clear() { _ = madvise(base, mappedBytes, MADV_DONTNEED) }
+  func clear() {
+    if madvise(base, mappedBytes, MADV_DONTNEED) != 0 { memset(base, 0, mappedBytes) }
+  }
 
   deinit { munmap(base, mappedBytes) }
 }

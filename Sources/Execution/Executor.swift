@@ -73,8 +73,8 @@ public final class Executor {
 
   private static func aligned(_ bytes: Int) -> Int { (bytes + 63) & ~63 }
 
-  /// Where a product of the program is new to the kernels' tuner, it is timed in the arena, and the
-  /// arena cleared: executors of one arena are made before anything is put there.
+  /// Where a product of the program is new to the kernels' tuner and nothing is in the arena yet, it
+  /// is timed there, and the arena cleared.
   ///
   /// - Parameters:
   ///   - arena: at least `arenaBytes` of the program; several programs may share one.
@@ -104,14 +104,18 @@ public final class Executor {
     self.addresses = addresses
     var chosen = program
     if let tuner = kernels.tuner {
-      let hasRun = try tuner.measure(program.calls) { (call) throws(ExecutionError) in
-        var bound = try Self.bind(call, to: addresses, kernels)
-        let clock = ContinuousClock()
-        let start = clock.now
-        crew.run(&bound)
-        return (clock.now - start).seconds
+      let unknown = tuner.unknown(program.calls)
+      if !unknown.isEmpty, arena.isUnused {
+        arena.touch()
+        try tuner.measure(unknown) { (call) throws(ExecutionError) in
+          var bound = try Self.bind(call, to: addresses, kernels)
+          let clock = ContinuousClock()
+          let start = clock.now
+          crew.run(&bound)
+          return (clock.now - start).seconds
+        }
+        arena.clear()
       }
-      if hasRun { arena.clear() }
       chosen.calls = chosen.calls.map(tuner.chosen)
     }
     self.program = chosen
@@ -163,6 +167,7 @@ public final class Executor {
 extension Executor {
   /// Runs the calls of one stage in order.
   public func run(_ stage: Stage) {
+    arena.isUnused = false
     let clock = ContinuousClock()
     var phase = Phase.forward
     var start = clock.now
@@ -206,6 +211,7 @@ extension Executor {
     seed: UInt64,
     readRows: @escaping (String, Range<Int>, UnsafeMutablePointer<Float>) -> Void
   ) {
+    arena.isUnused = false
     for (index, buffer) in program.buffers.enumerated() where buffer.isPersistent {
       let contents = FloatContents(buffer.contents, seed: seed, readRows: readRows)
       switch (buffer.contents, buffer.elementType) {

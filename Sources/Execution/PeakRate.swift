@@ -6,12 +6,13 @@ extension Kernels {
   public enum Operand: Sendable, CaseIterable {
     case floats, bf16Pairs, bytes
 
-    /// What a kernel's products multiply.
-    init(of kernel: String) {
-      if kernel.hasPrefix("quantised_") {
-        self = .bytes
+    /// What a call multiplies.
+    init(of call: KernelCall) {
+      if let product = call.product {
+        self =
+          product.isOfFloats ? .floats : product.isOfBytes ? .bytes : .bf16Pairs
       } else {
-        self = kernel.hasPrefix("narrow_") || kernel.hasSuffix("_bf16") ? .bf16Pairs : .floats
+        self = call.kernel.hasSuffix("_bf16") ? .bf16Pairs : .floats
       }
     }
 
@@ -22,6 +23,7 @@ extension Kernels {
       case .bytes: "probe_bytes"
       }
     }
+
     /// Multiply-adds of one lane.
     fileprivate var width: Int {
       switch self {
@@ -58,6 +60,7 @@ extension Kernels {
     }
     return rates.max() ?? 0
   }
+
   /// Seconds that a step's arithmetic would take if all of it ran at the peak of what it multiplies:
   /// those of the body of some programs, once.
   public func secondsAtPeak(
@@ -65,7 +68,7 @@ extension Kernels {
   ) throws(ExecutionError) -> Double {
     var flops: [Operand: Int] = [:]
     for call in programs.flatMap(\.calls) where call.stage == .body && call.flops > 0 {
-      flops[Operand(of: call.kernel), default: 0] += call.flops
+      flops[Operand(of: call), default: 0] += call.flops
     }
     var seconds = 0.0
     for operand in Operand.allCases {

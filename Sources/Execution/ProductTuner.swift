@@ -2,13 +2,13 @@ import Programs
 import Synchronization
 
 /// How a product is computed, and why.
-public struct ProductDecision: Hashable, Codable, Sendable {
+public struct ProductDecision: Hashable, Sendable {
   public var product: Product
   public var variant: ProductVariant
-  /// What each way took.
+  /// What each way took; empty where none was timed.
   public var measured: [Measurement]
 
-  public struct Measurement: Hashable, Codable, Sendable {
+  public struct Measurement: Hashable, Sendable {
     public var variant: ProductVariant
     public var seconds: Double
 
@@ -26,8 +26,8 @@ public struct ProductDecision: Hashable, Codable, Sendable {
 }
 
 /// Chooses how products are computed where there are several ways, by timing them where their
-/// operands lie, and remembers what it chose, so that the same product is always computed the same
-/// way.
+/// operands will lie, and remembers what it chose, so that the same product is always computed the
+/// same way.
 public final class ProductTuner: Sendable {
   public enum Policy: Hashable, Sendable {
     /// The fastest way, if it is faster than the usual one by more than chance.
@@ -38,95 +38,132 @@ public final class ProductTuner: Sendable {
 
   /// Products with less arithmetic stay as they are: their time says little.
   static let leastFlops = 10_000_000
-  /// Another way than the usual one has to take this share of its time at most.
-  static let worthwhileShare = 0.95
   /// Passes over all products, as many as fit into the seconds, but a few at least.
   private static let passes = 3...6
   private static let secondsOfPasses = 2.0
 
   private let policy: Policy
   private let known: Mutex<[Product: ProductDecision]>
+  private let remember: @Sendable ([ProductDecision]) -> Void
 
-  /// - Parameter known: what was chosen earlier, on the same CPU with the same number of threads.
-  public init(_ policy: Policy, known: [ProductDecision] = []) {
+  /// - Parameters:
+  ///   - known: what was chosen earlier, on the same CPU with the same number of threads.
+  ///   - remember: told what has been timed, whenever something has.
+  public init(
+    _ policy: Policy, known: [ProductDecision] = [],
+    remember: @escaping @Sendable ([ProductDecision]) -> Void = { _ in }
+  ) {
     self.policy = policy
-    let pairs = known.map { ($0.product, $0) }
-    self.known = Mutex(Dictionary(pairs, uniquingKeysWith: { first, _ in first }))
+    self.remember = remember
+    self.known = Mutex([:])
+    adopt(known)
   }
 
-  /// What was chosen so far, known choices included, in the order of kernels and sizes.
-  public var decisions: [ProductDecision] {
-    known.withLock { Array($0.values) }.sorted { ($0.product) < ($1.product) }
+  /// Takes choices over from elsewhere, in place of its own.
+  public func adopt(_ decisions: [ProductDecision]) {
+    known.withLock { known in
+      for decision in decisions { known[decision.product] = decision }
+    }
+  }
+
+  /// How the products of some programs are computed, in the order of kernels and sizes.
+  public func decisions(for programs: [Program]) -> [ProductDecision] {
+    var decisions: [Product: ProductDecision] = [:]
+    for call in programs.flatMap(\.calls) {
+      guard let product = call.product, let variant = chosen(call).variant else { continue }
+      let measured = usable(call)?.measured ?? []
+      decisions[product] = ProductDecision(product: product, variant: variant, measured: measured)
+    }
+    return decisions.values.sorted { $0.product < $1.product }
   }
 
   /// The call in the way that is chosen for its product.
   func chosen(_ call: KernelCall) -> KernelCall {
-    let variants = call.variants
-    guard let product = call.product else { return call }
-    let variant =
-      switch policy {
-      case .fixed(let backend):
-        variants.first { $0.backend == backend && $0.split == call.variant?.split }
-      case .measured: known.withLock { $0[product]?.variant }
+    switch policy {
+    case .fixed(let backend):
+      let variant = call.variants.first {
+        $0.backend == backend && $0.split == call.variant?.split
       }
-    guard let variant, variants.contains(variant) else { return call }
-    return call.computed(variant)
+      return variant.map(call.computed) ?? call
+    case .measured: return usable(call).map { call.computed($0.variant) } ?? call
+    }
   }
 
-  /// Times the ways to compute those products among some calls that nothing was decided about.
+  /// What is known of a call's product, if it is one of the call's ways.
+  private func usable(_ call: KernelCall) -> ProductDecision? {
+    guard policy == .measured, let product = call.product,
+      let decision = known.withLock({ $0[product] }), call.variants.contains(decision.variant)
+    else { return nil }
+    return decision
+  }
+
+  /// Those calls among some whose product is to be timed, one for each.
+  func unknown(_ calls: [KernelCall]) -> [KernelCall] {
+    guard policy == .measured else { return [] }
+    var found: [Product: KernelCall] = [:]
+    for call in calls where call.flops >= Self.leastFlops && call.variants.count > 1 {
+      if let product = call.product, usable(call) == nil { found[product] = call }
+    }
+    return found.sorted { $0.key < $1.key }.map(\.value)
+  }
+
+  /// Times the ways to compute some products.
   ///
   /// - Parameter seconds: runs a call once and says how long that took.
-  /// - Returns: whether any call has run.
   func measure(
     _ calls: [KernelCall], seconds: (KernelCall) throws(ExecutionError) -> Double
-  ) throws(ExecutionError) -> Bool {
-    guard policy == .measured else { return false }
-    var trials: [Product: Trial] = [:]
-    for call in calls where call.flops >= Self.leastFlops && call.variants.count > 1 {
-      guard let product = call.product, known.withLock({ $0[product] }) == nil else { continue }
-      trials[product] = Trial(call)
-    }
-    let products = trials.keys.sorted()
+  ) throws(ExecutionError) {
+    var trials = calls.map(Trial.init)
     let clock = ContinuousClock()
     let start = clock.now
-    // A pass over all of them after the other: what disturbs a moment does not decide for one.
+    // Product after product before the next way of each: none finds its operands in the cache
+    // because another way has just used them, and what disturbs a moment does not decide for one.
     for pass in 0..<Self.passes.upperBound {
       if pass >= Self.passes.lowerBound, (clock.now - start).seconds > Self.secondsOfPasses {
         break
       }
-      for product in products { try trials[product]?.time(seconds) }
+      for way in 0..<(trials.map(\.candidates.count).max() ?? 0) {
+        for index in trials.indices { try trials[index].time(way, seconds) }
+      }
     }
-    for (product, trial) in trials {
-      let decision = trial.decision(for: product)
-      known.withLock { $0[product] = decision }
-    }
-    return !trials.isEmpty
+    let decisions = trials.compactMap(\.decision)
+    adopt(decisions)
+    if !decisions.isEmpty { remember(decisions) }
   }
 }
 
-/// The ways to compute one product, and the least seconds that each has taken.
-private struct Trial {
-  let variants: [ProductVariant]
+/// The ways to compute one product, the usual one first, and the least seconds that each has taken.
+struct Trial {
+  /// Another way than the usual one has to take this share of its time at most.
+  static let worthwhileShare = 0.95
+  /// A way that has twice taken this many times the best time so far is not tried again.
+  private static let hopeless = 1.5
+
   let candidates: [KernelCall]
-  var best: [Double]
+  private(set) var best: [Double]
+  private var tries: [Int]
 
   init(_ call: KernelCall) {
-    variants = call.variants
-    candidates = variants.map(call.computed)
+    candidates = call.variants.map(call.computed)
     best = Array(repeating: .infinity, count: candidates.count)
+    tries = Array(repeating: 0, count: candidates.count)
   }
 
   mutating func time(
-    _ seconds: (KernelCall) throws(ExecutionError) -> Double
+    _ way: Int, _ seconds: (KernelCall) throws(ExecutionError) -> Double
   ) throws(ExecutionError) {
-    for (index, candidate) in candidates.enumerated() {
-      best[index] = min(best[index], try seconds(candidate))
-    }
+    guard way < candidates.count else { return }
+    if tries[way] >= 2, let least = best.min(), best[way] > Self.hopeless * least { return }
+    best[way] = min(best[way], try seconds(candidates[way]))
+    tries[way] += 1
   }
 
-  func decision(for product: Product) -> ProductDecision {
-    let fastest = best.indices.min { best[$0] < best[$1] } ?? 0
-    let isWorthwhile = best[fastest] <= ProductTuner.worthwhileShare * best[0]
+  var decision: ProductDecision? {
+    let variants = candidates.compactMap(\.variant)
+    guard let product = candidates[0].product,
+      let fastest = best.indices.min(by: { best[$0] < best[$1] })
+    else { return nil }
+    let isWorthwhile = best[fastest] <= Self.worthwhileShare * best[0]
     return ProductDecision(
       product: product, variant: variants[isWorthwhile ? fastest : 0],
       measured: zip(variants, best).map { .init(variant: $0, seconds: $1) })

@@ -81,7 +81,7 @@ extension Lowering {
         m, n, k, x.stride, k, y.stride, accumulate ? 1 : 0, byColumns ? 1 : 0, call.lastSize,
       ],
       scalars: [scale], items: byColumns ? n : m, grain: Grain.columns,
-      slices: call.slices, scratchBytes: call.scratchBytes, flops: 2 * m * n * k)
+      slices: x.slices(byColumns), scratchBytes: call.scratchBytes, flops: 2 * m * n * k)
   }
 
   /// dx[m,k] = scale · dy[m,n]·W (+= dx).
@@ -105,7 +105,7 @@ extension Lowering {
         m, n, k, dy.stride, k, dx.stride, accumulate ? 1 : 0, byColumns ? 1 : 0, call.lastSize,
       ],
       scalars: [scale], items: byColumns ? k : m, grain: Grain.columns,
-      slices: call.slices, scratchBytes: call.scratchBytes, flops: 2 * m * n * k)
+      slices: dy.slices(byColumns), scratchBytes: call.scratchBytes, flops: 2 * m * n * k)
   }
 
   /// dW[n,k] = scale · dy[m,n]ᵀ·x[m,k] (+= dW), in f32.
@@ -135,16 +135,22 @@ extension Lowering {
 extension Source {
   /// A product's kernel for rows of this type.
   fileprivate func kernel(_ name: String) -> String { type == .bf16 ? "narrow_\(name)" : name }
+
+  /// Ranges for each thread of a product with these rows.
+  fileprivate func slices(_ byColumns: Bool) -> Int {
+    type == .bf16 ? KernelCall.slicesOfTiles(byColumns ? .columns : .rows) : 1
+  }
 }
 
 /// What depends on whether a product is one of f32 or of bf16 operands.
 private struct ProductCall {
+  /// Words of a sum that tiles take at a time, where results can be added to.
+  private static let sumWords = 2048
+
   var kernel: String
   /// Rows of W widened at a time, or whether the result is bf16.
   var lastSize: Int
   var scratchBytes: Int
-  /// Products that pack one operand panel by panel lose nothing by more and smaller ranges.
-  var slices: Int
 
   /// - Parameters:
   ///   - summed: length of the sums.
@@ -156,23 +162,20 @@ private struct ProductCall {
     guard x.type == .bf16 else {
       lastSize = panelRows
       // Own tiles may compute it as well as the library.
-      scratchBytes = max(
-        4 * panelRows * width, Self.tileScratch(words: min(summed, 2048), columns: columns))
-      slices = 1
+      let tiles = Self.tileScratch(words: min(summed, Self.sumWords), columns: columns)
+      scratchBytes = max(4 * panelRows * width, tiles)
       return
     }
     lastSize = y == .bf16 ? 1 : 0
-    slices = KernelCall.slicesOfTiles
     // Sums of bytes are not cut: they are exact, and a word of them takes half the room.
-    let length = y == .bf16 || kernel.hasPrefix("quantised") ? summed : min(summed, 4096)
-    let padded = (max(1, length) + 63) & ~63
-    let panels = min(393_216, 2 * padded * ((columns + 31) & ~31))
-    scratchBytes = max(64 * padded, panels) + 128 * padded
+    let isWhole = y == .bf16 || kernel.hasPrefix("quantised")
+    let length = isWhole ? summed : min(summed, 2 * Self.sumWords)
+    scratchBytes = Self.tileScratch(words: (length + 1) / 2, columns: columns)
   }
 
-  /// Scratch of products of floats by tiles, in bytes.
+  /// Bytes for panels of packed words and for copied rows; sft_kernels.def has what kernels need.
   private static func tileScratch(words: Int, columns: Int) -> Int {
-    let padded = (max(1, words) + 15) & ~15
+    let padded = (max(1, words) + 31) & ~31
     return max(128 * padded, min(393_216, 4 * padded * ((columns + 31) & ~31))) + 256 * padded
   }
 }

@@ -1,6 +1,6 @@
-/// A product with a matrix of weights, or one of its gradients: what the time that it takes depends
-/// on, apart from how it is computed.
-public struct Product: Hashable, Codable, Sendable {
+/// A product with a matrix of weights, or one of its gradients: its type and its sizes, on which the
+/// time that it takes depends most.
+public struct Product: Hashable, Sendable {
   /// The kernel that computes it unless another way is chosen.
   public var kernel: String
   /// Tokens, outputs and inputs, as in `sft_kernels.def`.
@@ -15,7 +15,7 @@ public struct Product: Hashable, Codable, Sendable {
     self.k = k
   }
 
-  var isWeightGradient: Bool { kernel.hasSuffix("weight_gradient") }
+  public var isWeightGradient: Bool { kernel.hasSuffix("weight_gradient") }
 
   /// Rows and columns of the result.
   var result: (rows: Int, columns: Int) {
@@ -24,7 +24,10 @@ public struct Product: Hashable, Codable, Sendable {
   }
 
   /// Whether a library can compute it: it multiplies floats by floats.
-  var isOfFloats: Bool { kernel.hasPrefix("linear_") }
+  public var isOfFloats: Bool { kernel.hasPrefix("linear_") }
+
+  /// Whether it multiplies bytes.
+  public var isOfBytes: Bool { kernel.hasPrefix("quantised_") }
 }
 
 extension Product: Comparable {
@@ -34,20 +37,20 @@ extension Product: Comparable {
 }
 
 /// Who computes a product.
-public enum ProductBackend: String, Codable, Sendable, CaseIterable {
+public enum ProductBackend: String, Sendable, CaseIterable {
   case openBLAS = "OpenBLAS"
   /// The tiles of this project's own kernels.
   case tiles
 }
 
 /// What of a product's result the threads share out.
-public enum ProductSplit: String, Codable, Sendable, CaseIterable {
+public enum ProductSplit: String, Sendable, CaseIterable {
   case rows, columns
 }
 
 /// A way to compute a product. Results differ in their last bits between back-ends, not between
 /// splits of tiles.
-public struct ProductVariant: Hashable, Codable, Sendable, LosslessStringConvertible {
+public struct ProductVariant: Hashable, Sendable, LosslessStringConvertible {
   public var backend: ProductBackend
   public var split: ProductSplit
 
@@ -68,9 +71,9 @@ public struct ProductVariant: Hashable, Codable, Sendable, LosslessStringConvert
 }
 
 extension KernelCall {
-  /// Ranges for each thread where tiles compute: they pack an operand panel by panel, so that more
-  /// and smaller ranges cost nothing.
-  public static let slicesOfTiles = 3
+  /// Ranges for each thread where tiles compute. They pack the right operand panel by panel: by
+  /// columns, more and smaller ranges cost nothing, but each range of rows packs all of it.
+  public static func slicesOfTiles(_ split: ProductSplit) -> Int { split == .columns ? 3 : 1 }
 
   /// Products of so few rows have a path of their own.
   private static let fewRows = 4
@@ -113,7 +116,10 @@ extension KernelCall {
     if product.isOfFloats {
       let isTiled = variant.backend == .tiles
       call.kernel = isTiled ? Self.tiled + product.kernel : product.kernel
-      call.slices = isTiled && !product.isWeightGradient ? Self.slicesOfTiles : 1
+      call.slices = 1
+    }
+    if variant.backend == .tiles, !product.isWeightGradient {
+      call.slices = Self.slicesOfTiles(variant.split)
     }
     return call
   }

@@ -21,8 +21,9 @@ public final class PrefixCache {
   public let windowCount: Int
   /// f32, or bf16 where the step rounds the stream to it.
   public let elementType: ElementType
-  /// A window's values where they are not f32.
+  /// Values on their way where they are not f32.
   private var rounded: [UInt16]
+  private static let valuesAtATime = 1 << 15
   /// Nil once it has failed.
   private var file: ScratchFile?
   /// A bit for each window that the file holds.
@@ -50,7 +51,7 @@ public final class PrefixCache {
     width = step.width
     windowCount = text.windowCount(sequenceLength: tokens, includePartial: true)
     elementType = step.prefixType
-    rounded = [UInt16](repeating: 0, count: elementType == .bf16 ? tokens * width : 0)
+    rounded = [UInt16](repeating: 0, count: elementType == .bf16 ? Self.valuesAtATime : 0)
     present = [UInt64](repeating: 0, count: (windowCount + 63) / 64)
   }
 
@@ -93,21 +94,18 @@ public final class PrefixCache {
     present[window / 64] & (1 << UInt64(window % 64)) != 0
   }
 
-  /// Where a window's values lie in the file.
-  private func offset(of window: Int) -> Int { window * tokens * width * elementType.byteCount }
-
   /// Reads a window's values, [S, D]; false if it is not kept.
   func read(_ window: Int, into memory: UnsafeMutableBufferPointer<Float>) -> Bool {
     guard let file, contains(window) else { return false }
     do {
       guard elementType == .bf16 else {
-        try file.read(into: UnsafeMutableRawBufferPointer(memory), at: offset(of: window))
+        try file.read(into: UnsafeMutableRawBufferPointer(memory), at: 4 * window * tokens * width)
         return true
       }
-      try rounded.withUnsafeMutableBufferPointer { (values) throws(StorageError) in
-        try file.read(into: UnsafeMutableRawBufferPointer(values), at: offset(of: window))
+      try eachPart(of: window) { (values, range, offset) throws(StorageError) in
+        try file.read(into: UnsafeMutableRawBufferPointer(values), at: offset)
+        for (index, bits) in zip(range, values) { memory[index] = float(bfloat16Bits: bits) }
       }
-      for index in memory.indices { memory[index] = float(bfloat16Bits: rounded[index]) }
       return true
     } catch {
       giveUp(error)
@@ -121,16 +119,34 @@ public final class PrefixCache {
     guard let file, !contains(window) else { return }
     do {
       if elementType == .bf16 {
-        for index in memory.indices { rounded[index] = bfloat16Bits(memory[index]) }
-        try rounded.withUnsafeBufferPointer { (values) throws(StorageError) in
-          try file.write(UnsafeRawBufferPointer(values), at: offset(of: window))
+        try eachPart(of: window) { (values, range, offset) throws(StorageError) in
+          for (index, place) in zip(range, values.indices) {
+            values[place] = bfloat16Bits(memory[index])
+          }
+          try file.write(UnsafeRawBufferPointer(values), at: offset)
         }
       } else {
-        try file.write(UnsafeRawBufferPointer(memory), at: offset(of: window))
+        try file.write(UnsafeRawBufferPointer(memory), at: 4 * window * tokens * width)
       }
       present[window / 64] |= 1 << UInt64(window % 64)
     } catch {
       giveUp(error)
+    }
+  }
+
+  /// Goes over a window's values in bf16: room for some, which they are, and where they lie in the
+  /// file.
+  private func eachPart(
+    of window: Int,
+    _ body: (UnsafeMutableBufferPointer<UInt16>, Range<Int>, Int) throws(StorageError) -> Void
+  ) throws(StorageError) {
+    let count = tokens * width
+    for start in stride(from: 0, to: count, by: Self.valuesAtATime) {
+      let range = start..<min(start + Self.valuesAtATime, count)
+      try rounded.withUnsafeMutableBufferPointer { (buffer) throws(StorageError) in
+        let part = UnsafeMutableBufferPointer(rebasing: buffer[..<range.count])
+        try body(part, range, 2 * (window * count + start))
+      }
     }
   }
 

@@ -13,8 +13,9 @@ public struct SnapshotStore: Sendable {
   /// The method and the resolved recipe, written into every delta.
   public let method: JSONValue
   public let recipe: JSONValue
-  /// What trains and at which rate where the recipe leaves that open; written into every state.
-  public let decision: JSONValue
+  /// What trains and at which rate where the recipe leaves that open, and how products are computed;
+  /// written into every state.
+  public var decision: JSONValue
 
   public init(
     folder: String, method: JSONValue, recipe: JSONValue, decision: JSONValue = .null

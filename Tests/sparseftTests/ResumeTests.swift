@@ -48,6 +48,32 @@ import Testing
     }
   }
 
+  /// A run goes on with its own ways of computing products, whatever the machine remembers by then.
+  @Test func productsStayAsTheyWere() throws {
+    let shop = try Workshop()
+    let memory = "memory/sparseft/products.json"
+    let arguments = [
+      "finetune", "recipe.json", "--json", "run.batch_size=600", "run.precision=f32",
+      "run.steps=6",
+    ]
+    try shop.succeed(arguments + ["output=usual"])
+    // Every product by the other back-end.
+    let text = String(decoding: try shop.folder.read(memory), as: UTF8.self)
+    let key = #""chosen": ""#
+    let swapped = text.replacing(key + "tiles", with: key + "?")
+      .replacing(key + "OpenBLAS", with: key + "tiles").replacing(key + "?", with: key + "OpenBLAS")
+    try shop.folder.write(swapped, to: memory)
+    try shop.succeed(arguments + ["output=whole"])
+    let losses = try shop.losses("whole/events.jsonl")
+    #expect(try shop.losses("usual/events.jsonl") != losses)
+
+    let stopped = try shop.sparseft.run(arguments) { $0.contains(#""step":2,"#) }
+    #expect(stopped.exitCode == 130)
+    try shop.folder.write(text, to: memory)
+    try shop.succeed(arguments + ["--resume"])
+    #expect(try shop.losses() == losses)
+  }
+
   @Test func aStoppedComparisonEnds() throws {
     let shop = try Workshop(method: #"{"type": "norms"}"#)
     let outcome = try shop.sparseft.run([

@@ -3,7 +3,7 @@ import Programs
 import Reports
 import Tensors
 
-/// How products are computed, and what each way took.
+/// How products are computed, and what each way took where that was measured.
 struct ProductTable {
   let decisions: [ProductDecision]
 
@@ -12,7 +12,6 @@ struct ProductTable {
   }
 
   var text: String {
-    guard !decisions.isEmpty else { return "no product is large enough to be timed" }
     var table = Table(
       [.init("product"), .init("m", .right), .init("n", .right), .init("k", .right)]
         + Self.ways.map { .init("\($0), ms", .right) } + [.init("chosen")])

@@ -60,6 +60,7 @@ struct FinetuneJob {
     _ store: SnapshotStore, resuming: Bool, earlier: [StepReport]
   ) throws -> RunSummary {
     let session = try run.makeSession()
+    let store = run.remembering(run.prepared.kernels.tuner, in: store)
     let kept = run.makePrefixCaches()
     session.prefixCaches = kept.caches
     if let warning = kept.warning { try reporter.handle(.warning(warning)) }

@@ -1,5 +1,6 @@
 import Adaptations
 import Contributions
+import Execution
 import Recipes
 import Storage
 import Tensors
@@ -60,6 +61,7 @@ struct MethodDecision {
   /// - Throws: `TrainingError.nothingToResume` without one.
   init(resuming run: PreparedRun) throws {
     let saved = try run.store(in: run.recipe.output.absolute, scheme: nil, rate: 0).savedDecision()
+    run.kernels.tuner?.adopt((saved["products"]?.array ?? []).compactMap(ProductDecision.init))
     let scheme = saved["scheme"]?.object?.shares ?? [:]
     if case .sparse(let sparse) = run.recipe.method.method, sparse.tensors.needsBudget,
       !scheme.isEmpty

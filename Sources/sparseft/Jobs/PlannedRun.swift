@@ -1,4 +1,5 @@
 import Adaptations
+import Execution
 import Recipes
 import Storage
 import Training
@@ -38,14 +39,22 @@ struct PlannedRun {
   var flopsPerToken: Double { step.flopsPerToken }
   var fullFlopsPerToken: Double { prepared.fullFlopsPerToken }
 
-  /// A session of the run's step, before its first step. How its products are computed is settled
-  /// here, and remembered.
+  /// A session of the run's step, before its first step.
   func makeSession() throws -> Session {
-    let session = try Session(
+    try Session(
       step, weights: prepared.weights, pool: prepared.pool, kernels: prepared.kernels,
       seed: settings.seed)
-    prepared.products.save()
-    return session
+  }
+
+  /// The store with how the step's products are computed in what it keeps, so that a resumed run
+  /// computes them that way, whatever has become of the machine's memory of it.
+  func remembering(_ tuner: ProductTuner?, in store: SnapshotStore) -> SnapshotStore {
+    guard let tuner, case .object(var decision) = store.decision else { return store }
+    let timed = tuner.decisions(for: step.programs).filter { !$0.measured.isEmpty }
+    decision["products"] = .array(timed.map(\.json))
+    var store = store
+    store.decision = .object(decision)
+    return store
   }
 
   /// Where the run's snapshots go.

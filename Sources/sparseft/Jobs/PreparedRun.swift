@@ -24,7 +24,6 @@ struct PreparedRun {
   let corpus: Corpus
   let kernels: Kernels
   let pool: WorkerPool
-  let products: ProductMemory
   let compiler: StepCompiler
   /// Rows of the vocabulary by how often their pieces occur in the training text.
   let headRows: [Int32]
@@ -56,9 +55,10 @@ struct PreparedRun {
     var kernels = try Kernels.forThisMachine()
     pool = try WorkerPool(threads: recipe.run.threads)
     try kernels.warmUp(pool)
-    products = ProductMemory(
-      recipe.run.products, kernels: kernels, threads: recipe.run.threads)
-    kernels.tuner = products.tuner
+    // Plain loops compute a product in one way.
+    if kernels.instructionSet != "reference" {
+      kernels.tuner = ProductTuner(recipe.run.products, kernels, threads: recipe.run.threads)
+    }
     self.kernels = kernels
     let weights = weights
     compiler = StepCompiler(

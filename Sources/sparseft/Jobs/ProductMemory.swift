@@ -8,43 +8,64 @@ import Storage
 #endif
 
 /// How products are computed on this machine: timed once, then remembered in `products.json` of the
-/// user's cache folder, so that runs repeat bit for bit. A run whose recipe names a back-end neither
-/// reads nor writes it.
+/// user's cache folder, so that runs of one build repeat bit for bit.
 struct ProductMemory {
-  let tuner: ProductTuner
-  /// Nil where nothing is to be remembered, or there is no place for it.
-  private let path: String?
+  /// Larger files are none of ours.
+  private static let byteLimit = 4 << 20
+  private let folder: String
   private let machine: String
-  private let known: Set<ProductDecision>
 
-  init(_ choice: ProductsChoice, kernels: Kernels, threads: Int) {
-    let machine =
-      "\(Self.processor), \(kernels.instructionSet), \(threads) threads, sparseft \(Version.text)"
-    self.machine = machine
-    switch choice {
-    case .openblas: (tuner, path, known) = (ProductTuner(.fixed(.openBLAS)), nil, [])
-    case .tiles: (tuner, path, known) = (ProductTuner(.fixed(.tiles)), nil, [])
-    case .auto:
-      path = Self.folder.map { "\($0)/products.json" }
-      let decisions = path.map { Self.read($0)[machine] ?? .null }?.array ?? []
-      let read = decisions.compactMap(ProductDecision.init)
-      known = Set(read)
-      tuner = ProductTuner(.measured, known: read)
-    }
+  /// Nil where this user has no cache folder.
+  init?(_ kernels: Kernels, threads: Int) {
+    guard let folder = Self.folder else { return nil }
+    self.folder = folder
+    machine = "\(Self.processor), \(kernels.instructionSet), \(threads) threads"
   }
 
-  /// Writes what has been chosen since it was read. Where that fails, the next run measures again.
-  func save() {
-    guard let path, Set(tuner.decisions) != known else { return }
-    var all = Self.read(path)
-    all[machine] = .array(tuner.decisions.map(\.json))
-    let folder = String(path.dropLast("/products.json".count))
+  /// What was chosen earlier; a file that can't be read is as good as none.
+  func read() -> [ProductDecision] { decisions(contents() ?? JSONObject()) }
+
+  /// Adds choices, also to those of other processes. Where that fails, the next run measures again.
+  func write(_ new: [ProductDecision]) {
     try? Folder.create(folder)
+    let lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard lock >= 0 else { return }
+    defer { close(lock) }
+    guard flock(lock, LOCK_EX) == 0, var all = contents() else { return }
+    var merged: [Product: ProductDecision] = [:]
+    for decision in decisions(all) + new { merged[decision.product] = decision }
+    let products = merged.values.sorted { $0.product < $1.product }.map(\.json)
+    all[machine] = ["build": .string(Self.build), "products": .array(products)]
     try? AtomicFile.write(Array((JSONValue.object(all).encoded(.pretty) + "\n").utf8), to: path)
   }
 
-  private static func read(_ path: String) -> JSONObject {
-    (try? JSONValue.read(path: path))?.object ?? JSONObject()
+  /// This machine's choices by this very build; kernels of another one take other times.
+  private func decisions(_ all: JSONObject) -> [ProductDecision] {
+    guard let entry = all[machine], entry["build"]?.string == Self.build else { return [] }
+    return (entry["products"]?.array ?? []).compactMap(ProductDecision.init)
+  }
+
+  private var path: String { "\(folder)/products.json" }
+
+  /// What the file holds for all machines that share the folder: nothing where there is none or it
+  /// is damaged; nil where it can't be read.
+  private func contents() -> JSONObject? {
+    guard Folder.exists(path) else { return JSONObject() }
+    do throws(StorageError) {
+      let file = try MappedFile(path: path)
+      guard file.bytes.count <= Self.byteLimit else { return JSONObject() }
+      return try JSONValue.decode(file.bytes, source: path).object ?? JSONObject()
+    } catch {
+      if case .json = error { return JSONObject() }
+      return nil
+    }
+  }
+
+  /// What this program's file was when it was built.
+  private static var build: String {
+    var status = stat()
+    guard stat("/proc/self/exe", &status) == 0 else { return Version.text }
+    return "\(Version.text), \(status.st_size) bytes, \(status.st_mtim.tv_sec)"
   }
 
   private static var folder: String? {
@@ -71,8 +92,25 @@ struct ProductMemory {
   }
 }
 
+extension ProductTuner {
+  /// Chooses as a recipe asks for. A back-end that it names is taken without reading or writing what
+  /// is remembered.
+  convenience init(_ choice: ProductsChoice, _ kernels: Kernels, threads: Int) {
+    switch choice {
+    case .openblas: self.init(.fixed(.openBLAS))
+    case .tiles: self.init(.fixed(.tiles))
+    case .auto:
+      guard let memory = ProductMemory(kernels, threads: threads) else {
+        self.init(.measured)
+        return
+      }
+      self.init(.measured, known: memory.read(), remember: { memory.write($0) })
+    }
+  }
+}
+
 extension ProductDecision {
-  fileprivate init?(_ json: JSONValue) {
+  init?(_ json: JSONValue) {
     guard let kernel = json["kernel"]?.string, let m = json["m"]?.int, let n = json["n"]?.int,
       let k = json["k"]?.int, let variant = json["chosen"]?.string.flatMap(ProductVariant.init)
     else { return nil }
@@ -87,7 +125,7 @@ extension ProductDecision {
       })
   }
 
-  /// As `products.json` and `plan --json` have it.
+  /// As `products.json`, `plan --json` and a run's state have it.
   var json: JSONValue {
     let seconds = measured.map { ($0.variant.description, JSONValue.number($0.seconds)) }
     return [
