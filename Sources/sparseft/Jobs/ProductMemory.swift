@@ -82,7 +82,9 @@ struct ProductMemory {
     defer { fclose(file) }
     var line = [CChar](repeating: 0, count: 4096)
     while fgets(&line, Int32(line.count), file) != nil {
-      let words = String(cString: line).split(separator: ":", maxSplits: 1)
+      let text = String(
+        decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      let words = text.split(separator: ":", maxSplits: 1)
       guard words.count == 2, let name = words.first else { continue }
       if name.hasPrefix("model name") || name.hasPrefix("CPU part") {
         return words[1].split(whereSeparator: \.isWhitespace).joined(separator: " ")
