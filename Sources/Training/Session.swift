@@ -42,7 +42,13 @@ public final class Session {
     let embedding = try table.flatMap { (table) throws(TrainingError) in
       try LookupTable(table, of: weights)
     }
-    func executor(_ compiled: CompiledProgram) throws(TrainingError) -> Executor {
+    // What frozen blocks make of a window must not depend on its row of the batch, since a cache may
+    // have it from another row: sums of tiles do not, those of a library may.
+    var byTiles = kernels
+    if step.precision == .f32 { byTiles.tuner = ProductTuner(.fixed(.tiles)) }
+    func executor(
+      _ compiled: CompiledProgram, _ kernels: Kernels
+    ) throws(TrainingError) -> Executor {
       try rethrow(TrainingError.execution) { () throws(ExecutionError) in
         try Executor(compiled.program, arena: arena, pool: pool, kernels: kernels) { buffer in
           (buffer.name == table?.name ? embedding?.address : nil) ?? weights.address(of: buffer)
@@ -51,10 +57,12 @@ public final class Session {
     }
     self.arena = arena
     self.embedding = embedding
-    let body = try executor(step.training)
-    let below = try step.prefix.map { (compiled) throws(TrainingError) in try executor(compiled) }
+    let body = try executor(step.training, kernels)
+    let below = try step.prefix.map { (compiled) throws(TrainingError) in
+      try executor(compiled, byTiles)
+    }
     training = body
-    validation = try executor(step.validation)
+    validation = try executor(step.validation, kernels)
     let batch = BatchMemory(body, below: below)
     self.batch = batch
     prefix = below.map { FrozenPrefix($0, of: step, feeding: body, embedding: embedding, batch) }

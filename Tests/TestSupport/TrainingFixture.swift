@@ -16,7 +16,7 @@ package struct TrainingFixture {
   package let folder: TemporaryFolder
   package let checkpoint: Checkpoint
   package let pool: WorkerPool
-  package let kernels: Kernels
+  package var kernels: Kernels
 
   package init(
     _ configuration: ModelConfiguration = TinyModel.configuration(),

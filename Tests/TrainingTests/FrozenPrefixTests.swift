@@ -1,5 +1,6 @@
 import Adaptations
 import Datasets
+import Execution
 import Tensors
 import TestSupport
 import Testing
@@ -14,9 +15,12 @@ import Training
   ]
   static let split = frozenBlocks.filter { $0.value > 0 }.map(\.key).sorted()
 
+  /// Products by tiles everywhere, as in frozen blocks.
   static func fixture(_ type: ElementType = .f32, tiedHead: Bool = true) throws -> TrainingFixture {
-    try TrainingFixture(
+    var fixture = try TrainingFixture(
       TinyModel.configuration(layers: 4, tiedHead: tiedHead), elementType: type)
+    fixture.kernels.tuner = ProductTuner(.fixed(.tiles))
+    return fixture
   }
 
   static func adaptation(_ name: String, _ fixture: TrainingFixture) -> any Adaptation {
