@@ -66,15 +66,21 @@ public final class ProductTuner: Sendable {
     }
   }
 
-  /// How the products of some programs are computed, in the order of kernels and sizes.
-  public func decisions(for programs: [Program]) -> [ProductDecision] {
-    var decisions: [Product: ProductDecision] = [:]
+  /// How the products of some executors' programs are computed, in the order of kernels and sizes.
+  public func decisions(in programs: [Program]) -> [ProductDecision] {
+    var decisions: Set<ProductDecision> = []
     for call in programs.flatMap(\.calls) {
-      guard let product = call.product, let variant = chosen(call).variant else { continue }
+      guard let product = call.product, let variant = call.variant else { continue }
       let measured = usable(call)?.measured ?? []
-      decisions[product] = ProductDecision(product: product, variant: variant, measured: measured)
+      decisions.insert(ProductDecision(product: product, variant: variant, measured: measured))
     }
-    return decisions.values.sorted { $0.product < $1.product }
+    return decisions.sorted { ($0.product, "\($0.variant)") < ($1.product, "\($1.variant)") }
+  }
+
+  /// What is known of the products of some programs.
+  public func choices(for programs: [Program]) -> [ProductDecision] {
+    let known = programs.flatMap(\.calls).compactMap(usable)
+    return Set(known).sorted { $0.product < $1.product }
   }
 
   /// The call in the way that is chosen for its product.

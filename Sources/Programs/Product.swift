@@ -75,7 +75,7 @@ extension KernelCall {
   /// columns, more and smaller ranges cost nothing, but each range of rows packs all of it.
   public static func slicesOfTiles(_ split: ProductSplit) -> Int { split == .columns ? 3 : 1 }
 
-  /// Products of so few rows have a path of their own.
+  /// Products of so few rows (`SFT_FEW_ROWS`) have a path of their own.
   private static let fewRows = 4
   private static let tiled = "tiled_"
 

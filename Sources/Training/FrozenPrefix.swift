@@ -1,6 +1,7 @@
 import Datasets
 import Execution
 import Models
+import Programs
 import Tensors
 
 /// The frozen lowest blocks of a session: gives the step the residual stream that it starts from,
@@ -19,6 +20,8 @@ final class FrozenPrefix {
   private(set) var runs = 0
   /// Seconds spent computing and reading since the last `resetProfile`.
   private(set) var seconds = 0.0
+  /// The blocks' program as it runs.
+  var program: Program { executor.program }
   private let executor: Executor
   private let step: CompiledStep
   /// What the blocks give, and where the step takes it from, both [windows · tokens · D].

@@ -106,6 +106,11 @@ public final class Session {
     }
   }
 
+  /// The step's programs as they run: each product in the way that was chosen for it.
+  public var programs: [Program] {
+    [training.program, validation.program] + (prefix.map { [$0.program] } ?? [])
+  }
+
   /// Bytes of the arena: allocated at once, never grown.
   public var arenaBytes: Int { arena.byteCount }
 

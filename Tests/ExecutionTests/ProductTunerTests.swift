@@ -88,13 +88,36 @@ private struct Workbench {
     }
   }
 
+  /// A cache may have a row's result from another place in the batch.
+  @Test(arguments: Kernels.supported)
+  func sumsOfTilesDoNotDependOnTheRow(_ instructionSet: String) throws {
+    let bench = try Workbench.product()
+    let (rows, inputs, outputs) = (40, 50, 72)
+    let executor = try bench.executor(instructionSet, ProductTuner(.fixed(.tiles)))
+    let straight = bench.result(executor)
+    let x = executor.elements(of: 0, as: Float.self)
+    let before = Array(x)
+    for row in 0..<rows {
+      for column in 0..<inputs {
+        x[(rows - 1 - row) * inputs + column] = before[row * inputs + column]
+      }
+    }
+    let turned = bench.result(executor)
+    for row in 0..<rows {
+      let place = rows - 1 - row
+      #expect(
+        Array(turned[place * outputs..<(place + 1) * outputs])
+          == Array(straight[row * outputs..<(row + 1) * outputs]), "row \(row)")
+    }
+  }
+
   /// What is timed is the fastest of its ways, or the usual one, and is not timed again.
   @Test func theFastestWayIsChosenAndRemembered() throws {
     let bench = try Workbench.product()
     let told = Mutex<[[ProductDecision]]>([])
     let tuner = ProductTuner(.measured, remember: { new in told.withLock { $0.append(new) } })
     let first = try bench.executor(Kernels.supported.last ?? "portable", tuner)
-    let decision = try #require(tuner.decisions(for: [bench.program]).first)
+    let decision = try #require(tuner.choices(for: [bench.program]).first)
     #expect(told.withLock { $0 } == [[decision]])
     #expect(decision.measured.map(\.variant) == bench.program.calls[0].variants)
     #expect(decision.measured.allSatisfy { $0.seconds > 0 && $0.seconds < 1 })
@@ -103,6 +126,7 @@ private struct Workbench {
     let isWorthwhile = best.seconds <= Trial.worthwhileShare * usual.seconds
     #expect(decision.variant == (isWorthwhile ? best.variant : usual.variant))
     #expect(first.program.calls[0].variant == decision.variant)
+    #expect(tuner.decisions(in: [first.program]) == [decision])
     _ = try bench.executor(Kernels.supported.last ?? "portable", tuner)
     #expect(told.withLock { $0.count } == 1)
   }

@@ -1,6 +1,7 @@
 import Adaptations
 import Datasets
 import Execution
+import Programs
 import Tensors
 import TestSupport
 import Testing
@@ -100,6 +101,21 @@ import Training
       }
       #expect(runs[0].session.prefixRuns > 0 && runs[1].session.prefixRuns == 0)
       Self.expectSame(runs[0], runs[1], "\(name), \(type)")
+    }
+  }
+
+  /// In f32 frozen blocks are by tiles whatever the rest is by, since a library's sums may depend on a
+  /// window's row.
+  @Test func frozenBlocksAreByTiles() throws {
+    var fixture = try Self.fixture()
+    for tuner in [nil, ProductTuner(.fixed(.openBLAS)), ProductTuner(.measured)] {
+      fixture.kernels.tuner = tuner
+      let session = try fixture.session(
+        Self.adaptation("last_layers", fixture), TrainingFixture.settings(steps: 1))
+      let backends = session.programs.map { program in
+        Set(program.calls.compactMap { $0.variant?.backend })
+      }
+      #expect(backends == [[.openBLAS], [.openBLAS], [.tiles]])
     }
   }
 

@@ -41,7 +41,7 @@ struct PlanCommand: ParsableCommand {
       Output.print(KernelTable(probe.profile()).text)
       return
     }
-    let decisions = prepared.kernels.tuner?.decisions(for: run.step.programs) ?? []
+    let decisions = prepared.kernels.tuner?.decisions(in: session.programs) ?? []
     if products {
       Output.print(ProductTable(decisions: decisions).text)
       return

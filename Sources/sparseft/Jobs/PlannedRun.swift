@@ -50,8 +50,7 @@ struct PlannedRun {
   /// computes them that way, whatever has become of the machine's memory of it.
   func remembering(_ tuner: ProductTuner?, in store: SnapshotStore) -> SnapshotStore {
     guard let tuner, case .object(var decision) = store.decision else { return store }
-    let timed = tuner.decisions(for: step.programs).filter { !$0.measured.isEmpty }
-    decision["products"] = .array(timed.map(\.json))
+    decision["products"] = .array(tuner.choices(for: step.programs).map(\.json))
     var store = store
     store.decision = .object(decision)
     return store

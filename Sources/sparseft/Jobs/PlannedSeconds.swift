@@ -1,5 +1,4 @@
 import Datasets
-import Execution
 import Training
 
 /// Measured seconds, and what they make of the whole run.
@@ -34,22 +33,4 @@ struct PlannedSeconds {
       + laterValidation * Double(settings.validations - 1)
   }
   var tokensPerSecond: Double { Double(settings.shape.tokensPerStep) / max(step, 1e-9) }
-}
-
-/// What this CPU can do, and what of it a step uses.
-struct PlannedRates {
-  /// The step's operations a second if each product ran at the peak of what it multiplies.
-  var peak: Double
-  /// What a step reaches, as a share of that.
-  var share: Double
-
-  init(_ run: PlannedRun, _ seconds: PlannedSeconds) throws {
-    let programs = [run.step.training.program] + (run.step.prefix.map { [$0.program] } ?? [])
-    let (kernels, pool) = (run.prepared.kernels, run.prepared.pool)
-    let floor =
-      try kernels.secondsAtPeak(programs, pool) * Double(run.settings.shape.accumulation)
-    let flops = run.flopsPerToken * Double(run.settings.shape.tokensPerStep)
-    peak = flops / max(1e-9, floor)
-    share = floor / max(1e-9, seconds.step)
-  }
 }
