@@ -34,6 +34,8 @@ struct ProgramRunner: Sendable {
   var folder: String?
   /// Where standard output goes instead of to the test, such as `/dev/full`.
   var output: String?
+  /// What runs: the program, or a script that runs it.
+  var executable = Self.path
   /// The largest file it may write, in units of 512 bytes, as `ulimit -f` has it.
   var fileBlocks: Int?
 
@@ -131,7 +133,7 @@ extension ProgramRunner {
     let status = posix_spawn(
       &process, words.first, &actions, &attributes, words.pointers, variables.pointers)
     guard status == 0 else {
-      throw ProgramRunnerError(action: "starting \(Self.path)", number: status)
+      throw ProgramRunnerError(action: "starting \(executable)", number: status)
     }
     return process
   }
@@ -142,7 +144,7 @@ extension ProgramRunner {
     let limit = fileBlocks.map { "ulimit -f \($0) && " } ?? ""
     let redirection = output.map { " >\($0)" } ?? ""
     let script = limit + #"cd "$1" && shift && exec "$@""# + redirection
-    return ["/bin/sh", "-c", script, "sh", folder ?? ".", Self.path] + arguments
+    return ["/bin/sh", "-c", script, "sh", folder ?? ".", executable] + arguments
   }
 
   /// What the program remembers of this machine it keeps in the folder, or not at all.
