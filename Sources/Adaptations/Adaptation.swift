@@ -1,45 +1,42 @@
-import Configurations
 import Graphs
 import Operations
 import Tensors
 
-/// Which parameters move, and what is inserted for them: a rewrite of the traced forward pass.
+/// A fine-tuning method's whole life in a program: which parameters move, what is inserted for them,
+/// and what of that a delta keeps.
+///
+/// How a delta's changes go back into weights stands with their encodings (`Checkpoints/Deltas`); a
+/// change that stays beside the weights, `DeltaBranches` inserts with the method's own code.
 public protocol Adaptation: Sendable {
   /// The method's name, as recipes spell it.
   var name: String { get }
-  /// Marks parameters as trained, splits them or inserts new ones.
+  /// Marks parameters as trained, splits them or inserts new ones. Call `adapt`, which checks.
   ///
+  /// - Returns: what of the trained parameters goes into a delta.
   /// - Throws: `AdaptationError` if it names what the graph does not have.
-  func apply(to graph: inout Graph) throws(AdaptationError)
-  /// What a low-rank product is scaled by; 1 for methods without one.
-  var lowRankScale: Double { get }
+  func apply(to graph: inout Graph) throws(AdaptationError) -> SavePlan
+  /// Path → share of its rows, where the method trains tensors that it was given one by one: kept in
+  /// a training state, so that a resumed run trains the same.
+  var trainedShares: [String: Double]? { get }
 }
 
 extension Adaptation {
-  public var lowRankScale: Double { 1 }
-}
+  public var trainedShares: [String: Double]? { nil }
 
-/// A method that asks for what the model does not have.
-public enum AdaptationError: Failure, Equatable {
-  case matchesNothing(pattern: String)
-  case tooManyLayers(asked: Int, available: Int)
-  case trainsNothing(method: String)
-  case notLinear(path: String)
-  case shareOfVector(path: String, share: Double)
-
-  public var category: FailureCategory { .usage }
-
-  public var description: String {
-    switch self {
-    case .matchesNothing(let pattern): "'\(pattern)' matches no tensor of this model"
-    case .tooManyLayers(let asked, let available):
-      "asks for the last \(asked) layers; this model has \(available)"
-    case .trainsNothing(let method): "method '\(method)' leaves nothing to train"
-    case .notLinear(let path):
-      "low-rank factors go beside linear maps of a block; '\(path)' is none"
-    case .shareOfVector(let path, let share):
-      "'\(path)' is a vector and trains whole; its share is \(share), expected 1"
+  /// Applies the method and checks that its plan claims every trained parameter exactly once: a
+  /// delta that silently leaves some out is worse than none.
+  ///
+  /// - Returns: what of the trained parameters goes into a delta.
+  /// - Throws: `AdaptationError`; `.unclaimed`, a bug of the method, traps in debug builds.
+  @discardableResult
+  public func adapt(_ graph: inout Graph) throws(AdaptationError) -> SavePlan {
+    let plan = try apply(to: &graph)
+    if let parameter = plan.misclaimed(in: graph) {
+      let error = AdaptationError.unclaimed(method: name, parameter: parameter)
+      assertionFailure("\(error)")
+      throw error
     }
+    return plan
   }
 }
 

@@ -12,7 +12,7 @@ public struct ScoredAdaptation: Adaptation {
 
   public var name: String { "scored" }
 
-  public func apply(to graph: inout Graph) throws(AdaptationError) {
+  public func apply(to graph: inout Graph) throws(AdaptationError) -> SavePlan {
     let known = graph.modelParameters
     if let path = paths?.subtracting(known.map(\.path)).min() {
       throw .matchesNothing(pattern: path)
@@ -22,5 +22,6 @@ public struct ScoredAdaptation: Adaptation {
       parameter.isScored = true
       graph[value].source = .parameter(parameter)
     }
+    return SavePlan()
   }
 }

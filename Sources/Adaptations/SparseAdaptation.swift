@@ -24,8 +24,9 @@ public struct SparseAdaptation: Adaptation {
   }
 
   public var name: String { "sparse" }
+  public var trainedShares: [String: Double]? { scheme }
 
-  public func apply(to graph: inout Graph) throws(AdaptationError) {
+  public func apply(to graph: inout Graph) throws(AdaptationError) -> SavePlan {
     if scheme["head"] != nil { graph.untieHead() }
     let known = Dictionary(
       graph.modelParameters.map { ($0.path, $0.value) }, uniquingKeysWith: { first, _ in first })
@@ -44,6 +45,7 @@ public struct SparseAdaptation: Adaptation {
       }
     }
     guard graph.trainedParameterCount > 0 else { throw .trainsNothing(method: name) }
+    return SavePlan(rowsOf: graph)
   }
 
   /// Rows that a share stands for: to the nearest multiple of 16 that leaves at least 1.

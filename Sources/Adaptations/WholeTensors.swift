@@ -7,8 +7,9 @@ public struct FullAdaptation: Adaptation {
 
   public var name: String { "full" }
 
-  public func apply(to graph: inout Graph) throws(AdaptationError) {
+  public func apply(to graph: inout Graph) throws(AdaptationError) -> SavePlan {
     for (value, _) in graph.modelParameters { graph.train(value) }
+    return SavePlan(rowsOf: graph)
   }
 }
 
@@ -19,8 +20,9 @@ public struct NormsAdaptation: Adaptation {
 
   public var name: String { "norms" }
 
-  public func apply(to graph: inout Graph) throws(AdaptationError) {
+  public func apply(to graph: inout Graph) throws(AdaptationError) -> SavePlan {
     for (value, path) in graph.modelParameters where path.hasSuffix("norm") { graph.train(value) }
+    return SavePlan(rowsOf: graph)
   }
 }
 
@@ -39,7 +41,7 @@ public struct LastLayersAdaptation: Adaptation {
 
   public var name: String { "last_layers" }
 
-  public func apply(to graph: inout Graph) throws(AdaptationError) {
+  public func apply(to graph: inout Graph) throws(AdaptationError) -> SavePlan {
     guard count <= layers else { throw .tooManyLayers(asked: count, available: layers) }
     let blocks = (layers - count..<layers).map { "layers[\($0)]." }
     let known = graph.modelParameters
@@ -50,6 +52,7 @@ public struct LastLayersAdaptation: Adaptation {
       else { continue }
       graph.train(value)
     }
+    return SavePlan(rowsOf: graph)
   }
 }
 
@@ -59,5 +62,5 @@ public struct NoAdaptation: Adaptation {
 
   public var name: String { "none" }
 
-  public func apply(to graph: inout Graph) throws(AdaptationError) {}
+  public func apply(to graph: inout Graph) throws(AdaptationError) -> SavePlan { SavePlan() }
 }

@@ -48,7 +48,7 @@ public struct GradientScan {
     self.weights = weights
     var graph = Llama(compiler.configuration).traceLoss(
       batch: shape.windows, tokens: shape.tokens, elementType: compiler.elementType)
-    do { try adaptation.apply(to: &graph) } catch { throw .adaptation(error) }
+    do { try adaptation.adapt(&graph) } catch { throw .adaptation(error) }
     let compiled: (program: CompiledProgram, scored: [Parameter])
     do {
       compiled = try ScoreCompiler(precision: compiler.settings.precision).compile(graph)

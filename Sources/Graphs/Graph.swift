@@ -110,6 +110,8 @@ public struct Graph: Sendable {
   public var nodes: [Node] = []
   /// Values that the caller reads after a run, by name.
   public var outputs: [(name: String, value: ValueID)] = []
+  /// Named parts of the forward pass in the order in which they ended, as they were traced.
+  public internal(set) var modules: [TracedModule] = []
   private var nextNode = 0
 
   public init() {}

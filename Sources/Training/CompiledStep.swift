@@ -50,8 +50,10 @@ public struct CompiledStep: Sendable {
   public let totalParameters: Int
   /// Values that products give again in the backward pass rather than that they are kept.
   public var recomputed: Int { training.recomputed }
-  /// What the low-rank products of this method are scaled by.
-  public let lowRankScale: Double
+  /// The method's name.
+  public let method: String
+  /// What of the trained parameters goes into a delta.
+  public let savePlan: SavePlan
 
   /// Compiles the step of an adaptation.
   ///
@@ -74,17 +76,17 @@ public struct CompiledStep: Sendable {
     reusesMemory: Bool = true
   ) throws(TrainingError) {
     let model = Llama(configuration)
-    func adapted(from block: Int) throws(TrainingError) -> Graph {
+    func adapted(from block: Int) throws(TrainingError) -> (graph: Graph, plan: SavePlan) {
       var graph = model.traceLoss(
         batch: shape.windows, tokens: shape.tokens, from: block, elementType: elementType)
-      try rethrow(TrainingError.adaptation) { () throws(AdaptationError) in
-        try adaptation.apply(to: &graph)
+      let plan = try rethrow(TrainingError.adaptation) { () throws(AdaptationError) in
+        try adaptation.adapt(&graph)
       }
-      return graph
+      return (graph, plan)
     }
-    let whole = try adapted(from: 0)
+    let (whole, plan) = try adapted(from: 0)
     let cut = splitsPrefix ? whole.frozenBlocks(of: configuration.layers) : 0
-    let body = cut > 0 ? try adapted(from: cut) : whole
+    let body = cut > 0 ? try adapted(from: cut).graph : whole
     var passes = [body]
     if cut > 0 {
       passes.append(
@@ -116,7 +118,8 @@ public struct CompiledStep: Sendable {
     // A head that training unties counts beside the embedding.
     let hasHead = whole.parameters.contains { $0.parameter.path == "head" }
     totalParameters = (hasHead ? configuration.untied : configuration).parameterCount
-    lowRankScale = adaptation.lowRankScale
+    method = adaptation.name
+    savePlan = plan
   }
 
   /// The programs of a session: the training step, the validation pass and, if there is one, the

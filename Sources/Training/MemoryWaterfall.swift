@@ -30,20 +30,22 @@ public struct MemoryWaterfall: Sendable {
   ) throws(TrainingError) {
     let settings = compiler.settings
     var variant = Variant(adaptation: FullAdaptation(), settings: settings)
-    func add(_ label: String) throws(TrainingError) {
-      let step = try variant.compile(compiler)
+    func add(_ label: String, _ compiled: CompiledStep? = nil) throws(TrainingError) {
+      let step = if let compiled { compiled } else { try variant.compile(compiler) }
       let forecast = MemoryForecast(step, threads: threads, runtimeBytes: runtimeBytes)
       measures.append(Measure(label: label, bytes: forecast.total))
     }
     try add("full fine-tuning in f32, every value in a place of its own")
     variant.reusesMemory = true
     try add("places reused when a value is dead")
-    if adaptation.name != FullAdaptation().name {
-      variant.adaptation = adaptation
-      try add("only what the method trains has gradients, state and a backward pass")
+    variant.adaptation = adaptation
+    let adapted = try variant.compile(compiler)
+    let freezes = adapted.trainableParameters < adapted.totalParameters
+    if freezes {
+      try add("only what the method trains has gradients, state and a backward pass", adapted)
     }
     let stored = Set(compiler.configuration.parameters.map { compiler.elementType($0.name) })
-    if adaptation.name != FullAdaptation().name, stored != [.f32] {
+    if freezes, stored != [.f32] {
       variant.storesNarrow = true
       try add("frozen weights stay as the checkpoint has them")
     }

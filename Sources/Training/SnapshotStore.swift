@@ -81,10 +81,11 @@ public struct SnapshotStore: Sendable {
     try rethrow(TrainingError.storage) { () throws(StorageError) in
       try Folder.create("\(folder)/\(kind)")
     }
+    let updates = try session.deltaUpdates()
     try rethrow(TrainingError.checkpoint) { () throws(CheckpointError) in
       try DeltaWriter.write(
         to: deltaPath(kind), base: session.checkpoint, method: method, recipe: recipe,
-        metrics: metrics, elementType: .f32, updates: session.updates)
+        metrics: metrics, elementType: .f32, updates: updates)
     }
   }
 
@@ -148,156 +149,5 @@ public struct SnapshotStore: Sendable {
       tensor.releasePages()
     }
     return RunProgress(values, batches: batches)
-  }
-}
-
-/// What decides which tokens a step sees; a resumed run must agree on all of it.
-struct BatchIdentity: Hashable {
-  var sequenceLength: Int
-  var tokensPerStep: Int
-  var trainingTokens: Int
-  var seed: Int
-  var shuffles: Bool
-
-  init(_ settings: TrainingSettings, trainingTokens: Int) {
-    sequenceLength = settings.shape.tokens
-    tokensPerStep = settings.shape.tokensPerStep
-    self.trainingTokens = trainingTokens
-    seed = Int(truncatingIfNeeded: settings.seed)
-    shuffles = settings.shuffles
-  }
-
-  /// Keys of the training state.
-  var fields: [(key: String, value: Int)] {
-    [
-      ("sequence_length", sequenceLength), ("tokens_per_step", tokensPerStep),
-      ("training_tokens", trainingTokens), ("seed", seed), ("shuffle", shuffles ? 1 : 0),
-    ]
-  }
-}
-
-/// How far a run has come.
-struct RunProgress: Hashable {
-  var step = 0
-  let batches: BatchIdentity
-  var trainingSeconds = 0.0
-  var elapsedSeconds = 0.0
-  var initialValidationLoss: Double?
-  var bestValidationLoss: Double?
-  var lastValidationLoss: Double?
-  var validationsSinceBest = 0
-
-  init(_ batches: BatchIdentity) { self.batches = batches }
-
-  init(_ values: JSONValue, batches: BatchIdentity) {
-    self.batches = batches
-    step = max(0, values["step"]?.int ?? 0)
-    trainingSeconds = values["training_seconds"]?.double ?? 0
-    elapsedSeconds = values["elapsed_seconds"]?.double ?? 0
-    initialValidationLoss = values["initial_validation_loss"]?.double
-    bestValidationLoss = values["best_validation_loss"]?.double
-    lastValidationLoss = values["last_validation_loss"]?.double
-    validationsSinceBest = values["validations_since_best"]?.int ?? 0
-  }
-
-  func json(base: String, method: JSONValue, decision: JSONValue) -> JSONObject {
-    func loss(_ value: Double?) -> JSONValue { value.map { .number($0) } ?? .null }
-    var object: JSONObject = [
-      "base": .string(base), "method": method, "decision": decision, "step": .int(step),
-      "training_seconds": .number(trainingSeconds),
-      "elapsed_seconds": .number(elapsedSeconds),
-      "initial_validation_loss": loss(initialValidationLoss),
-      "best_validation_loss": loss(bestValidationLoss),
-      "last_validation_loss": loss(lastValidationLoss),
-      "validations_since_best": .int(validationsSinceBest),
-    ]
-    for (key, value) in batches.fields { object[key] = .int(value) }
-    return object
-  }
-}
-
-extension Session {
-  /// Parameters and optimizer state: what a step changes and the next one reads.
-  package var stateBuffers: [StateBuffer] {
-    training.program.buffers.enumerated().compactMap { index, buffer in
-      guard buffer.isPersistent, buffer.kind == .parameter || buffer.kind == .optimizer else {
-        return nil
-      }
-      return stateBuffer(index)
-    }
-  }
-
-  private func stateBuffer(_ index: Int) -> StateBuffer {
-    let buffer = training.program.buffers[index]
-    let elements: StateBuffer.Elements =
-      switch buffer.elementType {
-      case .bf16: .bf16(training.elements(of: index, as: UInt16.self))
-      case .int8: .bytes(training.elements(of: index, as: UInt8.self))
-      case .f32, .int32: .f32(training.elements(of: index, as: Float.self))
-      }
-    return StateBuffer(name: buffer.name, elements: elements)
-  }
-
-  /// The trained tensors as a delta's updates: rows in runs of consecutive ones, or low-rank factors.
-  public var updates: [DeltaUpdate] {
-    var factors: [String: [Float]] = [:]
-    var updates: [DeltaUpdate] = []
-    for (index, buffer) in training.program.buffers.enumerated() where buffer.kind == .parameter {
-      let memory = stateBuffer(index)
-      guard let bracket = buffer.name.lastIndex(of: "[") else { continue }
-      let path = String(buffer.name[..<bracket])
-      if let runs = buffer.contents.runs {
-        updates += Self.updates(of: path, runs: runs, in: memory)
-        continue
-      }
-      let matrix = String(path.dropLast(".lora_a".count))
-      factors[path] = memory.values
-      if let a = factors[matrix + ".lora_a"], let b = factors[matrix + ".lora_b"],
-        let outputs = checkpoint.tensor(matrix)?.shape[0]
-      {
-        updates.append(
-          DeltaUpdate(
-            name: matrix,
-            content: .lowRank(rank: b.count / outputs, scale: step.lowRankScale, a: a, b: b)))
-      }
-    }
-    return updates
-  }
-
-  /// One update for each run of rows that lie behind each other in memory.
-  private static func updates(
-    of path: String, runs: [Range<Int>], in memory: StateBuffer
-  ) -> [DeltaUpdate] {
-    let width = memory.count / max(1, runs.reduce(0) { $0 + $1.count })
-    var place = 0
-    return runs.map { rows in
-      let start = place
-      place += rows.count
-      return DeltaUpdate(
-        name: path,
-        content: .rows(rows) { (range, target) throws(CheckpointError) in
-          let first = (start + range.lowerBound - rows.lowerBound) * width
-          memory.read(first..<first + range.count * width, into: target)
-        })
-    }
-  }
-}
-
-extension InitialContents {
-  /// The rows of a checkpoint's tensor that it holds, in order, as runs of consecutive ones; nil for
-  /// other contents.
-  fileprivate var runs: [Range<Int>]? {
-    switch self {
-    case .checkpoint(_, let rows): return [rows]
-    case .checkpointRows(_, let ids):
-      return ids.map(Int.init).reduce(into: []) { runs, id in
-        if let last = runs.last, last.upperBound == id {
-          runs[runs.count - 1] = last.lowerBound..<id + 1
-        } else {
-          runs.append(id..<id + 1)
-        }
-      }
-    default: return nil
-    }
   }
 }

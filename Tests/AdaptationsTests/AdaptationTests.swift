@@ -23,7 +23,7 @@ import Testing
 
   private func adapted(_ method: some Adaptation, tiedHead: Bool = false) throws -> Graph {
     var graph = trace(tiedHead: tiedHead)
-    try method.apply(to: &graph)
+    try method.adapt(&graph)
     try graph.verify()
     return graph
   }
@@ -73,7 +73,7 @@ import Testing
     var many = configuration(tiedHead: false)
     many.layers = 12
     var graph = Llama(many).traceLoss(batch: 1, tokens: 4) { _ in .f32 }
-    try LastLayersAdaptation(count: 11, layers: 12).apply(to: &graph)
+    try LastLayersAdaptation(count: 11, layers: 12).adapt(&graph)
     let frozen = graph.parameters.filter { !$0.parameter.isTrained }.map(\.parameter.path)
     #expect(frozen.allSatisfy { $0.hasPrefix("layers[0].") || ["embedding", "head"].contains($0) })
   }
@@ -81,7 +81,7 @@ import Testing
   @Test func moreLayersThanThereAreIsAnError() {
     var graph = trace()
     #expect(throws: AdaptationError.tooManyLayers(asked: 3, available: 2)) {
-      try LastLayersAdaptation(count: 3, layers: 2).apply(to: &graph)
+      try LastLayersAdaptation(count: 3, layers: 2).adapt(&graph)
     }
   }
 }
@@ -96,7 +96,7 @@ import Testing
     var graph = Llama(configuration).traceLoss(batch: 1, tokens: 4) {
       $0.hasSuffix("norm") ? .f32 : .int8
     }
-    try SparseAdaptation(scheme: scheme).apply(to: &graph)
+    try SparseAdaptation(scheme: scheme).adapt(&graph)
     try graph.verify()
     return graph
   }

@@ -20,7 +20,7 @@ import Testing
     var graph = model.traceLoss(batch: 1, tokens: 4) {
       $0.hasSuffix("norm") ? .f32 : .int8
     }
-    try SparseAdaptation(scheme: scheme, headRows: headRows).apply(to: &graph)
+    try SparseAdaptation(scheme: scheme, headRows: headRows).adapt(&graph)
     try graph.verify()
     return graph
   }

@@ -24,7 +24,7 @@ import Testing
   func factorsTrainAndWeightsStayFrozen(_ tiedHead: Bool) throws {
     var graph = trace(tiedHead: tiedHead)
     let before = graph
-    try LoRAAdaptation(rank: 4, alpha: 8, targets: targets).apply(to: &graph)
+    try LoRAAdaptation(rank: 4, alpha: 8, targets: targets).adapt(&graph)
     try graph.verify()
     let trained = graph.parameters.filter(\.parameter.isTrained)
     #expect(
@@ -55,7 +55,7 @@ import Testing
                 path: "layers[0].attention.query", rows: 0..<32,
                 initial: .checkpoint(name: "layers[0].attention.query", rows: 0..<32)))
       })
-    try LoRAAdaptation(rank: 4, alpha: 8, targets: targets).apply(to: &graph)
+    try LoRAAdaptation(rank: 4, alpha: 8, targets: targets).adapt(&graph)
     let position = try #require(graph.producers()[linear.results[0].index])
     let nodes = graph.nodes[position - 3...position]
     #expect(nodes.map(\.operation.name) == ["linear", "linear", "linear", "add"])
@@ -73,7 +73,7 @@ import Testing
 
   @Test func biasesStayWithTheFrozenProduct() throws {
     var graph = trace(attentionBias: true)
-    try LoRAAdaptation(rank: 2, alpha: 2, targets: ["layers[0].attention.key"]).apply(to: &graph)
+    try LoRAAdaptation(rank: 2, alpha: 2, targets: ["layers[0].attention.key"]).adapt(&graph)
     try graph.verify()
     let linears = graph.nodes.compactMap { $0.operation as? Linear }
     #expect(linears.filter(\.hasBias).count == 6)
@@ -82,15 +82,14 @@ import Testing
   @Test func nothingToAdaptIsAnError() {
     var graph = trace(tiedHead: true)
     #expect(throws: AdaptationError.trainsNothing(method: "lora")) {
-      try LoRAAdaptation(rank: 4, alpha: 8, targets: []).apply(to: &graph)
+      try LoRAAdaptation(rank: 4, alpha: 8, targets: []).adapt(&graph)
     }
     #expect(throws: AdaptationError.self) {
-      try LoRAAdaptation(rank: 4, alpha: 8, targets: ["layers[5].mlp.up"]).apply(to: &graph)
+      try LoRAAdaptation(rank: 4, alpha: 8, targets: ["layers[5].mlp.up"]).adapt(&graph)
     }
   }
 
   @Test func scaleIsAlphaOverRank() {
-    #expect(LoRAAdaptation(rank: 8, alpha: 4, targets: []).lowRankScale == 0.5)
-    #expect(FullAdaptation().lowRankScale == 1)
+    #expect(LoRAAdaptation(rank: 8, alpha: 4, targets: []).scale == 0.5)
   }
 }

@@ -54,6 +54,24 @@ import Testing
     return try Checkpoint.open(folder["merged"])
   }
 
+  /// A tensor that the base has none of is kept, converted and never merged.
+  @Test func newTensorsStayBesideTheBase() throws {
+    let values = (0..<12).map { Float($0) / 8 }
+    let update = DeltaUpdate(name: "layers[0].branch", content: .tensor([3, 4], values))
+    let delta = try write("d", .f32, [rows("norm", 0..<32), update])
+    let entry = try #require(delta.entries.last)
+    #expect(entry.encoding == .tensor && entry.rows == 0..<3 && !entry.encoding.canBeMerged)
+    #expect(entry.tensors[0].widened() == values && entry.tensors[0].shape == [3, 4])
+    #expect {
+      try apply([(delta, 1)])
+    } throws: { error in
+      guard case CheckpointError.unsupported(_, "'layers[0].branch'", _, _) = error else {
+        return false
+      }
+      return true
+    }
+  }
+
   @Test func keepsEverything() throws {
     let delta = try write("d", .f32, updates)
     #expect(delta.baseHash == base.contentHash)

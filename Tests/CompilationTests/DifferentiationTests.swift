@@ -114,5 +114,5 @@ import Testing
 /// Trains nothing.
 private struct NoAdaptation: Adaptation {
   var name: String { "none" }
-  func apply(to graph: inout Graph) throws(AdaptationError) {}
+  func apply(to graph: inout Graph) throws(AdaptationError) -> SavePlan { SavePlan() }
 }

@@ -34,7 +34,7 @@ enum Step {
     var graph = Llama(configuration).traceLoss(batch: 2, tokens: 6) { name in
       name.hasSuffix("norm") ? .f32 : elementType
     }
-    try method.apply(to: &graph)
+    try method.adapt(&graph)
     return graph
   }
 

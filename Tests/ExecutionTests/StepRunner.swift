@@ -125,7 +125,7 @@ struct StepRunner {
 
   func compile(_ method: some Adaptation) throws -> Program {
     var graph = Llama(configuration).traceLoss(batch: windows, tokens: tokens) { _ in .f32 }
-    try method.apply(to: &graph)
+    try method.adapt(&graph)
     var layout = PersistentLayout()
     let policy = UpdatePolicy(
       rule: GradientRule(), clipNorm: clipNorm, accumulation: accumulation)

@@ -114,7 +114,7 @@ private struct FirstRows: Adaptation {
 
   var name: String { "first_rows" }
 
-  func apply(to graph: inout Graph) throws(AdaptationError) {
+  func apply(to graph: inout Graph) throws(AdaptationError) -> SavePlan {
     for (value, parameter) in graph.parameters {
       guard let range = rows[parameter.path] else { continue }
       let shape = graph.type(of: value).shape
@@ -135,5 +135,6 @@ private struct FirstRows: Adaptation {
         graph.nodes[position].operands.replaceSubrange(index...index, with: parts)
       }
     }
+    return SavePlan(rowsOf: graph)
   }
 }

@@ -13,7 +13,7 @@ import Training
   private struct EveryRowSelected: Adaptation {
     var name: String { "test" }
 
-    func apply(to graph: inout Graph) throws(AdaptationError) {
+    func apply(to graph: inout Graph) throws(AdaptationError) -> SavePlan {
       graph.untieHead()
       guard let head = graph.parameters.first(where: { $0.parameter.path == "head" }) else {
         throw .trainsNothing(method: name)
@@ -24,6 +24,7 @@ import Training
         trained.isTrained = true
         graph[value].source = .parameter(trained)
       }
+      return SavePlan(rowsOf: graph)
     }
   }
 

@@ -89,7 +89,7 @@ import Weights
     let path = fixture.folder["trained.sfdelta"]
     try DeltaWriter.write(
       to: path, base: fixture.checkpoint, method: .null, recipe: .null, metrics: .null,
-      elementType: .f32, updates: trained.updates)
+      elementType: .f32, updates: try trained.deltaUpdates())
     let text = TrainingFixture.text(windows: 2)
     func losses(_ weights: ModelWeights) throws -> [Double] {
       let step = try fixture.step(NoAdaptation(), few, weights: weights)

@@ -95,8 +95,8 @@ import Training
     let record = try fixture.train(
       fixture.adaptation("rows"), TrainingFixture.settings(steps: 1))
     let parameters = record.session.parameters
-    #expect(record.session.updates.count == 3)
-    for update in record.session.updates {
+    #expect(try record.session.deltaUpdates().count == 3)
+    for update in try record.session.deltaUpdates() {
       guard case .rows(_, let read) = update.content else {
         Issue.record("\(update.name) is no range of rows")
         continue

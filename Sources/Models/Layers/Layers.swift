@@ -12,10 +12,12 @@ struct LinearLayer {
   var hasBias = false
 
   func callAsFunction(_ x: Traced) -> Traced {
-    let weight = x.tracer.parameter(path, [outputs, inputs])  // [O, I]
-    guard hasBias else { return x.applying(Linear(), weight)[0] }
-    let bias = x.tracer.parameter(path + ".bias", [outputs])
-    return x.applying(Linear(hasBias: true), weight, bias)[0]  // [N, O]
+    x.module(path) { x in
+      let weight = x.tracer.parameter(path, [outputs, inputs])  // [O, I]
+      guard hasBias else { return x.applying(Linear(), weight)[0] }
+      let bias = x.tracer.parameter(path + ".bias", [outputs])
+      return x.applying(Linear(hasBias: true), weight, bias)[0]  // [N, O]
+    }
   }
 }
 
@@ -26,8 +28,10 @@ struct RMSNormLayer {
   let epsilon: Double
 
   func callAsFunction(_ x: Traced) -> Traced {
-    let gain = x.tracer.parameter(path, [width])
-    return x.applying(RMSNorm(epsilon: Float(epsilon)), gain)[0]
+    x.module(path) { x in
+      let gain = x.tracer.parameter(path, [width])
+      return x.applying(RMSNorm(epsilon: Float(epsilon)), gain)[0]
+    }
   }
 }
 
@@ -38,8 +42,10 @@ struct EmbeddingLayer {
   let width: Int
 
   func callAsFunction(_ tokens: Traced) -> Traced {
-    let table = tokens.tracer.parameter(path, [vocabularySize, width])
-    return tokens.applying(Embedding(), table)[0]  // [N, D]
+    tokens.module(path) { tokens in
+      let table = tokens.tracer.parameter(path, [vocabularySize, width])
+      return tokens.applying(Embedding(), table)[0]  // [N, D]
+    }
   }
 }
 
@@ -48,11 +54,14 @@ func + (left: Traced, right: Traced) -> Traced { left.applying(Add(), right)[0] 
 
 /// The MLP of a block: down(silu(gate(x)) · up(x)).
 struct GatedMLP {
+  let path: String
   let gate: LinearLayer
   let up: LinearLayer
   let down: LinearLayer
 
   func callAsFunction(_ x: Traced) -> Traced {
-    down(gate(x).applying(SwiGLU(), up(x))[0])  // [N, H] → [N, D]
+    x.module(path) { x in
+      down(gate(x).applying(SwiGLU(), up(x))[0])  // [N, H] → [N, D]
+    }
   }
 }

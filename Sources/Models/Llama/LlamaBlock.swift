@@ -34,9 +34,11 @@ struct LlamaAttention {
     let key = linear("key", c.width, c.keyValueWidth, bias: c.attentionBias)
     let value = linear("value", c.width, c.keyValueWidth, bias: c.attentionBias)
     let output = linear("output", c.queryWidth, c.width, bias: c.outputBias)
-    let q = rotated(query(x), heads: c.queryHeads, context)  // [N, Hq·hw]
-    let k = rotated(key(x), heads: c.keyValueHeads, context)  // [N, Hkv·hw]
-    return output(attended(q, k, value(x), context))
+    return x.module(path) { x in
+      let q = rotated(query(x), heads: c.queryHeads, context)  // [N, Hq·hw]
+      let k = rotated(key(x), heads: c.keyValueHeads, context)  // [N, Hkv·hw]
+      return output(attended(q, k, value(x), context))
+    }
   }
 
   private func rotated(_ x: Traced, heads: Int, _ context: AttentionContext) -> Traced {
@@ -74,13 +76,15 @@ struct LlamaAttention {
 
 /// A pre-norm decoder block (Touvron et al. 2023).
 struct LlamaBlock {
+  let path: String
   let attention: LlamaAttention
   let mlp: GatedMLP
   let attentionNorm: RMSNormLayer
   let mlpNorm: RMSNormLayer
 
   init(_ configuration: ModelConfiguration, layer: Int) {
-    let path = "layers[\(layer)]"
+    path = "layers[\(layer)]"
+    let path = path
     let (width, hidden) = (configuration.width, configuration.hiddenWidth)
     func linear(_ kind: String, _ inputs: Int, _ outputs: Int) -> LinearLayer {
       LinearLayer(
@@ -92,14 +96,16 @@ struct LlamaBlock {
     }
     attention = LlamaAttention(path: "\(path).attention", configuration: configuration)
     mlp = GatedMLP(
-      gate: linear("gate", width, hidden), up: linear("up", width, hidden),
+      path: "\(path).mlp", gate: linear("gate", width, hidden), up: linear("up", width, hidden),
       down: linear("down", hidden, width))
     attentionNorm = norm("attention_norm")
     mlpNorm = norm("mlp_norm")
   }
 
   func callAsFunction(_ x: Traced, _ context: AttentionContext) -> Traced {
-    let h = x + attention(attentionNorm(x), context)
-    return h + mlp(mlpNorm(h))
+    x.module(path) { x in
+      let h = x + attention(attentionNorm(x), context)
+      return h + mlp(mlpNorm(h))
+    }
   }
 }

@@ -59,7 +59,7 @@ struct PlannedRun {
   /// Where the run's snapshots go.
   var store: SnapshotStore {
     prepared.store(
-      in: recipe.output.absolute, scheme: (decision.adaptation as? SparseAdaptation)?.scheme,
+      in: recipe.output.absolute, scheme: decision.adaptation.trainedShares,
       rate: decision.learningRate)
   }
 }

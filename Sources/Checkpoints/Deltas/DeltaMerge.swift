@@ -26,8 +26,8 @@ public struct DeltaMerge: Sendable {
     let scale: Double
   }
 
-  /// Checks that every delta belongs to `base`.
-  /// - Throws: `CheckpointError.wrongBase`.
+  /// Checks that every delta belongs to `base` and can be merged.
+  /// - Throws: `CheckpointError.wrongBase`, `.unsupported`.
   public init(
     base: Checkpoint, deltas: [(delta: Delta, scale: Double)]
   ) throws(CheckpointError) {
@@ -41,6 +41,12 @@ public struct DeltaMerge: Sendable {
           path: delta.path, field: "base.configuration", found: "another configuration",
           expected: "the one of '\(base.path)'")
       }
+    }
+    for (delta, _) in deltas {
+      guard let entry = delta.entries.first(where: { !$0.encoding.canBeMerged }) else { continue }
+      throw .unsupported(
+        path: delta.path, field: "'\(entry.name)'", found: "a tensor that the base does not have",
+        expected: "changes of the base's own tensors, which can be merged")
     }
     let unties = base.configuration.tiedHead && deltas.contains { $0.delta.changesHead }
     self.base = base
@@ -91,14 +97,20 @@ public struct DeltaMerge: Sendable {
     guard !changes.isEmpty else { return }
     let width = tensor.rowWidth
     var sum = [Double](repeating: 0, count: width)
-    var sweep = TermSweep(changes.map { Term($0.entry, $0.scale) })
+    var sweep = MergeSweep(
+      changes.map { change in
+        (
+          change.entry.rows,
+          change.entry.encoding.rules.merger(of: change.entry, scale: change.scale)
+        )
+      })
     for row in range {
-      let terms = sweep.terms(at: row)
-      guard !terms.isEmpty else { continue }
+      let mergers = sweep.mergers(at: row)
+      guard !mergers.isEmpty else { continue }
       let values = target + (row - range.lowerBound) * width
       for i in 0..<width { sum[i] = Double(values[i]) }
-      for (index, term) in terms.enumerated() {
-        term.add(row: row, base: values, isFirst: index == 0, to: &sum)
+      for (index, merger) in mergers.enumerated() {
+        merger.add(row: row, base: values, isFirst: index == 0, to: &sum)
       }
       for i in 0..<width { values[i] = Float(sum[i]) }
     }
@@ -151,78 +163,5 @@ extension Delta {
     elementType: ElementType? = nil, output: String
   ) throws(CheckpointError) -> String {
     try DeltaMerge(base: base, deltas: deltas).write(to: output, elementType: elementType)
-  }
-}
-
-/// Walks down rows with the terms that change each, in the order they were given. A delta may hold
-/// thousands of runs of rows, so no row looks through all of them.
-private struct TermSweep {
-  private let terms: [Term]
-  /// Indices of terms by their first row, those not reached yet.
-  private var waiting: ArraySlice<Int>
-  private var active: [Int] = []
-
-  init(_ terms: [Term]) {
-    self.terms = terms
-    waiting =
-      terms.indices.sorted {
-        (terms[$0].entry.rows.lowerBound, $0) < (terms[$1].entry.rows.lowerBound, $1)
-      }[...]
-  }
-
-  /// The terms of a row; rows must rise from call to call.
-  mutating func terms(at row: Int) -> [Term] {
-    active.removeAll { terms[$0].entry.rows.upperBound <= row }
-    var grew = false
-    while let next = waiting.first, terms[next].entry.rows.lowerBound <= row {
-      waiting.removeFirst()
-      if terms[next].entry.rows.contains(row) { active.append(next) }
-      grew = true
-    }
-    if grew { active.sort() }
-    return active.map { terms[$0] }
-  }
-}
-
-/// One entry's part in the rows being merged, its A widened once.
-private struct Term {
-  let entry: DeltaEntry
-  private let scale: Double
-  private let a: [Float]
-
-  init(_ entry: DeltaEntry, _ scale: Double) {
-    self.entry = entry
-    self.scale = scale
-    a = entry.encoding == .lowRank ? entry.tensors[0].widened() : []
-  }
-
-  func add(
-    row: Int, base: UnsafeMutablePointer<Float>, isFirst: Bool, to sum: inout [Double]
-  ) {
-    let stored = stored(row)
-    switch entry.encoding {
-    case .values where scale == 1 && isFirst:
-      for i in sum.indices { sum[i] = Double(stored[i]) }
-    case .values:
-      for i in sum.indices { sum[i] += scale * (Double(stored[i]) - Double(base[i])) }
-    case .difference:
-      for i in sum.indices { sum[i] += scale * Double(stored[i]) }
-    case .lowRank:
-      let width = sum.count
-      for (r, b) in stored.enumerated() {
-        let factor = scale * entry.scale * Double(b)
-        for i in 0..<width { sum[i] += factor * Double(a[r * width + i]) }
-      }
-    }
-  }
-
-  /// The entry's row, or for low rank B's, as `f32`.
-  private func stored(_ row: Int) -> [Float] {
-    let tensor = entry.tensors[entry.tensors.count - 1]
-    let index = row - entry.rows.lowerBound
-    return [Float](unsafeUninitializedCapacity: tensor.rowWidth) { buffer, count in
-      count = tensor.rowWidth
-      if let start = buffer.baseAddress { tensor.widenRows(index..<(index + 1), into: start) }
-    }
   }
 }

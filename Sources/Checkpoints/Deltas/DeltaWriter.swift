@@ -10,6 +10,8 @@ public struct DeltaUpdate {
     case rows(Range<Int>, RowReader)
     /// Factors for the whole matrix: new = base + scale · B·A with A `[rank, in]`, B `[out, rank]`.
     case lowRank(rank: Int, scale: Double, a: [Float], b: [Float])
+    /// A tensor of its own, row-major, that the base has none of.
+    case tensor(Shape, [Float])
   }
 
   /// The parameter's name.
@@ -68,22 +70,28 @@ public enum DeltaWriter {
   ) throws(CheckpointError) -> String {
     let merge = try DeltaMerge(base: base, deltas: [(delta, 1)])
     let updates = delta.entries.map { entry in
-      guard entry.encoding != .lowRank else {
-        let (a, b) = (entry.tensors[0], entry.tensors[1])
-        return DeltaUpdate(
-          name: entry.name,
-          content: .lowRank(
-            rank: a.shape[0], scale: entry.scale, a: a.widened(), b: b.widened()))
-      }
-      return DeltaUpdate(
-        name: entry.name,
-        content: .rows(entry.rows) { (range, target) throws(CheckpointError) in
-          merge.rows(of: entry.name, range, into: target)
-        })
+      DeltaUpdate(name: entry.name, content: content(of: entry, merge))
     }
     return try write(
       to: path, base: base, method: delta.method, recipe: delta.recipe, metrics: delta.metrics,
       elementType: elementType, updates: updates)
+  }
+}
+
+extension DeltaWriter {
+  /// An entry's change, to be written again.
+  private static func content(of entry: DeltaEntry, _ merge: DeltaMerge) -> DeltaUpdate.Content {
+    switch entry.encoding {
+    case .values, .difference:
+      .rows(entry.rows) { (range, target) throws(CheckpointError) in
+        merge.rows(of: entry.name, range, into: target)
+      }
+    case .lowRank:
+      .lowRank(
+        rank: entry.tensors[0].shape[0], scale: entry.scale, a: entry.tensors[0].widened(),
+        b: entry.tensors[1].widened())
+    case .tensor: .tensor(entry.tensors[0].shape, entry.tensors[0].widened())
+    }
   }
 }
 
@@ -96,14 +104,24 @@ private struct Part {
   static func parts(
     of update: DeltaUpdate, _ base: Checkpoint, _ elementType: ElementType
   ) -> [Part] {
-    guard let tensor = base.origin(of: update.name) else {
-      preconditionFailure("no parameter '\(update.name)' in \(base.path)")
+    func origin() -> StoredTensor {
+      guard let tensor = base.origin(of: update.name) else {
+        preconditionFailure("no parameter '\(update.name)' in \(base.path)")
+      }
+      return tensor
     }
     switch update.content {
     case .rows(let range, let reader):
-      return [rows(range, reader, of: tensor, named: update.name, elementType)]
+      return [rows(range, reader, of: origin(), named: update.name, elementType)]
+    case .tensor(let shape, let values):
+      return [
+        Part(
+          entry: ["name": .string(update.name), "encoding": "tensor"],
+          planned: PlannedTensor(name: update.name, elementType: .f32, shape: shape),
+          source: .values(values))
+      ]
     case .lowRank(let rank, let scale, let a, let b):
-      let shape = tensor.shape
+      let shape = origin().shape
       precondition(
         shape.rank == 2 && a.count == rank * shape[1] && b.count == shape[0] * rank,
         "factors of \(update.name)")
@@ -131,7 +149,7 @@ private struct Part {
       !range.isEmpty && range.lowerBound >= 0 && range.upperBound <= tensor.rowCount,
       "rows \(range) of \(name) \(tensor.shape)")
     let type = tensor.shape.rank == 2 ? elementType : .f32
-    let encoding = type == .f32 ? DeltaEntry.Encoding.values : .difference
+    let encoding = type == .f32 ? DeltaEncoding.values : .difference
     let entry: JSONValue = [
       "name": .string(name), "encoding": .string(encoding.rawValue),
       "first_row": .int(range.lowerBound), "rows": .int(range.count),

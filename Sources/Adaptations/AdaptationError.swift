@@ -1,0 +1,32 @@
+import Tensors
+
+/// A method that asks for what the model does not have.
+public enum AdaptationError: Failure, Equatable {
+  case matchesNothing(pattern: String)
+  case tooManyLayers(asked: Int, available: Int)
+  case trainsNothing(method: String)
+  case notLinear(path: String)
+  case shareOfVector(path: String, share: Double)
+  /// A method trains a parameter of which its deltas would hold nothing, or which two changes claim.
+  case unclaimed(method: String, parameter: String)
+
+  public var category: FailureCategory {
+    if case .unclaimed = self { .bug } else { .usage }
+  }
+
+  public var description: String {
+    switch self {
+    case .matchesNothing(let pattern): "'\(pattern)' matches no tensor of this model"
+    case .tooManyLayers(let asked, let available):
+      "asks for the last \(asked) layers; this model has \(available)"
+    case .trainsNothing(let method): "method '\(method)' leaves nothing to train"
+    case .notLinear(let path):
+      "low-rank factors go beside linear maps of a block; '\(path)' is none"
+    case .shareOfVector(let path, let share):
+      "'\(path)' is a vector and trains whole; its share is \(share), expected 1"
+    case .unclaimed(let method, let parameter):
+      "method '\(method)' trains '\(parameter)', but its deltas would not hold it exactly once, "
+        + "which is a bug"
+    }
+  }
+}

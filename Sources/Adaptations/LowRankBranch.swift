@@ -1,0 +1,41 @@
+import Graphs
+import Operations
+import Programs
+import Tensors
+
+/// Two low-rank factors beside a linear map: y = x·Wᵀ + scale · (x·Aᵀ)·Bᵀ, A [rank, in], B [out, rank].
+struct LowRankBranch {
+  var a: Parameter
+  var b: Parameter
+  var rank: Int
+  var scale: Float
+  /// How the factors are stored.
+  var elementType = ElementType.f32
+
+  /// Puts the branch beside the linear map at a position of the graph's nodes. The sum takes over
+  /// the map's result, so that its readers need no change.
+  func insert(behind position: Int, in graph: inout Graph) {
+    let linear = graph.nodes[position]
+    let weight = graph.type(of: linear.operands[1]).shape
+    let a = graph.addSource(.parameter(a), TensorType([rank, weight[1]], elementType))
+    let b = graph.addSource(.parameter(b), TensorType([weight[0], rank], elementType))
+    let frozen = graph.makeNode(linear.operation, linear.operands, phase: .forward)
+    let down = graph.makeNode(Linear(), [linear.operands[0], a], phase: .forward)
+    let up = graph.makeNode(Linear(scale: scale), [down.results[0], b], phase: .forward)
+    var sum = graph.makeNode(Add(), [frozen.results[0], up.results[0]], phase: .forward)
+    graph[linear.results[0]].source = .node(sum.id, result: 0)
+    sum.results = linear.results
+    graph.nodes.replaceSubrange(position...position, with: [frozen, down, up, sum])
+  }
+}
+
+extension Graph {
+  /// Where the one linear map stands that a module is; nil for modules of another kind, or of several
+  /// nodes.
+  func linearNode(of module: TracedModule) -> Int? {
+    nodes.firstIndex { node in
+      node.results.contains(module.output) && node.operation is Linear
+        && node.operands.first == module.input
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import Graphs
+import Programs
+import Tensors
+
+/// What of a method's trained parameters goes into a delta, and as what.
+///
+/// Parameters are named as `Parameter.name` has them, which is also what a program's buffers are
+/// called. Every trained parameter is claimed by exactly one change.
+public struct SavePlan: Hashable, Sendable {
+  /// How a tensor has changed.
+  public enum Content: Hashable, Sendable {
+    /// New rows of the tensor: runs of consecutive ones, one behind the other in the parameter.
+    case rows(runs: [Range<Int>], parameter: String)
+    /// new = base + scale · B·A, A [rank, in], B [out, rank] (Hu et al. 2021).
+    case lowRank(a: String, b: String, rank: Int, scale: Double)
+    /// A tensor that the base does not have, whole.
+    case tensor(Shape, parameter: String)
+  }
+
+  /// A change of one tensor.
+  public struct Change: Hashable, Sendable {
+    /// The path of the model's tensor, or of the new one.
+    public var tensor: String
+    public var content: Content
+
+    public init(tensor: String, content: Content) {
+      self.tensor = tensor
+      self.content = content
+    }
+
+    /// The parameters that the change is made of.
+    public var parameters: [String] {
+      switch content {
+      case .rows(_, let parameter), .tensor(_, let parameter): [parameter]
+      case .lowRank(let a, let b, _, _): [a, b]
+      }
+    }
+  }
+
+  public var changes: [Change]
+
+  public init(_ changes: [Change] = []) { self.changes = changes }
+
+  /// New rows of the model's own tensors, for every trained parameter that starts as some.
+  public init(rowsOf graph: Graph) {
+    changes = graph.parameters.compactMap { _, parameter in
+      guard parameter.isTrained, let runs = parameter.initial.rowRuns else { return nil }
+      return Change(
+        tensor: parameter.path, content: .rows(runs: runs, parameter: parameter.name))
+    }
+  }
+
+  /// A trained parameter of the graph that no change claims, or that several do; nil where all is
+  /// as it should be.
+  public func misclaimed(in graph: Graph) -> String? {
+    let claims = Dictionary(changes.flatMap(\.parameters).map { ($0, 1) }, uniquingKeysWith: +)
+    return graph.parameters.first { $0.parameter.isTrained && claims[$0.parameter.name] != 1 }?
+      .parameter.name
+  }
+}
+
+extension InitialContents {
+  /// The rows of a checkpoint's tensor that a parameter starts as, in order, as runs of consecutive
+  /// ones; nil for other contents.
+  var rowRuns: [Range<Int>]? {
+    switch self {
+    case .checkpoint(_, let rows): return [rows]
+    case .checkpointRows(_, let ids):
+      return ids.map(Int.init).reduce(into: []) { runs, id in
+        if let last = runs.last, last.upperBound == id {
+          runs[runs.count - 1] = last.lowerBound..<id + 1
+        } else {
+          runs.append(id..<id + 1)
+        }
+      }
+    default: return nil
+    }
+  }
+}

@@ -1,0 +1,23 @@
+import Storage
+import Tensors
+
+/// A tensor that the base does not have. It can't be merged: whoever runs the model inserts what
+/// reads it.
+enum NewTensor: DeltaEncodingRules {
+  static let canBeMerged = false
+
+  static func read(
+    _ fields: JSONFields, name: String, shape: Shape?, _ container: TensorContainer
+  ) throws(CheckpointError) -> DeltaEntry.Stored {
+    try fields.allow(["name", "encoding"])
+    guard shape == nil else {
+      throw fields.problem("name", .string(name), "a name that no parameter of the base has")
+    }
+    let tensor = try fields.tensor(name, container) { _ in true }
+    return DeltaEntry.Stored(rows: 0..<tensor.rowCount, tensors: [tensor])
+  }
+
+  static func merger(of entry: DeltaEntry, scale: Double) -> any RowMerger {
+    preconditionFailure("'\(entry.name)' can't be merged")
+  }
+}

@@ -1,0 +1,78 @@
+import Storage
+import Tensors
+
+/// Rows of a parameter as they are after training.
+enum RowValues: DeltaEncodingRules {
+  static let canBeMerged = true
+
+  static func read(
+    _ fields: JSONFields, name: String, shape: Shape?, _ container: TensorContainer
+  ) throws(CheckpointError) -> DeltaEntry.Stored {
+    try fields.rows(of: name, try fields.baseShape(name, shape), container)
+  }
+
+  static func merger(of entry: DeltaEntry, scale: Double) -> any RowMerger {
+    Merger(entry: entry, scale: scale)
+  }
+
+  private struct Merger: RowMerger {
+    let entry: DeltaEntry
+    let scale: Double
+
+    /// With a scale of 1 the values themselves, bit for bit.
+    func add(
+      row: Int, base: UnsafeMutablePointer<Float>, isFirst: Bool, to sum: inout [Double]
+    ) {
+      let stored = entry.storedRow(row)
+      if scale == 1, isFirst {
+        for i in sum.indices { sum[i] = Double(stored[i]) }
+      } else {
+        for i in sum.indices { sum[i] += scale * (Double(stored[i]) - Double(base[i])) }
+      }
+    }
+  }
+}
+
+/// What training added to rows of a parameter.
+enum RowDifferences: DeltaEncodingRules {
+  static let canBeMerged = true
+
+  static func read(
+    _ fields: JSONFields, name: String, shape: Shape?, _ container: TensorContainer
+  ) throws(CheckpointError) -> DeltaEntry.Stored {
+    try fields.rows(of: name, try fields.baseShape(name, shape), container)
+  }
+
+  static func merger(of entry: DeltaEntry, scale: Double) -> any RowMerger {
+    Merger(entry: entry, scale: scale)
+  }
+
+  private struct Merger: RowMerger {
+    let entry: DeltaEntry
+    let scale: Double
+
+    func add(
+      row: Int, base: UnsafeMutablePointer<Float>, isFirst: Bool, to sum: inout [Double]
+    ) {
+      let stored = entry.storedRow(row)
+      for i in sum.indices { sum[i] += scale * Double(stored[i]) }
+    }
+  }
+}
+
+extension JSONFields {
+  /// The rows that an entry holds.
+  fileprivate func rows(
+    of name: String, _ shape: Shape, _ container: TensorContainer
+  ) throws(CheckpointError) -> DeltaEntry.Stored {
+    try allow(["name", "encoding", "first_row", "rows"])
+    let first = try int("first_row", in: 0...(shape[0] - 1))
+    let count = try int("rows", in: 1...(shape[0] - first))
+    let rows = first..<(first + count)
+    let expected = Shape([count] + shape.extents.dropFirst())
+    let tensor = try tensor(DeltaEntry.storedName(name, rows, of: shape[0]), container) {
+      $0 == expected
+    }
+    return DeltaEntry.Stored(rows: rows, tensors: [tensor])
+  }
+}

@@ -1,0 +1,65 @@
+import Adaptations
+import Checkpoints
+import Programs
+import Tensors
+
+extension Session {
+  /// The trained tensors as a delta's updates, as the method's save plan says, in the order of the
+  /// program's buffers.
+  ///
+  /// - Throws: `TrainingError.adaptation` for a trained parameter that the plan does not claim, which
+  ///   would be a bug.
+  public func deltaUpdates() throws(TrainingError) -> [DeltaUpdate] {
+    var waiting: [String: SavePlan.Change] = [:]
+    for change in step.savePlan.changes {
+      for parameter in change.parameters { waiting[parameter] = change }
+    }
+    var memory: [String: StateBuffer] = [:]
+    var updates: [DeltaUpdate] = []
+    for (index, buffer) in training.program.buffers.enumerated() where buffer.kind == .parameter {
+      guard let change = waiting[buffer.name] else {
+        throw .adaptation(.unclaimed(method: step.method, parameter: buffer.name))
+      }
+      memory[buffer.name] = stateBuffer(index)
+      let parts = change.parameters.compactMap { memory[$0] }
+      guard parts.count == change.parameters.count else { continue }
+      updates += change.updates(from: parts)
+    }
+    return updates
+  }
+}
+
+extension SavePlan.Change {
+  /// The change as a delta's updates.
+  ///
+  /// - Parameter memory: of `parameters`, in that order.
+  fileprivate func updates(from memory: [StateBuffer]) -> [DeltaUpdate] {
+    switch content {
+    case .rows(let runs, _): rowUpdates(runs, in: memory[0])
+    case .lowRank(_, _, let rank, let scale):
+      [
+        DeltaUpdate(
+          name: tensor,
+          content: .lowRank(rank: rank, scale: scale, a: memory[0].values, b: memory[1].values))
+      ]
+    case .tensor(let shape, _):
+      [DeltaUpdate(name: tensor, content: .tensor(shape, memory[0].values))]
+    }
+  }
+
+  /// One update for each run of rows that lie behind each other in memory.
+  private func rowUpdates(_ runs: [Range<Int>], in memory: StateBuffer) -> [DeltaUpdate] {
+    let width = memory.count / max(1, runs.reduce(0) { $0 + $1.count })
+    var place = 0
+    return runs.map { rows in
+      let start = place
+      place += rows.count
+      return DeltaUpdate(
+        name: tensor,
+        content: .rows(rows) { (range, target) throws(CheckpointError) in
+          let first = (start + range.lowerBound - rows.lowerBound) * width
+          memory.read(first..<first + range.count * width, into: target)
+        })
+    }
+  }
+}

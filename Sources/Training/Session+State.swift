@@ -1,0 +1,25 @@
+import Programs
+
+extension Session {
+  /// Parameters and optimizer state: what a step changes and the next one reads.
+  package var stateBuffers: [StateBuffer] {
+    training.program.buffers.enumerated().compactMap { index, buffer in
+      guard buffer.isPersistent, buffer.kind == .parameter || buffer.kind == .optimizer else {
+        return nil
+      }
+      return stateBuffer(index)
+    }
+  }
+
+  /// The memory of one of the step's buffers.
+  func stateBuffer(_ index: Int) -> StateBuffer {
+    let buffer = training.program.buffers[index]
+    let elements: StateBuffer.Elements =
+      switch buffer.elementType {
+      case .bf16: .bf16(training.elements(of: index, as: UInt16.self))
+      case .int8: .bytes(training.elements(of: index, as: UInt8.self))
+      case .f32, .int32: .f32(training.elements(of: index, as: Float.self))
+      }
+    return StateBuffer(name: buffer.name, elements: elements)
+  }
+}
