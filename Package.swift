@@ -59,8 +59,8 @@ let package = Package(
     module(
       "Generation",
       [
-        "Models", "Compilation", "Graphs", "Execution", "Programs", "Weights", "Configurations",
-        "Tensors",
+        "Adaptations", "Models", "Compilation", "Graphs", "Execution", "Programs", "Weights",
+        "Configurations", "Tensors",
       ]),
 
     // Compile time: from a forward trace to a program, as pure values.
@@ -75,7 +75,8 @@ let package = Package(
     module("Programs", ["Tensors"]),
 
     // Files, text and numbers.
-    module("Weights", ["Checkpoints", "Programs", "Configurations", "Tensors"]),
+    module(
+      "Weights", ["Adaptations", "Checkpoints", "Programs", "Configurations", "Tensors"]),
     module("Checkpoints", ["Configurations", "Storage", "Tensors"]),
     module("Datasets", ["Tokenizers", "Storage", "Tensors"]),
     module("Tokenizers", ["CSentencePiece", "Tensors"]),

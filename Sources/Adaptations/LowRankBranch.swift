@@ -30,12 +30,13 @@ struct LowRankBranch {
 }
 
 extension Graph {
-  /// Where the one linear map stands that a module is; nil for modules of another kind, or of several
-  /// nodes.
+  /// Where the linear map stands that a module is; nil for modules of another kind.
   func linearNode(of module: TracedModule) -> Int? {
     nodes.firstIndex { node in
-      node.results.contains(module.output) && node.operation is Linear
-        && node.operands.first == module.input
+      guard node.operation is Linear, node.operands[0] == module.input,
+        case .parameter(let weight) = self[node.operands[1]].source
+      else { return false }
+      return weight.path == module.path
     }
   }
 }

@@ -1,3 +1,4 @@
+import Adaptations
 import Execution
 import Graphs
 import Tensors
@@ -6,6 +7,7 @@ import Tensors
 public enum GenerationError: Failure {
   case execution(ExecutionError)
   case graph(GraphError)
+  case adaptation(AdaptationError)
   case emptyPrompt
   case promptTooLong(tokens: Int, context: Int)
 
@@ -13,6 +15,7 @@ public enum GenerationError: Failure {
     switch self {
     case .execution(let error): error.category
     case .graph: .bug
+    case .adaptation(let error): error.category
     case .emptyPrompt, .promptTooLong: .usage
     }
   }
@@ -21,6 +24,7 @@ public enum GenerationError: Failure {
     switch self {
     case .execution(let error): error.description
     case .graph(let error): "the compiler made a broken graph, which is a bug: \(error)"
+    case .adaptation(let error): error.description
     case .emptyPrompt:
       "the prompt has no tokens, and this tokenizer has no beginning-of-sequence token to start from"
     case .promptTooLong(let tokens, let context):

@@ -1,3 +1,4 @@
+import Adaptations
 import Compilation
 import Execution
 import Graphs
@@ -36,14 +37,19 @@ public final class Generator {
     var programs: [Program] = []
     do {
       for rows in [Self.blockRows, 1] {
-        let graph = model.traceDecoding(
+        var graph = model.traceDecoding(
           rows: rows, capacity: rowsInCache, elementType: weights.elementType)
+        try weights.adaptation.adapt(&graph)
         // Inputs of the two programs differ in size: each has its own places.
         layout = PersistentLayout()
         programs.append(try InferenceCompiler().compile(graph, layout: &layout).program)
       }
-    } catch {
+    } catch let error as AdaptationError {
+      throw .adaptation(error)
+    } catch let error as GraphError {
       throw .graph(error)
+    } catch {
+      preconditionFailure("\(error)")
     }
     let cacheBytes = 4 * rowsInCache * configuration.keyValueWidth
     let aligned = (cacheBytes + 63) & ~63

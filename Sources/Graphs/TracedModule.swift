@@ -9,12 +9,6 @@ public struct TracedModule: Hashable, Sendable {
   public let input: ValueID
   /// What it gives.
   public let output: ValueID
-
-  init(path: String, input: ValueID, output: ValueID) {
-    self.path = path
-    self.input = input
-    self.output = output
-  }
 }
 
 extension Graph {

@@ -36,6 +36,8 @@ public enum InitialContents: Hashable, Codable, Sendable {
   case checkpoint(name: String, rows: Range<Int>)
   /// Rows of a checkpoint's tensor by their numbers, converted to the buffer's type.
   case checkpointRows(name: String, ids: [Int32])
+  /// A tensor of a delta that stays beside the weights, under the name that `ModelWeights` gives it.
+  case delta(name: String)
   /// For each of some rows of a checkpoint's tensor the scale that makes its largest magnitude 127.
   case rowScales(name: String, rows: Range<Int>, width: Int)
   /// Uniform in ±1/√fanIn: Kaiming's rule with a = √5, as PEFT initialises A (He et al. 2015).

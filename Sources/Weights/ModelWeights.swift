@@ -1,3 +1,4 @@
+import Adaptations
 import Checkpoints
 import Configurations
 import Programs
@@ -14,15 +15,21 @@ public final class ModelWeights: @unchecked Sendable {
   /// The model's shape: the checkpoint's, untied if a delta holds a head of its own.
   public let configuration: ModelConfiguration
   private let merged: [String: UnsafeMutableBufferPointer<Float>]
+  private let factors: DeltaFactors
 
+  /// - Parameter keepsFactors: leave low-rank factors beside matrices that the checkpoint stores in
+  ///   less than f32, where merging would widen them; passes have to apply `adaptation` then.
   /// - Throws: `CheckpointError.wrongBase` if a delta belongs to another checkpoint.
   public init(
-    _ checkpoint: Checkpoint, deltas: [(delta: Delta, scale: Double)] = []
+    _ checkpoint: Checkpoint, deltas: [(delta: Delta, scale: Double)] = [],
+    keepsFactors: Bool = false
   ) throws(CheckpointError) {
     self.checkpoint = checkpoint
     let merge = try DeltaMerge(base: checkpoint, deltas: deltas)
+    factors = keepsFactors ? DeltaFactors(deltas, beside: checkpoint) : DeltaFactors()
     var merged: [String: UnsafeMutableBufferPointer<Float>] = [:]
-    for parameter in merge.configuration.parameters where merge.isTouched(parameter.name) {
+    for parameter in merge.configuration.parameters
+    where merge.isTouched(parameter.name) && !factors.matrices.contains(parameter.name) {
       let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: parameter.shape.count)
       if let start = memory.baseAddress {
         merge.rows(of: parameter.name, 0..<parameter.shape[0], into: start)
@@ -35,6 +42,9 @@ public final class ModelWeights: @unchecked Sendable {
   }
 
   deinit { for memory in merged.values { memory.deallocate() } }
+
+  /// What a forward pass inserts for the deltas that are not merged; nothing where all are.
+  public var adaptation: any Adaptation { factors.adaptation }
 
   /// How the parameter of that name is stored here.
   public func elementType(of name: String) -> ElementType {
@@ -49,6 +59,7 @@ public final class ModelWeights: @unchecked Sendable {
 
   /// The address of a program's frozen weight, or of its row scales; nil if there is none.
   public func address(of buffer: Buffer) -> UnsafeRawPointer? {
+    if case .delta(let name) = buffer.contents { return factors.address(of: buffer, named: name) }
     guard case .checkpoint(let name, let rows) = buffer.contents,
       let tensor = checkpoint.origin(of: name)
     else { return nil }

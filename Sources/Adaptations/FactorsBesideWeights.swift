@@ -1,0 +1,54 @@
+import Graphs
+import Programs
+import Tensors
+
+/// How LoRA takes part in a pass where its factors are not merged: the same branches as in training,
+/// frozen, their values read where a delta is mapped.
+public struct FactorsBesideWeights: Adaptation {
+  /// The factors of one matrix in one delta.
+  public struct Branch: Hashable, Sendable {
+    /// The matrix's path.
+    public var matrix: String
+    /// Names of A [rank, in] and B [out, rank] for `InitialContents.delta`.
+    public var a: String
+    public var b: String
+    public var rank: Int
+    /// What B·A is scaled by.
+    public var scale: Double
+    /// How both are stored.
+    public var elementType: ElementType
+
+    public init(
+      matrix: String, a: String, b: String, rank: Int, scale: Double, elementType: ElementType
+    ) {
+      self.matrix = matrix
+      self.a = a
+      self.b = b
+      self.rank = rank
+      self.scale = scale
+      self.elementType = elementType
+    }
+  }
+
+  public var branches: [Branch]
+
+  public init(_ branches: [Branch]) { self.branches = branches }
+
+  public var name: String { "factors" }
+
+  public func apply(to graph: inout Graph) throws(AdaptationError) -> SavePlan {
+    for branch in branches {
+      guard let module = graph.module(branch.matrix), let position = graph.linearNode(of: module)
+      else { throw .notLinear(path: branch.matrix) }
+      let outputs = graph.type(of: graph.nodes[position].operands[1]).shape[0]
+      func factor(_ name: String, _ rows: Int) -> Parameter {
+        Parameter(path: name, rows: 0..<rows, initial: .delta(name: name))
+      }
+      LowRankBranch(
+        a: factor(branch.a, branch.rank), b: factor(branch.b, outputs), rank: branch.rank,
+        scale: Float(branch.scale), elementType: branch.elementType
+      ).insert(behind: position, in: &graph)
+    }
+    return SavePlan()
+  }
+}

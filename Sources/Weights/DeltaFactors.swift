@@ -1,0 +1,50 @@
+import Adaptations
+import Checkpoints
+import Programs
+import Tensors
+
+/// Low-rank factors of deltas that stay beside the matrices they belong to.
+struct DeltaFactors {
+  private var branches: [FactorsBesideWeights.Branch] = []
+  private var tensors: [String: StoredTensor] = [:]
+
+  /// None.
+  init() {}
+
+  /// Those for matrices that the checkpoint stores in less than f32 and that the deltas change by
+  /// factors only.
+  init(_ deltas: [(delta: Delta, scale: Double)], beside checkpoint: Checkpoint) {
+    let entries = deltas.flatMap { delta, scale in delta.entries.map { (entry: $0, scale: scale) } }
+    let others = Set(entries.filter { $0.entry.encoding != .lowRank }.map(\.entry.name))
+    for (index, (entry, scale)) in entries.enumerated() where !others.contains(entry.name) {
+      guard let matrix = checkpoint.tensor(entry.name), matrix.elementType != .f32,
+        entry.name.hasPrefix("layers[")
+      else { continue }
+      let (a, b) = (entry.tensors[0], entry.tensors[1])
+      let names = (a: "\(entry.name).lora_a.\(index)", b: "\(entry.name).lora_b.\(index)")
+      tensors[names.a] = a
+      tensors[names.b] = b
+      branches.append(
+        FactorsBesideWeights.Branch(
+          matrix: entry.name, a: names.a, b: names.b, rank: a.shape[0],
+          scale: scale * entry.scale, elementType: a.elementType))
+    }
+  }
+
+  /// Matrices that stay as the checkpoint stores them.
+  var matrices: Set<String> { Set(branches.map(\.matrix)) }
+
+  /// What inserts the factors into a traced pass.
+  var adaptation: any Adaptation {
+    branches.isEmpty ? NoAdaptation() : FactorsBesideWeights(branches)
+  }
+
+  /// Where a factor, or its row scales, lie.
+  func address(of buffer: Buffer, named name: String) -> UnsafeRawPointer? {
+    guard let tensor = tensors[name] else { return nil }
+    if buffer.name.hasSuffix(".scales") {
+      return tensor.scales?.baseAddress.map { UnsafeRawPointer($0) }
+    }
+    return tensor.data.baseAddress
+  }
+}
