@@ -12,8 +12,7 @@ func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target 
 
 /// What takes a forward pass to a program; tests of its modules use each other's.
 let compileTime: [Target.Dependency] = [
-  "Adaptations", "Models", "Compilation", "Operations", "Graphs", "Programs", "Configurations",
-  "Tensors",
+  "Adaptations", "Models", "Compilation", "Operations", "Graphs", "Programs", "Tensors",
 ]
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
@@ -33,7 +32,7 @@ let package = Package(
       name: "sparseft",
       dependencies: [
         "Reports", "Recipes", "Contributions", "Training", "Generation", "Adaptations",
-        "Compilation", "Operations", "Programs", "Weights", "Checkpoints", "Configurations",
+        "Compilation", "Operations", "Programs", "Weights", "Checkpoints", "Models",
         "Tokenizers", "Datasets", "Execution", "Storage", "Tensors",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
@@ -45,7 +44,7 @@ let package = Package(
       "Contributions",
       [
         "Training", "Adaptations", "Compilation", "Execution", "Programs", "Weights", "Checkpoints",
-        "Datasets", "Configurations", "Storage", "Tensors",
+        "Datasets", "Models", "Storage", "Tensors",
       ]),
 
     // Run time: the trainer drives compiled programs.
@@ -53,19 +52,19 @@ let package = Package(
       "Training",
       [
         "Adaptations", "Models", "Compilation", "Operations", "Graphs", "Execution", "Programs",
-        "Checkpoints", "Weights", "Datasets", "Configurations", "Storage", "SystemAllocator",
+        "Checkpoints", "Weights", "Datasets", "Storage", "SystemAllocator",
         "Tensors",
       ]),
     module(
       "Generation",
       [
         "Adaptations", "Models", "Compilation", "Graphs", "Execution", "Programs", "Weights",
-        "Configurations", "Tensors",
+        "Tensors",
       ]),
 
     // Compile time: from a forward trace to a program, as pure values.
-    module("Adaptations", ["Operations", "Graphs", "Programs", "Configurations", "Tensors"]),
-    module("Models", ["Operations", "Graphs", "Configurations", "Tensors"]),
+    module("Adaptations", ["Operations", "Graphs", "Programs", "Models", "Tensors"]),
+    module("Models", ["Operations", "Graphs", "Storage", "Tensors"]),
     module("Compilation", ["Operations", "Graphs", "Programs", "Tensors"]),
     module("Operations", ["Graphs", "Programs", "Tensors"]),
     module("Graphs", ["Programs", "Tensors"]),
@@ -76,11 +75,10 @@ let package = Package(
 
     // Files, text and numbers.
     module(
-      "Weights", ["Adaptations", "Checkpoints", "Programs", "Configurations", "Tensors"]),
-    module("Checkpoints", ["Configurations", "Storage", "Tensors"]),
+      "Weights", ["Adaptations", "Checkpoints", "Programs", "Models", "Tensors"]),
+    module("Checkpoints", ["Models", "Storage", "Tensors"]),
     module("Datasets", ["Tokenizers", "Storage", "Tensors"]),
     module("Tokenizers", ["CSentencePiece", "Tensors"]),
-    module("Configurations", ["Tensors"]),
     module("Storage", ["SystemCrypto", "Tensors"]),
     module("Tensors"),
 
@@ -102,15 +100,15 @@ let package = Package(
       name: "TestSupport",
       dependencies: [
         "Training", "Adaptations", "Compilation", "Execution", "Weights", "Datasets", "Storage",
-        "Tensors", "Configurations", "Checkpoints",
+        "Tensors", "Models", "Checkpoints",
       ],
       path: "Tests/TestSupport"),
     tests("Storage", ["Storage", "Tensors"]),
-    tests("Checkpoints", ["Checkpoints", "Storage", "Configurations", "Tensors"]),
+    tests("Checkpoints", ["Checkpoints", "Storage", "Models", "Tensors"]),
     tests("Tokenizers", ["Tokenizers", "Storage", "Tensors"]),
     tests("Datasets", ["Datasets", "Tokenizers", "Storage", "Tensors"]),
     tests(
-      "Weights", ["Weights", "Checkpoints", "Programs", "Configurations", "Storage", "Tensors"]),
+      "Weights", ["Weights", "Checkpoints", "Programs", "Models", "Storage", "Tensors"]),
     // What runs on Arm is built by the test that needs it.
     tests("CKernels", ["CKernels", "COpenBLAS"], exclude: ["Arm"]),
     tests("Graphs", ["Graphs", "Operations", "Programs", "Tensors"]),
@@ -136,7 +134,7 @@ let package = Package(
       ]),
     tests("Recipes", ["Recipes", "Storage", "Tensors"]),
     tests("Reports", ["Reports", "Storage", "Tensors"]),
-    tests("sparseft", ["sparseft", "Storage", "Checkpoints", "Configurations", "Tensors"]),
+    tests("sparseft", ["sparseft", "Storage", "Checkpoints", "Models", "Tensors"]),
   ],
   cxxLanguageStandard: .cxx17
 )

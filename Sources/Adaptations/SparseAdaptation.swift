@@ -27,7 +27,7 @@ public struct SparseAdaptation: Adaptation {
   public var trainedShares: [String: Double]? { scheme }
 
   public func apply(to graph: inout Graph) throws(AdaptationError) -> SavePlan {
-    if scheme["head"] != nil { graph.untieHead() }
+    if scheme[ParameterRole.head.rawValue] != nil { graph.untieHead() }
     let known = Dictionary(
       graph.modelParameters.map { ($0.path, $0.value) }, uniquingKeysWith: { first, _ in first })
     for (path, share) in scheme.sorted(by: { $0.key < $1.key }) {
@@ -36,7 +36,7 @@ public struct SparseAdaptation: Adaptation {
       let rows = Self.rows(share: share, of: shape[0])
       if rows == shape[0] {
         graph.train(value)
-      } else if path == "head", !headRows.isEmpty {
+      } else if path == ParameterRole.head.rawValue, !headRows.isEmpty {
         graph.selectRows(headRows.prefix(rows).sorted(), of: value)
       } else if shape.rank == 2 {
         graph.split(value, at: rows)
@@ -61,14 +61,17 @@ extension Graph {
   /// Gives a tied model's head a value of its own, "head", that starts as the embedding's rows.
   /// Only the lookup goes on reading the embedding.
   package mutating func untieHead() {
-    guard !modelParameters.contains(where: { $0.path == "head" }),
-      let embedding = modelParameters.first(where: { $0.path == "embedding" })?.value
+    let (headPath, tablePath) = (ParameterRole.head.rawValue, ParameterRole.embedding.rawValue)
+    guard !modelParameters.contains(where: { $0.path == headPath }),
+      let embedding = modelParameters.first(where: { $0.path == tablePath })?.value
     else { return }
     let type = type(of: embedding)
     let rows = 0..<type.shape[0]
     let head = addSource(
       .parameter(
-        Parameter(path: "head", rows: rows, initial: .checkpoint(name: "embedding", rows: rows))),
+        Parameter(
+          path: headPath, rows: rows, kind: .table,
+          initial: .checkpoint(name: tablePath, rows: rows))),
       type)
     for position in nodes.indices where !(nodes[position].operation is Embedding) {
       nodes[position].operands = nodes[position].operands.map { $0 == embedding ? head : $0 }
@@ -87,7 +90,7 @@ extension Graph {
     let numbers = addSource(
       .constant("\(parameter.path).rows", .integers(ids)), TensorType([ids.count], .int32))
     let selected = Parameter(
-      path: parameter.path, rows: parameter.rows, isTrained: true,
+      path: parameter.path, rows: parameter.rows, kind: parameter.kind, isTrained: true,
       initial: .checkpointRows(name: tensor, ids: ids))
     let rows = addSource(.parameter(selected), TensorType([ids.count, shape[1]]))
     for position in nodes.indices where nodes[position].operands.contains(head) {
@@ -106,7 +109,7 @@ extension Graph {
     let type = self[value].type
     func part(_ range: Range<Int>, trained: Bool) -> ValueID {
       let part = Parameter(
-        path: parameter.path, rows: range, isTrained: trained,
+        path: parameter.path, rows: range, kind: parameter.kind, isTrained: trained,
         initial: .checkpoint(name: tensor, rows: range))
       let shape: Shape = [range.count, type.shape[1]]
       return addSource(

@@ -21,7 +21,7 @@ public struct NormsAdaptation: Adaptation {
   public var name: String { "norms" }
 
   public func apply(to graph: inout Graph) throws(AdaptationError) -> SavePlan {
-    for (value, path) in graph.modelParameters where path.hasSuffix("norm") { graph.train(value) }
+    for (value, parameter) in graph.parameters where parameter.kind == .gain { graph.train(value) }
     return SavePlan(rowsOf: graph)
   }
 }
@@ -43,14 +43,13 @@ public struct LastLayersAdaptation: Adaptation {
 
   public func apply(to graph: inout Graph) throws(AdaptationError) -> SavePlan {
     guard count <= layers else { throw .tooManyLayers(asked: count, available: layers) }
-    let blocks = (layers - count..<layers).map { "layers[\($0)]." }
     let known = graph.modelParameters
-    let hasHead = known.contains { $0.path == "head" }
+    let head: ParameterRole =
+      known.contains { $0.path == ParameterRole.head.rawValue } ? .head : .embedding
     for (value, path) in known {
-      let isHead = path == (hasHead ? "head" : "embedding")
-      guard path == "norm" || blocks.contains(where: path.hasPrefix) || (trainsHead && isHead)
-      else { continue }
-      graph.train(value)
+      guard let place = ParameterPath(path) else { continue }
+      let isLast = place.layer.map { $0 >= layers - count } ?? (place.role == .norm)
+      if isLast || (trainsHead && place == ParameterPath(head)) { graph.train(value) }
     }
     return SavePlan(rowsOf: graph)
   }

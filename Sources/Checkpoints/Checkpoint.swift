@@ -1,4 +1,4 @@
-import Configurations
+import Models
 import Storage
 import Tensors
 
@@ -84,7 +84,9 @@ extension Checkpoint {
   /// What a trainable parameter starts from: its tensor, and for the `head` of a tied model the
   /// embedding; nil for a name that is none of `ModelConfiguration.trainableParameters`.
   public func origin(of name: String) -> StoredTensor? {
-    tensor(name) ?? (configuration.tiedHead && name == "head" ? tensor("embedding") : nil)
+    tensor(name)
+      ?? (configuration.tiedHead && name == ParameterRole.head.rawValue
+        ? tensor(ParameterRole.embedding.rawValue) : nil)
   }
 
   /// Rows of a parameter as `f32`; a gain or bias has rows of one element.

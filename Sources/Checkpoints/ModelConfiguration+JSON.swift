@@ -1,9 +1,16 @@
-import Configurations
+import Models
 import Storage
 
 extension ModelConfiguration {
   /// The configuration as it stands in a header; `docs/format.md` lists the keys.
   var json: JSONValue {
+    var object = shape
+    // Files without it are of the first family.
+    if family != Llama.name { object["family"] = .string(family) }
+    return .object(object)
+  }
+
+  private var shape: JSONObject {
     [
       "width": .int(width), "hidden_width": .int(hiddenWidth), "layers": .int(layers),
       "query_heads": .int(queryHeads), "key_value_heads": .int(keyValueHeads),
@@ -18,8 +25,14 @@ extension ModelConfiguration {
   /// Reads what `json` gives; every key must be there and no other.
   init(_ fields: JSONFields) throws(CheckpointError) {
     let limit = 1...(1 << 31)
+    let family = fields.object["family"] == nil ? Llama.name : try fields.string("family")
+    guard ModelFamilies.named(family) != nil else {
+      throw .unsupported(
+        path: fields.path, field: fields.name("family"), found: "'\(family)'",
+        expected: ModelFamilies.all.map { $0.name }.joined(separator: " or "))
+    }
     self.init(
-      width: try fields.int("width", in: limit),
+      family: family, width: try fields.int("width", in: limit),
       hiddenWidth: try fields.int("hidden_width", in: limit),
       layers: try fields.int("layers", in: limit),
       queryHeads: try fields.int("query_heads", in: limit),

@@ -1,4 +1,4 @@
-import Configurations
+import Models
 import Storage
 import Tensors
 
@@ -35,11 +35,11 @@ public enum RandomInitialisation {
       tensors: { (name) throws(CheckpointError) in
         guard let (stream, parameter) = streams[name] else { preconditionFailure("no '\(name)'") }
         guard parameter.isMatrix else {
-          let value: Float = name.hasSuffix(".bias") ? 0 : 1
+          let value: Float = parameter.kind == .bias ? 0 : 1
           return .values([Float](repeating: value, count: parameter.shape.count))
         }
-        let isResidual = name.hasSuffix(".attention.output") || name.hasSuffix(".mlp.down")
-        let scale = isResidual ? 1 / Double(2 * configuration.layers).squareRoot() : 1
+        let scale =
+          parameter.writesToResidual ? 1 / Double(2 * configuration.layers).squareRoot() : 1
         return normal(
           seed: seed, stream: stream, width: parameter.shape[1], deviation: deviation * scale)
       })

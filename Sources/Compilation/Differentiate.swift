@@ -17,7 +17,8 @@ extension Graph {
   package mutating func differentiate(
     _ loss: ValueID, cotangent: ValueID
   ) throws(GraphError) -> [ValueID: ValueID] {
-    let reached = valuesReachedFromParameters()
+    let reached = values(
+      reachedFrom: Set(parameters.filter(\.parameter.wantsGradient).map(\.value)))
     var gradients: [ValueID: ValueID] = reached.contains(loss) ? [loss: cotangent] : [:]
     for node in nodes.reversed() {
       let resultGradients = node.results.map { gradients[$0] }
@@ -42,14 +43,5 @@ extension Graph {
       result[value] = gradients[value]
     }
     return result
-  }
-
-  /// Values that depend on a parameter whose gradient is wanted, the parameters included.
-  private func valuesReachedFromParameters() -> Set<ValueID> {
-    var reached = Set(parameters.filter(\.parameter.wantsGradient).map(\.value))
-    for node in nodes where node.operands.contains(where: reached.contains) {
-      reached.formUnion(node.results)
-    }
-    return reached
   }
 }

@@ -1,7 +1,7 @@
 import Adaptations
-import Configurations
 import Datasets
 import Execution
+import Models
 import Tensors
 import Training
 import Weights

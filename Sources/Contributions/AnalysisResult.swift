@@ -61,7 +61,7 @@ extension AnalysisResult {
     else { return nil }
     let scores = table.scores
     let others = chosen.candidate.scheme.keys.sorted().filter { path in
-      TensorPlace(path).map { $0.layer < lastLayer } ?? true
+      ParameterPath(path)?.layer.map { $0 < lastLayer } ?? true
     }
     return base - lastBlock + others.reduce(0) { $0 + (scores[$1] ?? 0) }
   }
@@ -73,7 +73,7 @@ extension AnalysisResult {
   }
 
   private var lastLayer: Int {
-    table.contributions.compactMap { TensorPlace($0.path)?.layer }.max() ?? 0
+    table.contributions.compactMap { ParameterPath($0.path)?.layer }.max() ?? 0
   }
 
   public var json: JSONValue {

@@ -1,3 +1,4 @@
+import Tensors
 import Training
 
 /// Fills a budget with tensors in a given order.
@@ -119,7 +120,7 @@ struct BudgetFill {
     var isGrowing = !refusals.large.isEmpty
     while isGrowing {
       isGrowing = false
-      for kind in LinearKind.allCases {
+      for kind in LinearKind.fillingOrder {
         let missing = order.filter {
           $0.kind == kind && !set.tensors.contains($0) && !isAnswered($0, set, refusals.late)
         }.sorted()

@@ -59,7 +59,7 @@ public struct Candidates {
     _ kind: Candidate.Kind, within budget: SchemeBudget, gains: [SchemeItem: Double]? = nil
   ) throws(TrainingError) -> Candidate {
     let found: Candidate?
-    var (kinds, headShares) = (LinearKind.allCases, [Double]())
+    var (kinds, headShares) = (LinearKind.fillingOrder, [Double]())
     switch kind {
     case .lastBlocks: found = try lastBlocks(budget)
     case .lastBlocksWithHead:
@@ -105,7 +105,7 @@ extension Candidates {
   private func lastBlocks(
     _ budget: SchemeBudget, head: Double? = nil
   ) throws(TrainingError) -> Candidate? {
-    guard let (set, text) = try fromTheTop(budget, LinearKind.allCases, head: head) else {
+    guard let (set, text) = try fromTheTop(budget, LinearKind.fillingOrder, head: head) else {
       return nil
     }
     guard let head else { return try candidate(.lastBlocks, set, text) }
@@ -133,7 +133,7 @@ extension Candidates {
     guard count < space.layers else { return (last(count), blocks) }
     let next = kinds.map { LinearTensor(layer: space.layers - 1 - count, kind: $0) }
     let set = try fill.filled(last(count), with: next)
-    let added = next.filter(set.tensors.contains).map(\.kind.name).joined(separator: ", ")
+    let added = next.filter(set.tensors.contains).map(\.kind.rawValue).joined(separator: ", ")
     if added.isEmpty { return (set, blocks) }
     return (set, count == 0 ? "the last block's \(added)" : "\(blocks) and \(added) of the next")
   }
@@ -147,7 +147,7 @@ extension Candidates {
     let set = try fill.filled(deep(depth), with: order)
     let counts = ([.down] + others).compactMap { kind -> String? in
       let count = set.tensors.count { $0.kind == kind }
-      return count == 0 ? nil : "\(count) \(kind.name)"
+      return count == 0 ? nil : "\(count) \(kind.rawValue)"
     }
     let label = "MLPs first, from the top: \(counts.joined(separator: ", "))"
     return try candidate(.mlpFirst, set, label)

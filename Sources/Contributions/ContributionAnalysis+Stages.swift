@@ -1,6 +1,6 @@
 import Adaptations
-import Configurations
 import Datasets
+import Models
 import Tensors
 import Training
 
@@ -16,12 +16,13 @@ extension ContributionAnalysis {
     var scores = try run(try plannedScan(within: limit), over: windows)
     guard let share = context.space.headShares.first else { return scores }
     let head = try GradientScan(
-      context.compiler, adaptation: context.adaptation(["head": share]),
+      context.compiler, adaptation: context.adaptation([SchemeSpace.head: share]),
       weights: context.weights, pool: context.pool, kernels: context.kernels, seed: run.seed)
     // A head whose gradient alone does not fit can't be trained either.
     if head.plannedBytes + context.runtimeBytes <= limit {
       // Shares count in proportion, so what is kept is the size that a whole head would have.
-      scores["head"] = try run(head, over: windows)["head"]?.scaled(by: 1 / share)
+      scores[SchemeSpace.head] = try run(head, over: windows)[SchemeSpace.head]?.scaled(
+        by: 1 / share)
     }
     return scores
   }
@@ -40,11 +41,11 @@ extension ContributionAnalysis {
   }
 
   private func scan(_ layers: Range<Int>) throws(TrainingError) -> GradientScan {
-    let paths = context.compiler.configuration.parameters.map(\.name).filter { path in
-      TensorPlace(path).map { layers.contains($0.layer) } ?? (path == "norm")
+    let paths = context.compiler.configuration.parameters.map(\.path).filter { path in
+      path.layer.map(layers.contains) ?? (path.role == .norm)
     }
     return try GradientScan(
-      context.compiler, adaptation: ScoredAdaptation(paths: Set(paths)),
+      context.compiler, adaptation: ScoredAdaptation(paths: Set(paths.map(\.description))),
       weights: context.weights, pool: context.pool, kernels: context.kernels, seed: run.seed)
   }
 

@@ -1,5 +1,5 @@
 import Adaptations
-import Configurations
+import Models
 import Tensors
 import Training
 
@@ -64,10 +64,10 @@ package struct ContributionProbes {
 
   /// The last block whole, with its gains and the final norm: what tensors are trained on top of.
   private var base: [String: Double] {
-    let last = "layers[\(configuration.layers - 1)]."
-    let names = configuration.parameters.map(\.name)
-    return Dictionary(
-      uniqueKeysWithValues: names.filter { $0.hasPrefix(last) || $0 == "norm" }.map { ($0, 1) })
+    let last = configuration.parameters.map(\.path).filter { path in
+      path.layer == configuration.layers - 1 || path == ParameterPath(.norm)
+    }
+    return Dictionary(uniqueKeysWithValues: last.map { ($0.description, 1) })
   }
 
   package func measure(baseLoss: Double) throws(TrainingError) -> ContributionTable {
@@ -89,9 +89,9 @@ package struct ContributionProbes {
       }
     }
     let upper = configuration.layers - 2
-    for kind in TensorPlace.linearKinds { try probe("layers[\(upper)].\(kind)") }
-    if let headShare { try probe("head", share: headShare) }
-    let representative = "layers[\(upper)].mlp.down"
+    for kind in LinearKind.allCases { try probe(kind.path(layer: upper)) }
+    if let headShare { try probe(SchemeSpace.head, share: headShare) }
+    let representative = LinearKind.down.path(layer: upper)
     if let gain = gains[representative] {
       table.noise = try noise(of: representative, first: gain)
     }
@@ -108,7 +108,7 @@ package struct ContributionProbes {
   ) throws(TrainingError) {
     for index in table.contributions.indices {
       let path = table.contributions[index].path
-      guard TensorPlace(path)?.layer == layer, try fits([path: 1]) else { continue }
+      guard ParameterPath(path)?.layer == layer, try fits([path: 1]) else { continue }
       table.contributions[index].gainAlone = baseLoss - (try train([path: 1], 0))
     }
   }
@@ -130,14 +130,14 @@ package struct ContributionProbes {
     switch plan.coverage {
     case .none, .kinds: return []
     case .depths:
-      let best = TensorPlace.linearKinds.sorted {
-        (gains["layers[\(upper)].\($0)"] ?? 0) > (gains["layers[\(upper)].\($1)"] ?? 0)
+      let best = LinearKind.allCases.sorted {
+        (gains[$0.path(layer: upper)] ?? 0) > (gains[$1.path(layer: upper)] ?? 0)
       }.prefix(AnalysisPlan.kindsOverDepth)
       let layers = Set([0, upper / 2]).subtracting([upper]).sorted(by: >)
-      return layers.flatMap { layer in best.map { "layers[\(layer)].\($0)" } }
+      return layers.flatMap { layer in best.map { $0.path(layer: layer) } }
     case .all:
       let layers = (0..<configuration.layers).reversed().filter { $0 != upper }
-      return layers.flatMap { layer in TensorPlace.linearKinds.map { "layers[\(layer)].\($0)" } }
+      return layers.flatMap { layer in LinearKind.allCases.map { $0.path(layer: layer) } }
     }
   }
 
@@ -148,34 +148,36 @@ package struct ContributionProbes {
   ) -> [Contribution] {
     let last = configuration.layers - 1
     let matrices = configuration.parameters.filter(\.isMatrix)
-    let block = matrices.filter { TensorPlace($0.name)?.layer == last }
+    let block = matrices.filter { $0.path.layer == last }
     let blockSize = Double(block.reduce(0) { $0 + $1.shape.count })
     var result = matrices.compactMap { parameter -> Contribution? in
-      guard let place = TensorPlace(parameter.name) else { return nil }
+      guard let layer = parameter.path.layer else { return nil }
       if let gain = gains[parameter.name] {
         return Contribution(path: parameter.name, gain: gain, isMeasured: true)
       }
       let gain =
-        place.layer == last
-        ? blockGain * Double(parameter.shape.count) / blockSize : interpolated(place, gains)
+        layer == last
+        ? blockGain * Double(parameter.shape.count) / blockSize
+        : interpolated(parameter.path, gains)
       return Contribution(path: parameter.name, gain: gain, isMeasured: false)
     }
-    if let gain = gains["head"] {
-      result.append(Contribution(path: "head", gain: gain, isMeasured: true))
+    if let gain = gains[SchemeSpace.head] {
+      result.append(Contribution(path: SchemeSpace.head, gain: gain, isMeasured: true))
     }
     return result
   }
 
   /// Linear between the nearest measured blocks of the same kind, constant beyond them.
-  private func interpolated(_ place: TensorPlace, _ gains: [String: Double]) -> Double? {
+  private func interpolated(_ path: ParameterPath, _ gains: [String: Double]) -> Double? {
+    guard let own = path.layer else { return nil }
     let known = (0..<configuration.layers - 1).compactMap { layer in
-      gains[place.path(inLayer: layer)].map { (layer: layer, gain: $0) }
+      gains[ParameterPath(layer: layer, path.role).description].map { (layer: layer, gain: $0) }
     }
-    let below = known.last { $0.layer <= place.layer }
-    let above = known.first { $0.layer >= place.layer }
+    let below = known.last { $0.layer <= own }
+    let above = known.first { $0.layer >= own }
     guard let below, let above else { return (below ?? above)?.gain }
     guard above.layer > below.layer else { return below.gain }
-    let share = Double(place.layer - below.layer) / Double(above.layer - below.layer)
+    let share = Double(own - below.layer) / Double(above.layer - below.layer)
     return below.gain + share * (above.gain - below.gain)
   }
 }

@@ -1,6 +1,5 @@
 import Adaptations
 import Compilation
-import Configurations
 import Datasets
 import Execution
 import Graphs
@@ -46,8 +45,8 @@ public struct GradientScan {
   ) throws(TrainingError) {
     shape = compiler.settings.shape
     self.weights = weights
-    var graph = Llama(compiler.configuration).traceLoss(
-      batch: shape.windows, tokens: shape.tokens, elementType: compiler.elementType)
+    var graph = compiler.configuration.model.traceLoss(
+      batch: shape.windows, tokens: shape.tokens, from: 0, elementType: compiler.elementType)
     do { try adaptation.adapt(&graph) } catch { throw .adaptation(error) }
     let compiled: (program: CompiledProgram, scored: [Parameter])
     do {

@@ -1,4 +1,4 @@
-import Configurations
+import Models
 import Tensors
 import Training
 
@@ -52,9 +52,9 @@ public struct LearningRateRule: Hashable, Sendable {
 
   private func size(of path: String) -> Double {
     if let known = sizes[path] { return known }
-    guard let place = TensorPlace(path) else { return 0 }
-    let others = (place.layer..<max(place.layer, configuration.layers)).lazy.compactMap {
-      sizes[place.path(inLayer: $0)]
+    guard let place = ParameterPath(path), let layer = place.layer else { return 0 }
+    let others = (layer..<max(layer, configuration.layers)).lazy.compactMap {
+      sizes[ParameterPath(layer: $0, place.role).description]
     }
     return others.first ?? 0
   }

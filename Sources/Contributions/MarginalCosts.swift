@@ -1,3 +1,4 @@
+import Tensors
 import Training
 
 /// Operations and bytes that a tensor adds, or that a step has.

@@ -86,7 +86,7 @@ public final class SchemeCosts {
   /// - Parameter headShares: shares of the head that may be chosen.
   /// - Throws: what compiling throws.
   func leastBudget(
-    _ budget: SchemeBudget, kinds: [LinearKind] = LinearKind.allCases, headShares: [Double] = []
+    _ budget: SchemeBudget, kinds: [LinearKind] = LinearKind.fillingOrder, headShares: [Double] = []
   ) throws(TrainingError) -> TrainingError {
     let top = space.layers - 1
     let sets =

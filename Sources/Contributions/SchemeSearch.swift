@@ -1,3 +1,4 @@
+import Tensors
 import Training
 
 /// Searches for the scheme with the largest sum of contributions under a budget: a knapsack for

@@ -1,29 +1,12 @@
-import Configurations
+import Compilation
+import Models
+import Tensors
 
-/// The linear maps of a block, in the order in which a block is filled.
-public enum LinearKind: Int, CaseIterable, Hashable, Sendable {
-  case down, gate, up, output, value, query, key
+extension LinearKind {
+  /// In the order in which a block is filled: what the backward pass reaches first comes first.
+  static let fillingOrder: [LinearKind] = [.down, .gate, .up, .output, .value, .query, .key]
 
-  /// Steps of the backward pass from the block's top: what is trained at one stage needs no
-  /// gradient of the stage's input.
-  var stage: Int {
-    switch self {
-    case .down: 0
-    case .gate, .up: 1
-    case .output: 2
-    case .value, .query, .key: 3
-    }
-  }
-
-  static let stages = 4
-
-  /// "down", "query" ….
-  public var name: String { "\(self)" }
-
-  /// As `TensorPlace` has it: "mlp.down", "attention.query" ….
-  var tensorKind: String { "\(stage < 2 ? "mlp" : "attention").\(name)" }
-
-  func path(layer: Int) -> String { "layers[\(layer)].\(tensorKind)" }
+  var fillingRank: Int { Self.fillingOrder.firstIndex(of: self) ?? 0 }
 }
 
 /// A linear map of a block.
@@ -35,7 +18,7 @@ struct LinearTensor: Hashable, Comparable {
 
   /// From the top down, within a block in the order of filling.
   static func < (one: Self, other: Self) -> Bool {
-    (-one.layer, one.kind.rawValue) < (-other.layer, other.kind.rawValue)
+    (-one.layer, one.kind.fillingRank) < (-other.layer, other.kind.fillingRank)
   }
 }
 
@@ -73,21 +56,24 @@ public struct SchemeItem: Hashable, Sendable {
 /// What may be chosen in a model: linear maps and the head; and the whole schemes that choices stand for.
 public struct SchemeSpace: Sendable {
   /// The name of the output projection, also where it is tied to the embedding.
-  public static let head = "head"
+  public static let head = ParameterRole.head.rawValue
 
   let layers: Int
   /// Shares of the head that may be chosen, at most one of them; empty if it is not available.
   public let headShares: [Double]
   private let names: Set<String>
+  private let reach: BackwardReach
   private let tensorsByPath: [String: LinearTensor]
 
   /// - Parameter headShares: shares of the head's rows that may be trained.
   public init(_ configuration: ModelConfiguration, headShares: [Double] = []) {
     layers = configuration.layers
     names = Set(configuration.parameters.map(\.name))
+    reach = BackwardReach(
+      configuration.model.traceLoss(batch: 1, tokens: 1, from: 0, elementType: { _ in .f32 }))
     self.headShares = headShares
     let tensors = (0..<configuration.layers).flatMap { layer in
-      LinearKind.allCases.map { LinearTensor(layer: layer, kind: $0) }
+      LinearKind.fillingOrder.map { LinearTensor(layer: layer, kind: $0) }
     }
     tensorsByPath = Dictionary(
       tensors.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
@@ -102,16 +88,14 @@ public struct SchemeSpace: Sendable {
   }
 
   /// Tensors of the last blocks, from the top down.
-  func blocks(_ count: Int, _ kinds: [LinearKind] = LinearKind.allCases) -> [LinearTensor] {
+  func blocks(_ count: Int, _ kinds: [LinearKind] = LinearKind.fillingOrder) -> [LinearTensor] {
     (layers - count..<layers).reversed().flatMap { layer in
       kinds.map { LinearTensor(layer: layer, kind: $0) }
     }
   }
 
-  /// Stages of the backward pass above a tensor: 0 for the last block's `down`.
-  func depth(_ tensor: LinearTensor) -> Int {
-    (layers - 1 - tensor.layer) * LinearKind.stages + tensor.kind.stage
-  }
+  /// Linear maps that the backward pass goes through before a tensor: 0 for the last block's `down`.
+  func depth(_ tensor: LinearTensor) -> Int { reach.depths[tensor.path] ?? 0 }
 
   /// The depth of the deepest tensor; nil without any.
   func cut(_ set: UpdateSet) -> Int? { set.tensors.map(depth).max() }
@@ -139,22 +123,17 @@ public struct SchemeSpace: Sendable {
   /// Path → share of everything that trains with a set: the tensors and their biases, the head, and
   /// the gains of the norms that the backward pass goes through anyway.
   ///
-  /// A norm below the deepest stage would lengthen the pass by the products of that stage, for next
-  /// to no gain once matrices train, so it stays frozen.
+  /// A norm below the deepest of them would lengthen the pass by the products above it, for next to
+  /// no gain once matrices train, so it stays frozen.
   func scheme(_ set: UpdateSet) -> [String: Double] {
     var scheme: [String: Double] = [:]
     for tensor in set.tensors {
       scheme[tensor.path] = 1
-      if names.contains(tensor.path + ".bias") { scheme[tensor.path + ".bias"] = 1 }
+      let bias = ParameterPath(layer: tensor.layer, ParameterRole.linear(tensor.kind).bias)
+      if names.contains(bias.description) { scheme[bias.description] = 1 }
     }
     if let head = set.head { scheme[Self.head] = head }
-    guard let cut = cut(set) else { return scheme }
-    scheme["norm"] = 1
-    for layer in 0..<layers {
-      let top = (layers - 1 - layer) * LinearKind.stages
-      if cut > top + LinearKind.up.stage { scheme["layers[\(layer)].mlp_norm"] = 1 }
-      if cut > top + LinearKind.key.stage { scheme["layers[\(layer)].attention_norm"] = 1 }
-    }
+    for gain in reach.gains(crossedBy: set.tensors.map(\.path)) { scheme[gain] = 1 }
     return scheme
   }
 }

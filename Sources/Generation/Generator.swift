@@ -28,7 +28,7 @@ public final class Generator {
     _ weights: ModelWeights, capacity: Int, pool: WorkerPool, kernels: Kernels
   ) throws(GenerationError) {
     let configuration = weights.configuration
-    let model = Llama(configuration)
+    let model = configuration.model
     self.capacity = capacity
     self.weights = weights
     // A block that the prompt does not fill still turns all its rows: they need positions, too.
@@ -73,11 +73,12 @@ public final class Generator {
 
   /// "layers[i].attention.keys" → 2i, "… .values" → 2i + 1, anything else → nil.
   private static func cacheIndex(_ name: String) -> Int? {
-    guard name.hasPrefix("layers["), let end = name.firstIndex(of: "]"),
-      let layer = Int(name[name.index(name.startIndex, offsetBy: 7)..<end])
-    else { return nil }
-    if name.hasSuffix(".attention.keys") { return 2 * layer }
-    return name.hasSuffix(".attention.values") ? 2 * layer + 1 : nil
+    guard let path = ParameterPath(name), let layer = path.layer else { return nil }
+    switch path.role.rawValue {
+    case "attention.keys": return 2 * layer
+    case "attention.values": return 2 * layer + 1
+    default: return nil
+    }
   }
 
   /// Reads the prompt, then draws tokens until `stop` holds, the cache is full or `maxTokens` came.

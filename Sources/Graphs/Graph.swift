@@ -30,6 +30,7 @@ public struct Parameter: Hashable, Sendable {
   /// The rows of the tensor that this value holds; for `InitialContents.checkpointRows` those that
   /// it holds some of.
   public var rows: Range<Int>
+  public var kind: ParameterKind
   /// Whether the step updates it.
   public var isTrained: Bool
   /// Whether its gradient is only looked at: it stays where the checkpoint is mapped.
@@ -37,9 +38,13 @@ public struct Parameter: Hashable, Sendable {
   /// What it holds before the first step.
   public var initial: InitialContents
 
-  public init(path: String, rows: Range<Int>, isTrained: Bool = false, initial: InitialContents) {
+  public init(
+    path: String, rows: Range<Int>, kind: ParameterKind = .matrix, isTrained: Bool = false,
+    initial: InitialContents
+  ) {
     self.path = path
     self.rows = rows
+    self.kind = kind
     self.isTrained = isTrained
     self.initial = initial
   }

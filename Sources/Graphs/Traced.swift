@@ -14,11 +14,13 @@ public final class Tracer {
   }
 
   /// The model's parameter of that path; the same tensor for the same path (weight tying).
-  public func parameter(_ path: String, _ shape: Shape) -> Traced {
+  public func parameter(
+    _ path: String, _ shape: Shape, kind: ParameterKind = .matrix
+  ) -> Traced {
     if let known = parameters[path] { return Traced(self, known) }
     let rows = 0..<(shape.rank > 1 ? shape[0] : shape.count)
     let parameter = Parameter(
-      path: path, rows: rows, initial: .checkpoint(name: path, rows: rows))
+      path: path, rows: rows, kind: kind, initial: .checkpoint(name: path, rows: rows))
     let type = TensorType(shape, elementType(path))
     let value = graph.addSource(.parameter(parameter), type)
     parameters[path] = value

@@ -1,4 +1,5 @@
 import Storage
+import Tensors
 
 /// Low-rank adaptation (Hu et al. 2021): W + (alpha / rank) · B · A beside a frozen W.
 public struct LoRARecipe: Hashable, Sendable, RecipeSection {
@@ -21,19 +22,6 @@ public struct LoRARecipe: Hashable, Sendable, RecipeSection {
     fields("rank", &rank, .integer(1...4096))
     fields("alpha", &alpha, .number(Interval(lower: 0, upper: 65536, includesLower: false)))
     fields("targets", &targets, .loraTargets)
-  }
-}
-
-/// The linear maps of a block, by their last name.
-public enum LinearKind: String, Hashable, Sendable, CaseIterable {
-  case query, key, value, output, gate, up, down
-
-  /// As tensor names spell it: "attention.query", "mlp.up".
-  public var name: String {
-    switch self {
-    case .query, .key, .value, .output: "attention.\(rawValue)"
-    case .gate, .up, .down: "mlp.\(rawValue)"
-    }
   }
 }
 
@@ -100,7 +88,7 @@ public enum LoRATarget: Hashable, Sendable {
 
 extension LinearKind {
   /// The kind in every layer; never nil, since the names are patterns by construction.
-  fileprivate var pattern: TensorPattern? { try? TensorPattern(parse: "layers[*].\(name)") }
+  fileprivate var pattern: TensorPattern? { try? TensorPattern(parse: "layers[*].\(roleName)") }
 }
 
 extension RecipeKind<LoRATargets> {

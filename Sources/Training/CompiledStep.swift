@@ -1,6 +1,5 @@
 import Adaptations
 import Compilation
-import Configurations
 import Execution
 import Graphs
 import Models
@@ -75,7 +74,7 @@ public struct CompiledStep: Sendable {
     splitsPrefix: Bool = true, rematerialises: Bool = true, recomputed: Int = 0,
     reusesMemory: Bool = true
   ) throws(TrainingError) {
-    let model = Llama(configuration)
+    let model = configuration.model
     func adapted(from block: Int) throws(TrainingError) -> (graph: Graph, plan: SavePlan) {
       var graph = model.traceLoss(
         batch: shape.windows, tokens: shape.tokens, from: block, elementType: elementType)
@@ -116,7 +115,7 @@ public struct CompiledStep: Sendable {
     self.precision = precision
     trainableParameters = whole.trainedParameterCount
     // A head that training unties counts beside the embedding.
-    let hasHead = whole.parameters.contains { $0.parameter.path == "head" }
+    let hasHead = whole.parameters.contains { $0.parameter.path == ParameterRole.head.rawValue }
     totalParameters = (hasHead ? configuration.untied : configuration).parameterCount
     method = adaptation.name
     savePlan = plan
@@ -153,19 +152,14 @@ public struct CompiledStep: Sendable {
 }
 
 extension Graph {
-  /// How many of the lowest blocks of a model with `layers` of them neither train nor have trained
-  /// parameters below them; 0 if nothing trains at all.
+  /// How many of the lowest blocks of a model give the same whatever the trained parameters are; 0 if
+  /// nothing trains at all.
   fileprivate func frozenBlocks(of layers: Int) -> Int {
-    let trained = parameters.filter(\.parameter.isTrained)
-    return trained.map { Self.lowestReader(of: $0.parameter.path, layers: layers) }.min() ?? 0
-  }
-
-  /// The lowest block whose input depends on what the parameter is: its own, or the one after the
-  /// last for what comes behind all blocks.
-  private static func lowestReader(of path: String, layers: Int) -> Int {
-    if path.hasPrefix("layers["), let end = path.firstIndex(of: "]") {
-      return Int(path[path.index(path.startIndex, offsetBy: 7)..<end]) ?? 0
-    }
-    return path == "norm" || path == "head" ? layers : 0
+    let trained = Set(parameters.filter(\.parameter.isTrained).map(\.value))
+    guard !trained.isEmpty else { return 0 }
+    let reached = values(reachedFrom: trained)
+    return (0..<layers).first { layer in
+      module(ParameterPath.block(layer)).map { reached.contains($0.output) } ?? true
+    } ?? layers
   }
 }

@@ -1,6 +1,6 @@
 import Adaptations
 import Compilation
-import Configurations
+import Models
 import Tensors
 
 /// What each measure that a run takes saves of its peak: from full fine-tuning in f32, every value in

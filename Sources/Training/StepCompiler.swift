@@ -1,5 +1,5 @@
 import Adaptations
-import Configurations
+import Models
 import Tensors
 
 /// Compiles the steps of one run: all that methods share is settled, the adaptation is not.

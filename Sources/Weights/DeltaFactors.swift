@@ -18,7 +18,7 @@ struct DeltaFactors {
     let others = Set(entries.filter { $0.entry.encoding != .lowRank }.map(\.entry.name))
     for (index, (entry, scale)) in entries.enumerated() where !others.contains(entry.name) {
       guard let matrix = checkpoint.tensor(entry.name), matrix.elementType != .f32,
-        entry.name.hasPrefix("layers[")
+        ParameterPath(entry.name)?.layer != nil
       else { continue }
       let (a, b) = (entry.tensors[0], entry.tensors[1])
       let names = (a: "\(entry.name).lora_a.\(index)", b: "\(entry.name).lora_b.\(index)")

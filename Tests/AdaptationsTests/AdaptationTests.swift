@@ -1,5 +1,4 @@
 import Adaptations
-import Configurations
 import Graphs
 import Models
 import Operations

@@ -1,5 +1,4 @@
 import Adaptations
-import Configurations
 import Graphs
 import Models
 import Operations
@@ -58,11 +57,12 @@ import Testing
       parts.map { graph[$0].source } == [
         .parameter(
           Parameter(
-            path: "head", rows: 0..<16, isTrained: true,
+            path: "head", rows: 0..<16, kind: .table, isTrained: true,
             initial: .checkpoint(name: "embedding", rows: 0..<16))),
         .parameter(
           Parameter(
-            path: "head", rows: 16..<40, initial: .checkpoint(name: "embedding", rows: 16..<40))),
+            path: "head", rows: 16..<40, kind: .table,
+            initial: .checkpoint(name: "embedding", rows: 16..<40))),
       ])
     #expect(graph.trainedParameterCount == 16 * 32)
   }
@@ -81,11 +81,12 @@ import Testing
       sources == [
         .parameter(
           Parameter(
-            path: "head", rows: 0..<40, initial: .checkpoint(name: tensor, rows: 0..<40))),
+            path: "head", rows: 0..<40, kind: .table,
+            initial: .checkpoint(name: tensor, rows: 0..<40))),
         .constant("head.rows", .integers(ids)),
         .parameter(
           Parameter(
-            path: "head", rows: 0..<40, isTrained: true,
+            path: "head", rows: 0..<40, kind: .table, isTrained: true,
             initial: .checkpointRows(name: tensor, ids: ids))),
       ])
     #expect(graph.type(of: node.operands[4]) == TensorType([16, 32]))
@@ -100,7 +101,8 @@ import Testing
   @Test func namesTellRowsApart() {
     func name(_ ids: [Int32]) -> String {
       Parameter(
-        path: "head", rows: 0..<40, initial: .checkpointRows(name: "embedding", ids: ids)
+        path: "head", rows: 0..<40, kind: .table,
+        initial: .checkpointRows(name: "embedding", ids: ids)
       ).name
     }
     #expect(name([1, 2, 3]) == name([1, 2, 3]))

@@ -1,5 +1,5 @@
 import Checkpoints
-import Configurations
+import Models
 import Storage
 import Tensors
 import TestSupport

@@ -1,6 +1,5 @@
 import Adaptations
 import Compilation
-import Configurations
 import Graphs
 import Models
 import Operations

@@ -1,5 +1,5 @@
-import Configurations
 import Contributions
+import Models
 import Tensors
 import TestSupport
 import Testing

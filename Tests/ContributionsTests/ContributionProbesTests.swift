@@ -1,5 +1,6 @@
-import Configurations
 import Contributions
+import Models
+import Tensors
 import TestSupport
 import Testing
 import Training
@@ -16,9 +17,11 @@ import Training
 
   /// The gain of a tensor by construction: by kind, a little less with depth.
   private func gain(_ path: String) -> Double {
-    guard let place = TensorPlace(path) else { return path == "head" ? 0.3 : 0 }
-    let kind = TensorPlace.linearKinds.firstIndex(of: place.kind) ?? 0
-    return 0.01 * Double(kind) + 0.001 * Double(place.layer)
+    guard let place = ParameterPath(path), let layer = place.layer else {
+      return path == "head" ? 0.3 : 0
+    }
+    let kind = LinearKind.allCases.firstIndex { .linear($0) == place.role } ?? 0
+    return 0.01 * Double(kind) + 0.001 * Double(layer)
   }
 
   /// Losses add up but for a jitter that depends on the order of batches.
@@ -41,14 +44,14 @@ import Training
     #expect(probed.count == 1 + 7 + 4)
     #expect(table.contributions.count == 7 * 4)
     for contribution in table.contributions {
-      let place = try #require(TensorPlace(contribution.path))
+      let place = try #require(ParameterPath(contribution.path))
       #expect(contribution.isMeasured == (place.layer == 2))
-      guard place.layer < 3 else { continue }
-      let known = gain(place.path(inLayer: 2))
+      guard let layer = place.layer, layer < 3 else { continue }
+      let known = gain(ParameterPath(layer: 2, place.role).description)
       #expect(((contribution.gain ?? 0) - known).magnitude < 1e-9, "\(contribution.path)")
     }
     // The last block's gain is shared out by size.
-    let last = table.contributions.filter { TensorPlace($0.path)?.layer == 3 }
+    let last = table.contributions.filter { ParameterPath($0.path)?.layer == 3 }
     let sum = last.reduce(0) { $0 + ($1.gain ?? 0) }
     #expect((sum - ((table.baseLoss ?? 0) - (table.lastBlockLoss ?? 0))).magnitude < 1e-9)
   }

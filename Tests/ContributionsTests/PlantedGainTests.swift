@@ -1,9 +1,9 @@
 import Adaptations
 import Checkpoints
-import Configurations
 import Contributions
 import Datasets
 import Execution
+import Models
 import Tensors
 import TestSupport
 import Testing

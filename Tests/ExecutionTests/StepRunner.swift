@@ -1,6 +1,5 @@
 import Adaptations
 import Compilation
-import Configurations
 import Execution
 import Graphs
 import Models

@@ -1,7 +1,7 @@
 import Adaptations
 import Compilation
-import Configurations
 import Execution
+import Models
 import Programs
 import Tensors
 import Testing

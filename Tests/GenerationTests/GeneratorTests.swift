@@ -1,6 +1,5 @@
 import Checkpoints
 import Compilation
-import Configurations
 import Execution
 import Generation
 import Graphs

@@ -1,4 +1,3 @@
-import Configurations
 import Graphs
 import Models
 import Operations

@@ -1,9 +1,9 @@
 import Adaptations
 import Checkpoints
 import Compilation
-import Configurations
 import Datasets
 import Execution
+import Models
 import Storage
 import Tensors
 import Training

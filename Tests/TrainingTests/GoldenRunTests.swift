@@ -1,8 +1,8 @@
 import Adaptations
 import Checkpoints
-import Configurations
 import Execution
 import Graphs
+import Models
 import Operations
 import Programs
 import Tensors

@@ -1,7 +1,7 @@
 import Adaptations
 import Compilation
-import Configurations
 import Execution
+import Models
 import Tensors
 import TestSupport
 import Testing

@@ -1,6 +1,6 @@
 import Adaptations
 import Checkpoints
-import Configurations
+import Models
 import Storage
 import TestSupport
 import Testing

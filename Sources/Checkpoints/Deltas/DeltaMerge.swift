@@ -1,4 +1,4 @@
-import Configurations
+import Models
 import Storage
 import Tensors
 
@@ -62,7 +62,8 @@ public struct DeltaMerge: Sendable {
     for (delta, scale) in deltas {
       let isTied = unties && !delta.changesHead
       for entry in delta.entries {
-        let names = isTied && entry.name == "embedding" ? ["embedding", "head"] : [entry.name]
+        let (table, head) = (ParameterRole.embedding.rawValue, ParameterRole.head.rawValue)
+        let names = isTied && entry.name == table ? [table, head] : [entry.name]
         for name in names {
           contributions[name, default: []].append(Contribution(entry: entry, scale: scale))
         }
@@ -153,7 +154,7 @@ public struct DeltaMerge: Sendable {
 
 extension Delta {
   /// Whether it holds rows of `head`.
-  var changesHead: Bool { entries.contains { $0.name == "head" } }
+  var changesHead: Bool { entries.contains { $0.name == ParameterRole.head.rawValue } }
 
   /// Writes `base` with deltas applied; see `DeltaMerge`.
   /// - Throws: `CheckpointError`, `.wrongBase` for a delta of another checkpoint.

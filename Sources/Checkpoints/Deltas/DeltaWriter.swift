@@ -1,4 +1,4 @@
-import Configurations
+import Models
 import Storage
 import Tensors
 

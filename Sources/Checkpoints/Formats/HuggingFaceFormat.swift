@@ -1,4 +1,4 @@
-import Configurations
+import Models
 import Storage
 import Tensors
 
@@ -53,17 +53,18 @@ struct HuggingFaceWeights {
   init(folder: String, _ configuration: ModelConfiguration) throws(CheckpointError) {
     self.folder = folder
     var tensors = try Self.tensors(folder)
+    // A tied weight may be stored under either name, or both.
+    let head = configuration.untied.schema[ParameterPath(.head)]?.foreignNames[.huggingFace]
     for parameter in configuration.parameters {
-      var name = Self.name(of: parameter.name)
-      // A tied weight may be stored under either name.
-      if parameter.name == "embedding", configuration.tiedHead, tensors[name] == nil {
-        name = Self.name(of: "head")
+      guard var name = parameter.foreignNames[.huggingFace] else { continue }
+      if parameter.path.role == .embedding, configuration.tiedHead, tensors[name] == nil, let head {
+        name = head
       }
       guard let (file, entry) = tensors.removeValue(forKey: name) else {
         throw .damaged(
           path: folder, field: "tensors", found: "no '\(name)'",
           expected: "all weights that config.json asks for"
-            + (parameter.name == "head" ? " (or tie_word_embeddings)" : ""))
+            + (parameter.path.role == .head ? " (or tie_word_embeddings)" : ""))
       }
       guard entry.shape == parameter.shape.extents else {
         throw .damaged(
@@ -72,7 +73,7 @@ struct HuggingFaceWeights {
       }
       found[parameter.name] = Found(name: name, file: file, entry: entry)
     }
-    if configuration.tiedHead { tensors[Self.name(of: "head")] = nil }
+    if configuration.tiedHead, let head { tensors[head] = nil }
     if let other = tensors.keys.filter({ !$0.hasSuffix(".rotary_emb.inv_freq") }).min() {
       throw .unsupported(
         path: folder, field: "tensors", found: "'\(other)'",
@@ -88,30 +89,6 @@ struct HuggingFaceWeights {
   func source(_ parameter: String) throws(CheckpointError) -> TensorSource {
     guard let found = found[parameter] else { preconditionFailure("no parameter '\(parameter)'") }
     return try found.file.source(found.name, found.entry)
-  }
-
-  // MARK: names
-
-  private static let suffixes = [
-    "attention_norm": "input_layernorm", "attention.query": "self_attn.q_proj",
-    "attention.key": "self_attn.k_proj", "attention.value": "self_attn.v_proj",
-    "attention.output": "self_attn.o_proj", "mlp_norm": "post_attention_layernorm",
-    "mlp.gate": "mlp.gate_proj", "mlp.up": "mlp.up_proj", "mlp.down": "mlp.down_proj",
-  ]
-
-  /// "layers[3].mlp.up.bias" → "model.layers.3.mlp.up_proj.bias".
-  private static func name(of parameter: String) -> String {
-    switch parameter {
-    case "embedding": return "model.embed_tokens.weight"
-    case "norm": return "model.norm.weight"
-    case "head": return "lm_head.weight"
-    default: break
-    }
-    let parts = parameter.dropFirst("layers[".count).split(separator: "]", maxSplits: 1)
-    guard parts.count == 2 else { preconditionFailure("no parameter '\(parameter)'") }
-    let isBias = parameter.hasSuffix(".bias")
-    let suffix = String(parts[1].dropFirst().dropLast(isBias ? 5 : 0))
-    return "model.layers.\(parts[0]).\(suffixes[suffix] ?? suffix)." + (isBias ? "bias" : "weight")
   }
 
   // MARK: shards

@@ -1,4 +1,4 @@
-import Configurations
+import Models
 import Storage
 import Tensors
 
@@ -22,18 +22,17 @@ public enum Llama2cFormat: ImportFormat {
     }
     let header = try Llama2cHeader(file)
     let layout = try Llama2cLayout(header, file)
-    let shapes = Dictionary(
-      uniqueKeysWithValues: header.configuration.parameters.map { ($0.name, $0.shape) })
+    let parameters = Dictionary(
+      uniqueKeysWithValues: header.configuration.parameters.map { ($0.name, $0) })
     return ImportedModel(
       configuration: header.configuration, tokenizerPath: nil, elementType: .f32,
-      tensors: { (parameter) throws(CheckpointError) in
-        guard let shape = shapes[parameter], let place = layout.places[parameter] else {
-          preconditionFailure("no parameter '\(parameter)'")
+      tensors: { (name) throws(CheckpointError) in
+        guard let parameter = parameters[name], let place = layout.places[name] else {
+          preconditionFailure("no parameter '\(name)'")
         }
-        let isRotary = parameter.hasSuffix(".query") || parameter.hasSuffix(".key")
         let rows = Llama2cRows(
-          file: file, place: place, shape: shape,
-          interleavedHeadWidth: isRotary ? header.configuration.headWidth : nil)
+          file: file, place: place, shape: parameter.shape,
+          interleavedHeadWidth: parameter.hasRotaryRows ? header.configuration.headWidth : nil)
         return .rows { (range, target) throws(CheckpointError) in rows.read(range, into: target) }
       })
   }

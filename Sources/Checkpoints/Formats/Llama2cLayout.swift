@@ -1,4 +1,4 @@
-import Configurations
+import Models
 import Storage
 import Tensors
 
@@ -55,26 +55,30 @@ struct Llama2cLayout {
   private struct Item {
     var name: String?
     var skippedFloats = 0
+
+    init(_ path: ParameterPath) { name = path.description }
+
+    init(skippedFloats: Int) { self.skippedFloats = skippedFloats }
   }
 
   /// All tensors in file order. Layers of one kind lie together.
   private static func order(_ header: Llama2cHeader) -> [Item] {
     let configuration = header.configuration
-    func layers(_ suffix: String) -> [Item] {
-      (0..<configuration.layers).map { Item(name: "layers[\($0)].\(suffix)") }
+    func all(_ roles: [ParameterRole]) -> [Item] {
+      roles.flatMap { role in
+        (0..<configuration.layers).map { Item(ParameterPath(layer: $0, role)) }
+      }
     }
-    func all(_ suffixes: [String]) -> [Item] { suffixes.flatMap(layers) }
-    let attention = ["query", "key", "value", "output"].map { "attention." + $0 }
-    let mlp = ["mlp.gate", "mlp.down", "mlp.up"]
-    let head = configuration.tiedHead ? [] : [Item(name: "head")]
-    let embedding = [Item(name: "embedding")]
-    let norm = [Item(name: "norm")]
+    let (attention, mlp) = (Llama.Llama2cOrder.attention, Llama.Llama2cOrder.mlp)
+    let head = configuration.tiedHead ? [] : [Item(ParameterPath(.head))]
+    let embedding = [Item(ParameterPath(.embedding))]
+    let norm = [Item(ParameterPath(.norm))]
     guard header.version == 0 else {
-      return all(["attention_norm", "mlp_norm"]) + norm + embedding + all(attention + mlp) + head
+      return all(Llama.Llama2cOrder.norms) + norm + embedding + all(attention + mlp) + head
     }
     // Cosines and sines that older versions of run.c read from the file.
     let rotary = Item(skippedFloats: configuration.contextLength * configuration.headWidth)
-    return embedding + all(["attention_norm"] + attention + ["mlp_norm"] + mlp) + norm + [rotary]
+    return embedding + all([.attentionNorm] + attention + [.mlpNorm] + mlp) + norm + [rotary]
       + head
   }
 }

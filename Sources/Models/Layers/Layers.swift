@@ -15,7 +15,7 @@ struct LinearLayer {
     x.module(path) { x in
       let weight = x.tracer.parameter(path, [outputs, inputs])  // [O, I]
       guard hasBias else { return x.applying(Linear(), weight)[0] }
-      let bias = x.tracer.parameter(path + ".bias", [outputs])
+      let bias = x.tracer.parameter(path + ".bias", [outputs], kind: .bias)
       return x.applying(Linear(hasBias: true), weight, bias)[0]  // [N, O]
     }
   }
@@ -29,7 +29,7 @@ struct RMSNormLayer {
 
   func callAsFunction(_ x: Traced) -> Traced {
     x.module(path) { x in
-      let gain = x.tracer.parameter(path, [width])
+      let gain = x.tracer.parameter(path, [width], kind: .gain)
       return x.applying(RMSNorm(epsilon: Float(epsilon)), gain)[0]
     }
   }
@@ -43,7 +43,7 @@ struct EmbeddingLayer {
 
   func callAsFunction(_ tokens: Traced) -> Traced {
     tokens.module(path) { tokens in
-      let table = tokens.tracer.parameter(path, [vocabularySize, width])
+      let table = tokens.tracer.parameter(path, [vocabularySize, width], kind: .table)
       return tokens.applying(Embedding(), table)[0]  // [N, D]
     }
   }

@@ -1,4 +1,3 @@
-import Configurations
 import Graphs
 import Operations
 import Tensors

@@ -1,10 +1,11 @@
-import Configurations
 import Graphs
 import Operations
 import Tensors
 
 /// A Llama-family decoder, traced into a graph: the forward pass and nothing else.
-public struct Llama: Sendable {
+public struct Llama: ModelFamily {
+  public static let name = "llama"
+
   public let configuration: ModelConfiguration
 
   public init(_ configuration: ModelConfiguration) { self.configuration = configuration }
@@ -13,14 +14,6 @@ public struct Llama: Sendable {
   /// input of the upper one.
   public static let prefix = "prefix"
 
-  /// The forward pass of `batch` windows of `tokens` tokens down to the per-token loss.
-  ///
-  /// N = batch · tokens, D width. Inputs: "tokens", "targets" (−1: not scored) and
-  /// "document_starts", int32 [N]. Output: "loss" f32 [N], in nats.
-  /// - Parameters:
-  ///   - block: the block to start at, 0 to the number of blocks. Above 0 an input "prefix",
-  ///     f32 [N, D], the residual stream entering that block, takes the place of "tokens".
-  ///   - elementType: how the checkpoint stores the parameter of that name.
   public func traceLoss(
     batch: Int, tokens: Int, from block: Int = 0, elementType: @escaping (String) -> ElementType
   ) -> Graph {
@@ -37,13 +30,6 @@ public struct Llama: Sendable {
     return tracer.graph
   }
 
-  /// The part of the forward pass below a block: what `traceLoss` from that block goes on with.
-  ///
-  /// Inputs: "tokens" and "document_starts", int32 [N]. Output: "prefix" f32 [N, D], the residual
-  /// stream entering `block`.
-  /// - Parameters:
-  ///   - block: 0 to the number of blocks.
-  ///   - elementType: how the checkpoint stores the parameter of that name.
   public func tracePrefix(
     batch: Int, tokens: Int, through block: Int, elementType: @escaping (String) -> ElementType
   ) -> Graph {
@@ -55,11 +41,6 @@ public struct Llama: Sendable {
     return tracer.graph
   }
 
-  /// The forward pass of `rows` tokens behind a cache, down to the logits.
-  ///
-  /// Inputs: "tokens" int32 [rows], "position" int32 [1] (of the first row). External:
-  /// "layers[i].attention.keys" and ".values", f32 [capacity, Hkv·hw]. Output: "logits"
-  /// f32 [rows, V].
   public func traceDecoding(
     rows: Int, capacity: Int, elementType: @escaping (String) -> ElementType
   ) -> Graph {
@@ -77,7 +58,8 @@ public struct Llama: Sendable {
   /// Tokens → the residual stream, [N, D].
   private func embedded(_ tokens: Traced) -> Traced {
     EmbeddingLayer(
-      path: "embedding", vocabularySize: configuration.vocabularySize, width: configuration.width)(
+      path: ParameterRole.embedding.rawValue, vocabularySize: configuration.vocabularySize,
+      width: configuration.width)(
         tokens)
   }
 
@@ -88,13 +70,15 @@ public struct Llama: Sendable {
   }
 
   private func normalised(_ x: Traced) -> Traced {
-    RMSNormLayer(path: "norm", width: configuration.width, epsilon: configuration.normEpsilon)(x)
+    RMSNormLayer(
+      path: ParameterRole.norm.rawValue, width: configuration.width,
+      epsilon: configuration.normEpsilon)(x)
   }
 
   private func head(_ tracer: Tracer) -> Traced {
-    tracer.parameter(
-      configuration.tiedHead ? "embedding" : "head",
-      [configuration.vocabularySize, configuration.width])
+    let role = configuration.tiedHead ? ParameterRole.embedding : .head
+    return tracer.parameter(
+      role.rawValue, [configuration.vocabularySize, configuration.width], kind: .table)
   }
 
   private func windowContext(

@@ -1,4 +1,3 @@
-import Configurations
 import Graphs
 import Operations
 import Tensors
@@ -21,19 +20,24 @@ enum AttentionSpan {
 
 /// Grouped-query self-attention with rotary positions (Ainslie et al. 2023; Su et al. 2021).
 struct LlamaAttention {
-  let path: String
+  let layer: Int
   let configuration: ModelConfiguration
 
-  private func linear(_ kind: String, _ inputs: Int, _ outputs: Int, bias: Bool) -> LinearLayer {
-    LinearLayer(path: "\(path).\(kind)", inputs: inputs, outputs: outputs, hasBias: bias)
+  private var path: String { "\(ParameterPath.block(layer)).attention" }
+
+  private func linear(
+    _ kind: LinearKind, _ inputs: Int, _ outputs: Int, bias: Bool
+  ) -> LinearLayer {
+    LinearLayer(
+      path: kind.path(layer: layer), inputs: inputs, outputs: outputs, hasBias: bias)
   }
 
   func callAsFunction(_ x: Traced, _ context: AttentionContext) -> Traced {
     let c = configuration
-    let query = linear("query", c.width, c.queryWidth, bias: c.attentionBias)
-    let key = linear("key", c.width, c.keyValueWidth, bias: c.attentionBias)
-    let value = linear("value", c.width, c.keyValueWidth, bias: c.attentionBias)
-    let output = linear("output", c.queryWidth, c.width, bias: c.outputBias)
+    let query = linear(.query, c.width, c.queryWidth, bias: c.attentionBias)
+    let key = linear(.key, c.width, c.keyValueWidth, bias: c.attentionBias)
+    let value = linear(.value, c.width, c.keyValueWidth, bias: c.attentionBias)
+    let output = linear(.output, c.queryWidth, c.width, bias: c.outputBias)
     return x.module(path) { x in
       let q = rotated(query(x), heads: c.queryHeads, context)  // [N, Hq·hw]
       let k = rotated(key(x), heads: c.keyValueHeads, context)  // [N, Hkv·hw]
@@ -83,23 +87,25 @@ struct LlamaBlock {
   let mlpNorm: RMSNormLayer
 
   init(_ configuration: ModelConfiguration, layer: Int) {
-    path = "layers[\(layer)]"
-    let path = path
+    let path = ParameterPath.block(layer)
+    self.path = path
     let (width, hidden) = (configuration.width, configuration.hiddenWidth)
-    func linear(_ kind: String, _ inputs: Int, _ outputs: Int) -> LinearLayer {
+    func linear(_ kind: LinearKind, _ inputs: Int, _ outputs: Int) -> LinearLayer {
       LinearLayer(
-        path: "\(path).mlp.\(kind)", inputs: inputs, outputs: outputs,
+        path: kind.path(layer: layer), inputs: inputs, outputs: outputs,
         hasBias: configuration.mlpBias)
     }
-    func norm(_ name: String) -> RMSNormLayer {
-      RMSNormLayer(path: "\(path).\(name)", width: width, epsilon: configuration.normEpsilon)
+    func norm(_ role: ParameterRole) -> RMSNormLayer {
+      RMSNormLayer(
+        path: ParameterPath(layer: layer, role).description, width: width,
+        epsilon: configuration.normEpsilon)
     }
-    attention = LlamaAttention(path: "\(path).attention", configuration: configuration)
+    attention = LlamaAttention(layer: layer, configuration: configuration)
     mlp = GatedMLP(
-      path: "\(path).mlp", gate: linear("gate", width, hidden), up: linear("up", width, hidden),
-      down: linear("down", hidden, width))
-    attentionNorm = norm("attention_norm")
-    mlpNorm = norm("mlp_norm")
+      path: "\(path).mlp", gate: linear(.gate, width, hidden), up: linear(.up, width, hidden),
+      down: linear(.down, hidden, width))
+    attentionNorm = norm(.attentionNorm)
+    mlpNorm = norm(.mlpNorm)
   }
 
   func callAsFunction(_ x: Traced, _ context: AttentionContext) -> Traced {

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Checkpoints
-import Configurations
+import Models
 import Reports
 import Storage
 import Tensors
@@ -151,10 +151,8 @@ struct InspectCommand: ParsableCommand {
   }
 
   private static func splitLayer(_ name: String) -> (pattern: String, layer: Int?) {
-    guard name.hasPrefix("layers["), let end = name.firstIndex(of: "]"),
-      let layer = Int(name.dropFirst(7).prefix { $0.isNumber })
-    else { return (name, nil) }
-    return ("layers[*]" + name[name.index(after: end)...], layer)
+    guard let path = ParameterPath(name), let layer = path.layer else { return (name, nil) }
+    return ("layers[*].\(path.role.rawValue)", layer)
   }
 
   private static func words(_ scaling: RotaryScaling) -> String {

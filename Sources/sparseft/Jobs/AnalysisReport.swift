@@ -1,5 +1,5 @@
-import Configurations
 import Contributions
+import Models
 import Reports
 import Tensors
 
@@ -50,14 +50,14 @@ extension AnalysisResult {
     func cell(_ path: String) -> GainMap.Cell {
       GainMap.Cell(gain: scores[path], share: scheme[path] ?? 0)
     }
-    let kinds = TensorPlace.linearKinds
+    let kinds = LinearKind.allCases
     var rows = (0..<configuration.layers).reversed().map { layer in
-      (label: "block \(layer)", cells: kinds.map { cell("layers[\(layer)].\($0)") })
+      (label: "block \(layer)", cells: kinds.map { cell($0.path(layer: layer)) })
     }
-    if scores["head"] != nil || scheme["head"] != nil {
-      rows.insert((label: "head", cells: [cell("head")]), at: 0)
+    if scores[SchemeSpace.head] != nil || scheme[SchemeSpace.head] != nil {
+      rows.insert((label: "head", cells: [cell(SchemeSpace.head)]), at: 0)
     }
-    return GainMap(columns: kinds.map { String($0.split(separator: ".")[1]) }, rows: rows)
+    return GainMap(columns: kinds.map(\.rawValue), rows: rows)
   }
 
   /// Candidates with what they cost and how far they came.

@@ -1,6 +1,6 @@
 import Adaptations
-import Configurations
 import Contributions
+import Models
 import Recipes
 import Tensors
 import Training

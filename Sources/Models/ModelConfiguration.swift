@@ -11,10 +11,12 @@ public enum RotaryScaling: Hashable, Codable, Sendable {
     originalContextLength: Int)
 }
 
-/// The shape of a Llama-family decoder. All widths in elements.
+/// The shape of a decoder. All widths in elements.
 ///
 /// Letters used in shapes: D width, H hidden width, V vocabulary, L layers, hw head width.
 public struct ModelConfiguration: Hashable, Codable, Sendable {
+  /// The name of the model's family (`ModelFamilies`).
+  public var family: String
   /// D, the width of the residual stream.
   public var width: Int
   /// H, the width inside the MLP.
@@ -38,11 +40,13 @@ public struct ModelConfiguration: Hashable, Codable, Sendable {
   public var mlpBias: Bool
 
   public init(
-    width: Int, hiddenWidth: Int, layers: Int, queryHeads: Int, keyValueHeads: Int,
+    family: String = Llama.name, width: Int, hiddenWidth: Int, layers: Int, queryHeads: Int,
+    keyValueHeads: Int,
     headWidth: Int, vocabularySize: Int, contextLength: Int, normEpsilon: Double = 1e-5,
     rotaryBase: Double = 10_000, rotaryScaling: RotaryScaling = .none, tiedHead: Bool,
     attentionBias: Bool = false, outputBias: Bool = false, mlpBias: Bool = false
   ) {
+    self.family = family
     self.width = width
     self.hiddenWidth = hiddenWidth
     self.layers = layers
@@ -67,6 +71,10 @@ public struct ModelConfiguration: Hashable, Codable, Sendable {
 extension ModelConfiguration {
   /// What makes these numbers unusable, or nil. Bounds keep every product of extents within Int.
   public var problem: String? {
+    guard ModelFamilies.named(family) != nil else {
+      let known = ModelFamilies.all.map { $0.name }.joined(separator: ", ")
+      return "family is '\(family)', expected \(known)"
+    }
     func check(_ name: String, _ value: Int, _ limit: Int) -> String? {
       (1...limit).contains(value) ? nil : "\(name) is \(value), expected 1 to \(limit)"
     }

@@ -1,0 +1,85 @@
+import Tensors
+
+extension Llama {
+  public static func schema(_ configuration: ModelConfiguration) -> ModelSchema {
+    let c = configuration
+    var table = [
+      ParameterDescription(
+        path: ParameterPath(.embedding), shape: [c.vocabularySize, c.width], kind: .table,
+        foreignNames: [.huggingFace: "model.embed_tokens.weight"])
+    ]
+    for layer in 0..<c.layers { table += block(layer, c) }
+    table.append(
+      ParameterDescription(
+        path: ParameterPath(.norm), shape: [c.width], kind: .gain,
+        foreignNames: [.huggingFace: "model.norm.weight"]))
+    if !c.tiedHead {
+      table.append(
+        ParameterDescription(
+          path: ParameterPath(.head), shape: [c.vocabularySize, c.width], kind: .table,
+          foreignNames: [.huggingFace: headName]))
+    }
+    return ModelSchema(table)
+  }
+
+  /// What a tied model's embedding may be stored as, too.
+  private static let headName = "lm_head.weight"
+
+  /// The parameters of a block, in file order.
+  private static func block(_ layer: Int, _ c: ModelConfiguration) -> [ParameterDescription] {
+    func norm(_ role: ParameterRole, _ name: String) -> [ParameterDescription] {
+      [
+        ParameterDescription(
+          path: ParameterPath(layer: layer, role), shape: [c.width], kind: .gain,
+          foreignNames: [.huggingFace: "model.layers.\(layer).\(name).weight"])
+      ]
+    }
+    func linear(_ kind: LinearKind, _ outputs: Int, _ inputs: Int, bias: Bool)
+      -> [ParameterDescription]
+    {
+      let role = ParameterRole.linear(kind)
+      let name = "model.layers.\(layer).\(huggingFaceName(kind))"
+      let isRotary = kind == .query || kind == .key
+      let matrix = ParameterDescription(
+        path: ParameterPath(layer: layer, role), shape: [outputs, inputs], kind: .matrix,
+        writesToResidual: kind == .output || kind == .down, hasRotaryRows: isRotary,
+        foreignNames: [.huggingFace: name + ".weight"])
+      guard bias else { return [matrix] }
+      let added = ParameterDescription(
+        path: ParameterPath(layer: layer, role.bias), shape: [outputs], kind: .bias,
+        hasRotaryRows: isRotary, foreignNames: [.huggingFace: name + ".bias"])
+      return [matrix, added]
+    }
+    return norm(.attentionNorm, "input_layernorm")
+      + linear(.query, c.queryWidth, c.width, bias: c.attentionBias)
+      + linear(.key, c.keyValueWidth, c.width, bias: c.attentionBias)
+      + linear(.value, c.keyValueWidth, c.width, bias: c.attentionBias)
+      + linear(.output, c.width, c.queryWidth, bias: c.outputBias)
+      + norm(.mlpNorm, "post_attention_layernorm")
+      + linear(.gate, c.hiddenWidth, c.width, bias: c.mlpBias)
+      + linear(.up, c.hiddenWidth, c.width, bias: c.mlpBias)
+      + linear(.down, c.width, c.hiddenWidth, bias: c.mlpBias)
+  }
+
+  private static func huggingFaceName(_ kind: LinearKind) -> String {
+    switch kind {
+    case .query: "self_attn.q_proj"
+    case .key: "self_attn.k_proj"
+    case .value: "self_attn.v_proj"
+    case .output: "self_attn.o_proj"
+    case .gate: "mlp.gate_proj"
+    case .up: "mlp.up_proj"
+    case .down: "mlp.down_proj"
+    }
+  }
+
+  /// Roles of a block's tensors in llama2.c's files, where those of one role lie together.
+  public enum Llama2cOrder {
+    /// Of version 0, whose norms stand before the matrices.
+    public static let norms: [ParameterRole] = [.attentionNorm, .mlpNorm]
+    public static let attention: [ParameterRole] =
+      [LinearKind.query, .key, .value, .output].map(ParameterRole.linear)
+    public static let mlp: [ParameterRole] =
+      [LinearKind.gate, .down, .up].map(ParameterRole.linear)
+  }
+}

@@ -1,0 +1,93 @@
+import Graphs
+import Tensors
+
+/// A family of models: its schema, how other programs describe it, and its forward pass. One folder
+/// each, and one line in `ModelFamilies.all`.
+public protocol ModelFamily: Sendable {
+  /// As checkpoints spell it.
+  static var name: String { get }
+  /// The `model_type`s of Hugging Face's config.json that are this family's.
+  static var huggingFaceTypes: [String] { get }
+  /// The configuration that a config.json describes.
+  ///
+  /// - Throws: `ConfigurationError` for what is missing, wrong or not supported.
+  static func configuration(
+    huggingFace fields: ConfigurationFields
+  ) throws(ConfigurationError) -> ModelConfiguration
+  /// Every parameter in file order.
+  static func schema(_ configuration: ModelConfiguration) -> ModelSchema
+
+  init(_ configuration: ModelConfiguration)
+
+  /// The forward pass of `batch` windows of `tokens` tokens down to the per-token loss.
+  ///
+  /// N = batch · tokens, D width. Inputs: "tokens", "targets" (−1: not scored) and
+  /// "document_starts", int32 [N]. Output: "loss" f32 [N], in nats.
+  /// - Parameters:
+  ///   - block: the block to start at, 0 to the number of blocks. Above 0 an input "prefix",
+  ///     f32 [N, D], the residual stream entering that block, takes the place of "tokens".
+  ///   - elementType: how the checkpoint stores the parameter of that name.
+  func traceLoss(
+    batch: Int, tokens: Int, from block: Int, elementType: @escaping (String) -> ElementType
+  ) -> Graph
+  /// The part of the forward pass below a block: what `traceLoss` from that block goes on with.
+  ///
+  /// Inputs: "tokens" and "document_starts", int32 [N]. Output: "prefix" f32 [N, D], the residual
+  /// stream entering `block`.
+  func tracePrefix(
+    batch: Int, tokens: Int, through block: Int, elementType: @escaping (String) -> ElementType
+  ) -> Graph
+  /// The forward pass of `rows` tokens behind a cache, down to the logits.
+  ///
+  /// Inputs: "tokens" int32 [rows], "position" int32 [1] (of the first row). External:
+  /// "layers[i].attention.keys" and ".values", f32 [capacity, Hkv·hw]. Output: "logits"
+  /// f32 [rows, V].
+  func traceDecoding(
+    rows: Int, capacity: Int, elementType: @escaping (String) -> ElementType
+  ) -> Graph
+}
+
+/// The families that there are.
+public enum ModelFamilies {
+  public static let all: [any ModelFamily.Type] = [Llama.self]
+
+  /// The family of a name; nil for one that is not known.
+  public static func named(_ name: String) -> (any ModelFamily.Type)? {
+    all.first { $0.name == name }
+  }
+}
+
+extension ModelConfiguration {
+  /// The family's type. A configuration of an unknown family is not made: whoever reads one checks
+  /// `problem` first.
+  public var familyType: any ModelFamily.Type {
+    guard let type = ModelFamilies.named(family) else {
+      preconditionFailure("no family '\(family)'")
+    }
+    return type
+  }
+
+  /// The model, to be traced.
+  public var model: any ModelFamily { familyType.init(self) }
+
+  public var schema: ModelSchema { familyType.schema(self) }
+
+  /// Every parameter in file order.
+  public var parameters: [ParameterDescription] { schema.parameters }
+
+  /// Every parameter that fine-tuning can change: `parameters`, and for a tied model its `head`
+  /// [V, D] too. Training that unties it: it starts as the embedding and goes its own way.
+  public var trainableParameters: [ParameterDescription] {
+    tiedHead ? untied.parameters : parameters
+  }
+
+  /// The same shape with a head of its own.
+  public var untied: ModelConfiguration {
+    var copy = self
+    copy.tiedHead = false
+    return copy
+  }
+
+  /// Number of parameters, a tied head counted once.
+  public var parameterCount: Int { parameters.reduce(0) { $0 + $1.shape.count } }
+}

@@ -1,0 +1,50 @@
+import Compilation
+import Models
+import Tensors
+import Testing
+
+/// What the backward pass crosses, read off the graph, is what the formulas for Llama's block say.
+@Suite struct BackwardReachTests {
+  private let layers = 3
+
+  private var reach: BackwardReach {
+    let configuration = ModelConfiguration(
+      width: 32, hiddenWidth: 48, layers: layers, queryHeads: 4, keyValueHeads: 2, headWidth: 8,
+      vocabularySize: 40, contextLength: 64, tiedHead: true)
+    return BackwardReach(
+      Llama(configuration).traceLoss(batch: 1, tokens: 1, elementType: { _ in .f32 }))
+  }
+
+  private static let stages: [LinearKind: Int] = [
+    .down: 0, .gate: 1, .up: 1, .output: 2, .query: 3, .key: 3, .value: 3,
+  ]
+
+  @Test func depthsCountLinearMapsAbove() {
+    let reach = reach
+    for layer in 0..<layers {
+      for kind in LinearKind.allCases {
+        let expected = 4 * (layers - 1 - layer) + (Self.stages[kind] ?? 0)
+        #expect(reach.depths[kind.path(layer: layer)] == expected)
+      }
+    }
+    #expect(reach.depths.count == 7 * layers)
+  }
+
+  @Test func normsAboveATensorAreCrossed() {
+    let reach = reach
+    #expect(reach.gains.count == 2 * layers + 1)
+    for layer in 0..<layers {
+      for kind in LinearKind.allCases {
+        var expected: Set = ["norm"]
+        if kind != .down, kind != .gate, kind != .up {
+          expected.insert("layers[\(layer)].mlp_norm")
+        }
+        for above in layer + 1..<max(layer + 1, layers) {
+          expected.formUnion(["layers[\(above)].mlp_norm", "layers[\(above)].attention_norm"])
+        }
+        #expect(Set(reach.gains(crossedBy: [kind.path(layer: layer)])) == expected)
+      }
+    }
+    #expect(reach.gains(crossedBy: ["head"]).isEmpty)
+  }
+}
