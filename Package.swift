@@ -109,6 +109,7 @@ let package = Package(
     tests("Datasets", ["Datasets", "Tokenizers", "Storage", "Tensors"]),
     tests(
       "Weights", ["Weights", "Checkpoints", "Programs", "Models", "Storage", "Tensors"]),
+    tests("Programs", ["Programs", "Tensors"]),
     // What runs on Arm is built by the test that needs it.
     tests("CKernels", ["CKernels", "COpenBLAS"], exclude: ["Arm"]),
     tests("Graphs", ["Graphs", "Operations", "Programs", "Tensors"]),

@@ -130,35 +130,35 @@ public final class Executor {
   private static func bind(
     _ call: KernelCall, to addresses: [UnsafeMutableRawPointer], _ kernels: Kernels
   ) throws(ExecutionError) -> BoundCall {
-    BoundCall(
-      call: arguments(of: call, at: addresses, sgemm: kernels.sgemm),
-      function: try kernels.function(named: call.kernel), items: call.items, grain: call.grain,
+    let kernel = call.encoded
+    return BoundCall(
+      call: arguments(of: kernel, call.buffers, at: addresses, sgemm: kernels.sgemm),
+      function: try kernels.function(named: kernel.name), items: call.items, grain: call.grain,
       slices: call.slices, phase: call.phase, stage: call.stage)
   }
 
   private static func arguments(
-    of call: KernelCall, at addresses: [UnsafeMutableRawPointer],
+    of kernel: NamedKernel, _ buffers: [BufferView?], at addresses: [UnsafeMutableRawPointer],
     sgemm: @escaping sft_sgemm_function
   ) -> sft_call {
     var bound = sft_call()
     bound.sgemm = sgemm
     precondition(
-      call.buffers.count <= SFT_MAX_BUFFERS
-        && call.sizes.count <= SFT_MAX_SIZES
-        && call.scalars.count <= SFT_MAX_SCALARS, call.kernel)
+      buffers.count <= SFT_MAX_BUFFERS && kernel.sizes.count <= SFT_MAX_SIZES
+        && kernel.scalars.count <= SFT_MAX_SCALARS, kernel.name)
     withUnsafeMutableBytes(of: &bound.buffers) { raw in
       let slots = raw.bindMemory(to: UnsafeMutableRawPointer?.self)
-      for (slot, view) in call.buffers.enumerated() {
+      for (slot, view) in buffers.enumerated() {
         slots[slot] = view.map { addresses[$0.buffer] + $0.byteOffset }
       }
     }
     withUnsafeMutableBytes(of: &bound.sizes) { raw in
       let slots = raw.bindMemory(to: Int64.self)
-      for (slot, size) in call.sizes.enumerated() { slots[slot] = Int64(size) }
+      for (slot, size) in kernel.sizes.enumerated() { slots[slot] = Int64(size) }
     }
     withUnsafeMutableBytes(of: &bound.scalars) { raw in
       let slots = raw.bindMemory(to: Float.self)
-      for (slot, scalar) in call.scalars.enumerated() { slots[slot] = scalar }
+      for (slot, scalar) in kernel.scalars.enumerated() { slots[slot] = scalar }
     }
     return bound
   }

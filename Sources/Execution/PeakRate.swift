@@ -1,42 +1,30 @@
 import Programs
 import Tensors
 
-extension Kernels {
-  /// What products can multiply.
-  public enum Operand: Sendable, CaseIterable {
-    case floats, bf16Pairs, bytes
-
-    /// What a call multiplies.
-    init(of call: KernelCall) {
-      if let product = call.product {
-        self =
-          product.isOfFloats ? .floats : product.isOfBytes ? .bytes : .bf16Pairs
-      } else {
-        self = call.kernel.hasSuffix("_bf16") ? .bf16Pairs : .floats
-      }
-    }
-
-    fileprivate var kernel: String {
-      switch self {
-      case .floats: "probe_floats"
-      case .bf16Pairs: "probe_pairs"
-      case .bytes: "probe_bytes"
-      }
-    }
-
-    /// Multiply-adds of one lane.
-    fileprivate var width: Int {
-      switch self {
-      case .floats: 1
-      case .bf16Pairs: 2
-      case .bytes: 4
-      }
+extension MatmulOperand {
+  /// The kernel that multiplies nothing else, as fast as this CPU can.
+  fileprivate var probe: String {
+    switch self {
+    case .f32: "probe_floats"
+    case .bf16: "probe_pairs"
+    case .int8: "probe_bytes"
     }
   }
 
+  /// Multiply-adds of one lane.
+  fileprivate var width: Int {
+    switch self {
+    case .f32: 1
+    case .bf16: 2
+    case .int8: 4
+    }
+  }
+}
+
+extension Kernels {
   /// Floating-point operations a second that dot products on registers reach on all threads at
   /// once: the best of a few tries of some milliseconds.
-  public func peak(_ operand: Operand, _ pool: WorkerPool) throws(ExecutionError) -> Double {
+  public func peak(_ operand: MatmulOperand, _ pool: WorkerPool) throws(ExecutionError) -> Double {
     let (rounds, itemsPerThread) = (500, 4)
     let items = itemsPerThread * pool.threads
     let sizes = [256, 64 + 1024, 64 * items]
@@ -47,7 +35,7 @@ extension Kernels {
         name: "b\(index)", kind: .workspace, byteCount: size, location: .arena(offset: offset))
     }
     let call = KernelCall(
-      kernel: operand.kernel, buffers: sizes.indices.map { BufferView(buffer: $0) },
+      kernel: operand.probe, buffers: sizes.indices.map { BufferView(buffer: $0) },
       sizes: [rounds], items: items)
     let program = Program(buffers: buffers, calls: [call], arenaBytes: offset, persistentBytes: 0)
     let arena = try Arena(byteCount: Executor.arenaBytes(for: [program], threads: pool.threads))
@@ -66,12 +54,12 @@ extension Kernels {
   public func secondsAtPeak(
     _ programs: [Program], _ pool: WorkerPool
   ) throws(ExecutionError) -> Double {
-    var flops: [Operand: Int] = [:]
+    var flops: [MatmulOperand: Int] = [:]
     for call in programs.flatMap(\.calls) where call.stage == .body && call.flops > 0 {
-      flops[Operand(of: call), default: 0] += call.flops
+      flops[call.multiplies, default: 0] += call.flops
     }
     var seconds = 0.0
-    for operand in Operand.allCases {
+    for operand in MatmulOperand.allCases {
       guard let count = flops[operand] else { continue }
       seconds += Double(count) / max(1, try peak(operand, pool))
     }

@@ -16,10 +16,12 @@ extension Kernels {
         name: name, kind: .workspace, byteCount: 4 * count, location: .arena(offset: offset))
     }
     let buffers = [buffer("x", m * k), buffer("w", n * k), buffer("y", m * n)]
+    let product = MatrixProduct(
+      Product(.forward, operands: .f32, weightType: .f32, m: m, n: n, k: k), split: .columns)
     let call = KernelCall(
-      kernel: "linear_f32",
-      buffers: [BufferView(buffer: 0), BufferView(buffer: 1), nil, BufferView(buffer: 2)],
-      sizes: [m, n, k, k, k, n, 0, 1, 0], scalars: [1], items: n, grain: 16, flops: 2 * m * n * k)
+      product,
+      buffers: product.buffers(
+        left: BufferView(buffer: 0), right: BufferView(buffer: 1), result: BufferView(buffer: 2)))
     let program = Program(
       buffers: buffers, calls: [call], arenaBytes: offset, persistentBytes: 0)
     let arena = try Arena(byteCount: Executor.arenaBytes(for: [program], threads: pool.threads))

@@ -104,7 +104,8 @@ public struct Attention: DifferentiableOperation, LowerableOperation {
     lowering.emit(
       isNarrow ? "attention_bf16" : "attention", lowering.operands + lowering.results,
       sizes: layout.sizes(tile: isNarrow ? layout.narrowTile : layout.tile),
-      scalars: [layout.scale], items: rows / layout.tokens * layout.queryHeads,
+      scalars: [layout.scale], multiplies: isNarrow ? .bf16 : .f32,
+      items: rows / layout.tokens * layout.queryHeads,
       slices: isNarrow ? 3 : 1,
       scratchBytes: isNarrow ? layout.narrowScratch.forward : 4 * layout.tile * layout.tokens,
       flops: flops(lowering.operandTypes))
@@ -151,7 +152,8 @@ public struct AttentionGradient: LowerableOperation {
     lowering.emit(
       isNarrow ? "attention_gradient_bf16" : "attention_gradient", lowering.operands + gradients,
       sizes: layout.sizes(tile: isNarrow ? layout.narrowTile : layout.tile),
-      scalars: [layout.scale], items: rows / layout.tokens * layout.keyValueHeads,
+      scalars: [layout.scale], multiplies: isNarrow ? .bf16 : .f32,
+      items: rows / layout.tokens * layout.keyValueHeads,
       slices: isNarrow ? 3 : 1,
       scratchBytes: isNarrow
         ? layout.narrowScratch.gradient : 4 * (2 * layout.tile * layout.tokens + layout.tile),

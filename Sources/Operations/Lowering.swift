@@ -45,14 +45,23 @@ public struct Lowering {
   /// Appends a call of the present phase and the node's stage.
   public mutating func emit(
     _ kernel: String, _ buffers: [BufferView?], sizes: [Int] = [], scalars: [Float] = [],
-    items: Int, grain: Int = 1, slices: Int = 1, scratchBytes: Int = 0, flops: Int = 0
+    multiplies: MatmulOperand = .f32, items: Int, grain: Int = 1, slices: Int = 1,
+    scratchBytes: Int = 0, flops: Int = 0
   ) {
     guard items > 0 else { return }
     calls.append(
       KernelCall(
-        kernel: kernel, buffers: buffers, sizes: sizes, scalars: scalars, items: items,
-        grain: grain, slices: slices, scratchBytes: scratchBytes, flops: flops, phase: phase,
-        stage: node.stage))
+        kernel: kernel, buffers: buffers, sizes: sizes, scalars: scalars, multiplies: multiplies,
+        items: items, grain: grain, slices: slices, scratchBytes: scratchBytes, flops: flops,
+        phase: phase, stage: node.stage))
+  }
+
+  /// Appends a product of the present phase and the node's stage.
+  ///
+  /// - Parameter buffers: as `MatrixProduct.buffers` orders them.
+  public mutating func emit(_ product: MatrixProduct, _ buffers: [BufferView?]) {
+    guard product.items > 0 else { return }
+    calls.append(KernelCall(product, buffers: buffers, phase: phase, stage: node.stage))
   }
 
   /// Copies the value to accumulate on, of the result's type, into the result, unless they share

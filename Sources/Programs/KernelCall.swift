@@ -15,13 +15,36 @@ public enum Stage: String, Codable, Sendable, CaseIterable {
   case finish
 }
 
-/// One kernel with everything it needs, as plain data. The meaning of buffers, sizes and scalars
-/// stands in `sft_kernels.def` under the kernel's name.
-public struct KernelCall: Hashable, Codable, Sendable {
-  public var kernel: String
-  public var buffers: [BufferView?]
+/// A kernel by its name, with sizes and scalars in its own order; `sft_kernels.def` says what they
+/// mean.
+public struct NamedKernel: Hashable, Sendable {
+  public var name: String
   public var sizes: [Int]
   public var scalars: [Float]
+  /// What its floating-point operations multiply.
+  public var multiplies: MatmulOperand
+
+  public init(
+    _ name: String, sizes: [Int] = [], scalars: [Float] = [], multiplies: MatmulOperand = .f32
+  ) {
+    self.name = name
+    self.sizes = sizes
+    self.scalars = scalars
+    self.multiplies = multiplies
+  }
+}
+
+/// One kernel with everything it needs, as plain data.
+public struct KernelCall: Hashable, Sendable {
+  /// What is computed.
+  public enum Work: Hashable, Sendable {
+    case matrixProduct(MatrixProduct)
+    /// Any other kernel.
+    case kernel(NamedKernel)
+  }
+
+  public var work: Work
+  public var buffers: [BufferView?]
   /// Work items; the worker pool gives each thread a contiguous range of them.
   public var items: Int
   /// Ranges start at multiples of this many items.
@@ -36,15 +59,20 @@ public struct KernelCall: Hashable, Codable, Sendable {
   public var phase: Phase
   public var stage: Stage
 
+  /// A call of a kernel that computes no product.
+  ///
+  /// - Parameters:
+  ///   - buffers: in the kernel's order, as are sizes and scalars.
+  ///   - multiplies: what its floating-point operations multiply.
   public init(
-    kernel: String, buffers: [BufferView?], sizes: [Int] = [], scalars: [Float] = [], items: Int,
-    grain: Int = 1, slices: Int = 1, scratchBytes: Int = 0, flops: Int = 0, phase: Phase = .forward,
-    stage: Stage = .body
+    kernel: String, buffers: [BufferView?], sizes: [Int] = [], scalars: [Float] = [],
+    multiplies: MatmulOperand = .f32, items: Int, grain: Int = 1, slices: Int = 1,
+    scratchBytes: Int = 0, flops: Int = 0, phase: Phase = .forward, stage: Stage = .body
   ) {
-    self.kernel = kernel
+    assert(ProductKernel(named: kernel) == nil, "\(kernel) computes a product")
+    work = .kernel(
+      NamedKernel(kernel, sizes: sizes, scalars: scalars, multiplies: multiplies))
     self.buffers = buffers
-    self.sizes = sizes
-    self.scalars = scalars
     self.items = items
     self.grain = grain
     self.slices = slices
@@ -52,5 +80,68 @@ public struct KernelCall: Hashable, Codable, Sendable {
     self.flops = flops
     self.phase = phase
     self.stage = stage
+  }
+
+  /// A call that computes a product.
+  ///
+  /// - Parameter buffers: as `MatrixProduct.buffers` orders them.
+  public init(
+    _ product: MatrixProduct, buffers: [BufferView?], phase: Phase = .forward, stage: Stage = .body
+  ) {
+    work = .matrixProduct(product)
+    self.buffers = buffers
+    items = product.items
+    grain = MatrixProduct.grain
+    slices = product.slices
+    scratchBytes = product.scratchBytes
+    flops = product.product.flops
+    self.phase = phase
+    self.stage = stage
+  }
+}
+
+extension KernelCall {
+  /// The kernel's name, sizes and scalars, of a product as well.
+  public var encoded: NamedKernel {
+    switch work {
+    case .matrixProduct(let product): product.encoded
+    case .kernel(let kernel): kernel
+    }
+  }
+
+  /// The kernel's name.
+  public var kernel: String { encoded.name }
+
+  /// What its floating-point operations multiply.
+  public var multiplies: MatmulOperand {
+    switch work {
+    case .matrixProduct(let product): product.product.operands
+    case .kernel(let kernel): kernel.multiplies
+    }
+  }
+
+  /// The product that the call computes and how; nil if it computes none.
+  public var matrixProduct: MatrixProduct? {
+    if case .matrixProduct(let product) = work { product } else { nil }
+  }
+
+  /// The product that the call computes; nil if it computes none.
+  public var product: Product? { matrixProduct?.product }
+
+  /// How the call computes its product; nil if it computes none.
+  public var variant: ProductVariant? { matrixProduct?.variant }
+
+  /// The variants of the call's product, its present one first; none if it computes none.
+  public var variants: [ProductVariant] { matrixProduct?.variants ?? [] }
+
+  /// The same product in one of its `variants`.
+  public func computed(_ variant: ProductVariant) -> KernelCall {
+    guard var product = matrixProduct else { return self }
+    product.variant = variant
+    var call = self
+    call.work = .matrixProduct(product)
+    call.items = product.items
+    call.slices = product.slices
+    return call
   }
 }

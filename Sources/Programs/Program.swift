@@ -47,8 +47,9 @@ extension Program: CustomStringConvertible {
         guard let view else { return "-" }
         return view.byteOffset == 0 ? "b\(view.buffer)" : "b\(view.buffer)+\(view.byteOffset)"
       }
-      var line = "  \(call.stage) \(call.phase) \(call.kernel)(\(operands.joined(separator: ", ")))"
-      line += " sizes \(call.sizes) scalars \(call.scalars) items \(call.items)/\(call.grain)"
+      let kernel = call.encoded
+      var line = "  \(call.stage) \(call.phase) \(kernel.name)(\(operands.joined(separator: ", ")))"
+      line += " sizes \(kernel.sizes) scalars \(kernel.scalars) items \(call.items)/\(call.grain)"
       if call.slices > 1 { line += " slices \(call.slices)" }
       lines.append(line)
     }

@@ -1,3 +1,5 @@
+import Graphs
+import Operations
 import Programs
 import Synchronization
 import Tensors
@@ -10,26 +12,29 @@ private struct Workbench {
   let program: Program
   let pool: WorkerPool
 
-  /// - Parameters:
-  ///   - sizes: m, n and k of the product.
-  ///   - operands: bytes of the three buffers, the result last.
-  init(
-    _ kernel: String, sizes: (m: Int, n: Int, k: Int), operands: [Int], strides: [Int], items: Int
-  ) throws {
+  init(_ product: Product) throws {
     var offset = 0
-    let buffers = operands.enumerated().map { index, bytes in
+    // The first operand, the second one, and the result.
+    let (m, n, k) = (product.m, product.n, product.k)
+    let counts =
+      switch product.kind {
+      case .forward: [m * k, n * k, m * n]
+      case .inputGradient: [m * n, n * k, m * k]
+      case .weightGradient: [m * n, m * k, n * k]
+      }
+    let buffers = counts.map { 4 * $0 }.enumerated().map { index, bytes in
       defer { offset += (bytes + 63) & ~63 }
       return Buffer(
         name: "b\(index)", kind: .activation, byteCount: bytes, location: .arena(offset: offset),
         isPersistent: true,
         contents: index == 2 ? .zeros : .values((0..<bytes / 4).map(Self.value)))
     }
-    let views: [BufferView?] = [0, 1, 2].map { BufferView(buffer: $0) }
-    let isGradient = kernel.hasSuffix("weight_gradient")
-    let call = KernelCall(
-      kernel: kernel, buffers: isGradient ? views : [views[0], views[1], nil, views[2]],
-      sizes: [sizes.m, sizes.n, sizes.k] + strides + [0, 1] + (isGradient ? [] : [0]),
-      scalars: [1], items: items, grain: 16, scratchBytes: 1 << 20, flops: 1 << 30)
+    let matmul = MatrixProduct(product, split: .columns)
+    var call = KernelCall(
+      matmul,
+      buffers: matmul.buffers(
+        left: BufferView(buffer: 0), right: BufferView(buffer: 1), result: BufferView(buffer: 2)))
+    call.flops = 1 << 30
     program = Program(
       buffers: buffers, calls: [call], arenaBytes: offset, persistentBytes: offset)
     pool = try WorkerPool(threads: 2)
@@ -53,16 +58,12 @@ private struct Workbench {
 
   /// y[40, 72] = x[40, 50]·W[72, 50]ᵀ.
   static func product() throws -> Workbench {
-    try Workbench(
-      "linear_f32", sizes: (40, 72, 50), operands: [4 * 40 * 50, 4 * 72 * 50, 4 * 40 * 72],
-      strides: [50, 50, 72], items: 72)
+    try Workbench(Product(.forward, operands: .f32, weightType: .f32, m: 40, n: 72, k: 50))
   }
 
   /// dW[72, 50] = dy[40, 72]ᵀ·x[40, 50].
   static func gradient() throws -> Workbench {
-    try Workbench(
-      "linear_weight_gradient", sizes: (40, 72, 50),
-      operands: [4 * 40 * 72, 4 * 40 * 50, 4 * 72 * 50], strides: [72, 50, 50], items: 50)
+    try Workbench(Product(.weightGradient, operands: .f32, m: 40, n: 72, k: 50))
   }
 }
 
@@ -176,9 +177,10 @@ private struct Workbench {
   /// Products of bytes, which have two ways, of different sizes.
   private func bytes(_ count: Int) throws -> [KernelCall] {
     try (0..<count).map { index in
+      let product = Product(
+        .forward, operands: .int8, weightType: .int8, m: 40, n: 72, k: 50 + index)
       var call = try Workbench.product().program.calls[0]
-      call.kernel = "quantised_linear_int8"
-      call.sizes[2] += index
+      call.work = .matrixProduct(MatrixProduct(product, split: .columns))
       return call
     }
   }
@@ -218,9 +220,9 @@ private struct Workbench {
     small.flops = ProductTuner.leastFlops - 1
     #expect(tuner.unknown([small]).isEmpty)
     #expect(tuner.chosen(small) == small)
-    var narrow = small
-    (narrow.sizes[0], narrow.flops) = (4, 1 << 30)
-    #expect(narrow.variants == [ProductVariant(.openBLAS, .columns)])
+    let few = MatrixProduct(
+      Product(.forward, operands: .f32, weightType: .f32, m: 4, n: 72, k: 50), split: .columns)
+    #expect(few.variants == [ProductVariant(.openBLAS, .columns)])
     let other = KernelCall(kernel: "rmsnorm", buffers: [], sizes: [4], items: 3)
     #expect(other.product == nil && other.variants.isEmpty && other.variant == nil)
   }
@@ -245,35 +247,56 @@ private struct Workbench {
       for call in try runner.compile(method).calls {
         guard let product = call.product else { continue }
         let (m, n, k) = (product.m, product.n, product.k)
-        let isGradient = product.kernel.contains("input_gradient")
-        let (summed, columns) =
-          product.isWeightGradient ? (m, k) : isGradient ? (n, k) : (k, n)
+        let (rows, columns, summed) =
+          switch product.kind {
+          case .forward: (m, n, k)
+          case .inputGradient: (m, k, n)
+          case .weightGradient: (n, k, m)
+          }
         let p = up(min(summed, 2048), 16)
         let needed = max(128 * p, min(393_216, 4 * p * up(columns, 32))) + 256 * p
         for variant in call.variants {
           let other = call.computed(variant)
           #expect(other.scratchBytes >= needed, "\(product) \(variant)")
-          #expect(
-            other.items
-              == (variant.split == .rows
-                ? (product.isWeightGradient ? n : m) : columns))
+          #expect(other.items == (variant.split == .rows ? rows : columns))
         }
       }
     }
   }
 
-  @Test func whatACallMultiplies() {
-    let expected: [(String, Kernels.Operand)] = [
-      ("linear_bf16", .floats), ("linear_input_gradient_bf16", .floats),
-      ("tiled_linear_bf16", .floats), ("linear_weight_gradient", .floats),
-      ("narrow_linear_f32", .bf16Pairs), ("narrow_linear_weight_gradient", .bf16Pairs),
-      ("quantised_linear_bf16", .bytes), ("quantised_linear_input_gradient_int8", .bytes),
-      ("attention", .floats), ("attention_gradient_bf16", .bf16Pairs),
+  @Test func whatACallMultiplies() throws {
+    let expected: [(String, MatmulOperand)] = [
+      ("linear_bf16", .f32), ("linear_input_gradient_bf16", .f32), ("tiled_linear_bf16", .f32),
+      ("linear_weight_gradient", .f32), ("narrow_linear_f32", .bf16),
+      ("narrow_linear_weight_gradient", .bf16), ("quantised_linear_bf16", .int8),
+      ("quantised_linear_input_gradient_int8", .int8),
     ]
-    for (kernel, operand) in expected {
-      let sizes = [Int](repeating: 8, count: 9)
-      let call = KernelCall(kernel: kernel, buffers: [], sizes: sizes, items: 8)
-      #expect(Kernels.Operand(of: call) == operand, "\(kernel)")
+    for (name, operands) in expected {
+      let kernel = try #require(ProductKernel(named: name))
+      let product = Product(
+        kernel.kind, operands: kernel.operands, weightType: kernel.weightType, m: 8, n: 8, k: 8)
+      let call = KernelCall(
+        MatrixProduct(product, split: .rows, backend: kernel.backend), buffers: [])
+      #expect(call.kernel == name && call.multiplies == operands, "\(name)")
+    }
+  }
+
+  /// Attention multiplies what it reads.
+  @Test func whatOtherKernelsMultiply() {
+    let layout = AttentionLayout(tokens: 4, queryHeads: 1, keyValueHeads: 1, headWidth: 8)
+    for type in [ElementType.f32, .bf16] {
+      var graph = Graph()
+      let x = graph.addSource(.input("x"), TensorType([4, 8], type))
+      let starts = graph.addSource(.input("starts"), TensorType([4], .int32))
+      graph.add(Attention(layout: layout), [x, x, x, starts])
+      let views = (0..<6).map { BufferView(buffer: $0) }
+      let node = graph.nodes[0]
+      var lowering = Lowering(
+        node: node, operandTypes: node.operands.map { graph.type(of: $0) },
+        resultTypes: node.results.map { graph.type(of: $0) }, operands: Array(views[..<4]),
+        scales: [nil, nil, nil, nil], results: Array(views[4...]), temporaries: [])
+      Attention(layout: layout).lower(into: &lowering)
+      #expect(lowering.calls.map(\.multiplies) == [type == .bf16 ? .bf16 : .f32])
     }
   }
 

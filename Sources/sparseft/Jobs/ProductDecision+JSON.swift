@@ -5,11 +5,12 @@ import Storage
 extension ProductDecision {
   init?(_ json: JSONValue) {
     guard let kernel = json["kernel"]?.string, let m = json["m"]?.int, let n = json["n"]?.int,
-      let k = json["k"]?.int, let variant = json["chosen"]?.string.flatMap(ProductVariant.init)
+      let k = json["k"]?.int, let product = Product(kernel: kernel, m: m, n: n, k: k),
+      let variant = json["chosen"]?.string.flatMap(ProductVariant.init)
     else { return nil }
     let seconds = json["seconds"]?.object?.members ?? []
     self.init(
-      product: Product(kernel: kernel, m: m, n: n, k: k), variant: variant,
+      product: product, variant: variant,
       measured: seconds.compactMap { member in
         guard let variant = ProductVariant(member.key), let value = member.value.double else {
           return nil
