@@ -8,6 +8,7 @@ struct Lowerer {
   let graph: Graph
   private let assignment: BufferAssignment
   private var buffers: [Buffer] = []
+  private var ports: [ProgramPort] = []
   private var bufferOfRoot: [ValueID: Int] = [:]
   private var scalesOfValue: [ValueID: Int] = [:]
   private var rowScaleCalls: [KernelCall] = []
@@ -51,6 +52,21 @@ struct Lowerer {
       used.append(assignment.root[id.index])
     }
     for id in used { addBuffer(for: id, layout: &layout) }
+    addPorts(used)
+  }
+
+  /// Inputs among the used values, and outputs.
+  private mutating func addPorts(_ used: [ValueID]) {
+    func add(_ name: String, _ role: PortRole, _ id: ValueID) {
+      ports.append(
+        ProgramPort(
+          name: name, role: role, elementType: graph.type(of: id).elementType,
+          buffer: view(id).buffer))
+    }
+    for id in used {
+      if case .input(let name) = graph[id].source { add(name, .input, id) }
+    }
+    for output in graph.outputs { add(output.name, .output, output.value) }
   }
 
   /// Emits the calls, and places what passes behind what stays. Comes after `addBuffers`.
@@ -70,7 +86,7 @@ struct Lowerer {
       buffers[item.buffer].location = .arena(offset: layout.byteCount + offset)
     }
     let program = Program(
-      buffers: buffers, calls: calls, arenaBytes: layout.byteCount + placed.byteCount,
+      buffers: buffers, calls: calls, ports: ports, arenaBytes: layout.byteCount + placed.byteCount,
       persistentBytes: layout.byteCount)
     return (program, plan(program, layout: layout, transientBytes: placed.byteCount))
   }

@@ -6,30 +6,27 @@ import Tensors
 /// Compiles a step that trains nothing: forward, backward, and cheap scores of each gradient as soon
 /// as it is complete, so that only one gradient exists at a time and no optimizer state at all.
 public struct ScoreCompiler: Sendable {
-  /// The state that sums scores: a slot for each scored parameter, in `scored`'s order.
-  public static let table = "gradient_scores"
-  /// The input that is not 0 for the first micro-batch.
-  public static let record = "record_signs"
-
   /// What products multiply.
   public var precision: Precision
 
   public init(precision: Precision = .f32) { self.precision = precision }
 
+  /// The program leaves sums of scores at the port `gradientScores`, a slot for each scored parameter.
+  ///
   /// - Parameter traced: a forward pass with parameters marked as trained or scored.
   /// - Returns: the program, and the parameters in the order of their slots.
   /// - Throws: `GraphError` naming the node if a stage breaks the graph.
   public func compile(
     _ traced: Graph
   ) throws(GraphError) -> (program: CompiledProgram, scored: [Parameter]) {
-    guard let loss = traced.outputs.first(where: { $0.name == TrainingCompiler.lossOutput }) else {
+    guard let loss = traced.output(.loss) else {
       throw .invalid(node: "output loss", problem: "is missing")
     }
     var pipeline = Pipeline(traced, keepsStages: false)
     var scored: [Parameter] = []
     try pipeline.run("differentiate") { graph throws(GraphError) in
-      let scale = graph.addSource(.input("loss_scale"), TensorType([1]))
-      let gradients = try graph.differentiate(loss.value, cotangent: scale)
+      let scale = graph.addInput(.lossScale, [1])
+      let gradients = try graph.differentiate(loss, cotangent: scale)
       scored = graph.appendScores(gradients)
     }
     try pipeline.optimise(precision: precision)
@@ -43,10 +40,12 @@ extension Graph {
   /// Appends the scores of every gradient; returns the parameters in the order of their slots.
   fileprivate mutating func appendScores(_ gradients: [ValueID: ValueID]) -> [Parameter] {
     let scored = parameters.filter { gradients[$0.value] != nil }
-    let record = addSource(.input(ScoreCompiler.record), TensorType([1]))
+    let record = addInput(.recordSigns, [1])
+    let port = Port.gradientScores
     let table = addSource(
-      .state(ScoreCompiler.table, .workspace, .zeros),
+      .state(port.name, .workspace, .zeros),
       TensorType([max(1, scored.count) * GradientScores.slotFloats]))
+    outputs.append((port.name, table))
     for (slot, item) in scored.enumerated() {
       guard let gradient = gradients[item.value] else { continue }
       let words = GradientScores.signWords(type(of: gradient).shape.count)

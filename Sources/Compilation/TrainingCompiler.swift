@@ -26,9 +26,6 @@ public struct CompiledProgram: Sendable {
 /// Sparse back-propagation, LoRA and the memory plan are not features of a training loop: they
 /// are what this compiler was asked for (compare PockEngine, Zhu et al. 2023).
 public struct TrainingCompiler: Sendable {
-  /// The name of the traced output that holds the per-token losses.
-  public static let lossOutput = "loss"
-
   /// How gradients become updates.
   public var policy: UpdatePolicy
   /// What products multiply.
@@ -57,7 +54,7 @@ public struct TrainingCompiler: Sendable {
   }
 
   /// - Parameters:
-  ///   - traced: a forward pass with trained parameters marked and an output named "loss".
+  ///   - traced: a forward pass with trained parameters marked and an output at the port `loss`.
   ///   - layout: places of persistent buffers, shared by the programs of one arena.
   /// - Throws: `GraphError` naming the node if a stage breaks the graph.
   public func compile(
@@ -97,11 +94,11 @@ public struct TrainingCompiler: Sendable {
     var pipeline = Pipeline(traced, keepsStages: keepsStages)
     pipeline.reusesMemory = reusesMemory
     try pipeline.store(parametersAs: policy.rule.parameterType)
-    guard let loss = traced.outputs.first(where: { $0.name == Self.lossOutput })?.value else {
+    guard let loss = traced.output(.loss) else {
       throw .invalid(node: "output loss", problem: "is missing")
     }
     try pipeline.run("differentiate") { graph throws(GraphError) in
-      let scale = graph.addSource(.input("loss_scale"), TensorType([1]))
+      let scale = graph.addInput(.lossScale, [1])
       let gradients = try graph.differentiate(loss, cotangent: scale)
       graph.appendUpdates(gradients, policy: policy)
     }

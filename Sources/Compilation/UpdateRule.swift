@@ -40,7 +40,7 @@ extension Graph {
   /// gradient is complete; otherwise they wait for the last micro-batch.
   package mutating func appendUpdates(_ gradients: [ValueID: ValueID], policy: UpdatePolicy) {
     let trained = parameters.filter { $0.parameter.isTrained && gradients[$0.value] != nil }
-    let hyper = addSource(.input("hyper"), TensorType([HyperSlot.count]))
+    let hyper = addInput(.hyper, [HyperSlot.count])
     let table = addSource(
       .state("squared_norms", .workspace, .zeros),
       TensorType([max(1, trained.count) * 2 * SquaredNorm.partials]))

@@ -32,6 +32,9 @@ public struct GradientScan {
   private let scored: [Parameter]
   private let executor: Executor
   private let batch: BatchMemory
+  private let lossScale: UnsafeMutableBufferPointer<Float>
+  private let recordSigns: UnsafeMutableBufferPointer<Float>
+  private let table: UnsafeMutableBufferPointer<Double>
   private let arena: Arena
   private let shape: BatchShape
   /// Bytes of the arena and of the weights it reads.
@@ -61,8 +64,11 @@ public struct GradientScan {
       executor = try Executor(program, arena: arena, pool: pool, kernels: kernels) { buffer in
         weights.address(of: buffer)
       }
+      batch = try BatchMemory(executor, below: nil)
+      lossScale = try executor.memory(of: .lossScale)
+      recordSigns = try executor.memory(of: .recordSigns)
+      table = try executor.memory(of: .gradientScores)
     } catch { throw .execution(error) }
-    batch = BatchMemory(executor, below: nil)
     executor.initialise(seed: seed) { name, rows, target in
       weights.readRows(of: name, rows, into: target)
     }
@@ -73,14 +79,13 @@ public struct GradientScan {
   ///   names.
   public func run(over text: TokenStream, windows: [Int]) -> [String: GradientScore] {
     let batches = windows.count / shape.windows
-    executor.elements(named: "loss_scale", as: Float.self)?[0] =
-      1 / Float(shape.windows * shape.tokens)
+    lossScale[0] = 1 / Float(shape.windows * shape.tokens)
     for batch in 0..<batches {
       for row in 0..<shape.windows {
         self.batch.fill(
           row: row, tokens: shape.tokens, from: text, window: windows[batch * shape.windows + row])
       }
-      executor.elements(named: ScoreCompiler.record, as: Float.self)?[0] = batch == 0 ? 1 : 0
+      recordSigns[0] = batch == 0 ? 1 : 0
       executor.run(.body)
     }
     text.releasePages()
@@ -88,9 +93,6 @@ public struct GradientScan {
   }
 
   private func scores(batches: Int) -> [String: GradientScore] {
-    guard let table = executor.elements(named: ScoreCompiler.table, as: Double.self) else {
-      return [:]
-    }
     let (kinds, parts) = (GradientScores.scores, SquaredNorm.partials)
     var scores: [String: GradientScore] = [:]
     for (slot, parameter) in scored.enumerated() {

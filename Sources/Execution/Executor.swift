@@ -197,11 +197,17 @@ extension Executor {
       start: addresses[buffer].assumingMemoryBound(to: type), count: count)
   }
 
-  /// The memory of the buffer of that name, or nil if the program has none.
-  public func elements<Element>(
-    named name: String, as type: Element.Type
-  ) -> UnsafeMutableBufferPointer<Element>? {
-    program.bufferIndex(named: name).map { elements(of: $0, as: type) }
+  /// The memory of a port, for as long as the arena lives.
+  ///
+  /// - Throws: `ExecutionError.portMissing` or `.portType` if the program has no such port.
+  public func memory<Element>(
+    of port: Port<Element>
+  ) throws(ExecutionError) -> UnsafeMutableBufferPointer<Element> {
+    guard let found = program.port(named: port.name) else { throw .portMissing(name: port.name) }
+    guard found.elementType == Element.elementType else {
+      throw .portType(name: port.name, found: found.elementType, expected: Element.elementType)
+    }
+    return elements(of: found.buffer, as: Element.self)
   }
 
   /// Fills persistent buffers with what they hold before the first step.

@@ -19,8 +19,8 @@ public final class Generator {
   private let weights: ModelWeights
   private let caches: Arena
   private let arena: Arena
-  private let block: Executor
-  private let single: Executor
+  private let block: Decoder
+  private let single: Decoder
   private var position = 0
 
   /// - Parameter capacity: tokens of prompt and continuation together.
@@ -61,10 +61,12 @@ public final class Generator {
         guard let index = Self.cacheIndex(buffer.name) else { return weights.address(of: buffer) }
         return UnsafeRawPointer(caches.address(at: index * aligned))
       }
-      block = try Executor(
-        programs[0], arena: arena, pool: pool, kernels: kernels, bind: bind)
-      single = try Executor(
-        programs[1], arena: arena, pool: pool, kernels: kernels, bind: bind)
+      func decoder(_ program: Program) throws(ExecutionError) -> Decoder {
+        try Decoder(
+          try Executor(program, arena: arena, pool: pool, kernels: kernels, bind: bind))
+      }
+      block = try decoder(programs[0])
+      single = try decoder(programs[1])
       (self.caches, self.arena) = (caches, arena)
     } catch {
       throw .execution(error)
@@ -115,32 +117,44 @@ public final class Generator {
   package func read(_ prompt: [Int32]) -> UnsafeBufferPointer<Float> {
     var logits = UnsafeBufferPointer<Float>(start: nil, count: 0)
     position = 0
-    block.initialise(seed: 0) { _, _, _ in }
+    block.executor.initialise(seed: 0) { _, _, _ in }
     var rest = prompt[...]
     while rest.count > 1 {
       let rows = Array(rest.prefix(min(Self.blockRows, rest.count - 1)))
       _ = run(block, rows)
       rest = rest.dropFirst(rows.count)
     }
-    single.initialise(seed: 0) { _, _, _ in }
+    single.executor.initialise(seed: 0) { _, _, _ in }
     if let last = rest.first { logits = run(single, [last]) }
     return logits
   }
 
   /// Runs tokens behind the cache; the last one's logits. Rows that a block does not fill hold
   /// token 0; what they leave in the cache is overwritten before anything reads it.
-  private func run(_ executor: Executor, _ tokens: [Int32]) -> UnsafeBufferPointer<Float> {
-    if let input = executor.elements(named: "tokens", as: Int32.self) {
-      for row in input.indices { input[row] = row < tokens.count ? tokens[row] : 0 }
+  private func run(_ decoder: Decoder, _ tokens: [Int32]) -> UnsafeBufferPointer<Float> {
+    for row in decoder.tokens.indices {
+      decoder.tokens[row] = row < tokens.count ? tokens[row] : 0
     }
-    executor.elements(named: "position", as: Int32.self)?[0] = Int32(position)
-    executor.run(.body)
+    decoder.position[0] = Int32(position)
+    decoder.executor.run(.body)
     position += tokens.count
-    guard let logits = executor.elements(named: "logits", as: Float.self),
-      let rows = executor.elements(named: "tokens", as: Int32.self)?.count
-    else { return UnsafeBufferPointer(start: nil, count: 0) }
-    let width = logits.count / rows
+    let width = decoder.logits.count / decoder.tokens.count
     return UnsafeBufferPointer(
-      rebasing: logits[(tokens.count - 1) * width..<tokens.count * width])
+      rebasing: decoder.logits[(tokens.count - 1) * width..<tokens.count * width])
+  }
+}
+
+/// A pass over some tokens behind the cache, with its ports.
+private struct Decoder {
+  let executor: Executor
+  let tokens: UnsafeMutableBufferPointer<Int32>
+  let position: UnsafeMutableBufferPointer<Int32>
+  let logits: UnsafeMutableBufferPointer<Float>
+
+  init(_ executor: Executor) throws(ExecutionError) {
+    self.executor = executor
+    tokens = try executor.memory(of: .tokens)
+    position = try executor.memory(of: .position)
+    logits = try executor.memory(of: .logits)
   }
 }

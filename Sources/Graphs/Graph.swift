@@ -142,6 +142,16 @@ public struct Graph: Sendable {
     return ValueID(values.count - 1)
   }
 
+  /// Adds what the caller writes to a port before each run.
+  public mutating func addInput<Element>(_ port: Port<Element>, _ shape: Shape) -> ValueID {
+    addSource(.input(port.name), TensorType(shape, Element.elementType))
+  }
+
+  /// The value that the caller reads from a port after a run, or nil.
+  public func output<Element>(_ port: Port<Element>) -> ValueID? {
+    outputs.first { $0.name == port.name }?.value
+  }
+
   /// Appends a node and returns its results. Operands that don't fit the operation are a bug of the
   /// caller and trap with the operation's name.
   @discardableResult

@@ -32,6 +32,11 @@ public final class Tracer {
     Traced(self, graph.addSource(.input(name), type))
   }
 
+  /// What the caller writes to a port before each run.
+  public func input<Element>(_ port: Port<Element>, _ shape: Shape) -> Traced {
+    input(port.name, TensorType(shape, Element.elementType))
+  }
+
   /// Memory outside the arena that the program may write.
   public func external(_ name: String, _ type: TensorType) -> Traced {
     Traced(self, graph.addSource(.external(name), type))
@@ -47,6 +52,9 @@ public final class Tracer {
   public func output(_ name: String, _ value: Traced) {
     graph.outputs.append((name, value.id))
   }
+
+  /// Marks a value that the caller reads from a port after a run.
+  public func output<Element>(_ port: Port<Element>, _ value: Traced) { output(port.name, value) }
 }
 
 /// A handle on a value of the graph being traced.

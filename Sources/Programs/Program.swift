@@ -6,14 +6,20 @@ import Tensors
 public struct Program: Hashable, Codable, Sendable {
   public var buffers: [Buffer]
   public var calls: [KernelCall]
+  /// Where the caller writes what the program works on, and reads what comes out.
+  public var ports: [ProgramPort]
   /// Bytes of the arena, persistent buffers first.
   public var arenaBytes: Int
   /// Bytes at the arena's start that keep their contents from run to run.
   public var persistentBytes: Int
 
-  public init(buffers: [Buffer], calls: [KernelCall], arenaBytes: Int, persistentBytes: Int) {
+  public init(
+    buffers: [Buffer], calls: [KernelCall], ports: [ProgramPort] = [], arenaBytes: Int,
+    persistentBytes: Int
+  ) {
     self.buffers = buffers
     self.calls = calls
+    self.ports = ports
     self.arenaBytes = arenaBytes
     self.persistentBytes = persistentBytes
   }
@@ -24,10 +30,8 @@ public struct Program: Hashable, Codable, Sendable {
   /// Floating-point operations of one micro-batch, without the per-step calls.
   public var bodyFlops: Int { calls.reduce(0) { $1.stage == .body ? $0 + $1.flops : $0 } }
 
-  /// The first buffer of that name, or nil.
-  public func bufferIndex(named name: String) -> Int? {
-    buffers.firstIndex { $0.name == name }
-  }
+  /// The port of that name, or nil.
+  public func port(named name: String) -> ProgramPort? { ports.first { $0.name == name } }
 }
 
 extension Program: CustomStringConvertible {

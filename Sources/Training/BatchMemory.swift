@@ -13,13 +13,11 @@ package struct BatchMemory {
   /// The inputs of a step; programs of one arena have them in the same places.
   ///
   /// - Parameter prefix: the program that reads tokens in place of the step, if there is one.
-  package init(_ step: Executor, below prefix: Executor?) {
-    func input(_ name: String, of executor: Executor) -> UnsafeMutableBufferPointer<Int32> {
-      executor.elements(named: name, as: Int32.self) ?? .init(start: nil, count: 0)
-    }
-    tokens = input("tokens", of: prefix ?? step)
-    targets = input("targets", of: step)
-    starts = input("document_starts", of: prefix ?? step)
+  /// - Throws: `ExecutionError.portMissing` if the programs take no such batch.
+  package init(_ step: Executor, below prefix: Executor?) throws(ExecutionError) {
+    tokens = try (prefix ?? step).memory(of: .tokens)
+    targets = try step.memory(of: .targets)
+    starts = try (prefix ?? step).memory(of: .documentStarts)
   }
 }
 

@@ -1,6 +1,5 @@
 import Datasets
 import Execution
-import Models
 import Programs
 import Tensors
 
@@ -36,22 +35,17 @@ final class FrozenPrefix {
   ///   - executor: of the step's prefix program.
   ///   - body: of its training program, in the same arena.
   ///   - embedding: what has to have the rows of the batch's tokens; nil if all rows are there.
+  /// - Throws: `ExecutionError.portMissing` if one of them has no residual stream.
   init(
     _ executor: Executor, of step: CompiledStep, feeding body: Executor, embedding: LookupTable?,
     _ batch: BatchMemory
-  ) {
-    func stream(_ executor: Executor) -> UnsafeMutableBufferPointer<Float> {
-      guard let memory = executor.elements(named: Llama.prefix, as: Float.self) else {
-        preconditionFailure("a step without '\(Llama.prefix)'")
-      }
-      return memory
-    }
+  ) throws(ExecutionError) {
     self.executor = executor
     self.step = step
     self.embedding = embedding
     self.batch = batch
-    computed = stream(executor)
-    input = stream(body)
+    computed = try executor.memory(of: .prefix)
+    input = try body.memory(of: .prefix)
     rows = Array(repeating: .window(0, nil), count: step.shape.windows)
   }
 

@@ -20,6 +20,10 @@ public final class Session {
   private let prefix: FrozenPrefix?
   private let arena: Arena
   private let embedding: LookupTable?
+  /// Where the numbers of a step go; nil where the step trains nothing.
+  private let stepInputs: StepInputs?
+  private let trainingLosses: UnsafeMutableBufferPointer<Float>
+  private let validationLosses: UnsafeMutableBufferPointer<Float>
   /// The micro-batch's token ids, targets and document starts, [windows · tokens].
   package let batch: BatchMemory
 
@@ -63,9 +67,19 @@ public final class Session {
     }
     training = body
     validation = try executor(step.validation, kernels)
-    let batch = BatchMemory(body, below: below)
-    self.batch = batch
-    prefix = below.map { FrozenPrefix($0, of: step, feeding: body, embedding: embedding, batch) }
+    let scores = validation
+    (batch, prefix, stepInputs, trainingLosses, validationLosses) = try rethrow(
+      TrainingError.execution
+    ) { () throws(ExecutionError) in
+      let batch = try BatchMemory(body, below: below)
+      let prefix = try below.map { (below) throws(ExecutionError) in
+        try FrozenPrefix(below, of: step, feeding: body, embedding: embedding, batch)
+      }
+      return (
+        batch, prefix, step.trainableParameters > 0 ? try StepInputs(body) : nil,
+        try body.memory(of: .loss), try scores.memory(of: .loss)
+      )
+    }
     self.prefixCaches = prefixCaches
     prefix?.use(prefixCaches)
     // Those that timing products has read.
@@ -137,16 +151,16 @@ extension Session {
 
   /// Starts an optimizer step.
   public func beginStep(learningRate: Double, optimizer: Optimizer, step number: Int) {
-    let corrections = optimizer.corrections(step: number)
-    if let hyper = training.elements(named: "hyper", as: Float.self) {
+    if let stepInputs {
+      let corrections = optimizer.corrections(step: number)
+      let hyper = stepInputs.hyper
       hyper[HyperSlot.learningRate] = Float(learningRate)
       hyper[HyperSlot.firstCorrection] = Float(corrections.first)
       hyper[HyperSlot.secondCorrection] = Float(corrections.second)
       hyper[HyperSlot.clipScale] = 1
       hyper[HyperSlot.step] = Float(number)
+      stepInputs.lossScale[0] = 1 / Float(step.shape.tokensPerStep)
     }
-    training.elements(named: "loss_scale", as: Float.self)?[0] =
-      1 / Float(step.shape.tokensPerStep)
     training.resetProfile()
     prefix?.resetProfile()
     training.run(.begin)
@@ -156,7 +170,7 @@ extension Session {
   public func runMicroBatch() -> Double {
     prepare()
     training.run(.body)
-    return lossSum(training)
+    return lossSum(trainingLosses)
   }
 
   /// What the rows filled need before the step's own program.
@@ -171,24 +185,21 @@ extension Session {
   /// Updates the parameters; the gradient's norm before clipping.
   public func finishStep() -> Double {
     training.run(.finish)
-    let hyper = training.elements(named: "hyper", as: Float.self)
-    return Double(hyper?[HyperSlot.gradientNorm] ?? 0)
+    return Double(stepInputs?.hyper[HyperSlot.gradientNorm] ?? 0)
   }
 
   /// The sum of the losses of the rows filled, in nats.
   public func score() -> Double {
     runValidation()
-    return lossSum(validation)
+    return lossSum(validationLosses)
   }
 
   /// The sum of the losses of each row filled, in nats.
   package func scoreRows() -> [Double] {
     runValidation()
-    guard let losses = validation.elements(named: TrainingCompiler.lossOutput, as: Float.self)
-    else { return [] }
     let tokens = step.shape.tokens
     return (0..<step.shape.windows).map { row in
-      losses[row * tokens..<(row + 1) * tokens].reduce(0) { $0 + Double($1) }
+      lossSum(.init(rebasing: validationLosses[row * tokens..<(row + 1) * tokens]))
     }
   }
 
@@ -200,11 +211,19 @@ extension Session {
     validation.run(.body)
   }
 
-  private func lossSum(_ executor: Executor) -> Double {
-    guard let losses = executor.elements(named: TrainingCompiler.lossOutput, as: Float.self) else {
-      return .nan
-    }
-    return losses.reduce(0) { $0 + Double($1) }
+  private func lossSum(_ losses: UnsafeMutableBufferPointer<Float>) -> Double {
+    losses.reduce(0) { $0 + Double($1) }
+  }
+}
+
+/// Where a step's updates read their numbers.
+private struct StepInputs {
+  let hyper: UnsafeMutableBufferPointer<Float>
+  let lossScale: UnsafeMutableBufferPointer<Float>
+
+  init(_ training: Executor) throws(ExecutionError) {
+    hyper = try training.memory(of: .hyper)
+    lossScale = try training.memory(of: .lossScale)
   }
 }
 

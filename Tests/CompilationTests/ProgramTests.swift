@@ -35,6 +35,26 @@ import Testing
     #expect(try JSONDecoder().decode(Program.self, from: data) == program)
   }
 
+  /// What a step reads and leaves is recorded, with types, in buffers that hold it.
+  @Test func portsAreRecorded() throws {
+    let program = try Step.compile(Step.trace(FullAdaptation()), clipNorm: 1).program
+    let expected: [String: (PortRole, ElementType, Int)] = [
+      "tokens": (.input, .int32, 48), "targets": (.input, .int32, 48),
+      "document_starts": (.input, .int32, 48), "loss_scale": (.input, .f32, 4),
+      "hyper": (.input, .f32, 32), "loss": (.output, .f32, 48),
+    ]
+    #expect(Set(program.ports.map(\.name)) == Set(expected.keys))
+    #expect(program.ports.count == expected.count)
+    for port in program.ports {
+      let (role, type, bytes) = try #require(expected[port.name])
+      #expect(port.role == role && port.elementType == type, "\(port.name)")
+      #expect(program.buffers[port.buffer].byteCount == bytes, "\(port.name)")
+    }
+    // What nothing reads is no input.
+    let pass = try Step.compile(Step.trace(NoAdaptation()))
+    #expect(pass.program.port(named: "hyper") == nil)
+  }
+
   @Test func sparseNeedsLessMemoryAndWorkThanFull() throws {
     func measure(_ method: some Adaptation) throws -> (transient: Int, total: Int, flops: Int) {
       let compiled = try Step.compile(Step.trace(method))

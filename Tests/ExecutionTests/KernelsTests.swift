@@ -94,16 +94,22 @@ import Testing
     }
     let program = Program(
       buffers: [values], calls: [add(.begin), add(.body), add(.body), add(.finish)],
+      ports: [ProgramPort(name: "values", role: .output, elementType: .f32, buffer: 0)],
       arenaBytes: 64, persistentBytes: 64)
     let executor = try execute(program)
     executor.initialise(seed: 0) { _, _, _ in }
-    let memory = try #require(executor.elements(named: "values", as: Float.self))
+    let memory = try executor.memory(of: Port<Float>("values"))
     #expect(Array(memory) == [1, 2, 3])
     executor.run(.body)
     #expect(Array(memory) == [4, 8, 12])
     executor.run(.finish)
     #expect(Array(memory) == [8, 16, 24])
-    #expect(executor.elements(named: "nothing", as: Float.self) == nil)
+    #expect(throws: ExecutionError.portMissing(name: "nothing")) {
+      try executor.memory(of: Port<Float>("nothing"))
+    }
+    #expect(throws: ExecutionError.portType(name: "values", found: .f32, expected: .int32)) {
+      try executor.memory(of: Port<Int32>("values"))
+    }
   }
 
   @Test func lowRankFactorsStartUniformAndRepeatably() throws {

@@ -144,18 +144,18 @@ struct StepRunner {
       kernels: Kernels(named: instructionSet), bind: weights.address)
     executor.initialise(seed: 1) { weights.read($0, $1, into: $2) }
     poison(executor)
-    func write<Element>(_ name: String, _ values: [Element]) {
-      _ = executor.elements(named: name, as: Element.self)?.update(from: values)
+    func write<Element>(_ port: Port<Element>, _ values: [Element]) throws {
+      _ = try executor.memory(of: port).update(from: values)
     }
-    write("loss_scale", [1 / Float(windows * tokens * accumulation)])
-    write("hyper", [learningRate, 1, 1, 1, 0, 0, 0, 0] as [Float])
+    try write(.lossScale, [1 / Float(windows * tokens * accumulation)])
+    try write(.hyper, [learningRate, 1, 1, 1, 0, 0, 0, 0])
     for _ in 0..<steps {
       executor.run(.begin)
       for index in 0..<accumulation {
         let part = batch.windows(index * windows..<(index + 1) * windows, tokens: tokens)
-        write("tokens", part.tokens)
-        write("targets", part.targets)
-        write("document_starts", part.starts)
+        try write(.tokens, part.tokens)
+        try write(.targets, part.targets)
+        try write(.documentStarts, part.starts)
         executor.run(.body)
       }
       executor.run(.finish)

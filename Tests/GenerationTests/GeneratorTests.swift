@@ -99,10 +99,10 @@ import Weights
       return UnsafeRawPointer(cache.address(at: 0))
     }
     executor.initialise(seed: 0) { _, _, _ in }
-    _ = executor.elements(named: "tokens", as: Int32.self)?.update(from: tokens)
+    _ = try executor.memory(of: .tokens).update(from: tokens)
     return try withExtendedLifetime(caches) {
       executor.run(.body)
-      let logits = try #require(executor.elements(named: "logits", as: Float.self))
+      let logits = try executor.memory(of: .logits)
       return Array(logits.suffix(weights.configuration.vocabularySize))
     }
   }

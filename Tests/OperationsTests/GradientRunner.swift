@@ -73,34 +73,21 @@ struct GradientRunner {
     }
     for (index, operand) in gradientCase.operands.enumerated() {
       guard operand.type.elementType == .int32 else { continue }
-      _ = executor.elements(named: "p\(index)", as: Int32.self)?
+      _ = try executor.memory(of: Port<Int32>("p\(index)"))
         .update(from: operand.values.map { Int32($0) })
     }
-    _ = executor.elements(named: "cotangent", as: Float.self)?.update(from: cotangent)
+    if program.port(named: "cotangent") != nil {
+      _ = try executor.memory(of: Port<Float>("cotangent")).update(from: cotangent)
+    }
     executor.run(.body)
     var result = CaseResult(output: [], gradients: [:])
-    for (name, value) in graph.outputs {
-      let values = try read(value, graph: graph, executor: executor)
+    for name in graph.outputs.map(\.name) {
+      let values = Array(try executor.memory(of: Port<Float>(name)))
       if name == "output" { result.output = values }
       if let index = Int(name.dropFirst()) { result.gradients[index] = values }
     }
     return result
   }
-
-  /// An output's elements; a gradient may be the cotangent itself, and outputs may be one value.
-  private func read(_ value: ValueID, graph: Graph, executor: Executor) throws -> [Float] {
-    let first = graph.outputs.first { $0.value == value }?.name ?? "output"
-    let name = graph[value].source == .input("cotangent") ? "cotangent" : first
-    guard let elements = executor.elements(named: name, as: Float.self) else {
-      throw MissingOutput(name: name)
-    }
-    return Array(elements)
-  }
-}
-
-/// The program has no buffer for an output.
-struct MissingOutput: Error {
-  var name: String
 }
 
 /// Frozen operands outside the arena, 64-byte aligned as mapped files are.

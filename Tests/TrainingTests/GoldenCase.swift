@@ -77,12 +77,8 @@ struct GoldenBatch {
   }
 
   /// Writes the batch where a program reads it.
-  func write(to executor: Executor) {
-    for (name, values) in [
-      ("tokens", inputs), ("targets", targets), ("document_starts", documentStarts),
-    ] {
-      _ = executor.elements(named: name, as: Int32.self)?.update(from: values)
-    }
+  func write(to executor: Executor) throws {
+    write(to: try BatchMemory(executor, below: nil))
   }
 }
 

@@ -94,8 +94,7 @@ import Weights
       let norm = session.finishStep()
       #expect(abs(mean - (try figures.number("loss"))) < 1e-5, "\(instructionSet)")
 
-      let found = try #require(
-        session.training.elements(named: TrainingCompiler.lossOutput, as: Float.self))
+      let found = try session.training.memory(of: .loss)
       #expect(found.count == losses.count)
       let worst = zip(found, losses).map { abs(Double($0) - $1) }.max() ?? .nan
       #expect(worst < 3e-5, "\(instructionSet)")
@@ -139,9 +138,9 @@ private struct WindowLogits {
       program, arena: arena, pool: pool, kernels: try Kernels(named: instructionSet)
     ) { weights.address(of: $0) }
     executor.initialise(seed: 0) { _, _, _ in }
-    batch.write(to: executor)
+    try batch.write(to: executor)
     executor.run(.body)
-    let logits = try #require(executor.elements(named: "logits", as: Float.self))
+    let logits = try executor.memory(of: .logits)
     let width = logits.count / batch.inputs.count
     return stride(from: 0, to: logits.count, by: width).map { start in
       logits[start..<start + width].map { Double($0) }

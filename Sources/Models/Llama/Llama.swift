@@ -10,23 +10,19 @@ public struct Llama: ModelFamily {
 
   public init(_ configuration: ModelConfiguration) { self.configuration = configuration }
 
-  /// The name of the residual stream where a pass is cut in two: an output of the lower part, an
-  /// input of the upper one.
-  public static let prefix = "prefix"
-
   public func traceLoss(
     batch: Int, tokens: Int, from block: Int = 0, elementType: @escaping (String) -> ElementType
   ) -> Graph {
     let tracer = Tracer(elementType: elementType)
-    let ids = TensorType([batch * tokens], .int32)
+    let ids: Shape = [batch * tokens]
     let context = windowContext(tracer, ids, tokens: tokens)
     let x =
       block == 0
-      ? embedded(tracer.input("tokens", ids))
-      : tracer.input(Self.prefix, TensorType([batch * tokens, configuration.width]))
+      ? embedded(tracer.input(.tokens, ids))
+      : tracer.input(.prefix, [batch * tokens, configuration.width])
     let h = decoded(x, by: block..<configuration.layers, context)
-    let loss = normalised(h).applying(HeadLoss(), head(tracer), tracer.input("targets", ids))[0]
-    tracer.output("loss", loss)
+    let loss = normalised(h).applying(HeadLoss(), head(tracer), tracer.input(.targets, ids))[0]
+    tracer.output(.loss, loss)
     return tracer.graph
   }
 
@@ -34,10 +30,10 @@ public struct Llama: ModelFamily {
     batch: Int, tokens: Int, through block: Int, elementType: @escaping (String) -> ElementType
   ) -> Graph {
     let tracer = Tracer(elementType: elementType)
-    let ids = TensorType([batch * tokens], .int32)
+    let ids: Shape = [batch * tokens]
     let context = windowContext(tracer, ids, tokens: tokens)
-    let x = embedded(tracer.input("tokens", ids))
-    tracer.output(Self.prefix, decoded(x, by: 0..<block, context))
+    let x = embedded(tracer.input(.tokens, ids))
+    tracer.output(.prefix, decoded(x, by: 0..<block, context))
     return tracer.graph
   }
 
@@ -45,13 +41,13 @@ public struct Llama: ModelFamily {
     rows: Int, capacity: Int, elementType: @escaping (String) -> ElementType
   ) -> Graph {
     let tracer = Tracer(elementType: elementType)
-    let position = tracer.input("position", TensorType([1], .int32))
+    let position = tracer.input(.position, [1])
     let context = attentionContext(
       tracer, positions: capacity,
       span: .cache(rows: rows, capacity: capacity, position: position))
-    let x = embedded(tracer.input("tokens", TensorType([rows], .int32)))
+    let x = embedded(tracer.input(.tokens, [rows]))
     let h = decoded(x, by: 0..<configuration.layers, context)
-    tracer.output("logits", normalised(h).applying(Linear(), head(tracer))[0])  // [rows, V]
+    tracer.output(.logits, normalised(h).applying(Linear(), head(tracer))[0])  // [rows, V]
     return tracer.graph
   }
 
@@ -82,9 +78,9 @@ public struct Llama: ModelFamily {
   }
 
   private func windowContext(
-    _ tracer: Tracer, _ ids: TensorType, tokens: Int
+    _ tracer: Tracer, _ ids: Shape, tokens: Int
   ) -> AttentionContext {
-    let starts = tracer.input("document_starts", ids)
+    let starts = tracer.input(.documentStarts, ids)
     return attentionContext(
       tracer, positions: tokens, span: .windows(tokens: tokens, starts: starts))
   }
