@@ -26,16 +26,12 @@ public struct GradientScore: Hashable, Sendable {
 
 /// Runs a step that only looks at gradients; nothing of the model changes.
 public struct GradientScan {
-  private let program: Program
-  /// The program reads them where they are mapped.
-  private let weights: ModelWeights
   private let scored: [Parameter]
-  private let executor: Executor
+  private let bound: BoundProgram
   private let batch: BatchMemory
   private let lossScale: UnsafeMutableBufferPointer<Float>
   private let recordSigns: UnsafeMutableBufferPointer<Float>
   private let table: UnsafeMutableBufferPointer<Double>
-  private let arena: Arena
   private let shape: BatchShape
   /// Bytes of the arena and of the weights it reads.
   public let plannedBytes: Int
@@ -47,31 +43,34 @@ public struct GradientScan {
     pool: WorkerPool, kernels: Kernels, seed: UInt64
   ) throws(TrainingError) {
     shape = compiler.settings.shape
-    self.weights = weights
-    var graph = compiler.configuration.model.traceLoss(
-      batch: shape.windows, tokens: shape.tokens, from: 0, elementType: compiler.elementType)
-    do { try adaptation.adapt(&graph) } catch { throw .adaptation(error) }
-    let compiled: (program: CompiledProgram, scored: [Parameter])
+    let (compiled, scored) = try Self.compiled(compiler, adaptation)
+    self.scored = scored
+    let threads = pool.threads
+    plannedBytes =
+      BoundProgram.arenaBytes(for: [compiled.program], threads: threads)
+      + compiled.memory.mappedWeights
     do {
-      compiled = try ScoreCompiler(precision: compiler.settings.precision).compile(graph)
-    } catch { throw .graph(error) }
-    program = compiled.program.program
-    scored = compiled.scored
-    do {
-      let bytes = Executor.arenaBytes(for: [program], threads: pool.threads)
-      arena = try Arena(byteCount: bytes)
-      plannedBytes = bytes + compiled.program.memory.mappedWeights
-      executor = try Executor(program, arena: arena, pool: pool, kernels: kernels) { buffer in
-        weights.address(of: buffer)
-      }
-      batch = try BatchMemory(executor, below: nil)
-      lossScale = try executor.memory(of: .lossScale)
-      recordSigns = try executor.memory(of: .recordSigns)
-      table = try executor.memory(of: .gradientScores)
+      bound = try BoundProgram(
+        compiled.program, pool: pool, kernels: kernels, tensors: weights)
+      batch = try BatchMemory(bound, below: nil)
+      lossScale = try bound.memory(of: .lossScale)
+      recordSigns = try bound.memory(of: .recordSigns)
+      table = try bound.memory(of: .gradientScores)
     } catch { throw .execution(error) }
-    executor.initialise(seed: seed) { name, rows, target in
-      weights.readRows(of: name, rows, into: target)
-    }
+    bound.initialise(seed: seed)
+  }
+
+  private static func compiled(
+    _ compiler: StepCompiler, _ adaptation: some Adaptation
+  ) throws(TrainingError) -> (program: CompiledProgram, scored: [Parameter]) {
+    let settings = compiler.settings
+    var graph = compiler.configuration.model.traceLoss(
+      batch: settings.shape.windows, tokens: settings.shape.tokens, from: 0,
+      elementType: compiler.elementType)
+    do { try adaptation.adapt(&graph) } catch { throw .adaptation(error) }
+    do {
+      return try ScoreCompiler(precision: settings.precision).compile(graph)
+    } catch { throw .graph(error) }
   }
 
   /// - Parameter windows: of the text, micro-batch after micro-batch; only whole ones count.
@@ -86,7 +85,7 @@ public struct GradientScan {
           row: row, tokens: shape.tokens, from: text, window: windows[batch * shape.windows + row])
       }
       recordSigns[0] = batch == 0 ? 1 : 0
-      executor.run(.body)
+      bound.run(.body)
     }
     text.releasePages()
     return scores(batches: batches)

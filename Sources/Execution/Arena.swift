@@ -7,7 +7,7 @@ import Tensors
 /// The one block of memory that a run's values live in, zeroed, page-aligned, of a fixed size.
 public final class Arena: @unchecked Sendable {
   public let byteCount: Int
-  /// Whether no executor has put anything there.
+  /// Whether no program has put anything there.
   var isUnused = true
   let base: UnsafeMutableRawPointer
   private let mappedBytes: Int

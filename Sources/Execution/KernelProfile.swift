@@ -18,7 +18,7 @@ public struct KernelProfile: Hashable, Sendable {
   public var rate: Double { seconds > 0 ? Double(flops) / seconds : 0 }
 }
 
-extension Executor {
+extension BoundProgram {
   /// Runs the calls of one stage in order and times each.
   ///
   /// - Returns: a profile for each kernel of each phase, in the order of their first calls.

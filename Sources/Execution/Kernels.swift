@@ -15,7 +15,7 @@ public struct Kernels: Sendable {
   /// Whether products of bf16 operands have instructions of their own: only then are they faster
   /// than those of f32.
   public let multipliesNarrow: Bool
-  /// Chooses how executors compute products; nil leaves them as they were compiled.
+  /// Chooses how bound programs compute products; nil leaves them as they were compiled.
   public var tuner: ProductTuner?
 
   /// The best kernels of this CPU, or those that `SPARSEFT_ISA` names.

@@ -38,13 +38,12 @@ extension Kernels {
       kernel: operand.probe, buffers: sizes.indices.map { BufferView(buffer: $0) },
       sizes: [rounds], items: items)
     let program = Program(buffers: buffers, calls: [call], arenaBytes: offset, persistentBytes: 0)
-    let arena = try Arena(byteCount: Executor.arenaBytes(for: [program], threads: pool.threads))
-    let executor = try Executor(program, arena: arena, pool: pool, kernels: self) { _ in nil }
+    let bound = try BoundProgram(program, pool: pool, kernels: self, tensors: NoTensors())
     let flops = Double(2 * 48 * 64 * rounds * 16 * operand.width * items)
     let rates = (0..<7).map { _ in
-      executor.resetProfile()
-      executor.run(.body)
-      return flops / max(1e-9, executor.profile.forward)
+      bound.resetProfile()
+      bound.run(.body)
+      return flops / max(1e-9, bound.profile.forward)
     }
     return rates.max() ?? 0
   }

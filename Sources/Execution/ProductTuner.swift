@@ -66,7 +66,7 @@ public final class ProductTuner: Sendable {
     }
   }
 
-  /// How the products of some executors' programs are computed, in the order of kernels and sizes.
+  /// How the products of some bound programs are computed, in the order of kernels and sizes.
   public func decisions(in programs: [Program]) -> [ProductDecision] {
     var decisions: Set<ProductDecision> = []
     for call in programs.flatMap(\.calls) {

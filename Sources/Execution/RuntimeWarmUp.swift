@@ -24,11 +24,10 @@ extension Kernels {
         left: BufferView(buffer: 0), right: BufferView(buffer: 1), result: BufferView(buffer: 2)))
     let program = Program(
       buffers: buffers, calls: [call], arenaBytes: offset, persistentBytes: 0)
-    let arena = try Arena(byteCount: Executor.arenaBytes(for: [program], threads: pool.threads))
-    let executor = try Executor(program, arena: arena, pool: pool, kernels: self) { _ in nil }
-    executor.run(.body)
-    executor.resetProfile()
-    executor.run(.body)
-    return (executor.profile.forward, call.flops)
+    let bound = try BoundProgram(program, pool: pool, kernels: self, tensors: NoTensors())
+    bound.run(.body)
+    bound.resetProfile()
+    bound.run(.body)
+    return (bound.profile.forward, call.flops)
   }
 }

@@ -15,10 +15,6 @@ public final class Generator {
 
   /// Tokens that the cache holds.
   public let capacity: Int
-  /// The programs read them where they are mapped.
-  private let weights: ModelWeights
-  private let caches: Arena
-  private let arena: Arena
   private let block: Decoder
   private let single: Decoder
   private var position = 0
@@ -27,21 +23,38 @@ public final class Generator {
   public init(
     _ weights: ModelWeights, capacity: Int, pool: WorkerPool, kernels: Kernels
   ) throws(GenerationError) {
-    let configuration = weights.configuration
-    let model = configuration.model
     self.capacity = capacity
-    self.weights = weights
+    let programs = try Self.programs(weights, capacity: capacity)
+    do {
+      let arena = try Arena(
+        byteCount: BoundProgram.arenaBytes(for: programs, threads: pool.threads))
+      let tensors = try CachedTensors(weights, programs[0])
+      func decoder(_ program: Program) throws(ExecutionError) -> Decoder {
+        try Decoder(
+          BoundProgram(program, in: arena, pool: pool, kernels: kernels, tensors: tensors))
+      }
+      block = try decoder(programs[0])
+      single = try decoder(programs[1])
+    } catch {
+      throw .execution(error)
+    }
+  }
+
+  /// The programs for blocks of the prompt and for single tokens.
+  private static func programs(
+    _ weights: ModelWeights, capacity: Int
+  ) throws(GenerationError) -> [Program] {
+    let model = weights.configuration.model
     // A block that the prompt does not fill still turns all its rows: they need positions, too.
-    let rowsInCache = (capacity + Self.blockRows - 1) / Self.blockRows * Self.blockRows
-    var layout = PersistentLayout()
+    let rowsInCache = (capacity + blockRows - 1) / blockRows * blockRows
     var programs: [Program] = []
     do {
-      for rows in [Self.blockRows, 1] {
+      for rows in [blockRows, 1] {
         var graph = model.traceDecoding(
           rows: rows, capacity: rowsInCache, elementType: weights.elementType)
         try weights.adaptation.adapt(&graph)
         // Inputs of the two programs differ in size: each has its own places.
-        layout = PersistentLayout()
+        var layout = PersistentLayout()
         programs.append(try InferenceCompiler().compile(graph, layout: &layout).program)
       }
     } catch let error as AdaptationError {
@@ -51,36 +64,7 @@ public final class Generator {
     } catch {
       preconditionFailure("\(error)")
     }
-    let cacheBytes = 4 * rowsInCache * configuration.keyValueWidth
-    let aligned = (cacheBytes + 63) & ~63
-    do {
-      let caches = try Arena(byteCount: 2 * configuration.layers * aligned)
-      let arena = try Arena(
-        byteCount: Executor.arenaBytes(for: programs, threads: pool.threads))
-      func bind(_ buffer: Buffer) -> UnsafeRawPointer? {
-        guard let index = Self.cacheIndex(buffer.name) else { return weights.address(of: buffer) }
-        return UnsafeRawPointer(caches.address(at: index * aligned))
-      }
-      func decoder(_ program: Program) throws(ExecutionError) -> Decoder {
-        try Decoder(
-          try Executor(program, arena: arena, pool: pool, kernels: kernels, bind: bind))
-      }
-      block = try decoder(programs[0])
-      single = try decoder(programs[1])
-      (self.caches, self.arena) = (caches, arena)
-    } catch {
-      throw .execution(error)
-    }
-  }
-
-  /// "layers[i].attention.keys" → 2i, "… .values" → 2i + 1, anything else → nil.
-  private static func cacheIndex(_ name: String) -> Int? {
-    guard let path = ParameterPath(name), let layer = path.layer else { return nil }
-    switch path.role.rawValue {
-    case "attention.keys": return 2 * layer
-    case "attention.values": return 2 * layer + 1
-    default: return nil
-    }
+    return programs
   }
 
   /// Reads the prompt, then draws tokens until `stop` holds, the cache is full or `maxTokens` came.
@@ -117,14 +101,14 @@ public final class Generator {
   package func read(_ prompt: [Int32]) -> UnsafeBufferPointer<Float> {
     var logits = UnsafeBufferPointer<Float>(start: nil, count: 0)
     position = 0
-    block.executor.initialise(seed: 0) { _, _, _ in }
+    block.bound.initialise(seed: 0)
     var rest = prompt[...]
     while rest.count > 1 {
       let rows = Array(rest.prefix(min(Self.blockRows, rest.count - 1)))
       _ = run(block, rows)
       rest = rest.dropFirst(rows.count)
     }
-    single.executor.initialise(seed: 0) { _, _, _ in }
+    single.bound.initialise(seed: 0)
     if let last = rest.first { logits = run(single, [last]) }
     return logits
   }
@@ -136,7 +120,7 @@ public final class Generator {
       decoder.tokens[row] = row < tokens.count ? tokens[row] : 0
     }
     decoder.position[0] = Int32(position)
-    decoder.executor.run(.body)
+    decoder.bound.run(.body)
     position += tokens.count
     let width = decoder.logits.count / decoder.tokens.count
     return UnsafeBufferPointer(
@@ -146,15 +130,47 @@ public final class Generator {
 
 /// A pass over some tokens behind the cache, with its ports.
 private struct Decoder {
-  let executor: Executor
+  let bound: BoundProgram
   let tokens: UnsafeMutableBufferPointer<Int32>
   let position: UnsafeMutableBufferPointer<Int32>
   let logits: UnsafeMutableBufferPointer<Float>
 
-  init(_ executor: Executor) throws(ExecutionError) {
-    self.executor = executor
-    tokens = try executor.memory(of: .tokens)
-    position = try executor.memory(of: .position)
-    logits = try executor.memory(of: .logits)
+  init(_ bound: BoundProgram) throws(ExecutionError) {
+    self.bound = bound
+    tokens = try bound.memory(of: .tokens)
+    position = try bound.memory(of: .position)
+    logits = try bound.memory(of: .logits)
+  }
+}
+
+/// A model's weights, and the key/value caches that all programs of a generator share.
+private struct CachedTensors: WeightSource {
+  private let weights: ModelWeights
+  private let caches: Arena
+  /// Where each cache begins, by its buffer's name.
+  private let offsets: [String: Int]
+
+  /// Allocates the caches that a program writes.
+  init(_ weights: ModelWeights, _ program: Program) throws(ExecutionError) {
+    self.weights = weights
+    var offsets: [String: Int] = [:]
+    var byteCount = 0
+    for buffer in program.buffers where buffer.location == .external && buffer.kind == .input {
+      offsets[buffer.name] = byteCount
+      byteCount += (buffer.byteCount + 63) & ~63
+    }
+    self.offsets = offsets
+    caches = try Arena(byteCount: byteCount)
+  }
+
+  func address(of buffer: Buffer) -> UnsafeRawPointer? {
+    guard let offset = offsets[buffer.name] else { return weights.address(of: buffer) }
+    return UnsafeRawPointer(caches.address(at: offset))
+  }
+
+  func readRows(
+    of name: String, _ rows: Range<Int>, into target: UnsafeMutablePointer<Float>
+  ) {
+    weights.readRows(of: name, rows, into: target)
   }
 }

@@ -14,7 +14,7 @@ package struct BatchMemory {
   ///
   /// - Parameter prefix: the program that reads tokens in place of the step, if there is one.
   /// - Throws: `ExecutionError.portMissing` if the programs take no such batch.
-  package init(_ step: Executor, below prefix: Executor?) throws(ExecutionError) {
+  package init(_ step: BoundProgram, below prefix: BoundProgram?) throws(ExecutionError) {
     tokens = try (prefix ?? step).memory(of: .tokens)
     targets = try step.memory(of: .targets)
     starts = try (prefix ?? step).memory(of: .documentStarts)

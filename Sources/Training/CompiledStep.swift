@@ -129,7 +129,7 @@ public struct CompiledStep: Sendable {
 
   /// Bytes of the arena that all programs share, scratch of the threads included.
   public func arenaBytes(threads: Int) -> Int {
-    Executor.arenaBytes(for: programs, threads: threads)
+    BoundProgram.arenaBytes(for: programs, threads: threads)
   }
 
   /// Bytes of the frozen weights that are resident: each where it is mapped, but of an embedding

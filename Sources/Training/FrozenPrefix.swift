@@ -20,8 +20,8 @@ final class FrozenPrefix {
   /// Seconds spent computing and reading since the last `resetProfile`.
   private(set) var seconds = 0.0
   /// The blocks' program as it runs.
-  var program: Program { executor.program }
-  private let executor: Executor
+  var program: Program { blocks.program }
+  private let blocks: BoundProgram
   private let step: CompiledStep
   /// What the blocks give, and where the step takes it from, both [windows · tokens · D].
   private let computed: UnsafeMutableBufferPointer<Float>
@@ -31,21 +31,17 @@ final class FrozenPrefix {
   private var rows: [Row]
   private var caches: [PrefixCache] = []
 
-  /// - Parameters:
-  ///   - executor: of the step's prefix program.
-  ///   - body: of its training program, in the same arena.
-  ///   - embedding: what has to have the rows of the batch's tokens; nil if all rows are there.
-  /// - Throws: `ExecutionError.portMissing` if one of them has no residual stream.
-  init(
-    _ executor: Executor, of step: CompiledStep, feeding body: Executor, embedding: LookupTable?,
-    _ batch: BatchMemory
-  ) throws(ExecutionError) {
-    self.executor = executor
+  /// Nil where no blocks are split off the step.
+  ///
+  /// - Throws: `ExecutionError.portMissing` if a program has no residual stream.
+  init?(of step: CompiledStep, _ bound: BoundStep) throws(ExecutionError) {
+    guard let blocks = bound.below else { return nil }
+    self.blocks = blocks
     self.step = step
-    self.embedding = embedding
-    self.batch = batch
-    computed = try executor.memory(of: .prefix)
-    input = try body.memory(of: .prefix)
+    embedding = bound.embedding
+    batch = bound.batch
+    computed = try blocks.memory(of: .prefix)
+    input = try bound.training.memory(of: .prefix)
     rows = Array(repeating: .window(0, nil), count: step.shape.windows)
   }
 
@@ -71,7 +67,7 @@ final class FrozenPrefix {
   /// Computes the rows filled, and times each kernel.
   func profile() -> [KernelProfile] {
     embedding?.load(batch.tokens)
-    let profile = executor.profile(.body)
+    let profile = blocks.profile(.body)
     takeComputed()
     return profile
   }
@@ -91,7 +87,7 @@ final class FrozenPrefix {
 
   private func compute() {
     embedding?.load(batch.tokens)
-    executor.run(.body)
+    blocks.run(.body)
     runs += 1
     takeComputed()
     for index in rows.indices {

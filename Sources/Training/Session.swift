@@ -15,17 +15,11 @@ import Weights
 public final class Session {
   public let step: CompiledStep
   public let weights: ModelWeights
-  package let training: Executor
-  private let validation: Executor
-  private let prefix: FrozenPrefix?
-  private let arena: Arena
-  private let embedding: LookupTable?
-  /// Where the numbers of a step go; nil where the step trains nothing.
-  private let stepInputs: StepInputs?
-  private let trainingLosses: UnsafeMutableBufferPointer<Float>
-  private let validationLosses: UnsafeMutableBufferPointer<Float>
+  package var training: BoundProgram { bound.training }
   /// The micro-batch's token ids, targets and document starts, [windows · tokens].
-  package let batch: BatchMemory
+  package var batch: BatchMemory { bound.batch }
+  private let bound: BoundStep
+  private let prefix: FrozenPrefix?
 
   /// Allocates the arena, loads trained tensors, releases their pages of the checkpoint and maps
   /// those of the frozen ones.
@@ -39,56 +33,16 @@ public final class Session {
   ) throws(TrainingError) {
     self.step = step
     self.weights = weights
-    let arena = try rethrow(TrainingError.execution) { () throws(ExecutionError) in
-      try Arena(byteCount: step.arenaBytes(threads: pool.threads))
-    }
-    let table = step.lookedUpTable?.buffer
-    let embedding = try table.flatMap { (table) throws(TrainingError) in
-      try LookupTable(table, of: weights)
-    }
-    // What frozen blocks make of a window must not depend on its row of the batch, since a cache may
-    // have it from another row: sums of tiles do not, those of a library may.
-    var byTiles = kernels
-    if step.precision == .f32 { byTiles.tuner = ProductTuner(.fixed(.tiles)) }
-    func executor(
-      _ compiled: CompiledProgram, _ kernels: Kernels
-    ) throws(TrainingError) -> Executor {
-      try rethrow(TrainingError.execution) { () throws(ExecutionError) in
-        try Executor(compiled.program, arena: arena, pool: pool, kernels: kernels) { buffer in
-          (buffer.name == table?.name ? embedding?.address : nil) ?? weights.address(of: buffer)
-        }
-      }
-    }
-    self.arena = arena
-    self.embedding = embedding
-    let body = try executor(step.training, kernels)
-    let below = try step.prefix.map { (compiled) throws(TrainingError) in
-      try executor(compiled, byTiles)
-    }
-    training = body
-    validation = try executor(step.validation, kernels)
-    let scores = validation
-    (batch, prefix, stepInputs, trainingLosses, validationLosses) = try rethrow(
-      TrainingError.execution
-    ) { () throws(ExecutionError) in
-      let batch = try BatchMemory(body, below: below)
-      let prefix = try below.map { (below) throws(ExecutionError) in
-        try FrozenPrefix(below, of: step, feeding: body, embedding: embedding, batch)
-      }
-      return (
-        batch, prefix, step.trainableParameters > 0 ? try StepInputs(body) : nil,
-        try body.memory(of: .loss), try scores.memory(of: .loss)
-      )
+    let bound = try BoundStep(step, weights: weights, pool: pool, kernels: kernels)
+    self.bound = bound
+    prefix = try rethrow(TrainingError.execution) { () throws(ExecutionError) in
+      try FrozenPrefix(of: step, bound)
     }
     self.prefixCaches = prefixCaches
     prefix?.use(prefixCaches)
     // Those that timing products has read.
     weights.checkpoint.releasePages()
-    for executor in [below, body].compactMap({ $0 }) {
-      executor.initialise(seed: seed) { name, rows, target in
-        weights.readRows(of: name, rows, into: target)
-      }
-    }
+    bound.initialise(seed: seed)
     settleResidentPages()
   }
 
@@ -122,11 +76,11 @@ public final class Session {
 
   /// The step's programs as they run: each product in the way that was chosen for it.
   public var programs: [Program] {
-    [training.program, validation.program] + (prefix.map { [$0.program] } ?? [])
+    [training.program, bound.validation.program] + (prefix.map { [$0.program] } ?? [])
   }
 
   /// Bytes of the arena: allocated at once, never grown.
-  public var arenaBytes: Int { arena.byteCount }
+  public var arenaBytes: Int { bound.arena.byteCount }
 
   /// The checkpoint that a delta of this session is bound to.
   public var checkpoint: Checkpoint { weights.checkpoint }
@@ -151,15 +105,15 @@ extension Session {
 
   /// Starts an optimizer step.
   public func beginStep(learningRate: Double, optimizer: Optimizer, step number: Int) {
-    if let stepInputs {
+    if let inputs = bound.updateInputs {
       let corrections = optimizer.corrections(step: number)
-      let hyper = stepInputs.hyper
+      let hyper = inputs.hyper
       hyper[HyperSlot.learningRate] = Float(learningRate)
       hyper[HyperSlot.firstCorrection] = Float(corrections.first)
       hyper[HyperSlot.secondCorrection] = Float(corrections.second)
       hyper[HyperSlot.clipScale] = 1
       hyper[HyperSlot.step] = Float(number)
-      stepInputs.lossScale[0] = 1 / Float(step.shape.tokensPerStep)
+      inputs.lossScale[0] = 1 / Float(step.shape.tokensPerStep)
     }
     training.resetProfile()
     prefix?.resetProfile()
@@ -170,7 +124,7 @@ extension Session {
   public func runMicroBatch() -> Double {
     prepare()
     training.run(.body)
-    return lossSum(trainingLosses)
+    return lossSum(bound.trainingLosses)
   }
 
   /// What the rows filled need before the step's own program.
@@ -178,20 +132,20 @@ extension Session {
     if let prefix {
       prefix.prepare()
     } else {
-      embedding?.load(batch.tokens)
+      bound.embedding?.load(batch.tokens)
     }
   }
 
   /// Updates the parameters; the gradient's norm before clipping.
   public func finishStep() -> Double {
     training.run(.finish)
-    return Double(stepInputs?.hyper[HyperSlot.gradientNorm] ?? 0)
+    return Double(bound.updateInputs?.hyper[HyperSlot.gradientNorm] ?? 0)
   }
 
   /// The sum of the losses of the rows filled, in nats.
   public func score() -> Double {
     runValidation()
-    return lossSum(validationLosses)
+    return lossSum(bound.validationLosses)
   }
 
   /// The sum of the losses of each row filled, in nats.
@@ -199,7 +153,7 @@ extension Session {
     runValidation()
     let tokens = step.shape.tokens
     return (0..<step.shape.windows).map { row in
-      lossSum(.init(rebasing: validationLosses[row * tokens..<(row + 1) * tokens]))
+      lossSum(.init(rebasing: bound.validationLosses[row * tokens..<(row + 1) * tokens]))
     }
   }
 
@@ -207,23 +161,12 @@ extension Session {
     prepare()
     // Whoever changed parameters last, an update or a state that was read: what depends on them, the
     // scales of rows, is computed anew.
-    validation.run(.begin)
-    validation.run(.body)
+    bound.validation.run(.begin)
+    bound.validation.run(.body)
   }
 
   private func lossSum(_ losses: UnsafeMutableBufferPointer<Float>) -> Double {
     losses.reduce(0) { $0 + Double($1) }
-  }
-}
-
-/// Where a step's updates read their numbers.
-private struct StepInputs {
-  let hyper: UnsafeMutableBufferPointer<Float>
-  let lossScale: UnsafeMutableBufferPointer<Float>
-
-  init(_ training: Executor) throws(ExecutionError) {
-    hyper = try training.memory(of: .hyper)
-    lossScale = try training.memory(of: .lossScale)
   }
 }
 

@@ -10,7 +10,7 @@ import Tensors
 
 /// A model's weights as programs read them: a mapped checkpoint, with the tensors that deltas touch
 /// merged into f32 memory of their own.
-public final class ModelWeights: @unchecked Sendable {
+public final class ModelWeights: WeightSource, @unchecked Sendable {
   public let checkpoint: Checkpoint
   /// The model's shape: the checkpoint's, untied if a delta holds a head of its own.
   public let configuration: ModelConfiguration

@@ -57,11 +57,10 @@ import Testing
 
 /// What can't be run is refused before anything runs.
 @Suite struct BindingTests {
-  private func execute(_ program: Program) throws -> Executor {
-    let arena = try Arena(byteCount: Executor.arenaBytes(for: [program], threads: 1))
-    return try Executor(
-      program, arena: arena, pool: WorkerPool(threads: 1), kernels: Kernels(named: "reference"),
-      bind: { _ in nil })
+  private func execute(_ program: Program) throws -> BoundProgram {
+    try BoundProgram(
+      program, pool: WorkerPool(threads: 1), kernels: Kernels(named: "reference"),
+      tensors: NoTensors())
   }
 
   private let values = Buffer(
@@ -96,19 +95,19 @@ import Testing
       buffers: [values], calls: [add(.begin), add(.body), add(.body), add(.finish)],
       ports: [ProgramPort(name: "values", role: .output, elementType: .f32, buffer: 0)],
       arenaBytes: 64, persistentBytes: 64)
-    let executor = try execute(program)
-    executor.initialise(seed: 0) { _, _, _ in }
-    let memory = try executor.memory(of: Port<Float>("values"))
+    let bound = try execute(program)
+    bound.initialise(seed: 0)
+    let memory = try bound.memory(of: Port<Float>("values"))
     #expect(Array(memory) == [1, 2, 3])
-    executor.run(.body)
+    bound.run(.body)
     #expect(Array(memory) == [4, 8, 12])
-    executor.run(.finish)
+    bound.run(.finish)
     #expect(Array(memory) == [8, 16, 24])
     #expect(throws: ExecutionError.portMissing(name: "nothing")) {
-      try executor.memory(of: Port<Float>("nothing"))
+      try bound.memory(of: Port<Float>("nothing"))
     }
     #expect(throws: ExecutionError.portType(name: "values", found: .f32, expected: .int32)) {
-      try executor.memory(of: Port<Int32>("values"))
+      try bound.memory(of: Port<Int32>("values"))
     }
   }
 
@@ -122,9 +121,9 @@ import Testing
     let program = Program(
       buffers: [buffer(0), buffer(1)], calls: [], arenaBytes: 8064, persistentBytes: 8064)
     func elements(seed: UInt64) throws -> [[Float]] {
-      let executor = try execute(program)
-      executor.initialise(seed: seed) { _, _, _ in }
-      return (0..<2).map { Array(executor.elements(of: $0, as: Float.self)) }
+      let bound = try execute(program)
+      bound.initialise(seed: seed)
+      return (0..<2).map { Array(bound.elements(of: $0, as: Float.self)) }
     }
     let first = try elements(seed: 3)
     #expect(try elements(seed: 3) == first)

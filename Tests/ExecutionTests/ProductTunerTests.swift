@@ -42,18 +42,17 @@ private struct Workbench {
 
   private static func value(_ index: Int) -> Float { Float(index * 37 % 101 - 50) / 50 }
 
-  func executor(_ instructionSet: String, _ tuner: ProductTuner?) throws -> Executor {
+  func bound(_ instructionSet: String, _ tuner: ProductTuner?) throws -> BoundProgram {
     var kernels = try Kernels(named: instructionSet)
     kernels.tuner = tuner
-    let arena = try Arena(byteCount: Executor.arenaBytes(for: [program], threads: pool.threads))
-    let executor = try Executor(program, arena: arena, pool: pool, kernels: kernels) { _ in nil }
-    executor.initialise(seed: 0) { _, _, _ in }
-    return executor
+    let bound = try BoundProgram(program, pool: pool, kernels: kernels, tensors: NoTensors())
+    bound.initialise(seed: 0)
+    return bound
   }
 
-  func result(_ executor: Executor) -> [Float] {
-    executor.run(.body)
-    return Array(executor.elements(of: 2, as: Float.self))
+  func result(_ bound: BoundProgram) -> [Float] {
+    bound.run(.body)
+    return Array(bound.elements(of: 2, as: Float.self))
   }
 
   /// y[40, 72] = x[40, 50]·W[72, 50]ᵀ.
@@ -71,7 +70,7 @@ private struct Workbench {
   @Test func everyWayGivesTheSameProduct() throws {
     for bench in [try Workbench.product(), try Workbench.gradient()] {
       let call = bench.program.calls[0]
-      let plain = try bench.executor("reference", nil)
+      let plain = try bench.bound("reference", nil)
       let expected = bench.result(plain)
       #expect(call.variants.count == 4 && Set(call.variants).count == 4)
       for name in Kernels.supported.dropFirst() {
@@ -79,10 +78,10 @@ private struct Workbench {
           let product = try #require(call.product)
           let decision = ProductDecision(product: product, variant: variant, measured: [])
           let tuner = ProductTuner(.measured, known: [decision])
-          let executor = try bench.executor(name, tuner)
-          #expect(executor.program.calls[0].variant == variant)
-          #expect(executor.program.calls[0].product == product)
-          let error = zip(bench.result(executor), expected).map { abs($0 - $1) }.max() ?? .infinity
+          let bound = try bench.bound(name, tuner)
+          #expect(bound.program.calls[0].variant == variant)
+          #expect(bound.program.calls[0].product == product)
+          let error = zip(bench.result(bound), expected).map { abs($0 - $1) }.max() ?? .infinity
           #expect(error < 1e-4, "\(name), \(call.kernel), \(variant)")
         }
       }
@@ -94,16 +93,16 @@ private struct Workbench {
   func sumsOfTilesDoNotDependOnTheRow(_ instructionSet: String) throws {
     let bench = try Workbench.product()
     let (rows, inputs, outputs) = (40, 50, 72)
-    let executor = try bench.executor(instructionSet, ProductTuner(.fixed(.tiles)))
-    let straight = bench.result(executor)
-    let x = executor.elements(of: 0, as: Float.self)
+    let bound = try bench.bound(instructionSet, ProductTuner(.fixed(.tiles)))
+    let straight = bench.result(bound)
+    let x = bound.elements(of: 0, as: Float.self)
     let before = Array(x)
     for row in 0..<rows {
       for column in 0..<inputs {
         x[(rows - 1 - row) * inputs + column] = before[row * inputs + column]
       }
     }
-    let turned = bench.result(executor)
+    let turned = bench.result(bound)
     for row in 0..<rows {
       let place = rows - 1 - row
       #expect(
@@ -117,7 +116,7 @@ private struct Workbench {
     let bench = try Workbench.product()
     let told = Mutex<[[ProductDecision]]>([])
     let tuner = ProductTuner(.measured, remember: { new in told.withLock { $0.append(new) } })
-    let first = try bench.executor(Kernels.supported.last ?? "portable", tuner)
+    let first = try bench.bound(Kernels.supported.last ?? "portable", tuner)
     let decision = try #require(tuner.choices(for: [bench.program]).first)
     #expect(told.withLock { $0 } == [[decision]])
     #expect(decision.measured.map(\.variant) == bench.program.calls[0].variants)
@@ -128,7 +127,7 @@ private struct Workbench {
     #expect(decision.variant == (isWorthwhile ? best.variant : usual.variant))
     #expect(first.program.calls[0].variant == decision.variant)
     #expect(tuner.decisions(in: [first.program]) == [decision])
-    _ = try bench.executor(Kernels.supported.last ?? "portable", tuner)
+    _ = try bench.bound(Kernels.supported.last ?? "portable", tuner)
     #expect(told.withLock { $0.count } == 1)
   }
 
@@ -190,18 +189,19 @@ private struct Workbench {
     let bench = try Workbench.product()
     var kernels = try Kernels(named: "portable")
     let arena = try Arena(
-      byteCount: Executor.arenaBytes(for: [bench.program], threads: bench.pool.threads))
+      byteCount: BoundProgram.arenaBytes(for: [bench.program], threads: bench.pool.threads))
     kernels.tuner = ProductTuner(.measured)
-    func executor() throws -> Executor {
-      try Executor(bench.program, arena: arena, pool: bench.pool, kernels: kernels) { _ in nil }
+    func bound() throws -> BoundProgram {
+      try BoundProgram(
+        bench.program, in: arena, pool: bench.pool, kernels: kernels, tensors: NoTensors())
     }
-    let first = try executor()
+    let first = try bound()
     let bytes = UnsafeRawBufferPointer(start: arena.base, count: arena.byteCount)
     #expect(bytes.allSatisfy { $0 == 0 })
-    first.initialise(seed: 0) { _, _, _ in }
+    first.initialise(seed: 0)
     let before = Array(bytes)
     kernels.tuner = ProductTuner(.measured)
-    let second = try executor()
+    let second = try bound()
     #expect(Array(bytes) == before)
     #expect(second.program == bench.program)
   }
@@ -209,8 +209,8 @@ private struct Workbench {
   @Test func aBackEndCanBeFixed() throws {
     let bench = try Workbench.product()
     for backend in ProductBackend.allCases {
-      let executor = try bench.executor("portable", ProductTuner(.fixed(backend)))
-      #expect(executor.program.calls[0].variant == ProductVariant(backend, .columns))
+      let bound = try bench.bound("portable", ProductTuner(.fixed(backend)))
+      #expect(bound.program.calls[0].variant == ProductVariant(backend, .columns))
     }
   }
 

@@ -40,7 +40,7 @@ struct TestBatch {
 }
 
 /// A checkpoint's weights in memory that the program must not write.
-final class TestWeights {
+final class TestWeights: WeightSource {
   let values: [String: [Float]]
   private var blocks: [String: UnsafeMutableRawPointer] = [:]
   private var columns: [String: Int] = [:]
@@ -70,7 +70,9 @@ final class TestWeights {
     return UnsafeRawPointer(block) + 4 * rows.lowerBound * (columns[name] ?? 1)
   }
 
-  func read(_ name: String, _ rows: Range<Int>, into target: UnsafeMutablePointer<Float>) {
+  func readRows(
+    of name: String, _ rows: Range<Int>, into target: UnsafeMutablePointer<Float>
+  ) {
     let width = columns[name] ?? 1
     let numbers = values[name] ?? []
     for (offset, index) in (rows.lowerBound * width..<rows.upperBound * width).enumerated() {
@@ -138,43 +140,42 @@ struct StepRunner {
   func run(
     _ program: Program, weights: TestWeights, batch: TestBatch, steps: Int = 1
   ) throws -> StepResult {
-    let arena = try Arena(byteCount: Executor.arenaBytes(for: [program], threads: threads))
-    let executor = try Executor(
-      program, arena: arena, pool: WorkerPool(threads: threads),
-      kernels: Kernels(named: instructionSet), bind: weights.address)
-    executor.initialise(seed: 1) { weights.read($0, $1, into: $2) }
-    poison(executor)
+    let bound = try BoundProgram(
+      program, pool: WorkerPool(threads: threads), kernels: Kernels(named: instructionSet),
+      tensors: weights)
+    bound.initialise(seed: 1)
+    poison(bound)
     func write<Element>(_ port: Port<Element>, _ values: [Element]) throws {
-      _ = try executor.memory(of: port).update(from: values)
+      _ = try bound.memory(of: port).update(from: values)
     }
     try write(.lossScale, [1 / Float(windows * tokens * accumulation)])
     try write(.hyper, [learningRate, 1, 1, 1, 0, 0, 0, 0])
     for _ in 0..<steps {
-      executor.run(.begin)
+      bound.run(.begin)
       for index in 0..<accumulation {
         let part = batch.windows(index * windows..<(index + 1) * windows, tokens: tokens)
         try write(.tokens, part.tokens)
         try write(.targets, part.targets)
         try write(.documentStarts, part.starts)
-        executor.run(.body)
+        bound.run(.body)
       }
-      executor.run(.finish)
+      bound.run(.finish)
     }
-    return result(of: executor)
+    return result(of: bound)
   }
 
   /// Memory that is read before it is written shows as NaN.
-  private func poison(_ executor: Executor) {
-    for (index, buffer) in executor.program.buffers.enumerated() {
+  private func poison(_ bound: BoundProgram) {
+    for (index, buffer) in bound.program.buffers.enumerated() {
       guard case .arena = buffer.location, !buffer.isPersistent else { continue }
-      executor.elements(of: index, as: Float.self).update(repeating: .nan)
+      bound.elements(of: index, as: Float.self).update(repeating: .nan)
     }
   }
 
-  private func result(of executor: Executor) -> StepResult {
+  private func result(of bound: BoundProgram) -> StepResult {
     var result = StepResult(losses: [], state: [:])
-    for (index, buffer) in executor.program.buffers.enumerated() {
-      let bits = Array(executor.elements(of: index, as: UInt32.self))
+    for (index, buffer) in bound.program.buffers.enumerated() {
+      let bits = Array(bound.elements(of: index, as: UInt32.self))
       if buffer.name == "loss" { result.losses = bits }
       if buffer.isPersistent { result.state[buffer.name] = bits }
     }

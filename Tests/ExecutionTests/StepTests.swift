@@ -188,7 +188,7 @@ import Testing
       switch buffer.contents {
       case .checkpoint(let name, let rows):
         before.withUnsafeMutableBufferPointer { target in
-          if let start = target.baseAddress { weights.read(name, rows, into: start) }
+          if let start = target.baseAddress { weights.readRows(of: name, rows, into: start) }
         }
       default: continue
       }

@@ -89,21 +89,14 @@ import Weights
       rows: tokens.count, capacity: tokens.count, elementType: weights.elementType)
     var layout = PersistentLayout()
     let program = try InferenceCompiler().compile(graph, layout: &layout).program
-    let arena = try Arena(byteCount: Executor.arenaBytes(for: [program], threads: pool.threads))
-    let cacheBytes = 4 * tokens.count * weights.configuration.keyValueWidth
-    var caches: [Arena] = []
-    let executor = try Executor(program, arena: arena, pool: pool, kernels: kernels) { buffer in
-      if let address = weights.address(of: buffer) { return address }
-      guard let cache = try? Arena(byteCount: cacheBytes) else { return nil }
-      caches.append(cache)
-      return UnsafeRawPointer(cache.address(at: 0))
-    }
-    executor.initialise(seed: 0) { _, _, _ in }
-    _ = try executor.memory(of: .tokens).update(from: tokens)
-    return try withExtendedLifetime(caches) {
-      executor.run(.body)
-      let logits = try executor.memory(of: .logits)
-      return Array(logits.suffix(weights.configuration.vocabularySize))
+    let bound = try BoundProgram(
+      program, pool: pool, kernels: kernels, tensors: CachedTensors(weights))
+    bound.initialise(seed: 0)
+    _ = try bound.memory(of: .tokens).update(from: tokens)
+    bound.run(.body)
+    let logits = try bound.memory(of: .logits)
+    return withExtendedLifetime(bound) {
+      Array(logits.suffix(weights.configuration.vocabularySize))
     }
   }
 
@@ -213,5 +206,26 @@ import Weights
         Once upon a time, there was a little girl named Lily. She loved to play outside in the \
         park. One day, she saw a big, red ball.
         """))
+  }
+}
+
+/// A model's weights, and memory for each key/value cache.
+private final class CachedTensors: WeightSource {
+  private let weights: ModelWeights
+  private var caches: [String: Arena] = [:]
+
+  init(_ weights: ModelWeights) { self.weights = weights }
+
+  func address(of buffer: Buffer) -> UnsafeRawPointer? {
+    if let address = weights.address(of: buffer) { return address }
+    let cache = caches[buffer.name] ?? (try? Arena(byteCount: buffer.byteCount))
+    caches[buffer.name] = cache
+    return cache.map { UnsafeRawPointer($0.address(at: 0)) }
+  }
+
+  func readRows(
+    of name: String, _ rows: Range<Int>, into target: UnsafeMutablePointer<Float>
+  ) {
+    weights.readRows(of: name, rows, into: target)
   }
 }

@@ -77,8 +77,8 @@ struct GoldenBatch {
   }
 
   /// Writes the batch where a program reads it.
-  func write(to executor: Executor) throws {
-    write(to: try BatchMemory(executor, below: nil))
+  func write(to bound: BoundProgram) throws {
+    write(to: try BatchMemory(bound, below: nil))
   }
 }
 

@@ -132,18 +132,17 @@ private struct WindowLogits {
   /// Logits by token.
   func rows(_ batch: GoldenBatch, instructionSet: String) throws -> [[Double]] {
     let pool = try WorkerPool(threads: 2)
-    let arena = try Arena(
-      byteCount: Executor.arenaBytes(for: [program], threads: pool.threads))
-    let executor = try Executor(
-      program, arena: arena, pool: pool, kernels: try Kernels(named: instructionSet)
-    ) { weights.address(of: $0) }
-    executor.initialise(seed: 0) { _, _, _ in }
-    try batch.write(to: executor)
-    executor.run(.body)
-    let logits = try executor.memory(of: .logits)
+    let bound = try BoundProgram(
+      program, pool: pool, kernels: try Kernels(named: instructionSet), tensors: weights)
+    bound.initialise(seed: 0)
+    try batch.write(to: bound)
+    bound.run(.body)
+    let logits = try bound.memory(of: .logits)
     let width = logits.count / batch.inputs.count
-    return stride(from: 0, to: logits.count, by: width).map { start in
-      logits[start..<start + width].map { Double($0) }
+    return withExtendedLifetime(bound) {
+      stride(from: 0, to: logits.count, by: width).map { start in
+        logits[start..<start + width].map { Double($0) }
+      }
     }
   }
 }

@@ -38,7 +38,7 @@ import Weights
     let plan = step.training.memory
     #expect(plan.total - plan.mappedWeights == step.training.program.arenaBytes)
     let values = step.programs.map(\.arenaBytes).max() ?? 0
-    let scratch = Executor.scratchBytes(for: step.programs, threads: threads)
+    let scratch = BoundProgram.scratchBytes(for: step.programs, threads: threads)
     #expect(step.arenaBytes(threads: threads) == aligned(values) + scratch)
     #expect(session.arenaBytes == step.arenaBytes(threads: threads))
     #expect(step.arenaBytes(threads: 4) >= step.arenaBytes(threads: 1))

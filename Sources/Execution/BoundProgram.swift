@@ -2,31 +2,18 @@ import CKernels
 import Programs
 import Tensors
 
-/// Seconds by phase, summed over what has run since the last `reset`.
-public struct StepProfile: Hashable, Sendable {
-  public var forward = 0.0
-  public var backward = 0.0
-  public var update = 0.0
-
-  public init() {}
-
-  mutating func add(_ seconds: Double, to phase: Phase) {
-    switch phase {
-    case .forward: forward += seconds
-    case .backward: backward += seconds
-    case .update: update += seconds
-    }
-  }
-}
-
-/// Runs a program: binds every call to addresses once, each product in the way that the kernels'
-/// tuner chooses for it, then only calls kernels.
+/// A program with all that it needs to run: an arena, threads, kernels, the addresses of weights, and
+/// the memory of its ports.
 ///
-/// Not safe for use from several threads at once; the worker pool is its own affair.
-public final class Executor {
+/// Every call is bound to addresses once, each product in the variant that the kernels' tuner chooses
+/// for it; running only calls kernels. Not safe for use from several threads at once; the worker pool
+/// is its own affair.
+public final class BoundProgram {
+  /// The program as it runs: each product in its chosen variant.
   public let program: Program
   public private(set) var profile = StepProfile()
   private let arena: Arena
+  private let tensors: any WeightSource
   private let addresses: [UnsafeMutableRawPointer]
   private let crew: Crew
   private let calls: UnsafeMutableBufferPointer<BoundCall>
@@ -46,6 +33,12 @@ public final class Executor {
     let pool: WorkerPool
     let scratch: UnsafeMutableRawPointer
     let scratchStride: Int
+
+    init(_ pool: WorkerPool, _ arena: Arena, scratchBytesPerThread bytes: Int) {
+      self.pool = pool
+      scratchStride = BoundProgram.aligned(bytes)
+      scratch = arena.base + (arena.byteCount - pool.threads * scratchStride)
+    }
 
     func run(_ bound: inout BoundCall) {
       let (function, items, grain, slices) = (
@@ -78,51 +71,74 @@ public final class Executor {
   ///
   /// - Parameters:
   ///   - arena: at least `arenaBytes` of the program; several programs may share one.
-  ///   - bind: the address of an external buffer.
-  /// - Throws: `ExecutionError` for an external buffer that is not bound or an unknown kernel.
+  ///   - tensors: what is outside the arena; kept for as long as this is.
+  /// - Throws: `ExecutionError` for an external buffer without an address or an unknown kernel.
   public init(
-    _ program: Program, arena: Arena, pool: WorkerPool, kernels: Kernels,
-    bind: (Buffer) -> UnsafeRawPointer?
+    _ program: Program, in arena: Arena, pool: WorkerPool, kernels: Kernels,
+    tensors: any WeightSource
   ) throws(ExecutionError) {
-    self.arena = arena
-    let scratchStride = Self.aligned(program.scratchBytesPerThread)
     precondition(
       Self.arenaBytes(for: [program], threads: pool.threads) <= arena.byteCount, "arena too small")
-    let crew = Crew(
-      pool: pool, scratch: arena.base + (arena.byteCount - pool.threads * scratchStride),
-      scratchStride: scratchStride)
-    self.crew = crew
+    self.arena = arena
+    self.tensors = tensors
+    crew = Crew(pool, arena, scratchBytesPerThread: program.scratchBytesPerThread)
+    addresses = try Self.addresses(of: program, in: arena, tensors)
+    self.program = try Self.tuned(program, in: arena, at: addresses, crew, kernels)
+    var bound: [BoundCall] = []
+    for call in self.program.calls { bound.append(try Self.bind(call, to: addresses, kernels)) }
+    calls = .allocate(capacity: bound.count)
+    _ = calls.initialize(from: bound)
+  }
+
+  /// Binds a program that has an arena of its own.
+  ///
+  /// - Throws: as above, and `ExecutionError.outOfMemory`.
+  public convenience init(
+    _ program: Program, pool: WorkerPool, kernels: Kernels, tensors: any WeightSource
+  ) throws(ExecutionError) {
+    try self.init(
+      program, in: Arena(byteCount: Self.arenaBytes(for: [program], threads: pool.threads)),
+      pool: pool, kernels: kernels, tensors: tensors)
+  }
+
+  private static func addresses(
+    of program: Program, in arena: Arena, _ tensors: any WeightSource
+  ) throws(ExecutionError) -> [UnsafeMutableRawPointer] {
     var addresses: [UnsafeMutableRawPointer] = []
     for buffer in program.buffers {
       switch buffer.location {
       case .arena(let offset): addresses.append(arena.base + offset)
       case .external:
-        guard let address = bind(buffer) else { throw .unbound(buffer: buffer.name) }
+        guard let address = tensors.address(of: buffer) else {
+          throw .unbound(buffer: buffer.name)
+        }
         addresses.append(UnsafeMutableRawPointer(mutating: address))
       }
     }
-    self.addresses = addresses
-    var chosen = program
-    if let tuner = kernels.tuner {
-      let unknown = tuner.unknown(program.calls)
-      if !unknown.isEmpty, arena.isUnused {
-        arena.touch()
-        try tuner.measure(unknown) { (call) throws(ExecutionError) in
-          var bound = try Self.bind(call, to: addresses, kernels)
-          let clock = ContinuousClock()
-          let start = clock.now
-          crew.run(&bound)
-          return (clock.now - start).seconds
-        }
-        arena.clear()
+    return addresses
+  }
+
+  /// The program with each product in its chosen variant; times what the tuner does not know.
+  private static func tuned(
+    _ program: Program, in arena: Arena, at addresses: [UnsafeMutableRawPointer], _ crew: Crew,
+    _ kernels: Kernels
+  ) throws(ExecutionError) -> Program {
+    guard let tuner = kernels.tuner else { return program }
+    let unknown = tuner.unknown(program.calls)
+    if !unknown.isEmpty, arena.isUnused {
+      arena.touch()
+      try tuner.measure(unknown) { (call) throws(ExecutionError) in
+        var bound = try bind(call, to: addresses, kernels)
+        let clock = ContinuousClock()
+        let start = clock.now
+        crew.run(&bound)
+        return (clock.now - start).seconds
       }
-      chosen.calls = chosen.calls.map(tuner.chosen)
+      arena.clear()
     }
-    self.program = chosen
-    var bound: [BoundCall] = []
-    for call in chosen.calls { bound.append(try Self.bind(call, to: addresses, kernels)) }
-    calls = .allocate(capacity: bound.count)
-    _ = calls.initialize(from: bound)
+    var chosen = program
+    chosen.calls = chosen.calls.map(tuner.chosen)
+    return chosen
   }
 
   deinit { calls.deallocate() }
@@ -164,7 +180,7 @@ public final class Executor {
   }
 }
 
-extension Executor {
+extension BoundProgram {
   /// Runs the calls of one stage in order.
   public func run(_ stage: Stage) {
     arena.isUnused = false
@@ -212,14 +228,11 @@ extension Executor {
 
   /// Fills persistent buffers with what they hold before the first step.
   ///
-  /// - Parameter readRows: writes rows of a checkpoint's tensor as f32.
-  public func initialise(
-    seed: UInt64,
-    readRows: @escaping (String, Range<Int>, UnsafeMutablePointer<Float>) -> Void
-  ) {
+  /// - Parameter seed: of what starts at random.
+  public func initialise(seed: UInt64) {
     arena.isUnused = false
     for (index, buffer) in program.buffers.enumerated() where buffer.isPersistent {
-      let contents = FloatContents(buffer.contents, seed: seed, readRows: readRows)
+      let contents = FloatContents(buffer.contents, seed: seed, tensors: tensors)
       switch (buffer.contents, buffer.elementType) {
       case (.undefined, _): break
       case (.zeros, _): elements(of: index, as: UInt8.self).update(repeating: 0)
@@ -229,11 +242,5 @@ extension Executor {
       default: contents.write(to: elements(of: index, as: Float.self))
       }
     }
-  }
-}
-extension Duration {
-  /// The duration in seconds.
-  public var seconds: Double {
-    Double(components.seconds) + Double(components.attoseconds) * 1e-18
   }
 }

@@ -1,0 +1,14 @@
+import Programs
+
+/// For programs whose buffers are all in their arena.
+public struct NoTensors: WeightSource {
+  public init() {}
+
+  public func address(of buffer: Buffer) -> UnsafeRawPointer? { nil }
+
+  public func readRows(
+    of name: String, _ rows: Range<Int>, into target: UnsafeMutablePointer<Float>
+  ) {
+    preconditionFailure("no tensor '\(name)'")
+  }
+}
