@@ -51,7 +51,7 @@ public struct GradientScan {
       + compiled.memory.mappedWeights
     do {
       bound = try BoundProgram(
-        compiled.program, pool: pool, kernels: kernels, tensors: weights)
+        compiled.program, pool: pool, kernels: kernels, weights: weights)
       batch = try BatchMemory(bound, below: nil)
       lossScale = try bound.memory(of: .lossScale)
       recordSigns = try bound.memory(of: .recordSigns)

@@ -13,7 +13,7 @@ public final class BoundProgram {
   public let program: Program
   public private(set) var profile = StepProfile()
   private let arena: Arena
-  private let tensors: any WeightSource
+  private let weights: any WeightSource
   private let addresses: [UnsafeMutableRawPointer]
   private let crew: Crew
   private let calls: UnsafeMutableBufferPointer<BoundCall>
@@ -71,18 +71,18 @@ public final class BoundProgram {
   ///
   /// - Parameters:
   ///   - arena: at least `arenaBytes` of the program; several programs may share one.
-  ///   - tensors: what is outside the arena; kept for as long as this is.
+  ///   - weights: what is outside the arena; kept for as long as this is.
   /// - Throws: `ExecutionError` for an external buffer without an address or an unknown kernel.
   public init(
     _ program: Program, in arena: Arena, pool: WorkerPool, kernels: Kernels,
-    tensors: any WeightSource
+    weights: any WeightSource
   ) throws(ExecutionError) {
     precondition(
       Self.arenaBytes(for: [program], threads: pool.threads) <= arena.byteCount, "arena too small")
     self.arena = arena
-    self.tensors = tensors
+    self.weights = weights
     crew = Crew(pool, arena, scratchBytesPerThread: program.scratchBytesPerThread)
-    addresses = try Self.addresses(of: program, in: arena, tensors)
+    addresses = try Self.addresses(of: program, in: arena, weights)
     self.program = try Self.tuned(program, in: arena, at: addresses, crew, kernels)
     var bound: [BoundCall] = []
     for call in self.program.calls { bound.append(try Self.bind(call, to: addresses, kernels)) }
@@ -94,22 +94,22 @@ public final class BoundProgram {
   ///
   /// - Throws: as above, and `ExecutionError.outOfMemory`.
   public convenience init(
-    _ program: Program, pool: WorkerPool, kernels: Kernels, tensors: any WeightSource
+    _ program: Program, pool: WorkerPool, kernels: Kernels, weights: any WeightSource
   ) throws(ExecutionError) {
     try self.init(
       program, in: Arena(byteCount: Self.arenaBytes(for: [program], threads: pool.threads)),
-      pool: pool, kernels: kernels, tensors: tensors)
+      pool: pool, kernels: kernels, weights: weights)
   }
 
   private static func addresses(
-    of program: Program, in arena: Arena, _ tensors: any WeightSource
+    of program: Program, in arena: Arena, _ weights: any WeightSource
   ) throws(ExecutionError) -> [UnsafeMutableRawPointer] {
     var addresses: [UnsafeMutableRawPointer] = []
     for buffer in program.buffers {
       switch buffer.location {
       case .arena(let offset): addresses.append(arena.base + offset)
       case .external:
-        guard let address = tensors.address(of: buffer) else {
+        guard let address = weights.address(of: buffer) else {
           throw .unbound(buffer: buffer.name)
         }
         addresses.append(UnsafeMutableRawPointer(mutating: address))
@@ -232,7 +232,7 @@ extension BoundProgram {
   public func initialise(seed: UInt64) {
     arena.isUnused = false
     for (index, buffer) in program.buffers.enumerated() where buffer.isPersistent {
-      let contents = FloatContents(buffer.contents, seed: seed, tensors: tensors)
+      let contents = FloatContents(buffer.contents, seed: seed, weights: weights)
       switch (buffer.contents, buffer.elementType) {
       case (.undefined, _): break
       case (.zeros, _): elements(of: index, as: UInt8.self).update(repeating: 0)

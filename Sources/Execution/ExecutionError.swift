@@ -8,6 +8,7 @@ public enum ExecutionError: Failure, Equatable {
   case outOfMemory(bytes: Int)
   case threads(Int)
   case unbound(buffer: String)
+  case programMissing(role: String)
   case portMissing(name: String)
   case portType(name: String, found: ElementType, expected: ElementType)
   case unknownKernel(name: String)
@@ -17,7 +18,7 @@ public enum ExecutionError: Failure, Equatable {
     case .libraryMissing: .missingInput
     case .instructionSetUnknown, .instructionSetUnsupported, .threads: .usage
     case .outOfMemory: .inputOutput
-    case .unbound, .portMissing, .portType, .unknownKernel: .bug
+    case .unbound, .programMissing, .portMissing, .portType, .unknownKernel: .bug
     }
   }
 
@@ -34,6 +35,7 @@ public enum ExecutionError: Failure, Equatable {
         + "lower run.batch_size or data.sequence_length, or train fewer tensors"
     case .threads(let count): "\(count) threads asked for, expected 1 to 1024"
     case .unbound(let buffer): "buffer '\(buffer)' is bound to nothing"
+    case .programMissing(let role): "the bundle has no program for \(role)"
     case .portMissing(let name): "the program has no port '\(name)'"
     case .portType(let name, let found, let expected):
       "the program's port '\(name)' has \(found) elements, expected \(expected)"

@@ -5,25 +5,25 @@ import Tensors
 struct FloatContents {
   private let contents: InitialContents
   private let seed: UInt64
-  private let tensors: any WeightSource
+  private let weights: any WeightSource
 
-  /// - Parameter tensors: where rows of a checkpoint's tensors come from.
-  init(_ contents: InitialContents, seed: UInt64, tensors: any WeightSource) {
+  /// - Parameter weights: where rows of a checkpoint's tensors come from.
+  init(_ contents: InitialContents, seed: UInt64, weights: any WeightSource) {
     self.contents = contents
     self.seed = seed
-    self.tensors = tensors
+    self.weights = weights
   }
 
   func write(to memory: UnsafeMutableBufferPointer<Float>) {
     switch contents {
     case .values(let values): _ = memory.update(from: values)
     case .checkpoint(let name, let rows):
-      if let start = memory.baseAddress { tensors.readRows(of: name, rows, into: start) }
+      if let start = memory.baseAddress { weights.readRows(of: name, rows, into: start) }
     case .checkpointRows(let name, let ids):
       let width = memory.count / max(1, ids.count)
       for (place, id) in ids.enumerated() {
         guard let start = memory.baseAddress else { break }
-        tensors.readRows(of: name, Int(id)..<Int(id) + 1, into: start + place * width)
+        weights.readRows(of: name, Int(id)..<Int(id) + 1, into: start + place * width)
       }
     case .rowScales(let name, let rows, let width):
       writeRowScales(of: name, rows, width: width, to: memory)
@@ -50,7 +50,7 @@ struct FloatContents {
     withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, width)) { row in
       guard let start = row.baseAddress else { return }
       for (place, index) in rows.enumerated() {
-        tensors.readRows(of: name, index..<index + 1, into: start)
+        weights.readRows(of: name, index..<index + 1, into: start)
         for column in 0..<width { memory[place * width + column] = bfloat16Bits(row[column]) }
       }
     }
@@ -63,7 +63,7 @@ struct FloatContents {
     withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, width)) { row in
       guard let start = row.baseAddress else { return }
       for (place, index) in rows.enumerated() {
-        tensors.readRows(of: name, index..<index + 1, into: start)
+        weights.readRows(of: name, index..<index + 1, into: start)
         scales[place] = row.reduce(0) { max($0, $1.magnitude) } / 127
       }
     }

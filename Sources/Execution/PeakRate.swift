@@ -38,7 +38,7 @@ extension Kernels {
       kernel: operand.probe, buffers: sizes.indices.map { BufferView(buffer: $0) },
       sizes: [rounds], items: items)
     let program = Program(buffers: buffers, calls: [call], arenaBytes: offset, persistentBytes: 0)
-    let bound = try BoundProgram(program, pool: pool, kernels: self, tensors: NoTensors())
+    let bound = try BoundProgram(program, pool: pool, kernels: self, weights: NoWeights())
     let flops = Double(2 * 48 * 64 * rounds * 16 * operand.width * items)
     let rates = (0..<7).map { _ in
       bound.resetProfile()

@@ -24,7 +24,7 @@ extension Kernels {
         left: BufferView(buffer: 0), right: BufferView(buffer: 1), result: BufferView(buffer: 2)))
     let program = Program(
       buffers: buffers, calls: [call], arenaBytes: offset, persistentBytes: 0)
-    let bound = try BoundProgram(program, pool: pool, kernels: self, tensors: NoTensors())
+    let bound = try BoundProgram(program, pool: pool, kernels: self, weights: NoWeights())
     bound.run(.body)
     bound.resetProfile()
     bound.run(.body)

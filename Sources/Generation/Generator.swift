@@ -28,10 +28,10 @@ public final class Generator {
     do {
       let arena = try Arena(
         byteCount: BoundProgram.arenaBytes(for: programs, threads: pool.threads))
-      let tensors = try CachedTensors(weights, programs[0])
+      let memory = try CachedWeights(weights, programs[0])
       func decoder(_ program: Program) throws(ExecutionError) -> Decoder {
         try Decoder(
-          BoundProgram(program, in: arena, pool: pool, kernels: kernels, tensors: tensors))
+          BoundProgram(program, in: arena, pool: pool, kernels: kernels, weights: memory))
       }
       block = try decoder(programs[0])
       single = try decoder(programs[1])
@@ -144,7 +144,7 @@ private struct Decoder {
 }
 
 /// A model's weights, and the key/value caches that all programs of a generator share.
-private struct CachedTensors: WeightSource {
+private struct CachedWeights: WeightSource {
   private let weights: ModelWeights
   private let caches: Arena
   /// Where each cache begins, by its buffer's name.

@@ -68,7 +68,7 @@ public struct Product: Hashable, Sendable {
 }
 
 /// Who computes a product.
-public enum ProductBackend: String, Sendable, CaseIterable {
+public enum ProductBackend: String, Codable, Sendable, CaseIterable {
   case openBLAS = "OpenBLAS"
   /// The tiles of this project's own kernels.
   case tiles

@@ -30,25 +30,17 @@ struct BoundStep {
     let embedding = try table.flatMap { (table) throws(TrainingError) in
       try LookupTable(table, of: weights)
     }
-    let tensors = StepTensors(weights: weights, table: table?.name, embedding: embedding)
+    let memory = StepWeights(weights: weights, table: table?.name, embedding: embedding)
     do throws(ExecutionError) {
-      let arena = try Arena(byteCount: step.arenaBytes(threads: pool.threads))
-      func bind(
-        _ compiled: CompiledProgram, _ kernels: Kernels
-      ) throws(ExecutionError) -> BoundProgram {
-        try BoundProgram(
-          compiled.program, in: arena, pool: pool, kernels: kernels, tensors: tensors)
-      }
-      training = try bind(step.training, kernels)
-      below = try step.prefix.map { (compiled) throws(ExecutionError) in
-        try bind(compiled, kernels.forFrozenBlocks(step.precision))
-      }
-      validation = try bind(step.validation, kernels)
+      let bundle = try BoundBundle(step.bundle, pool: pool, kernels: kernels, weights: memory)
+      training = try bundle.program(.training)
+      below = bundle[.prefix]
+      validation = try bundle.program(.validation)
+      arena = bundle.arena
       batch = try BatchMemory(training, below: below)
       updateInputs = step.trainableParameters > 0 ? try UpdateInputs(training) : nil
       trainingLosses = try training.memory(of: .loss)
       validationLosses = try validation.memory(of: .loss)
-      self.arena = arena
     } catch { throw .execution(error) }
     self.embedding = embedding
   }
@@ -57,17 +49,6 @@ struct BoundStep {
   func initialise(seed: UInt64) {
     below?.initialise(seed: seed)
     training.initialise(seed: seed)
-  }
-}
-
-extension Kernels {
-  /// What frozen blocks make of a window must not depend on its row of the batch, since a cache may
-  /// have it from another row: sums of tiles do not, those of a library may.
-  fileprivate func forFrozenBlocks(_ precision: Precision) -> Kernels {
-    guard precision == .f32 else { return self }
-    var byTiles = self
-    byTiles.tuner = ProductTuner(.fixed(.tiles))
-    return byTiles
   }
 }
 
@@ -86,7 +67,7 @@ struct UpdateInputs {
 
 /// A step's weights: where they are mapped, but of an embedding that is only looked up the rows that
 /// are read for each micro-batch.
-private struct StepTensors: WeightSource {
+private struct StepWeights: WeightSource {
   let weights: ModelWeights
   /// The name of the embedding's buffer, if only rows of it are kept.
   let table: String?

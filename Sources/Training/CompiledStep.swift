@@ -127,6 +127,19 @@ public struct CompiledStep: Sendable {
     [training.program, validation.program] + (prefix.map { [$0.program] } ?? [])
   }
 
+  /// The same programs as a session binds them, to be written and read elsewhere.
+  ///
+  /// What frozen blocks make of a window must not depend on its row of the batch, since a cache may
+  /// have it from another row: in f32, sums of tiles do not, those of a library may.
+  public var bundle: ProgramBundle {
+    let below = prefix.map {
+      ProgramBundle.Entry(.prefix, $0.program, backend: precision == .f32 ? .tiles : nil)
+    }
+    return ProgramBundle(
+      [ProgramBundle.Entry(.training, training.program)] + (below.map { [$0] } ?? [])
+        + [ProgramBundle.Entry(.validation, validation.program)])
+  }
+
   /// Bytes of the arena that all programs share, scratch of the threads included.
   public func arenaBytes(threads: Int) -> Int {
     BoundProgram.arenaBytes(for: programs, threads: threads)

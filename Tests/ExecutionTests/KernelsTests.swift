@@ -60,7 +60,7 @@ import Testing
   private func execute(_ program: Program) throws -> BoundProgram {
     try BoundProgram(
       program, pool: WorkerPool(threads: 1), kernels: Kernels(named: "reference"),
-      tensors: NoTensors())
+      weights: NoWeights())
   }
 
   private let values = Buffer(

@@ -45,7 +45,7 @@ private struct Workbench {
   func bound(_ instructionSet: String, _ tuner: ProductTuner?) throws -> BoundProgram {
     var kernels = try Kernels(named: instructionSet)
     kernels.tuner = tuner
-    let bound = try BoundProgram(program, pool: pool, kernels: kernels, tensors: NoTensors())
+    let bound = try BoundProgram(program, pool: pool, kernels: kernels, weights: NoWeights())
     bound.initialise(seed: 0)
     return bound
   }
@@ -193,7 +193,7 @@ private struct Workbench {
     kernels.tuner = ProductTuner(.measured)
     func bound() throws -> BoundProgram {
       try BoundProgram(
-        bench.program, in: arena, pool: bench.pool, kernels: kernels, tensors: NoTensors())
+        bench.program, in: arena, pool: bench.pool, kernels: kernels, weights: NoWeights())
     }
     let first = try bound()
     let bytes = UnsafeRawBufferPointer(start: arena.base, count: arena.byteCount)

@@ -142,7 +142,7 @@ struct StepRunner {
   ) throws -> StepResult {
     let bound = try BoundProgram(
       program, pool: WorkerPool(threads: threads), kernels: Kernels(named: instructionSet),
-      tensors: weights)
+      weights: weights)
     bound.initialise(seed: 1)
     poison(bound)
     func write<Element>(_ port: Port<Element>, _ values: [Element]) throws {

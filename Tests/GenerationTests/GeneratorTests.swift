@@ -90,7 +90,7 @@ import Weights
     var layout = PersistentLayout()
     let program = try InferenceCompiler().compile(graph, layout: &layout).program
     let bound = try BoundProgram(
-      program, pool: pool, kernels: kernels, tensors: CachedTensors(weights))
+      program, pool: pool, kernels: kernels, weights: CachedWeights(weights))
     bound.initialise(seed: 0)
     _ = try bound.memory(of: .tokens).update(from: tokens)
     bound.run(.body)
@@ -210,7 +210,7 @@ import Weights
 }
 
 /// A model's weights, and memory for each key/value cache.
-private final class CachedTensors: WeightSource {
+private final class CachedWeights: WeightSource {
   private let weights: ModelWeights
   private var caches: [String: Arena] = [:]
 

@@ -62,7 +62,7 @@ struct GradientRunner {
     _ program: Program, graph: Graph, cotangent: [Float]
   ) throws -> CaseResult {
     let bound = try BoundProgram(
-      program, pool: pool, kernels: kernels, tensors: ExternalMemory(gradientCase.operands))
+      program, pool: pool, kernels: kernels, weights: ExternalMemory(gradientCase.operands))
     bound.initialise(seed: 0)
     // Whatever a kernel reads before it is written shows as NaN.
     for (index, buffer) in program.buffers.enumerated() {

@@ -133,7 +133,7 @@ private struct WindowLogits {
   func rows(_ batch: GoldenBatch, instructionSet: String) throws -> [[Double]] {
     let pool = try WorkerPool(threads: 2)
     let bound = try BoundProgram(
-      program, pool: pool, kernels: try Kernels(named: instructionSet), tensors: weights)
+      program, pool: pool, kernels: try Kernels(named: instructionSet), weights: weights)
     bound.initialise(seed: 0)
     try batch.write(to: bound)
     bound.run(.body)

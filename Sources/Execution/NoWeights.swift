@@ -1,7 +1,7 @@
 import Programs
 
 /// For programs whose buffers are all in their arena.
-public struct NoTensors: WeightSource {
+public struct NoWeights: WeightSource {
   public init() {}
 
   public func address(of buffer: Buffer) -> UnsafeRawPointer? { nil }
