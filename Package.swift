@@ -111,7 +111,7 @@ let package = Package(
       "Weights", ["Weights", "Checkpoints", "Programs", "Models", "Storage", "Tensors"]),
     tests("Programs", ["Programs", "Tensors"]),
     // What runs on Arm is built by the test that needs it.
-    tests("CKernels", ["CKernels", "COpenBLAS"], exclude: ["Arm"]),
+    tests("CKernels", ["CKernels", "COpenBLAS", "Programs", "Tensors"], exclude: ["Arm"]),
     tests("Graphs", ["Graphs", "Operations", "Programs", "Tensors"]),
     tests(
       "Operations", ["Operations", "Graphs", "Compilation", "Programs", "Execution", "Tensors"]),

@@ -107,10 +107,10 @@ import Testing
       append(testCase.items)
       append(testCase.scratchFloats * 4)
       append(raw: testCase.tolerance)
-      append(testCase.sizes.count)
-      for size in testCase.sizes { append(size) }
-      append(testCase.scalars.count)
-      for scalar in testCase.scalars { append(raw: Double(scalar)) }
+      append(testCase.call.sizes.count)
+      for size in testCase.call.sizes { append(size) }
+      append(testCase.call.scalars.count)
+      for scalar in testCase.call.scalars { append(raw: Double(scalar)) }
       append(testCase.buffers.count)
       for slot in testCase.buffers.indices { append(testCase, slot, expected[slot]) }
     }

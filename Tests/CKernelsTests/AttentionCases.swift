@@ -1,4 +1,5 @@
 import CKernels
+import Programs
 
 /// Where the document of each token begins, for windows of `tokens`: documents of random lengths.
 private func randomStarts(
@@ -30,7 +31,11 @@ private struct AttentionProblem {
   var strides: [Int] {
     [heads * width + 3, kvHeads * width + 1, kvHeads * width + 2, heads * width + 4]
   }
-  var sizes: [Int] { [tokens, heads, kvHeads, width] + strides + [tile] }
+  var sizes: AttentionSizes {
+    AttentionSizes(
+      tokens: tokens, heads: heads, keyValueHeads: kvHeads, headWidth: width,
+      strides: (strides[0], strides[1], strides[2], strides[3]), tile: tile)
+  }
   var label: String {
     "T \(tokens) heads \(heads)/\(kvHeads) width \(width) tile \(tile) documents \(documents)"
   }
@@ -40,8 +45,6 @@ private struct AttentionProblem {
     return strides[..<3].map { values(rows * $0, &numbers) }
       + [randomStarts(windows: windows, tokens: tokens, documents: documents, &numbers)]
   }
-
-  private var suffix: String { isNarrow ? "_bf16" : "" }
 
   private func values(_ count: Int, _ numbers: inout TestNumbers) -> TestBuffer {
     isNarrow ? .bfloat16(numbers.floats(count)) : .floats(numbers.floats(count))
@@ -63,9 +66,9 @@ private struct AttentionProblem {
   func forward(_ inputs: [TestBuffer], wantsLogSum: Bool) -> KernelCase {
     let rows = windows * tokens
     return KernelCase(
-      kernel: "attention" + suffix, label: "\(label) lse \(wantsLogSum)",
+      sizes.forward(scale: 0.7, isNarrow: isNarrow), label: "\(label) lse \(wantsLogSum)",
       buffers: inputs + [unset(rows * strides[3]), wantsLogSum ? .unset(rows * heads) : nil],
-      sizes: sizes, scalars: [0.7], items: windows * heads, scratchFloats: scratch.forward,
+      items: windows * heads, scratchFloats: scratch.forward,
       // Observed 8.1e-7, with probabilities and results in bf16 2.6e-3.
       tolerance: isNarrow ? 0.012 : 2e-6)
   }
@@ -77,7 +80,7 @@ private struct AttentionProblem {
     let rows = windows * tokens
     guard
       let reference = kernelTable(SFT_ISA_REFERENCE).first(where: {
-        $0.name == "attention" + suffix
+        $0.name == sizes.forward(scale: 0.7, isNarrow: isNarrow).name
       })
     else { preconditionFailure("no kernel attention") }
     let after = forward(inputs, wantsLogSum: true).run(reference.function, .reference)
@@ -85,9 +88,9 @@ private struct AttentionProblem {
       wanted.contains(name) ? unset(rows * stride) : nil
     }
     return KernelCase(
-      kernel: "attention_gradient" + suffix, label: "\(label) wanted '\(wanted)'",
+      sizes.gradient(scale: 0.7, isNarrow: isNarrow), label: "\(label) wanted '\(wanted)'",
       buffers: inputs + [after[4], after[5], values(rows * strides[3], &numbers)] + outputs,
-      sizes: sizes, scalars: [0.7], items: windows * kvHeads,
+      items: windows * kvHeads,
       scratchFloats: scratch.gradient,
       // Observed 1.7e-6, with probabilities and results in bf16 5.2e-3.
       tolerance: isNarrow ? 0.03 : 5e-6)
@@ -137,20 +140,22 @@ func cachedAttentionCases() -> [KernelCase] {
     let cacheCount = capacity * 2 * width
     cases.append(
       KernelCase(
-        kernel: "attention_cached", label: "\(problem)",
+        .attentionCached(
+          rows: rows, heads: 4, keyValueHeads: 2, headWidth: width, capacity: capacity, scale: 0.7),
+        label: "\(problem)",
         buffers: [
           .floats(numbers.floats(rows * 4 * width)), .floats(numbers.floats(cacheCount)),
           .floats(numbers.floats(cacheCount)), .int32([Int32(position)]),
           .unset(rows * 4 * width),
-        ], sizes: [rows, 4, 2, width, capacity], scalars: [0.7], items: 4,
+        ], items: 4,
         scratchFloats: capacity, tolerance: 3e-6))  // observed 9.7e-7
     cases.append(
       KernelCase(
-        kernel: "cache_store", label: "\(problem)",
+        .cacheStore(width: 2 * width, capacity: capacity), label: "\(problem)",
         buffers: [
           .floats(numbers.floats(rows * 2 * width)), .floats(numbers.floats(cacheCount)),
           .int32([Int32(position)]),
-        ], sizes: [2 * width, capacity], items: rows, tolerance: 0))
+        ], items: rows, tolerance: 0))
   }
   return cases
 }

@@ -1,3 +1,5 @@
+import Programs
+
 /// Columns by index: none, some and all of a row, in rising order and in any.
 func columnCases() -> [KernelCase] {
   var numbers = TestNumbers(seed: 11)
@@ -14,12 +16,12 @@ func columnCases() -> [KernelCase] {
       let label = "\(count) of \(width)\(rising ? " rising" : "")"
       return [
         KernelCase(
-          kernel: "scatter_columns", label: label,
-          buffers: [.int32(ids), .floats(numbers.floats(5 * lds)), y], sizes: [count, lds, ldy],
+          .scatterColumns(count: count, sourceStride: lds, stride: ldy), label: label,
+          buffers: [.int32(ids), .floats(numbers.floats(5 * lds)), y],
           items: 5, tolerance: 0),
         KernelCase(
-          kernel: "take_columns", label: label, buffers: [.int32(ids), y, .unset(5 * lds)],
-          sizes: [count, ldy, lds], items: 5, tolerance: 0),
+          .takeColumns(count: count, stride: ldy, resultStride: lds), label: label,
+          buffers: [.int32(ids), y, .unset(5 * lds)], items: 5, tolerance: 0),
       ]
     }
   }

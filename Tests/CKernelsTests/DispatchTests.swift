@@ -70,7 +70,7 @@ private let isLinkedEagerly = dlsym(nil, "cblas_sgemm") != nil
         let a = numbers.floats((transposeA ? k : m) * lda)
         let b = numbers.floats((transposeB ? n : k) * ldb)
         let c = beta == 0 ? Array(repeating: .nan, count: m * ldc) : numbers.floats(m * ldc)
-        let results = Product.all.map { product in
+        let results = Sgemm.all.map { sgemm in
           var result = c
           // Empty arrays have no address; a product without elements needs none of its own.
           (a + [0]).withUnsafeBufferPointer { a in
@@ -80,7 +80,7 @@ private let isLinkedEagerly = dlsym(nil, "cblas_sgemm") != nil
                 guard let a = a.baseAddress, let b = b.baseAddress, let c = c.baseAddress else {
                   return
                 }
-                product.function(
+                sgemm.function(
                   transposeA, transposeB, Int64(m), Int64(n), Int64(k), 1.5, a, Int64(lda), b,
                   Int64(ldb), beta, c, Int64(ldc))
               }

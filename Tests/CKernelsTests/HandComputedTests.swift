@@ -1,17 +1,18 @@
 import CKernels
+import Programs
+import Tensors
 import Testing
 
 /// The plain loops themselves, against values worked out by hand.
 @Suite struct HandComputedTests {
   /// What buffer `slot` holds after the reference kernel has run over all items.
   private func result(
-    _ name: String, _ buffers: [TestBuffer?], slot: Int, sizes: [Int] = [],
-    scalars: [Float] = [], items: Int, scratchFloats: Int = 0
+    _ call: NamedKernel, _ buffers: [TestBuffer?], slot: Int, items: Int, scratchFloats: Int = 0
   ) throws -> [Double] {
     let testCase = KernelCase(
-      kernel: name, label: "by hand", buffers: buffers, sizes: sizes, scalars: scalars,
-      items: items, scratchFloats: scratchFloats, tolerance: 0)
-    let after = testCase.run(try kernel(name, SFT_ISA_REFERENCE), .reference)
+      call, label: "by hand", buffers: buffers, items: items, scratchFloats: scratchFloats,
+      tolerance: 0)
+    let after = testCase.run(try kernel(call.name, SFT_ISA_REFERENCE), .reference)
     return try #require(after[slot]).numbers
   }
 
@@ -27,25 +28,39 @@ import Testing
 
   private let x: TestBuffer = .floats([1, 2, 3, 4])  // [[1, 2], [3, 4]]
 
+  /// What a product of two rows x, or dy, and three outputs gives.
+  private func result(
+    _ kind: ProductKind, _ type: ElementType? = nil, left: TestBuffer, right: TestBuffer,
+    rightScales: TestBuffer? = nil, into result: TestBuffer, adds: Bool = false,
+    split: ProductSplit = .rows, alpha: Float = 1
+  ) throws -> [Double] {
+    let product = MatrixProduct(
+      Product(kind, operands: .f32, weightType: type, m: 2, n: 3, k: 2), accumulates: adds,
+      split: split, panelRows: kind == .weightGradient ? 0 : 1, alpha: alpha)
+    let buffers = product.buffers(
+      left: left, right: right, rightScales: rightScales, result: result)
+    return try self.result(
+      product.encoded, buffers, slot: kind == .weightGradient ? 2 : 3, items: product.items,
+      scratchFloats: 2)
+  }
+
   @Test func linear() throws {
     // W = [[1, −1], [2, 0], [0, 3]]: x·Wᵀ = [[−1, 2, 6], [−1, 6, 12]].
-    let sizes = [2, 3, 2, 2, 2, 3, 0, 0, 1]
     let f32 = TestBuffer.floats([1, -1, 2, 0, 0, 3])
     let int8 = TestBuffer.int8([2, -2, 4, 0, 0, 1])
     let scales = TestBuffer.floats([0.5, 0.5, 3])
     let expected: [Double] = [-2, 4, 12, -2, 12, 24]
-    for (name, w, scale) in [
-      ("linear_f32", f32, nil), ("linear_bf16", .bfloat16([1, -1, 2, 0, 0, 3]), nil),
-      ("linear_int8", int8, scales),
+    for (type, w, scale) in [
+      (ElementType.f32, f32, nil), (.bf16, .bfloat16([1, -1, 2, 0, 0, 3]), nil),
+      (.int8, int8, scales),
     ] {
       let y = try result(
-        name, [x, w, scale, .unset(6)], slot: 3, sizes: sizes, scalars: [2], items: 2,
-        scratchFloats: 2)
+        .forward, type, left: x, right: w, rightScales: scale, into: .unset(6), alpha: 2)
       expectClose(y, expected)
     }
     let added = try result(
-      "linear_f32", [x, f32, nil, .floats([1, 1, 1, 1, 1, 1])], slot: 3,
-      sizes: [2, 3, 2, 2, 2, 3, 1, 1, 1], scalars: [1], items: 3)
+      .forward, .f32, left: x, right: f32, into: .floats([1, 1, 1, 1, 1, 1]), adds: true,
+      split: .columns)
     expectClose(added, [0, 3, 7, 0, 7, 13])
   }
 
@@ -53,17 +68,15 @@ import Testing
     // dy = [[1, 0, 2], [0, 1, −1]]: dy·W = [[1, 5], [2, −3]]; dyᵀ·x = [[1, 2], [3, 4], [−1, 0]].
     let dy = TestBuffer.floats([1, 0, 2, 0, 1, -1])
     let dx = try result(
-      "linear_input_gradient_f32", [dy, .floats([1, -1, 2, 0, 0, 3]), nil, .unset(4)], slot: 3,
-      sizes: [2, 3, 2, 3, 2, 2, 0, 0, 1], scalars: [1], items: 2)
+      .inputGradient, .f32, left: dy, right: .floats([1, -1, 2, 0, 0, 3]), into: .unset(4))
     expectClose(dx, [1, 5, 2, -3])
-    let dw = try result(
-      "linear_weight_gradient", [dy, x, .unset(6)], slot: 2, sizes: [2, 3, 2, 3, 2, 2, 0, 0],
-      scalars: [1], items: 3)
+    let dw = try result(.weightGradient, left: dy, right: x, into: .unset(6))
     expectClose(dw, [1, 2, 3, 4, -1, 0])
     let sums = try result(
-      "column_sum", [x, .floats([1, 1])], slot: 1, sizes: [2, 2, 1], items: 2)
+      .columnSum(rows: 2, stride: 2, accumulates: true), [x, .floats([1, 1])], slot: 1, items: 2)
     expectClose(sums, [5, 7])
-    let biased = try result("bias_add", [x, .floats([10, 20])], slot: 0, sizes: [2, 2], items: 2)
+    let biased = try result(
+      .biasAdd(columns: 2, stride: 2), [x, .floats([10, 20])], slot: 0, items: 2)
     expectClose(biased, [11, 22, 13, 24])
   }
 
@@ -71,12 +84,12 @@ import Testing
     // Rows 5 and 6 of the vocabulary are here; token 9 is elsewhere and keeps its row.
     let ids = TestBuffer.int32([6, 9, 5, 6])
     let y = try result(
-      "embedding_f32", [ids, x, nil, .floats(Array(repeating: -1, count: 8))], slot: 3,
-      sizes: [2, 5, 2], items: 4)
+      .embedding(.f32, width: 2, firstRow: 5, rows: 2),
+      [ids, x, nil, .floats(Array(repeating: -1, count: 8))], slot: 3, items: 4)
     expectClose(y, [3, 4, -1, -1, 1, 2, 3, 4])
     let gradient = try result(
-      "embedding_gradient", [ids, .floats([1, 2, 3, 4, 5, 6, 7, 8]), .unset(4)], slot: 2,
-      sizes: [2, 5, 2, 4, 0], items: 2)
+      .embeddingGradient(width: 2, firstRow: 5, rows: 2, tokens: 4, accumulates: false),
+      [ids, .floats([1, 2, 3, 4, 5, 6, 7, 8]), .unset(4)], slot: 2, items: 2)
     expectClose(gradient, [5, 6, 8, 10])
   }
 
@@ -85,16 +98,18 @@ import Testing
     let x = TestBuffer.floats([1, 7])
     let gain = TestBuffer.floats([5, 10])
     let y = try result(
-      "rmsnorm", [x, gain, .unset(2), .unset(1)], slot: 2, sizes: [2], scalars: [0], items: 1)
+      .rmsnorm(width: 2, epsilon: 0), [x, gain, .unset(2), .unset(1)], slot: 2, items: 1)
     expectClose(y, [1, 14])
     // gain·dy = (5, −10), their mean with x is −32.5; dx = (1, −2) + x·32.5/125.
     let dy = TestBuffer.floats([1, -1])
     let r = TestBuffer.floats([0.2])
     let dx = try result(
-      "rmsnorm_input_gradient", [dy, x, gain, r, .unset(2)], slot: 4, sizes: [2, 0], items: 1)
+      .rmsnormInputGradient(width: 2, accumulates: false), [dy, x, gain, r, .unset(2)], slot: 4,
+      items: 1)
     expectClose(dx, [1.26, -0.18])
     let dgain = try result(
-      "rmsnorm_gain_gradient", [dy, x, r, .unset(2)], slot: 3, sizes: [2, 1, 0], items: 2)
+      .rmsnormGainGradient(width: 2, rows: 1, accumulates: false), [dy, x, r, .unset(2)], slot: 3,
+      items: 2)
     expectClose(dgain, [0.2, -1.4])
   }
 
@@ -103,14 +118,19 @@ import Testing
     let cosine = TestBuffer.floats([1, 0])
     let sine = TestBuffer.floats([0, 1])
     let forward = try result(
-      "rotary", [x, cosine, sine, .unset(4), nil], slot: 3, sizes: [1, 2, 2, 2, 2], scalars: [1],
+      .rotary(heads: 1, headWidth: 2, tokens: 2, inputStride: 2, outputStride: 2, direction: 1),
+      [x, cosine, sine, .unset(4), nil], slot: 3,
       items: 2)
     expectClose(forward, [1, 2, -4, 3])
     let back = try result(
-      "rotary", [x, cosine, sine, .unset(4), .int32([1])], slot: 3, sizes: [1, 2, 1, 2, 2],
-      scalars: [-1], items: 2)
+      .rotary(heads: 1, headWidth: 2, tokens: 1, inputStride: 2, outputStride: 2, direction: -1),
+      [x, cosine, sine, .unset(4), .int32([1])], slot: 3, items: 2)
     expectClose(back, [2, -1, 4, -3])
   }
+
+  /// Windows of two tokens, one head of width 1.
+  private let oneHead = AttentionSizes(
+    tokens: 2, heads: 1, keyValueHeads: 1, headWidth: 1, strides: (1, 1, 1, 1), tile: 2)
 
   @Test func attention() throws {
     // Scores of token 1: ln 3·(1·0, 1·1), so it looks at (1/4, 3/4) of the values 10 and 20.
@@ -118,18 +138,17 @@ import Testing
     let buffers: [TestBuffer?] = [
       .floats([1, 1]), k, .floats([10, 20]), .int32([0, 0]), .unset(2), .unset(2),
     ]
-    let sizes = [2, 1, 1, 1, 1, 1, 1, 1, 2]
-    let ln3: Float = 1.0986123
+    let call = oneHead.forward(scale: 1.0986123)
     let o = try result(
-      "attention", buffers, slot: 4, sizes: sizes, scalars: [ln3], items: 1, scratchFloats: 4)
+      call, buffers, slot: 4, items: 1, scratchFloats: 4)
     expectClose(o, [10, 17.5], within: 1e-5)
     let lse = try result(
-      "attention", buffers, slot: 5, sizes: sizes, scalars: [ln3], items: 1, scratchFloats: 4)
+      call, buffers, slot: 5, items: 1, scratchFloats: 4)
     expectClose(lse, [0, 1.3862944])
     var separate = buffers  // token 1 begins a document of its own
     separate[3] = .int32([0, 1])
     let alone = try result(
-      "attention", separate, slot: 4, sizes: sizes, scalars: [ln3], items: 1, scratchFloats: 4)
+      call, separate, slot: 4, items: 1, scratchFloats: 4)
     expectClose(alone, [10, 20])
   }
 
@@ -143,20 +162,20 @@ import Testing
     let expected: [[Double]] = [[0, 2.0598980], [-2.0598980, 2.0598980], [0.25, 0.75]]
     for (slot, values) in zip(7..., expected) {
       let gradient = try result(
-        "attention_gradient", buffers, slot: slot, sizes: [2, 1, 1, 1, 1, 1, 1, 1, 2],
-        scalars: [1.0986123], items: 1, scratchFloats: 10)
+        oneHead.gradient(scale: 1.0986123), buffers, slot: slot, items: 1, scratchFloats: 10)
       expectClose(gradient, values, within: 1e-5)
     }
   }
 
   @Test func cachedAttention() throws {
     let o = try result(
-      "attention_cached",
+      .attentionCached(
+        rows: 1, heads: 1, keyValueHeads: 1, headWidth: 1, capacity: 3, scale: 1.0986123),
       [.floats([1]), .floats([0, 1, 9]), .floats([10, 20, 99]), .int32([1]), .unset(1)], slot: 4,
-      sizes: [1, 1, 1, 1, 3], scalars: [1.0986123], items: 1, scratchFloats: 3)
+      items: 1, scratchFloats: 3)
     expectClose(o, [17.5], within: 1e-5)
     let cache = try result(
-      "cache_store", [x, .floats([0, 0, 0, 0, 0, 0]), .int32([2])], slot: 1, sizes: [2, 3],
+      .cacheStore(width: 2, capacity: 3), [x, .floats([0, 0, 0, 0, 0, 0]), .int32([2])], slot: 1,
       items: 2)
     expectClose(cache, [0, 0, 0, 0, 1, 2])
   }
@@ -166,12 +185,13 @@ import Testing
     let buffers: [TestBuffer?] = [
       .floats([0, 1.0986123]), .floats([5, 2]), .floats([2, 1]), .unset(2), .unset(2),
     ]
-    let s = try result("swiglu", [buffers[0], buffers[1], .unset(2)], slot: 2, items: 2)
+    let s = try result(
+      NamedKernel("swiglu"), [buffers[0], buffers[1], .unset(2)], slot: 2, items: 2)
     expectClose(s, [0, 1.6479184])
     // silu' = σ·(1 + g·(1 − σ)) = 1/2 and 3/4·(1 + ln 3/4).
-    let dg = try result("swiglu_gradient", buffers, slot: 3, items: 2)
+    let dg = try result(NamedKernel("swiglu_gradient"), buffers, slot: 3, items: 2)
     expectClose(dg, [5, 1.9119796])
-    let du = try result("swiglu_gradient", buffers, slot: 4, items: 2)
+    let du = try result(NamedKernel("swiglu_gradient"), buffers, slot: 4, items: 2)
     expectClose(du, [0, 0.8239592])
   }
 
@@ -180,11 +200,14 @@ import Testing
     let buffers: [TestBuffer?] = [
       .floats([0, 1.0986123, 7, 8]), .int32([1, -1]), .unset(2), .floats([2]),
     ]
-    let loss = try result("softmax_cross_entropy", buffers, slot: 2, sizes: [2, 1], items: 2)
+    let loss = try result(
+      .softmaxCrossEntropy(vocabulary: 2, wantsGradient: true), buffers, slot: 2, items: 2)
     expectClose(loss, [0.2876821, 0])
-    let gradient = try result("softmax_cross_entropy", buffers, slot: 0, sizes: [2, 1], items: 2)
+    let gradient = try result(
+      .softmaxCrossEntropy(vocabulary: 2, wantsGradient: true), buffers, slot: 0, items: 2)
     expectClose(gradient, [0.5, -0.5, 0, 0])
-    let logits = try result("softmax_cross_entropy", buffers, slot: 0, sizes: [2, 0], items: 2)
+    let logits = try result(
+      .softmaxCrossEntropy(vocabulary: 2, wantsGradient: false), buffers, slot: 0, items: 2)
     expectClose(logits, [0, 1.0986123, 7, 8])
   }
 
@@ -192,19 +215,22 @@ import Testing
     // Columns 2 and 0 of two rows of three.
     let (ids, y) = (TestBuffer.int32([2, 0]), TestBuffer.floats([1, 2, 3, 4, 5, 6]))
     let scattered = try result(
-      "scatter_columns", [ids, x, y], slot: 2, sizes: [2, 2, 3], items: 2)
+      .scatterColumns(count: 2, sourceStride: 2, stride: 3), [ids, x, y], slot: 2, items: 2)
     expectClose(scattered, [2, 2, 1, 4, 5, 3])
     let taken: [TestBuffer?] = [ids, y, .unset(4)]
     expectClose(
-      try result("take_columns", taken, slot: 2, sizes: [2, 3, 2], items: 2), [3, 1, 6, 4])
+      try result(.takeColumns(count: 2, stride: 3, resultStride: 2), taken, slot: 2, items: 2),
+      [3, 1, 6, 4])
     expectClose(
-      try result("take_columns", taken, slot: 1, sizes: [2, 3, 2], items: 2), [0, 2, 0, 0, 5, 0])
+      try result(.takeColumns(count: 2, stride: 3, resultStride: 2), taken, slot: 1, items: 2),
+      [0, 2, 0, 0, 5, 0])
   }
 
   @Test func elementwise() throws {
-    expectClose(try result("add", [x, x, .unset(4)], slot: 2, items: 4), [2, 4, 6, 8])
-    expectClose(try result("copy", [x, .unset(4)], slot: 1, items: 4), [1, 2, 3, 4])
-    expectClose(try result("fill", [.unset(2)], slot: 0, scalars: [3], items: 2), [3, 3])
+    expectClose(
+      try result(NamedKernel("add"), [x, x, .unset(4)], slot: 2, items: 4), [2, 4, 6, 8])
+    expectClose(try result(NamedKernel("copy"), [x, .unset(4)], slot: 1, items: 4), [1, 2, 3, 4])
+    expectClose(try result(.fill(3), [.unset(2)], slot: 0, items: 2), [3, 3])
   }
 
   @Test func optimizers() throws {
@@ -214,12 +240,14 @@ import Testing
     let buffers: [TestBuffer?] = [.floats([1]), .floats([4]), .floats([0]), .floats([0]), hyper]
     for (slot, expected) in [(0, 0.85), (2, 1.0), (3, 1.0)] {
       let value = try result(
-        "adamw_f32_f32", buffers, slot: slot, scalars: [0.5, 0.75, 0, 0.5], items: 1)
+        .adamW(.f32, moments: "f32", elements: 1, betas: (0.5, 0.75), epsilon: 0, weightDecay: 0.5),
+        buffers, slot: slot, items: 1)
       expectClose(value, [expected])
     }
     // g' = 0.5·4 + 0.5·1 = 2.5, m = 0.5·2 + 2.5 = 3.5, p = 1 − 0.1·3.5.
     let p = try result(
-      "sgd", [.floats([1]), .floats([4]), .floats([2]), hyper], slot: 0, scalars: [0.5, 0.5],
+      .sgd(momentum: 0.5, weightDecay: 0.5), [.floats([1]), .floats([4]), .floats([2]), hyper],
+      slot: 0,
       items: 1)
     expectClose(p, [0.65])
   }
@@ -228,7 +256,7 @@ import Testing
     // 65 elements: 33 parts of two (the last of one), the others empty.
     let ones = TestBuffer.floats(Array(repeating: 2, count: 65))
     let partial = try result(
-      "squared_norm", [ones, .doubles(Array(repeating: 9, count: 64))], slot: 1, sizes: [65],
+      .squaredNorm(count: 65), [ones, .doubles(Array(repeating: 9, count: 64))], slot: 1,
       items: 64)
     expectClose(
       partial, Array(repeating: 8, count: 32) + [4] + Array(repeating: 0, count: 31))
@@ -236,7 +264,7 @@ import Testing
     let norms = TestBuffer.doubles([9, 16])
     for (limit, scale) in [(Float(2.5), 0.5), (10, 1), (0, 1)] {
       let after = try result(
-        "clip_scale", [norms, hyper], slot: 1, sizes: [2], scalars: [limit], items: 1)
+        .clipScale(partials: 2, limit: limit), [norms, hyper], slot: 1, items: 1)
       expectClose(after, [1, 2, 3, scale, 5, 6, 7, 8])
     }
   }

@@ -1,3 +1,5 @@
+import Programs
+
 /// Numbers for tests: the same on every run (SplitMix64, Steele et al. 2014).
 struct TestNumbers {
   private var state: UInt64
@@ -87,14 +89,13 @@ struct TestBuffer: Equatable {
 
 /// One call of a kernel, as `sft_kernels.def` describes it.
 struct KernelCase {
-  var kernel: String
+  /// The kernel with its sizes and scalars.
+  var call: NamedKernel
   /// What is special about this case; appears in failures.
   var label: String
   var buffers: [TestBuffer?]
   /// In-place use: a slot → the slot whose memory it shares.
   var aliases: [Int: Int] = [:]
-  var sizes: [Int] = []
-  var scalars: [Float] = []
   /// The whole call is the range 0..<items.
   var items: Int
   var scratchFloats = 0
@@ -105,7 +106,47 @@ struct KernelCase {
   /// Whether only the first half of each of the first buffer's items counts.
   var ignoresSecondHalves = false
 
+  var kernel: String { call.name }
   var description: String { "\(kernel) \(label)" }
+
+  init(
+    _ call: NamedKernel, label: String, buffers: [TestBuffer?], aliases: [Int: Int] = [:],
+    items: Int, scratchFloats: Int = 0, tolerance: Double, splitsExactly: Bool = true,
+    ignoresSecondHalves: Bool = false
+  ) {
+    self.call = call
+    self.label = label
+    self.buffers = buffers
+    self.aliases = aliases
+    self.items = items
+    self.scratchFloats = scratchFloats
+    self.tolerance = tolerance
+    self.splitsExactly = splitsExactly
+    self.ignoresSecondHalves = ignoresSecondHalves
+  }
+
+  /// A product, whose label says its sizes and how it is computed.
+  ///
+  /// - Parameters:
+  ///   - left: x, or dy; as bytes, with `leftScales`, where bytes are multiplied.
+  ///   - right: W and what scales its rows, or x of the weight's gradient.
+  ///   - scratchFloats: as sft_kernels.def counts it.
+  init(
+    _ product: MatrixProduct, left: TestBuffer, right: (values: TestBuffer, scales: TestBuffer?),
+    result: TestBuffer, leftScales: TestBuffer? = nil, scratchFloats: Int, tolerance: Double,
+    splitsExactly: Bool = true
+  ) {
+    let key = product.product
+    self.init(
+      product.encoded,
+      label: "m \(key.m) n \(key.n) k \(key.k) by \(product.variant.split) alpha \(product.alpha)"
+        + (product.accumulates ? ", added" : "") + ", \(product.resultType)",
+      buffers: product.buffers(
+        left: left, right: right.values, rightScales: right.scales, result: result,
+        leftScales: leftScales),
+      items: product.items, scratchFloats: scratchFloats, tolerance: tolerance,
+      splitsExactly: splitsExactly)
+  }
 }
 
 /// The widths at which vector loops, their tails and their absence meet.

@@ -1,3 +1,6 @@
+import Programs
+import Tensors
+
 /// Every case of every kernel: one list for all instruction sets and products.
 let kernelCases: [String: [KernelCase]] = {
   let cases =
@@ -23,18 +26,33 @@ private func tileScratch(summed: Int, columns: Int) -> Int {
   return (max(128 * p, min(393_216, 4 * p * ((columns + 31) / 32 * 32))) + 256 * p) / 4
 }
 
-/// The ways to call a product: split axis, accumulate, alpha.
-private let productModes: [(axis: Int, accumulate: Int, alpha: Float)] = [
-  (0, 0, 1), (1, 0, -0.5), (0, 1, 2), (1, 1, 1),
-]
+/// How a product is called.
+private struct ProductMode {
+  var split: ProductSplit
+  var accumulates: Bool
+  var alpha: Float
+
+  static let all = [
+    ProductMode(split: .rows, accumulates: false, alpha: 1),
+    ProductMode(split: .columns, accumulates: false, alpha: -0.5),
+    ProductMode(split: .rows, accumulates: true, alpha: 2),
+    ProductMode(split: .columns, accumulates: true, alpha: 1),
+  ]
+
+  /// The mode of that number, over and over.
+  static func number(_ index: Int) -> ProductMode { all[index % all.count] }
+}
+
+/// The types that weights are stored as.
+private let weightTypes = [ElementType.f32, .bf16, .int8]
 
 private func weights(
-  _ type: String, rows: Int, columns: Int, stride: Int, _ numbers: inout TestNumbers
-) -> (weights: TestBuffer, scales: TestBuffer?) {
+  _ type: ElementType, rows: Int, columns: Int, stride: Int, _ numbers: inout TestNumbers
+) -> (values: TestBuffer, scales: TestBuffer?) {
   let count = max(0, (rows - 1) * stride + columns)
   switch type {
-  case "bf16": return (.bfloat16(numbers.floats(count)), nil)
-  case "int8":
+  case .bf16: return (.bfloat16(numbers.floats(count)), nil)
+  case .int8:
     let values = (0..<count).map { _ in Int8(truncatingIfNeeded: Int(numbers.bits() & 0xFF)) }
     return (.int8(values), .floats(numbers.floats(rows, limit: 0.01)))
   default: return (.floats(numbers.floats(count)), nil)
@@ -42,39 +60,40 @@ private func weights(
 }
 
 /// An output that is to be added to, or one that nothing may read.
-private func output(_ accumulate: Int, _ count: Int, _ numbers: inout TestNumbers) -> TestBuffer {
-  accumulate == 1 ? .floats(numbers.floats(count)) : .unset(count)
+private func output(
+  added: Bool, _ count: Int, _ numbers: inout TestNumbers
+) -> TestBuffer {
+  added ? .floats(numbers.floats(count)) : .unset(count)
 }
 
 func linearCases() -> [KernelCase] {
   var numbers = TestNumbers(seed: 1)
   var cases: [KernelCase] = []
-  for type in ["f32", "bf16", "int8"] {
+  for type in weightTypes {
     for (index, size) in productSizes.enumerated() {
       let (m, n, k) = size
-      for mode in [productModes[index % 4], productModes[(index + 1) % 4]] {
+      for mode in [ProductMode.number(index), .number(index + 1)] {
         let (ldx, ldw, ldy) = (k + 3, k + 1, n + 2)
         let w = weights(type, rows: n, columns: k, stride: ldw, &numbers)
+        func product(_ kind: ProductKind, left: Int, result: Int) -> MatrixProduct {
+          MatrixProduct(
+            Product(kind, operands: .f32, weightType: type, m: m, n: n, k: k),
+            strides: .init(left: left, right: ldw, result: result),
+            accumulates: mode.accumulates, split: mode.split, panelRows: 4, alpha: mode.alpha)
+        }
         cases.append(
           KernelCase(
-            kernel: "linear_\(type)", label: "m \(m) n \(n) k \(k) \(mode)",
-            buffers: [
-              .floats(numbers.floats(m * ldx)), w.weights, w.scales,
-              output(mode.accumulate, m * ldy, &numbers),
-            ], sizes: [m, n, k, ldx, ldw, ldy, mode.accumulate, mode.axis, 4],
-            scalars: [mode.alpha], items: mode.axis == 0 ? m : n, scratchFloats: 4 * k,
-            tolerance: 3e-5,  // observed 5.9e-6 (k = 1000)
+            product(.forward, left: ldx, result: ldy), left: .floats(numbers.floats(m * ldx)),
+            right: w, result: output(added: mode.accumulates, m * ldy, &numbers),
+            scratchFloats: 4 * k, tolerance: 3e-5,  // observed 5.9e-6 (k = 1000)
             splitsExactly: m <= 4))
         let (lddy, lddx) = (n + 2, k + 3)
         cases.append(
           KernelCase(
-            kernel: "linear_input_gradient_\(type)", label: "m \(m) n \(n) k \(k) \(mode)",
-            buffers: [
-              .floats(numbers.floats(m * lddy)), w.weights, w.scales,
-              output(mode.accumulate, m * lddx, &numbers),
-            ], sizes: [m, n, k, lddy, ldw, lddx, mode.accumulate, mode.axis, 4],
-            scalars: [mode.alpha], items: mode.axis == 0 ? m : k, scratchFloats: 4 * k,
-            tolerance: 3e-5,  // observed 1.0e-5 (n = 1000)
+            product(.inputGradient, left: lddy, result: lddx),
+            left: .floats(numbers.floats(m * lddy)), right: w,
+            result: output(added: mode.accumulates, m * lddx, &numbers),
+            scratchFloats: 4 * k, tolerance: 3e-5,  // observed 1.0e-5 (n = 1000)
             splitsExactly: false))
       }
     }
@@ -85,39 +104,45 @@ func linearCases() -> [KernelCase] {
 /// The same products by own tiles, whose results do not depend on how they are split.
 func tiledProductCases() -> [KernelCase] {
   var numbers = TestNumbers(seed: 36)
-  var cases: [KernelCase] = []
-  for (index, size) in (productSizes + longSums).enumerated() {
-    let (m, n, k) = size
-    let (ldx, ldw, ldy) = (k + 3, k + 1, n + 2)
-    func add(
-      _ kernel: String, _ operands: [TestBuffer?], _ result: (stride: Int, rows: Int, columns: Int),
-      summed: Int, strides: [Int], mode: (axis: Int, accumulate: Int, alpha: Float)
-    ) {
-      cases.append(
-        KernelCase(
-          kernel: kernel, label: "m \(m) n \(n) k \(k) \(mode)",
-          buffers: operands + [output(mode.accumulate, result.rows * result.stride, &numbers)],
-          sizes: [m, n, k] + strides + [result.stride, mode.accumulate, mode.axis, 4],
-          scalars: [mode.alpha], items: mode.axis == 0 ? result.rows : result.columns,
-          scratchFloats: tileScratch(summed: summed, columns: result.columns),
-          tolerance: 6e-5))
-    }
-    for (offset, type) in ["f32", "bf16", "int8"].enumerated() {
-      let mode = productModes[(index + offset) % 4]
-      let w = weights(type, rows: n, columns: k, stride: ldw, &numbers)
-      add(
-        "tiled_linear_\(type)", [.floats(numbers.floats(m * ldx)), w.weights, w.scales],
-        (ldy, m, n), summed: k, strides: [ldx, ldw], mode: mode)
-      add(
-        "tiled_linear_input_gradient_\(type)",
-        [.floats(numbers.floats(m * ldy)), w.weights, w.scales], (ldx, m, k), summed: n,
-        strides: [ldy, ldw], mode: mode)
-    }
-    add(
-      "tiled_linear_weight_gradient",
-      [.floats(numbers.floats(m * ldy)), .floats(numbers.floats(m * ldx))], (k + 4, n, k),
-      summed: m, strides: [ldy, ldx], mode: productModes[index % 4])
+  return (productSizes + longSums).enumerated().flatMap { index, size in
+    tiledProductCases(of: size, number: index, &numbers)
   }
+}
+
+private func tiledProductCases(
+  of size: (m: Int, n: Int, k: Int), number index: Int, _ numbers: inout TestNumbers
+) -> [KernelCase] {
+  var cases: [KernelCase] = []
+  let (m, n, k) = size
+  let (ldx, ldw, ldy) = (k + 3, k + 1, n + 2)
+  func add(
+    _ kind: ProductKind, _ type: ElementType?, _ strides: MatrixProduct.Strides,
+    _ mode: ProductMode, left: TestBuffer, right: (values: TestBuffer, scales: TestBuffer?)
+  ) {
+    let product = Product(kind, operands: .f32, weightType: type, m: m, n: n, k: k)
+    let (rows, columns) = product.result
+    cases.append(
+      KernelCase(
+        MatrixProduct(
+          product, strides: strides, accumulates: mode.accumulates, split: mode.split,
+          backend: .tiles, alpha: mode.alpha),
+        left: left, right: right,
+        result: output(added: mode.accumulates, rows * strides.result, &numbers),
+        scratchFloats: tileScratch(summed: product.summed, columns: columns), tolerance: 6e-5))
+  }
+  for (offset, type) in weightTypes.enumerated() {
+    let mode = ProductMode.number(index + offset)
+    let w = weights(type, rows: n, columns: k, stride: ldw, &numbers)
+    add(
+      .forward, type, .init(left: ldx, right: ldw, result: ldy), mode,
+      left: .floats(numbers.floats(m * ldx)), right: w)
+    add(
+      .inputGradient, type, .init(left: ldy, right: ldw, result: ldx), mode,
+      left: .floats(numbers.floats(m * ldy)), right: w)
+  }
+  add(
+    .weightGradient, nil, .init(left: ldy, right: ldx, result: k + 4), .number(index),
+    left: .floats(numbers.floats(m * ldy)), right: (.floats(numbers.floats(m * ldx)), nil))
   return cases
 }
 
@@ -125,15 +150,16 @@ func gradientOfWeightCases() -> [KernelCase] {
   var numbers = TestNumbers(seed: 2)
   return productSizes.enumerated().map { index, size in
     let (m, n, k) = size
-    let mode = productModes[index % 4]
-    let (lddy, ldx, lddw) = (n + 1, k + 2, k + 3)
+    let mode = ProductMode.number(index)
+    let strides = MatrixProduct.Strides(left: n + 1, right: k + 2, result: k + 3)
     return KernelCase(
-      kernel: "linear_weight_gradient", label: "m \(m) n \(n) k \(k) \(mode)",
-      buffers: [
-        .floats(numbers.floats(m * lddy)), .floats(numbers.floats(m * ldx)),
-        output(mode.accumulate, n * lddw, &numbers),
-      ], sizes: [m, n, k, lddy, ldx, lddw, mode.accumulate, mode.axis], scalars: [mode.alpha],
-      items: mode.axis == 0 ? n : k, tolerance: 3e-5,  // observed 5.1e-6 (m = 1000)
+      MatrixProduct(
+        Product(.weightGradient, operands: .f32, m: m, n: n, k: k), strides: strides,
+        accumulates: mode.accumulates, split: mode.split, alpha: mode.alpha),
+      left: .floats(numbers.floats(m * strides.left)),
+      right: (.floats(numbers.floats(m * strides.right)), nil),
+      result: output(added: mode.accumulates, n * strides.result, &numbers), scratchFloats: 0,
+      tolerance: 3e-5,  // observed 5.1e-6 (m = 1000)
       splitsExactly: false)
   }
 }
@@ -143,17 +169,17 @@ func biasCases() -> [KernelCase] {
   return testWidths.flatMap { width in
     [
       KernelCase(
-        kernel: "bias_add", label: "width \(width)",
+        .biasAdd(columns: width, stride: width + 2), label: "width \(width)",
         buffers: [.floats(numbers.floats(3 * (width + 2))), .floats(numbers.floats(width))],
-        sizes: [width, width + 2], items: 3, tolerance: 0),
+        items: 3, tolerance: 0),
       KernelCase(
-        kernel: "column_sum", label: "width \(width)",
-        buffers: [.floats(numbers.floats(5 * (width + 2))), .unset(width)],
-        sizes: [5, width + 2, 0], items: width, tolerance: 1e-6),  // observed 7.9e-8
+        .columnSum(rows: 5, stride: width + 2, accumulates: false), label: "width \(width)",
+        buffers: [.floats(numbers.floats(5 * (width + 2))), .unset(width)], items: width,
+        tolerance: 1e-6),  // observed 7.9e-8
       KernelCase(
-        kernel: "column_sum", label: "\(width) rows, added",
-        buffers: [.floats(numbers.floats(width * 19)), .floats(numbers.floats(19))],
-        sizes: [width, 19, 1], items: 19, tolerance: 1e-5),  // observed 3.1e-6 (1000 rows)
+        .columnSum(rows: width, stride: 19, accumulates: true), label: "\(width) rows, added",
+        buffers: [.floats(numbers.floats(width * 19)), .floats(numbers.floats(19))], items: 19,
+        tolerance: 1e-5),  // observed 3.1e-6 (1000 rows)
     ]
   }
 }
@@ -163,24 +189,26 @@ func embeddingCases() -> [KernelCase] {
   let ids: [Int32] = [3, 0, 7, -1, 4, 3, 11, 6]  // rows 3 ..< 8 are there
   var cases: [KernelCase] = []
   for width in testWidths {
-    for type in ["f32", "bf16", "int8"] {
+    for type in weightTypes {
       let table = weights(type, rows: 5, columns: width, stride: width, &numbers)
       cases.append(
         KernelCase(
-          kernel: "embedding_\(type)", label: "width \(width)",
+          .embedding(type, width: width, firstRow: 3, rows: 5), label: "width \(width)",
           buffers: [
-            .int32(ids), table.weights, table.scales,
+            .int32(ids), table.values, table.scales,
             .floats(numbers.floats(ids.count * width)),
-          ], sizes: [width, 3, 5], items: ids.count, tolerance: 0))
+          ], items: ids.count, tolerance: 0))
     }
-    for accumulate in [0, 1] {
+    for accumulate in [false, true] {
       cases.append(
         KernelCase(
-          kernel: "embedding_gradient", label: "width \(width) accumulate \(accumulate)",
+          .embeddingGradient(
+            width: width, firstRow: 3, rows: 5, tokens: ids.count, accumulates: accumulate),
+          label: "width \(width) accumulate \(accumulate)",
           buffers: [
             .int32(ids), .floats(numbers.floats(ids.count * width)),
-            output(accumulate, 5 * width, &numbers),
-          ], sizes: [width, 3, 5, ids.count, accumulate], items: width, tolerance: 0))
+            output(added: accumulate, 5 * width, &numbers),
+          ], items: width, tolerance: 0))
     }
   }
   return cases
@@ -197,31 +225,33 @@ func normalisationCases() -> [KernelCase] {
     let gradient = [dy, x, gain, r]
     return [
       KernelCase(
-        kernel: "rmsnorm", label: "width \(width)",
-        buffers: [x, gain, .unset(count), .unset(3)], sizes: [width], scalars: [1e-5], items: 3,
+        .rmsnorm(width: width, epsilon: 1e-5), label: "width \(width)",
+        buffers: [x, gain, .unset(count), .unset(3)], items: 3,
         tolerance: 1e-6),  // observed 1.3e-7
       KernelCase(
-        kernel: "rmsnorm", label: "width \(width) in place, no r", buffers: [x, gain, x, nil],
-        aliases: [2: 0], sizes: [width], scalars: [1e-5], items: 3, tolerance: 1e-6),
+        .rmsnorm(width: width, epsilon: 1e-5), label: "width \(width) in place, no r",
+        buffers: [x, gain, x, nil],
+        aliases: [2: 0], items: 3, tolerance: 1e-6),
       KernelCase(
-        kernel: "rmsnorm_input_gradient", label: "width \(width)",
-        buffers: gradient + [.unset(count)], sizes: [width, 0], items: 3,
+        .rmsnormInputGradient(width: width, accumulates: false), label: "width \(width)",
+        buffers: gradient + [.unset(count)], items: 3,
         tolerance: 1e-6),  // observed 2.0e-7
       KernelCase(
-        kernel: "rmsnorm_input_gradient", label: "width \(width) added",
-        buffers: gradient + [.floats(numbers.floats(count))], sizes: [width, 1], items: 3,
+        .rmsnormInputGradient(width: width, accumulates: true), label: "width \(width) added",
+        buffers: gradient + [.floats(numbers.floats(count))], items: 3,
         tolerance: 1e-6),
       KernelCase(
-        kernel: "rmsnorm_input_gradient", label: "width \(width) in place",
-        buffers: gradient + [dy], aliases: [4: 0], sizes: [width, 0], items: 3,
+        .rmsnormInputGradient(width: width, accumulates: false), label: "width \(width) in place",
+        buffers: gradient + [dy], aliases: [4: 0], items: 3,
         tolerance: 1e-6),
       KernelCase(
-        kernel: "rmsnorm_gain_gradient", label: "width \(width)",
-        buffers: [dy, x, r, .unset(width)], sizes: [width, 3, 0], items: width,
+        .rmsnormGainGradient(width: width, rows: 3, accumulates: false), label: "width \(width)",
+        buffers: [dy, x, r, .unset(width)], items: width,
         tolerance: 1e-6),  // observed 2.4e-7
       KernelCase(
-        kernel: "rmsnorm_gain_gradient", label: "width \(width) added",
-        buffers: [dy, x, r, .floats(numbers.floats(width))], sizes: [width, 3, 1], items: width,
+        .rmsnormGainGradient(width: width, rows: 3, accumulates: true),
+        label: "width \(width) added",
+        buffers: [dy, x, r, .floats(numbers.floats(width))], items: width,
         tolerance: 1e-6),
     ]
   }
@@ -237,14 +267,16 @@ func rotaryCases() -> [KernelCase] {
     let x = TestBuffer.floats(numbers.floats(rows * ldx))
     return [
       KernelCase(
-        kernel: "rotary", label: "head width \(width)",
-        buffers: [x, cosine, sine, .unset(rows * ldy), nil],
-        sizes: [heads, width, tokens, ldx, ldy], scalars: [1], items: rows,
+        .rotary(
+          heads: heads, headWidth: width, tokens: tokens, inputStride: ldx, outputStride: ldy,
+          direction: 1), label: "head width \(width)",
+        buffers: [x, cosine, sine, .unset(rows * ldy), nil], items: rows,
         tolerance: 0),
       KernelCase(
-        kernel: "rotary", label: "head width \(width), gradient, in place, from position 5",
-        buffers: [x, cosine, sine, x, .int32([5])], aliases: [3: 0],
-        sizes: [heads, width, tokens, ldx, ldx], scalars: [-1], items: rows, tolerance: 0),
+        .rotary(
+          heads: heads, headWidth: width, tokens: tokens, inputStride: ldx, outputStride: ldx,
+          direction: -1), label: "head width \(width), gradient, in place, from position 5",
+        buffers: [x, cosine, sine, x, .int32([5])], aliases: [3: 0], items: rows, tolerance: 0),
     ]
   }
 }
@@ -261,14 +293,14 @@ func activationCases() -> [KernelCase] {
     let ds = TestBuffer.floats(numbers.floats(width))
     func forward(_ label: String, _ out: TestBuffer, _ aliases: [Int: Int] = [:]) -> KernelCase {
       KernelCase(
-        kernel: "swiglu", label: "width \(width) \(label)", buffers: [g, u, out],
+        NamedKernel("swiglu"), label: "width \(width) \(label)", buffers: [g, u, out],
         aliases: aliases, items: width, tolerance: 5e-7)  // observed 1.3e-7
     }
     func gradient(
       _ label: String, _ dg: TestBuffer?, _ du: TestBuffer?, _ aliases: [Int: Int] = [:]
     ) -> KernelCase {
       KernelCase(
-        kernel: "swiglu_gradient", label: "width \(width) \(label)",
+        NamedKernel("swiglu_gradient"), label: "width \(width) \(label)",
         buffers: [g, u, ds, dg, du], aliases: aliases, items: width,
         tolerance: 2e-6)  // observed 5.1e-7
     }
@@ -288,11 +320,11 @@ func lossCases() -> [KernelCase] {
     let logits = TestBuffer.floats(numbers.floats(4 * vocabulary, limit: 15))
     let targets = TestBuffer.int32([0, -1, Int32(vocabulary - 1), Int32(vocabulary / 2)])
     let scale = TestBuffer.floats([0.25])
-    return [(scale, 0), (nil, 1), (scale, 1)].map { scale, gradient in
+    return [(scale, false), (nil, true), (scale, true)].map { scale, gradient in
       KernelCase(
-        kernel: "softmax_cross_entropy",
+        .softmaxCrossEntropy(vocabulary: vocabulary, wantsGradient: gradient),
         label: "vocabulary \(vocabulary) scale \(scale != nil) gradient \(gradient)",
-        buffers: [logits, targets, .unset(4), scale], sizes: [vocabulary, gradient], items: 4,
+        buffers: [logits, targets, .unset(4), scale], items: 4,
         tolerance: 5e-7)  // observed 1.0e-7
     }
   }
@@ -306,15 +338,15 @@ func elementwiseCases() -> [KernelCase] {
     let new = TestBuffer.unset(width)
     func add(_ label: String, _ c: TestBuffer, _ aliases: [Int: Int] = [:]) -> KernelCase {
       KernelCase(
-        kernel: "add", label: "width \(width) \(label)", buffers: [a, b, c], aliases: aliases,
+        NamedKernel("add"), label: "width \(width) \(label)", buffers: [a, b, c], aliases: aliases,
         items: width, tolerance: 0)
     }
     return [
       add("", new), add("onto a", a, [2: 0]), add("onto b", b, [2: 1]),
       KernelCase(
-        kernel: "copy", label: "width \(width)", buffers: [a, new], items: width, tolerance: 0),
+        NamedKernel("copy"), label: "width \(width)", buffers: [a, new], items: width, tolerance: 0),
       KernelCase(
-        kernel: "fill", label: "width \(width)", buffers: [new], scalars: [0.75], items: width,
+        .fill(0.75), label: "width \(width)", buffers: [new], items: width,
         tolerance: 0),
     ]
   }
@@ -331,20 +363,22 @@ func optimizerCases() -> [KernelCase] {
     let partials = (0..<width).map { _ in Double(numbers.float().magnitude) }
     return [
       KernelCase(
-        kernel: "adamw_f32_f32", label: "width \(width)", buffers: [p, g, m, v, hyper],
-        scalars: [0.9, 0.95, 1e-8, 0.1], items: width, tolerance: 3e-7),  // observed 6.6e-8
+        .adamW(
+          .f32, moments: "f32", elements: width, betas: (0.9, 0.95), epsilon: 1e-8, weightDecay: 0.1
+        ), label: "width \(width)", buffers: [p, g, m, v, hyper], items: width,
+        tolerance: 3e-7),  // observed 6.6e-8
       KernelCase(
-        kernel: "sgd", label: "width \(width)", buffers: [p, g, m, hyper], scalars: [0.9, 0.1],
+        .sgd(momentum: 0.9, weightDecay: 0.1), label: "width \(width)", buffers: [p, g, m, hyper],
         items: width, tolerance: 3e-7),  // observed 6.0e-8
       KernelCase(
-        kernel: "squared_norm", label: "width \(width)",
-        buffers: [g, .doubles(Array(repeating: .nan, count: 64))], sizes: [width], items: 64,
+        .squaredNorm(count: width), label: "width \(width)",
+        buffers: [g, .doubles(Array(repeating: .nan, count: 64))], items: 64,
         tolerance: 1e-12),  // observed 0: sums of 16
     ]
       + [0, 0.5, 1e9].map { limit in
         KernelCase(
-          kernel: "clip_scale", label: "\(width) partials, limit \(limit)",
-          buffers: [.doubles(partials), hyper], sizes: [width], scalars: [limit], items: 1,
+          .clipScale(partials: width, limit: limit), label: "\(width) partials, limit \(limit)",
+          buffers: [.doubles(partials), hyper], items: 1,
           tolerance: 1e-7)  // observed 0
       }
   }

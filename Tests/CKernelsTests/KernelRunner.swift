@@ -36,20 +36,20 @@ final class GuardedMemory {
 }
 
 /// An sgemm that kernels are tested with.
-struct Product: Sendable {
+struct Sgemm: Sendable {
   let name: String
   let function: sft_sgemm_function
 
-  static let reference = Product(name: "plain loops", function: sft_sgemm_reference)
+  static let reference = Sgemm(name: "plain loops", function: sft_sgemm_reference)
 
   /// The plain loops, and OpenBLAS; its absence is a failure, since the package requires it.
-  static let all: [Product] = {
+  static let all: [Sgemm] = {
     var problem: UnsafePointer<CChar>?
     guard let function = sft_openblas_sgemm(&problem) else {
       Issue.record("\(problem.map { String(cString: $0) } ?? "OpenBLAS missing, no reason given")")
       return [reference]
     }
-    return [reference, Product(name: "OpenBLAS", function: function)]
+    return [reference, Sgemm(name: "OpenBLAS", function: function)]
   }()
 }
 
@@ -72,25 +72,25 @@ func kernel(_ name: String, _ isa: sft_isa) throws -> sft_kernel {
 extension KernelCase {
   /// What every buffer holds after the kernel has run over `ranges`, one after the other.
   /// Records an issue if anything outside the buffers was written.
-  func run(_ kernel: sft_kernel, _ product: Product, ranges: [Range<Int>]? = nil) -> [TestBuffer?] {
+  func run(_ kernel: sft_kernel, _ sgemm: Sgemm, ranges: [Range<Int>]? = nil) -> [TestBuffer?] {
     let memory = buffers.map { $0.map { GuardedMemory($0.bytes) } }
     let scratch = GuardedMemory(Array(repeating: 0xFF, count: scratchFloats * 4), aligned: true)
     let none: UnsafeMutableRawPointer? = nil
     var call = sft_call(
       buffers: (none, none, none, none, none, none, none, none, none, none, none, none),
       sizes: (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), scalars: (0, 0, 0, 0, 0, 0, 0, 0),
-      sgemm: product.function)
+      sgemm: sgemm.function)
     withUnsafeMutableBytes(of: &call.buffers) { raw in
       let slots = raw.bindMemory(to: UnsafeMutableRawPointer?.self)
       for slot in memory.indices { slots[slot] = memory[aliases[slot] ?? slot]?.start }
     }
     withUnsafeMutableBytes(of: &call.sizes) { raw in
       let slots = raw.bindMemory(to: Int64.self)
-      for (slot, size) in sizes.enumerated() { slots[slot] = Int64(size) }
+      for (slot, size) in self.call.sizes.enumerated() { slots[slot] = Int64(size) }
     }
     withUnsafeMutableBytes(of: &call.scalars) { raw in
       let slots = raw.bindMemory(to: Float.self)
-      for (slot, scalar) in scalars.enumerated() { slots[slot] = scalar }
+      for (slot, scalar) in self.call.scalars.enumerated() { slots[slot] = scalar }
     }
     for range in ranges ?? [0..<items] {
       kernel(&call, Int64(range.lowerBound), Int64(range.upperBound), scratch.start)

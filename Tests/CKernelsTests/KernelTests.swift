@@ -1,5 +1,6 @@
 import CKernels
 import Glibc
+import Programs
 import Testing
 
 private let kernelNames = kernelTable(SFT_ISA_REFERENCE).map(\.name)
@@ -19,13 +20,13 @@ private let kernelNames = kernelTable(SFT_ISA_REFERENCE).map(\.name)
       let expected = testCase.run(reference, .reference)
       for isa in allInstructionSets.dropFirst() where sft_isa_supported(isa) {
         let tuned = try kernel(name, isa)
-        for product in Product.all {
-          let found = testCase.run(tuned, product)
+        for sgemm in Sgemm.all {
+          let found = testCase.run(tuned, sgemm)
           let error = largestError(found, expected)
           worst = max(worst, error)
           #expect(
             error <= testCase.tolerance,
-            "\(testCase.description), \(String(cString: sft_isa_name(isa))), \(product.name)")
+            "\(testCase.description), \(String(cString: sft_isa_name(isa))), \(sgemm.name)")
         }
       }
     }
@@ -74,13 +75,13 @@ private let kernelNames = kernelTable(SFT_ISA_REFERENCE).map(\.name)
     let poisoned: [Float] = (0..<40).map { $0 == 20 ? .nan : 1 }
     for isa in allInstructionSets where sft_isa_supported(isa) {
       let loss = KernelCase(
-        kernel: "softmax_cross_entropy", label: "NaN",
-        buffers: [.floats(poisoned), .int32([0]), .floats([0]), nil], sizes: [40, 1], items: 1,
+        .softmaxCrossEntropy(vocabulary: 40, wantsGradient: true), label: "NaN",
+        buffers: [.floats(poisoned), .int32([0]), .floats([0]), nil], items: 1,
         tolerance: 0)
       let after = loss.run(try kernel("softmax_cross_entropy", isa), .reference)
       #expect(try #require(after[2]).numbers[0].isNaN)
       let activation = KernelCase(
-        kernel: "swiglu", label: "NaN",
+        NamedKernel("swiglu"), label: "NaN",
         buffers: [.floats(poisoned), .floats(poisoned), .unset(40)], items: 40, tolerance: 0)
       let activated = try #require(activation.run(try kernel("swiglu", isa), .reference)[2]).numbers
       #expect(activated[20].isNaN && !activated[19].isNaN)

@@ -1,4 +1,6 @@
 import CKernels
+import Programs
+import Tensors
 
 // Cases of the kernels on bf16 values and on bytes. Results in bf16 may differ by one rounding from
 // the reference, where sums that differ in the last bits of f32 lie between two bf16 values.
@@ -11,14 +13,45 @@ private let sizes: [(m: Int, n: Int, k: Int)] =
   testWidths.flatMap { [(5, 3, $0), (6, $0, 9), ($0, 5, 8)] }
   + [(33, 70, 65), (2, 65, 1000), (9, 40, 4100), (70, 33, 34)]
 
-/// The ways to call a product: split axis, accumulate, alpha, result in bf16.
-private let modes: [(axis: Int, accumulate: Int, alpha: Float, narrow: Int)] = [
-  (0, 0, 1, 0), (1, 0, -0.5, 1), (0, 1, 2, 1), (1, 1, 1, 0), (1, 0, 1, 0), (0, 0, 1, 1),
-]
+/// How a product is called.
+private struct ProductMode {
+  var split: ProductSplit
+  var accumulates: Bool
+  var alpha: Float
+  var resultType: ElementType
+
+  /// The largest error: one rounding of a result in bf16, else that of the sums.
+  func tolerance(ofSums sums: Double) -> Double { resultType == .bf16 ? oneRounding : sums }
+
+  static let all = [
+    ProductMode(split: .rows, accumulates: false, alpha: 1, resultType: .f32),
+    ProductMode(split: .columns, accumulates: false, alpha: -0.5, resultType: .bf16),
+    ProductMode(split: .rows, accumulates: true, alpha: 2, resultType: .bf16),
+    ProductMode(split: .columns, accumulates: true, alpha: 1, resultType: .f32),
+    ProductMode(split: .columns, accumulates: false, alpha: 1, resultType: .f32),
+    ProductMode(split: .rows, accumulates: false, alpha: 1, resultType: .bf16),
+  ]
+
+  /// The mode of that number, over and over.
+  static func number(_ index: Int) -> ProductMode { all[index % all.count] }
+
+  func product(_ product: Product, strides: MatrixProduct.Strides) -> MatrixProduct {
+    MatrixProduct(
+      product, strides: strides, accumulates: accumulates, resultType: resultType, split: split,
+      alpha: alpha)
+  }
+
+  /// A result that is to be added to, or one that nothing may read.
+  func output(_ count: Int, _ numbers: inout TestNumbers) -> TestBuffer {
+    let unset = Array(repeating: Float.nan, count: count)
+    let old = accumulates ? numbers.floats(count) : unset
+    return resultType == .bf16 ? .bfloat16(old) : .floats(old)
+  }
+}
 
 /// Scratch as sft_kernels.def counts it, in floats.
-private func productScratch(summed: Int, columns: Int, narrow: Int) -> Int {
-  let length = narrow == 1 ? summed : min(summed, 4096)
+private func productScratch(summed: Int, columns: Int, _ resultType: ElementType) -> Int {
+  let length = resultType == .bf16 ? summed : min(summed, 4096)
   let p = max(64, (length + 63) / 64 * 64)
   let panels = min(393_216, 2 * p * ((columns + 31) / 32 * 32))
   return (max(64 * p, panels) + 128 * p + 3) / 4
@@ -28,12 +61,12 @@ private func values(_ count: Int, _ numbers: inout TestNumbers) -> TestBuffer {
   .bfloat16(numbers.floats(count))
 }
 
-private func weights(_ type: String, _ count: Int, _ rows: Int, _ numbers: inout TestNumbers)
-  -> (weights: TestBuffer, scales: TestBuffer?)
-{
+private func weights(
+  _ type: ElementType, _ count: Int, _ rows: Int, _ numbers: inout TestNumbers
+) -> (values: TestBuffer, scales: TestBuffer?) {
   switch type {
-  case "f32": return (.floats(numbers.floats(count)), nil)
-  case "bf16": return (values(count, &numbers), nil)
+  case .f32: return (.floats(numbers.floats(count)), nil)
+  case .bf16: return (values(count, &numbers), nil)
   default:
     let bytes = (0..<count).map { _ in Int8(truncatingIfNeeded: Int(numbers.bits() & 0xFF)) }
     return (.int8(bytes), .floats(numbers.floats(rows, limit: 0.01)))
@@ -42,142 +75,123 @@ private func weights(_ type: String, _ count: Int, _ rows: Int, _ numbers: inout
 
 /// Weights with scales that make bytes of them.
 private func scaledWeights(
-  _ type: String, _ count: Int, _ rows: Int, _ numbers: inout TestNumbers
-) -> (weights: TestBuffer, scales: TestBuffer?) {
+  _ type: ElementType, _ count: Int, _ rows: Int, _ numbers: inout TestNumbers
+) -> (values: TestBuffer, scales: TestBuffer?) {
   let plain = weights(type, count, rows, &numbers)
   // Elements are below 1; one row has nothing but zeros, as far as its scale tells.
   let scales = (0..<rows).map { $0 == 1 ? 0 : 0.01 + numbers.float(0.001).magnitude }
-  return (plain.weights, plain.scales ?? .floats(scales))
-}
-
-private func output(
-  _ mode: (axis: Int, accumulate: Int, alpha: Float, narrow: Int), _ count: Int,
-  _ numbers: inout TestNumbers
-) -> TestBuffer {
-  let unset = Array(repeating: Float.nan, count: count)
-  let old = mode.accumulate == 1 ? numbers.floats(count) : unset
-  return mode.narrow == 1 ? .bfloat16(old) : .floats(old)
+  return (plain.values, plain.scales ?? .floats(scales))
 }
 
 func narrowProductCases() -> [KernelCase] {
   var numbers = TestNumbers(seed: 30)
-  var cases: [KernelCase] = []
-  for (index, size) in sizes.enumerated() {
+  return sizes.enumerated().flatMap { index, size -> [KernelCase] in
     let (m, n, k) = size
-    for (offset, type) in ["f32", "bf16", "int8"].enumerated() {
-      let mode = modes[(index + offset) % modes.count]
-      // Observed with results in f32: 1.8e-5, at 4100 terms.
-      let tolerance = mode.narrow == 1 ? oneRounding : 6e-5
-      let (ldx, ldw, ldy) = (k + 3, k + 1, n + 2)
-      let w = weights(type, max(0, n - 1) * ldw + k, n, &numbers)
-      cases.append(
-        KernelCase(
-          kernel: "narrow_linear_\(type)", label: "m \(m) n \(n) k \(k) \(mode)",
-          buffers: [
-            values(m * ldx, &numbers), w.weights, w.scales, output(mode, m * ldy, &numbers),
-          ],
-          sizes: [m, n, k, ldx, ldw, ldy, mode.accumulate, mode.axis, mode.narrow],
-          scalars: [mode.alpha], items: mode.axis == 0 ? m : n,
-          scratchFloats: productScratch(summed: k, columns: n, narrow: mode.narrow),
-          tolerance: tolerance))
-      let (lddy, lddx) = (n + 2, k + 3)
-      cases.append(
-        KernelCase(
-          kernel: "narrow_linear_input_gradient_\(type)", label: "m \(m) n \(n) k \(k) \(mode)",
-          buffers: [
-            values(m * lddy, &numbers), w.weights, w.scales, output(mode, m * lddx, &numbers),
-          ],
-          sizes: [m, n, k, lddy, ldw, lddx, mode.accumulate, mode.axis, mode.narrow],
-          scalars: [mode.alpha], items: mode.axis == 0 ? m : k,
-          scratchFloats: productScratch(summed: n, columns: k, narrow: mode.narrow),
-          tolerance: tolerance))
+    let ofWeights = [ElementType.f32, .bf16, .int8].enumerated().flatMap { offset, type in
+      narrowProductCases(of: size, type, .number(index + offset), &numbers)
     }
-    let mode = modes[index % modes.count]
-    cases.append(
-      KernelCase(
-        kernel: "narrow_linear_weight_gradient", label: "m \(m) n \(n) k \(k) \(mode)",
-        buffers: [
-          values(m * (n + 1), &numbers), values(m * (k + 2), &numbers),
-          output(mode, n * (k + 3), &numbers),
-        ],
-        sizes: [m, n, k, n + 1, k + 2, k + 3, mode.accumulate, mode.axis, mode.narrow],
-        scalars: [mode.alpha], items: mode.axis == 0 ? n : k,
-        scratchFloats: productScratch(summed: m, columns: k, narrow: mode.narrow),
-        tolerance: mode.narrow == 1 ? oneRounding : 6e-5))
+    let mode = ProductMode.number(index)
+    let product = mode.product(
+      Product(.weightGradient, operands: .bf16, m: m, n: n, k: k),
+      strides: .init(left: n + 1, right: k + 2, result: k + 3))
+    let gradient = KernelCase(
+      product, left: values(m * (n + 1), &numbers), right: (values(m * (k + 2), &numbers), nil),
+      result: mode.output(n * (k + 3), &numbers),
+      scratchFloats: productScratch(summed: m, columns: k, mode.resultType),
+      tolerance: mode.tolerance(ofSums: 6e-5))
+    return ofWeights + [gradient]
   }
-  return cases
+}
+
+/// Both products with a weight.
+private func narrowProductCases(
+  of size: (m: Int, n: Int, k: Int), _ type: ElementType, _ mode: ProductMode,
+  _ numbers: inout TestNumbers
+) -> [KernelCase] {
+  let (m, n, k) = size
+  let ldw = k + 1
+  let w = weights(type, max(0, n - 1) * ldw + k, n, &numbers)
+  return [(ProductKind.forward, k + 3, n + 2), (.inputGradient, n + 2, k + 3)].map {
+    kind, left, result in
+    let product = mode.product(
+      Product(kind, operands: .bf16, weightType: type, m: m, n: n, k: k),
+      strides: .init(left: left, right: ldw, result: result))
+    return KernelCase(
+      product, left: values(m * left, &numbers), right: w,
+      result: mode.output(m * result, &numbers),
+      scratchFloats: productScratch(
+        summed: product.product.summed, columns: product.product.result.columns, mode.resultType),
+      // Observed with results in f32: 1.8e-5, at 4100 terms.
+      tolerance: mode.tolerance(ofSums: 6e-5))
+  }
 }
 
 func quantisedCases() -> [KernelCase] {
   var numbers = TestNumbers(seed: 31)
+  return quantisedProductCases(.forward, [.f32, .bf16, .int8], scales: 0.01, &numbers)
+    + quantisedProductCases(.inputGradient, [.int8, .f32, .bf16], scales: 1e-4, &numbers)
+    + quantisingCases(&numbers)
+}
+
+/// Products of bytes, with one of the types of weights each.
+///
+/// - Parameter scales: the largest scale of the first operand's rows.
+private func quantisedProductCases(
+  _ kind: ProductKind, _ types: [ElementType], scales limit: Float, _ numbers: inout TestNumbers
+) -> [KernelCase] {
+  sizes.enumerated().map { index, size in
+    let (m, n, k) = size
+    let type = types[index % 3]
+    let mode = ProductMode.number(index + index / 3)
+    let w = scaledWeights(type, max(0, n - 1) * (k + 1) + k, n, &numbers)
+    let key = Product(kind, operands: .int8, weightType: type, m: m, n: n, k: k)
+    let bytes = (0..<m * key.summed).map { _ in
+      Int8(truncatingIfNeeded: Int(numbers.bits() & 0xFF))
+    }
+    let strides = MatrixProduct.Strides(
+      left: key.summed, right: k + 1, result: key.result.columns + 2)
+    return KernelCase(
+      mode.product(key, strides: strides), left: .int8(bytes), right: w,
+      result: mode.output(m * strides.result, &numbers),
+      leftScales: .floats(numbers.floats(m, limit: limit)),
+      scratchFloats: productScratch(summed: key.summed, columns: key.result.columns, .bf16),
+      tolerance: mode.tolerance(ofSums: 1e-6))  // observed 2.0e-7: sums are exact
+  }
+}
+
+private func quantisingCases(_ numbers: inout TestNumbers) -> [KernelCase] {
   var cases: [KernelCase] = []
-  for (index, size) in sizes.enumerated() {
-    let (m, n, k) = size
-    let type = ["f32", "bf16", "int8"][index % 3]
-    let mode = modes[(index + index / 3) % modes.count]
-    let w = scaledWeights(type, max(0, n - 1) * (k + 1) + k, n, &numbers)
-    let bytes = (0..<m * k).map { _ in Int8(truncatingIfNeeded: Int(numbers.bits() & 0xFF)) }
-    cases.append(
-      KernelCase(
-        kernel: "quantised_linear_\(type)", label: "m \(m) n \(n) k \(k) \(mode)",
-        buffers: [
-          .int8(bytes), w.weights, w.scales, output(mode, m * (n + 2), &numbers),
-          .floats(numbers.floats(m, limit: 0.01)),
-        ],
-        sizes: [m, n, k, k, k + 1, n + 2, mode.accumulate, mode.axis, mode.narrow],
-        scalars: [mode.alpha], items: mode.axis == 0 ? m : n,
-        scratchFloats: productScratch(summed: k, columns: n, narrow: 1),
-        tolerance: mode.narrow == 1 ? oneRounding : 1e-6))  // observed 2.0e-7: sums are exact
-  }
-  for (index, size) in sizes.enumerated() {
-    let (m, n, k) = size
-    let type = ["int8", "f32", "bf16"][index % 3]
-    let mode = modes[(index + index / 3) % modes.count]
-    let w = scaledWeights(type, max(0, n - 1) * (k + 1) + k, n, &numbers)
-    let bytes = (0..<m * n).map { _ in Int8(truncatingIfNeeded: Int(numbers.bits() & 0xFF)) }
-    cases.append(
-      KernelCase(
-        kernel: "quantised_linear_input_gradient_\(type)", label: "m \(m) n \(n) k \(k) \(mode)",
-        buffers: [
-          .int8(bytes), w.weights, w.scales, output(mode, m * (k + 2), &numbers),
-          .floats(numbers.floats(m, limit: 1e-4)),
-        ],
-        sizes: [m, n, k, n, k + 1, k + 2, mode.accumulate, mode.axis, mode.narrow],
-        scalars: [mode.alpha], items: mode.axis == 0 ? m : k,
-        scratchFloats: productScratch(summed: n, columns: k, narrow: 1),
-        tolerance: mode.narrow == 1 ? oneRounding : 1e-6))
-  }
   for width in testWidths {
     cases.append(
       KernelCase(
-        kernel: "quantise_rows", label: "width \(width), scaled columns",
+        .quantiseRows(width: width, stride: width + 2), label: "width \(width), scaled columns",
         buffers: [
           values(3 * (width + 2), &numbers), .int8(Array(repeating: 0, count: 3 * width)),
           .unset(3), .floats(numbers.floats(width, limit: 0.01)),
-        ], sizes: [width, width + 2], items: 3, tolerance: 0))
+        ], items: 3, tolerance: 0))
     cases.append(
       KernelCase(
-        kernel: "quantise_rows", label: "width \(width)",
+        .quantiseRows(width: width, stride: width + 2), label: "width \(width)",
         buffers: [
           values(3 * (width + 2), &numbers), .int8(Array(repeating: 0, count: 3 * width)),
           .unset(3), nil,
-        ], sizes: [width, width + 2], items: 3, tolerance: 0))
+        ], items: 3, tolerance: 0))
     cases.append(
       KernelCase(
-        kernel: "quantise_rows", label: "width \(width) of zeros",
+        .quantiseRows(width: width, stride: width), label: "width \(width) of zeros",
         buffers: [
           .bfloat16(Array(repeating: 0, count: width)), .int8(Array(repeating: 0, count: width)),
           .unset(1), nil,
-        ], sizes: [width, width], items: 1, tolerance: 0))
+        ], items: 1, tolerance: 0))
     cases.append(
       KernelCase(
-        kernel: "row_scales_f32", label: "width \(width)",
-        buffers: [.floats(numbers.floats(3 * width)), .unset(3)], sizes: [width], items: 3,
+        .rowScales(.f32, width: width), label: "width \(width)",
+        buffers: [.floats(numbers.floats(3 * width)), .unset(3)], items: 3,
         tolerance: 0))
     cases.append(
       KernelCase(
-        kernel: "row_scales_bf16", label: "width \(width)",
-        buffers: [values(3 * width, &numbers), .unset(3)], sizes: [width], items: 3,
+        .rowScales(.bf16, width: width), label: "width \(width)",
+        buffers: [values(3 * width, &numbers), .unset(3)], items: 3,
         tolerance: 0))
   }
   return cases
@@ -192,14 +206,14 @@ func narrowElementwiseCases() -> [KernelCase] {
     let new = TestBuffer.bfloat16(Array(repeating: .nan, count: width))
     func activation(_ label: String, _ out: TestBuffer, _ aliases: [Int: Int] = [:]) -> KernelCase {
       KernelCase(
-        kernel: "swiglu_bf16", label: "width \(width) \(label)", buffers: [a, b, out],
+        NamedKernel("swiglu_bf16"), label: "width \(width) \(label)", buffers: [a, b, out],
         aliases: aliases, items: width, tolerance: oneRounding)
     }
     func gradient(
       _ label: String, _ dg: TestBuffer?, _ du: TestBuffer?, _ aliases: [Int: Int] = [:]
     ) -> KernelCase {
       KernelCase(
-        kernel: "swiglu_gradient_bf16", label: "width \(width) \(label)",
+        NamedKernel("swiglu_gradient_bf16"), label: "width \(width) \(label)",
         buffers: [a, b, ds, dg, du], aliases: aliases, items: width, tolerance: oneRounding)
     }
     let x = TestBuffer.floats(numbers.floats(3 * width))
@@ -209,31 +223,32 @@ func narrowElementwiseCases() -> [KernelCase] {
       gradient("both", new, new), gradient("dg", new, nil), gradient("du", nil, new),
       gradient("onto g, u", a, b, [3: 0, 4: 1]), gradient("onto ds, u", ds, b, [3: 2, 4: 1]),
       KernelCase(
-        kernel: "narrow", label: "width \(width)",
+        NamedKernel("narrow"), label: "width \(width)",
         buffers: [.floats(numbers.floats(width)), new], items: width, tolerance: 0),
       KernelCase(
-        kernel: "widen", label: "width \(width)", buffers: [a, .unset(width)], items: width,
+        NamedKernel("widen"), label: "width \(width)", buffers: [a, .unset(width)], items: width,
         tolerance: 0),
       KernelCase(
-        kernel: "add_bf16", label: "width \(width)", buffers: [a, b, new], items: width,
+        NamedKernel("add_bf16"), label: "width \(width)", buffers: [a, b, new], items: width,
         tolerance: 0),
       KernelCase(
-        kernel: "rmsnorm_bf16", label: "width \(width)",
+        .rmsnorm(width: width, epsilon: 1e-5, isNarrow: true), label: "width \(width)",
         buffers: [
           x, gain, .bfloat16(Array(repeating: .nan, count: 3 * width)), .unset(3),
-        ], sizes: [width], scalars: [1e-5], items: 3, tolerance: oneRounding),
+        ], items: 3, tolerance: oneRounding),
       KernelCase(
-        kernel: "bias_add_bf16", label: "width \(width)",
-        buffers: [values(3 * (width + 2), &numbers), .floats(numbers.floats(width))],
-        sizes: [width, width + 2], items: 3, tolerance: 0),
+        .biasAdd(columns: width, stride: width + 2, isNarrow: true), label: "width \(width)",
+        buffers: [values(3 * (width + 2), &numbers), .floats(numbers.floats(width))], items: 3,
+        tolerance: 0),
       KernelCase(
-        kernel: "column_sum_bf16", label: "width \(width)",
-        buffers: [values(5 * (width + 2), &numbers), .unset(width)],
-        sizes: [5, width + 2, 0], items: width, tolerance: 1e-6),
+        .columnSum(rows: 5, stride: width + 2, accumulates: false, isNarrow: true),
+        label: "width \(width)",
+        buffers: [values(5 * (width + 2), &numbers), .unset(width)], items: width, tolerance: 1e-6),
       KernelCase(
-        kernel: "column_sum_bf16", label: "\(width) rows, added",
-        buffers: [values(width * 19, &numbers), .floats(numbers.floats(19))],
-        sizes: [width, 19, 1], items: 19, tolerance: 1e-5),
+        .columnSum(rows: width, stride: 19, accumulates: true, isNarrow: true),
+        label: "\(width) rows, added",
+        buffers: [values(width * 19, &numbers), .floats(numbers.floats(19))], items: 19,
+        tolerance: 1e-5),
     ] + rotaryCases(width: 2 * width, &numbers)
   }
 }
@@ -246,15 +261,18 @@ private func rotaryCases(width: Int, _ numbers: inout TestNumbers) -> [KernelCas
   let x = values(rows * ldx, &numbers)
   return [
     KernelCase(
-      kernel: "rotary_bf16", label: "head width \(width)",
+      .rotary(
+        heads: heads, headWidth: width, tokens: tokens, inputStride: ldx, outputStride: ldy,
+        direction: 1, isNarrow: true), label: "head width \(width)",
       buffers: [
         x, cosine, sine, .bfloat16(Array(repeating: .nan, count: rows * ldy)), nil,
-      ],
-      sizes: [heads, width, tokens, ldx, ldy], scalars: [1], items: rows, tolerance: 0),
+      ], items: rows, tolerance: 0),
     KernelCase(
-      kernel: "rotary_bf16", label: "head width \(width), gradient, in place, from position 5",
-      buffers: [x, cosine, sine, x, .int32([5])], aliases: [3: 0],
-      sizes: [heads, width, tokens, ldx, ldx], scalars: [-1], items: rows, tolerance: 0),
+      .rotary(
+        heads: heads, headWidth: width, tokens: tokens, inputStride: ldx, outputStride: ldx,
+        direction: -1, isNarrow: true),
+      label: "head width \(width), gradient, in place, from position 5",
+      buffers: [x, cosine, sine, x, .int32([5])], aliases: [3: 0], items: rows, tolerance: 0),
   ]
 }
 
@@ -263,24 +281,26 @@ func narrowLossCases() -> [KernelCase] {
   return testWidths.dropFirst().flatMap { vocabulary -> [KernelCase] in
     let logits = TestBuffer.floats(numbers.floats(4 * vocabulary, limit: 15))
     let targets = TestBuffer.int32([0, -1, Int32(vocabulary - 1), Int32(vocabulary / 2)])
-    return [0, 1].map { gradient in
+    return [false, true].map { gradient in
       KernelCase(
-        kernel: "softmax_cross_entropy_bf16", label: "vocabulary \(vocabulary), \(gradient)",
+        .softmaxCrossEntropy(vocabulary: vocabulary, wantsGradient: gradient, isNarrow: true),
+        label: "vocabulary \(vocabulary), \(gradient)",
         // The gradient is compared as bf16: half of every row, then what is left of the logits.
         buffers: [
-          gradient == 1 ? logits.reinterpreted(as: .bits16) : logits, targets, .unset(4),
+          gradient ? logits.reinterpreted(as: .bits16) : logits, targets, .unset(4),
           .floats([0.25]),
-        ], sizes: [vocabulary, gradient], items: 4, tolerance: oneRounding,
-        ignoresSecondHalves: gradient == 1)
+        ], items: 4, tolerance: oneRounding,
+        ignoresSecondHalves: gradient)
     }
   }
     + [5, 40].map { count in
       KernelCase(
-        kernel: "take_columns_bf16", label: "\(count) of 50",
+        .takeColumns(count: count, stride: 53, resultStride: count + 1, isNarrow: true),
+        label: "\(count) of 50",
         buffers: [
           .int32((0..<Int32(count)).map { ($0 * 7 + 3) % 50 }), values(3 * 53, &numbers),
           .bfloat16(Array(repeating: .nan, count: 3 * (count + 1))),
-        ], sizes: [count, 53, count + 1], items: 3, tolerance: 0)
+        ], items: 3, tolerance: 0)
     }
 }
 
@@ -302,20 +322,21 @@ func narrowOptimizerCases() -> [KernelCase] {
       })
     let scales = TestBuffer.floats((0..<blocks).map { _ in numbers.float().magnitude })
     let gradient = TestBuffer.floats(numbers.floats(width))
-    return ["f32", "bf16"].flatMap { type in
+    return [ElementType.f32, .bf16].flatMap { type in
       let parameter =
-        type == "f32" ? TestBuffer.floats(numbers.floats(width)) : values(width, &numbers)
+        type == .f32 ? TestBuffer.floats(numbers.floats(width)) : values(width, &numbers)
       let second = numbers.floats(width).map(\.magnitude)
       let moments: [(String, [TestBuffer])] = [
         ("f32", [.floats(numbers.floats(width)), .floats(second)]),
         ("bf16", [values(width, &numbers), .bfloat16(second)]), ("int8", bytes),
         ("int4", [nibbles, bytes[1]]),
       ]
-      return moments.filter { type != "f32" || $0.0 != "f32" }.map { kind, moments in
+      return moments.filter { type != .f32 || $0.0 != "f32" }.map { kind, moments in
         KernelCase(
-          kernel: "adamw_\(type)_\(kind)", label: "width \(width)",
+          .adamW(
+            type, moments: kind, number: 7, elements: width, betas: (0.9, 0.95), epsilon: 1e-8,
+            weightDecay: 0.1), label: "width \(width)",
           buffers: [parameter, gradient] + moments + [hyper, scales, scales],
-          sizes: [7, width], scalars: [0.9, 0.95, 1e-8, 0.1],
           items: kind.hasPrefix("int") ? blocks : width, tolerance: oneRounding)
       }
     }
@@ -331,8 +352,8 @@ func probeCases() -> [KernelCase] {
   return ["probe_floats", "probe_pairs", "probe_bytes"].map { kernel in
     let words = TestBuffer.bfloat16(b).bytes + TestBuffer.floats(starts).bytes
     return KernelCase(
-      kernel: kernel, label: "3 rounds",
-      buffers: [a, TestBuffer.raw(words), .unset(32)], sizes: [3], items: 2,
+      NamedKernel(kernel, sizes: [3]), label: "3 rounds",
+      buffers: [a, TestBuffer.raw(words), .unset(32)], items: 2,
       tolerance: 1e-5)
   }
 }

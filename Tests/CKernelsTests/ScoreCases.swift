@@ -1,3 +1,5 @@
+import Programs
+
 /// Scores of gradients: the first micro-batch, which leaves its signs, and a later one.
 func scoreCases() -> [KernelCase] {
   var numbers = TestNumbers(seed: 12)
@@ -8,8 +10,8 @@ func scoreCases() -> [KernelCase] {
     let sums = TestBuffer.doubles((0..<192).map { _ in Double(numbers.float()) })
     return [Float(1), 0].map { record in
       KernelCase(
-        kernel: "gradient_scores", label: "width \(width), record \(record)",
-        buffers: [g, signs, .floats([record]), sums], sizes: [width], items: 64,
+        .gradientScores(count: width), label: "width \(width), record \(record)",
+        buffers: [g, signs, .floats([record]), sums], items: 64,
         tolerance: 1e-12)  // observed 0
     }
   }

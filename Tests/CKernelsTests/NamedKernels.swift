@@ -1,0 +1,156 @@
+import Programs
+import Tensors
+
+// Kernels with their sizes and scalars by name, in the order of sft_kernels.def. Products are
+// `MatrixProduct`s.
+
+extension NamedKernel {
+  /// The same kernel, of bf16 values if asked for.
+  private static func named(_ name: String, isNarrow: Bool) -> String {
+    isNarrow ? name + "_bf16" : name
+  }
+
+  static func biasAdd(columns: Int, stride: Int, isNarrow: Bool = false) -> NamedKernel {
+    NamedKernel(named("bias_add", isNarrow: isNarrow), sizes: [columns, stride])
+  }
+
+  static func columnSum(
+    rows: Int, stride: Int, accumulates: Bool, isNarrow: Bool = false
+  ) -> NamedKernel {
+    NamedKernel(
+      named("column_sum", isNarrow: isNarrow), sizes: [rows, stride, accumulates ? 1 : 0])
+  }
+
+  static func quantiseRows(width: Int, stride: Int) -> NamedKernel {
+    NamedKernel("quantise_rows", sizes: [width, stride])
+  }
+
+  static func rowScales(_ type: ElementType, width: Int) -> NamedKernel {
+    NamedKernel("row_scales_\(type)", sizes: [width])
+  }
+
+  static func embedding(
+    _ type: ElementType, width: Int, firstRow: Int, rows: Int
+  ) -> NamedKernel {
+    NamedKernel("embedding_\(type)", sizes: [width, firstRow, rows])
+  }
+
+  static func embeddingGradient(
+    width: Int, firstRow: Int, rows: Int, tokens: Int, accumulates: Bool
+  ) -> NamedKernel {
+    NamedKernel(
+      "embedding_gradient", sizes: [width, firstRow, rows, tokens, accumulates ? 1 : 0])
+  }
+
+  static func rmsnorm(width: Int, epsilon: Float, isNarrow: Bool = false) -> NamedKernel {
+    NamedKernel(named("rmsnorm", isNarrow: isNarrow), sizes: [width], scalars: [epsilon])
+  }
+
+  static func rmsnormInputGradient(width: Int, accumulates: Bool) -> NamedKernel {
+    NamedKernel("rmsnorm_input_gradient", sizes: [width, accumulates ? 1 : 0])
+  }
+
+  static func rmsnormGainGradient(width: Int, rows: Int, accumulates: Bool) -> NamedKernel {
+    NamedKernel("rmsnorm_gain_gradient", sizes: [width, rows, accumulates ? 1 : 0])
+  }
+
+  /// - Parameters:
+  ///   - tokens: of a window.
+  ///   - direction: 1 turns, −1 turns back.
+  static func rotary(
+    heads: Int, headWidth: Int, tokens: Int, inputStride: Int, outputStride: Int,
+    direction: Float, isNarrow: Bool = false
+  ) -> NamedKernel {
+    NamedKernel(
+      named("rotary", isNarrow: isNarrow),
+      sizes: [heads, headWidth, tokens, inputStride, outputStride], scalars: [direction])
+  }
+
+  static func attentionCached(
+    rows: Int, heads: Int, keyValueHeads: Int, headWidth: Int, capacity: Int, scale: Float
+  ) -> NamedKernel {
+    NamedKernel(
+      "attention_cached", sizes: [rows, heads, keyValueHeads, headWidth, capacity],
+      scalars: [scale])
+  }
+
+  static func cacheStore(width: Int, capacity: Int) -> NamedKernel {
+    NamedKernel("cache_store", sizes: [width, capacity])
+  }
+
+  static func softmaxCrossEntropy(
+    vocabulary: Int, wantsGradient: Bool, isNarrow: Bool = false
+  ) -> NamedKernel {
+    NamedKernel(
+      named("softmax_cross_entropy", isNarrow: isNarrow),
+      sizes: [vocabulary, wantsGradient ? 1 : 0])
+  }
+
+  static func scatterColumns(count: Int, sourceStride: Int, stride: Int) -> NamedKernel {
+    NamedKernel("scatter_columns", sizes: [count, sourceStride, stride])
+  }
+
+  static func takeColumns(
+    count: Int, stride: Int, resultStride: Int, isNarrow: Bool = false
+  ) -> NamedKernel {
+    NamedKernel(
+      named("take_columns", isNarrow: isNarrow), sizes: [count, stride, resultStride])
+  }
+
+  static func fill(_ value: Float) -> NamedKernel { NamedKernel("fill", scalars: [value]) }
+
+  /// - Parameters:
+  ///   - moments: "f32", "bf16", "int8" or "int4".
+  ///   - number: tells parameters apart where values are rounded at random.
+  static func adamW(
+    _ parameter: ElementType, moments: String, number: Int = 0, elements: Int,
+    betas: (Float, Float), epsilon: Float, weightDecay: Float
+  ) -> NamedKernel {
+    NamedKernel(
+      "adamw_\(parameter)_\(moments)", sizes: [number, elements],
+      scalars: [betas.0, betas.1, epsilon, weightDecay])
+  }
+
+  static func sgd(momentum: Float, weightDecay: Float) -> NamedKernel {
+    NamedKernel("sgd", scalars: [momentum, weightDecay])
+  }
+
+  static func squaredNorm(count: Int) -> NamedKernel { NamedKernel("squared_norm", sizes: [count]) }
+
+  static func gradientScores(count: Int) -> NamedKernel {
+    NamedKernel("gradient_scores", sizes: [count])
+  }
+
+  static func clipScale(partials: Int, limit: Float) -> NamedKernel {
+    NamedKernel("clip_scale", sizes: [partials], scalars: [limit])
+  }
+}
+
+/// How attention's operands lie, and how many query rows are in scratch at a time.
+struct AttentionSizes {
+  /// Of a window.
+  var tokens: Int
+  var heads: Int
+  var keyValueHeads: Int
+  var headWidth: Int
+  /// From row to row of q, k, v and o.
+  var strides: (query: Int, key: Int, value: Int, output: Int)
+  var tile: Int
+
+  func forward(scale: Float, isNarrow: Bool = false) -> NamedKernel {
+    call(isNarrow ? "attention_bf16" : "attention", scale)
+  }
+
+  func gradient(scale: Float, isNarrow: Bool = false) -> NamedKernel {
+    call(isNarrow ? "attention_gradient_bf16" : "attention_gradient", scale)
+  }
+
+  private func call(_ name: String, _ scale: Float) -> NamedKernel {
+    NamedKernel(
+      name,
+      sizes: [
+        tokens, heads, keyValueHeads, headWidth, strides.query, strides.key, strides.value,
+        strides.output, tile,
+      ], scalars: [scale])
+  }
+}
