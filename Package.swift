@@ -31,29 +31,29 @@ let package = Package(
     .executableTarget(
       name: "sparseft",
       dependencies: [
-        "Reports", "Recipes", "Contributions", "Training", "Generation", "Adaptations",
+        "Reports", "Records", "Recipes", "Contributions", "Training", "Generation", "Adaptations",
         "Compilation", "Operations", "Programs", "Weights", "Checkpoints", "Models",
         "Tokenizers", "Datasets", "Execution", "Storage", "Tensors",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
-    module("Reports", ["Storage", "Tensors"]),
+    module("Reports", ["Records", "Storage", "Tensors"]),
     module("Recipes", ["Tensors", "Storage"]),
 
     // Chooses tensors: short training runs and a search under a budget.
     module(
       "Contributions",
       [
-        "Training", "Adaptations", "Compilation", "Execution", "Programs", "Weights", "Checkpoints",
-        "Datasets", "Models", "Storage", "Tensors",
+        "Training", "Records", "Adaptations", "Compilation", "Execution", "Programs", "Weights",
+        "Checkpoints", "Datasets", "Models", "Storage", "Tensors",
       ]),
 
     // Run time: the trainer drives compiled programs.
     module(
       "Training",
       [
-        "Adaptations", "Models", "Compilation", "Operations", "Graphs", "Execution", "Programs",
-        "Checkpoints", "Weights", "Datasets", "Storage", "SystemAllocator",
-        "Tensors",
+        "Records", "Adaptations", "Models", "Compilation", "Operations", "Graphs", "Execution",
+        "Programs", "Checkpoints", "Weights", "Datasets", "Storage",
+        "SystemAllocator", "Tensors",
       ]),
     module(
       "Generation",
@@ -79,6 +79,8 @@ let package = Package(
     module("Checkpoints", ["Models", "Storage", "Tensors"]),
     module("Datasets", ["Tokenizers", "Storage", "Tensors"]),
     module("Tokenizers", ["CSentencePiece", "Tensors"]),
+    // What one module writes as JSON and another one reads.
+    module("Records", ["Storage", "Tensors"]),
     module("Storage", ["SystemCrypto", "Tensors"]),
     module("Tensors"),
 
@@ -99,11 +101,12 @@ let package = Package(
     .target(
       name: "TestSupport",
       dependencies: [
-        "Training", "Adaptations", "Compilation", "Execution", "Weights", "Datasets", "Storage",
-        "Tensors", "Models", "Checkpoints",
+        "Training", "Records", "Adaptations", "Compilation", "Execution", "Weights", "Datasets",
+        "Storage", "Tensors", "Models", "Checkpoints",
       ],
       path: "Tests/TestSupport"),
     tests("Storage", ["Storage", "Tensors"]),
+    tests("Records", ["Records", "Storage", "Tensors"], exclude: ["Fixtures"]),
     tests("Checkpoints", ["Checkpoints", "Storage", "Models", "Tensors"]),
     tests("Tokenizers", ["Tokenizers", "Storage", "Tensors"]),
     tests("Datasets", ["Datasets", "Tokenizers", "Storage", "Tensors"]),
@@ -122,8 +125,8 @@ let package = Package(
     tests(
       "Training",
       compileTime + [
-        "Training", "Generation", "Execution", "Checkpoints", "Weights", "Datasets", "Tokenizers",
-        "Storage",
+        "Training", "Records", "Generation", "Execution", "Checkpoints", "Weights", "Datasets",
+        "Tokenizers", "Storage",
       ]),
     tests(
       "Generation",
@@ -131,10 +134,11 @@ let package = Package(
     tests(
       "Contributions",
       compileTime + [
-        "Contributions", "Training", "Execution", "Checkpoints", "Weights", "Datasets", "Storage",
+        "Contributions", "Training", "Records", "Execution", "Checkpoints", "Weights", "Datasets",
+        "Storage",
       ]),
     tests("Recipes", ["Recipes", "Storage", "Tensors"]),
-    tests("Reports", ["Reports", "Storage", "Tensors"]),
+    tests("Reports", ["Reports", "Records", "Storage", "Tensors"]),
     tests("sparseft", ["sparseft", "Storage", "Checkpoints", "Models", "Tensors"]),
   ],
   cxxLanguageStandard: .cxx17

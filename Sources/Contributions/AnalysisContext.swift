@@ -2,6 +2,7 @@ import Adaptations
 import Datasets
 import Execution
 import Models
+import Records
 import Tensors
 import Training
 import Weights

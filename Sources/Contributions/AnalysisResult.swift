@@ -1,6 +1,4 @@
-import Storage
-import Tensors
-import Training
+import Records
 
 /// One candidate as the probes left it.
 public struct CandidateResult: Sendable {
@@ -74,68 +72,5 @@ extension AnalysisResult {
 
   private var lastLayer: Int {
     table.contributions.compactMap { ParameterPath($0.path)?.layer }.max() ?? 0
-  }
-
-  public var json: JSONValue {
-    func number(_ value: Double?) -> JSONValue {
-      value.map { $0.isFinite ? .number($0) : .null } ?? .null
-    }
-    let scheme = (chosen?.candidate.scheme ?? [:]).sorted { $0.key < $1.key }
-    return [
-      "type": "analysis", "key": .string(key),
-      "base_loss": number(table.baseLoss), "last_block_loss": number(table.lastBlockLoss),
-      "noise": number(table.noise), "held_out": .string(heldOut),
-      "probe": [
-        "steps": .int(plan.contributionSteps), "batches": .int(plan.contributionSteps),
-        "learning_rate": number(calibration?.rate), "seconds": .number(seconds),
-        "first_steps": .int(plan.firstSteps), "final_steps": .int(plan.finalSteps),
-        "probes": .int(probes), "price_share": .number(priceShare),
-      ],
-      "tensors": .array(tensors.map(json)),
-      "candidates": .array(candidates.map(json)),
-      "scheme": .object(JSONObject(scheme.map { ($0.key, .number($0.value)) })),
-      "chosen": .string(chosen?.candidate.label ?? ""),
-      "learning_rate": number(chosen?.learningRate), "rate_constant": .number(rateConstant),
-      "calibration": .array(
-        (calibration?.points ?? []).map { [.number($0.rate), number($0.loss)] }),
-      "predicted_gain": number(predictedGain),
-      "measured_gain": number(measuredGain),
-      "budget": [
-        "memory_bytes": budget.bytes.map { .int($0) } ?? .null,
-        "step_time": number(budget.stepTime),
-      ],
-      "step_time": number(chosen?.candidate.cost.stepTime),
-      "planned_bytes": .int(chosen?.candidate.cost.bytes ?? 0),
-      "initial_validation_loss": number(initialValidationLoss), "seconds": .number(seconds),
-    ]
-  }
-
-  private func json(_ tensor: TensorFacts) -> JSONValue {
-    let contribution = table.contributions.first { $0.path == tensor.path }
-    let gradient = gradients[tensor.path]
-    func number(_ value: Double?) -> JSONValue { value.map { .number($0) } ?? .null }
-    return [
-      "name": .string(tensor.path), "share": .number(tensor.share),
-      "score": number(contribution.map(table.score)),
-      "gain": number(contribution?.gain), "gain_alone": number(contribution?.gainAlone),
-      "measured": .bool(contribution?.isMeasured ?? false), "flops": .number(tensor.flops),
-      "bytes": .int(tensor.bytes), "fisher": number(gradient?.fisher),
-      "gradient": number(gradient?.absolute), "gradient_update": number(gradient?.update),
-    ]
-  }
-
-  private func json(_ result: CandidateResult) -> JSONValue {
-    let scheme = result.candidate.scheme.sorted { $0.key < $1.key }
-    return [
-      "label": .string(result.candidate.label), "chosen": .bool(result.isChosen),
-      "learning_rate": .number(result.learningRate),
-      "rounds": .array(
-        result.rounds.map {
-          ["steps": .int($0.steps), "loss": $0.loss.isFinite ? .number($0.loss) : .null]
-        }),
-      "step_time": .number(result.candidate.cost.stepTime),
-      "planned_bytes": .int(result.candidate.cost.bytes),
-      "scheme": .object(JSONObject(scheme.map { ($0.key, .number($0.value)) })),
-    ]
   }
 }

@@ -1,6 +1,7 @@
 import Adaptations
 import Datasets
 import Models
+import Records
 import Tensors
 import Training
 

@@ -1,6 +1,7 @@
 import Adaptations
 import Datasets
 import Execution
+import Records
 import Storage
 import Tensors
 import Training
@@ -142,12 +143,12 @@ public final class ProbeBench {
     do throws(TrainingError) {
       let trained = trainer(steps: probe.steps, probe.schedule, saving: .states)
       var summary = try trained.run(resuming: probe.resuming)
-      if probe.coolDown > 0, summary.reason != "interrupted" {
+      if probe.coolDown > 0, summary.reason != .interrupted {
         summary = try trainer(
           steps: probe.steps + probe.coolDown, probe.coolingSchedule, saving: .nothing
         ).run(following: trained)
       }
-      if summary.reason == "interrupted" { throw .interrupted }
+      if summary.reason == .interrupted { throw .interrupted }
     } catch {
       guard case .diverged = error else { throw error }
       let losses = Array(repeating: Double.infinity, count: heldOut.windows.count)

@@ -1,3 +1,5 @@
+import Records
+
 /// What the live line shows; values that are not known yet are nil and take no space.
 public struct ProgressState: Sendable {
   /// What is being done, for example "training" or "analysis".
@@ -28,6 +30,21 @@ public struct ProgressState: Sendable {
     self.residentBytes = residentBytes
     self.plannedBytes = plannedBytes
     self.etaSeconds = etaSeconds
+  }
+
+  /// A step of a run.
+  ///
+  /// - Parameters:
+  ///   - totalSteps: of the run.
+  ///   - validationLoss: the last one, in nats per token; nil before the first.
+  public init(
+    activity: String = "training", _ report: StepReport, totalSteps: Int, validationLoss: Double?
+  ) {
+    self.init(
+      activity: activity, step: report.step, totalSteps: totalSteps, loss: report.loss,
+      validationLoss: validationLoss, tokensPerSecond: report.tokensPerSecond,
+      residentBytes: report.residentBytes, plannedBytes: report.plannedBytes,
+      etaSeconds: report.etaSeconds)
   }
 
   /// Share of the steps done, in [0, 1].

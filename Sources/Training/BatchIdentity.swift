@@ -1,24 +1,11 @@
-/// What decides which tokens a step sees; a resumed run must agree on all of it.
-struct BatchIdentity: Hashable {
-  var sequenceLength: Int
-  var tokensPerStep: Int
-  var trainingTokens: Int
-  var seed: Int
-  var shuffles: Bool
+import Records
 
+extension BatchIdentity {
+  /// - Parameter trainingTokens: of the whole text.
   init(_ settings: TrainingSettings, trainingTokens: Int) {
-    sequenceLength = settings.shape.tokens
-    tokensPerStep = settings.shape.tokensPerStep
-    self.trainingTokens = trainingTokens
-    seed = Int(truncatingIfNeeded: settings.seed)
-    shuffles = settings.shuffles
-  }
-
-  /// Keys of the training state.
-  var fields: [(key: String, value: Int)] {
-    [
-      ("sequence_length", sequenceLength), ("tokens_per_step", tokensPerStep),
-      ("training_tokens", trainingTokens), ("seed", seed), ("shuffle", shuffles ? 1 : 0),
-    ]
+    self.init(
+      sequenceLength: settings.shape.tokens, tokensPerStep: settings.shape.tokensPerStep,
+      trainingTokens: trainingTokens, seed: Int(truncatingIfNeeded: settings.seed),
+      shuffles: settings.shuffles)
   }
 }

@@ -1,6 +1,7 @@
 import Adaptations
 import Compilation
 import Models
+import Records
 import Tensors
 
 /// What each measure that a run takes saves of its peak: from full fine-tuning in f32, every value in

@@ -1,5 +1,6 @@
 import Checkpoints
 import Programs
+import Records
 import Storage
 import Tensors
 
@@ -15,10 +16,10 @@ public struct SnapshotStore: Sendable {
   public let recipe: JSONValue
   /// What trains and at which rate where the recipe leaves that open, and how products are computed;
   /// written into every state.
-  public var decision: JSONValue
+  public var decision: RunDecision?
 
   public init(
-    folder: String, method: JSONValue, recipe: JSONValue, decision: JSONValue = .null
+    folder: String, method: JSONValue, recipe: JSONValue, decision: RunDecision? = nil
   ) {
     self.folder = folder
     self.method = method
@@ -27,7 +28,9 @@ public struct SnapshotStore: Sendable {
   }
 
   /// The path of the best or last delta.
-  public func deltaPath(_ kind: String) -> String { "\(folder)/\(kind)/\(Self.deltaName)" }
+  public func deltaPath(_ kind: SnapshotKind) -> String {
+    "\(folder)/\(kind.rawValue)/\(Self.deltaName)"
+  }
   var statePath: String { "\(folder)/last/\(Self.stateName)" }
   private var pendingFolder: String { "\(folder)/pending" }
   private func pendingPath(_ step: Int) -> String { "\(pendingFolder)/\(step).sfstate" }
@@ -44,8 +47,8 @@ public struct SnapshotStore: Sendable {
   /// What the last state's run had decided.
   ///
   /// - Throws: `TrainingError.nothingToResume` without a state.
-  public func savedDecision() throws(TrainingError) -> JSONValue {
-    try openState(statePath).values["decision"] ?? .null
+  public func savedDecision() throws(TrainingError) -> RunDecision? {
+    StateRecord(try openState(statePath).values).decision
   }
 
   private func openState(_ path: String) throws(TrainingError) -> TrainingState {
@@ -77,9 +80,11 @@ public struct SnapshotStore: Sendable {
   }
 
   /// Writes the trained tensors as a delta in f32.
-  func writeDelta(_ session: Session, kind: String, metrics: JSONValue) throws(TrainingError) {
+  func writeDelta(
+    _ session: Session, kind: SnapshotKind, metrics: JSONValue
+  ) throws(TrainingError) {
     try rethrow(TrainingError.storage) { () throws(StorageError) in
-      try Folder.create("\(folder)/\(kind)")
+      try Folder.create("\(folder)/\(kind.rawValue)")
     }
     let updates = try session.deltaUpdates()
     try rethrow(TrainingError.checkpoint) { () throws(CheckpointError) in
@@ -111,8 +116,10 @@ public struct SnapshotStore: Sendable {
     try rethrow(TrainingError.checkpoint) { () throws(CheckpointError) in
       try TrainingState.write(
         to: path,
-        values: progress.json(
-          base: session.checkpoint.contentHash, method: method, decision: decision),
+        values: StateRecord(
+          base: session.checkpoint.contentHash, method: method, decision: decision,
+          progress: progress
+        ).values,
         tensors: tensors)
     }
   }
@@ -132,12 +139,12 @@ public struct SnapshotStore: Sendable {
         throw .resumeMismatch(path: path, field: field, found: found, expected: expected)
       }
     }
-    let values = state.values
-    try check("model", values["base"]?.string ?? "?", session.checkpoint.contentHash)
-    try check("method", values["method"]?.encoded() ?? "?", method.encoded())
-    for (key, value) in batches.fields {
+    let record = StateRecord(state.values)
+    try check("model", record.base, session.checkpoint.contentHash)
+    try check("method", record.method.encoded(), method.encoded())
+    for (found, expected) in zip(record.progress.batches.fields, batches.fields) {
       try check(
-        key.replacing("_", with: " "), "\(values[key]?.int ?? 0)", "\(value)")
+        found.key.replacing("_", with: " "), "\(found.value)", "\(expected.value)")
     }
     for buffer in session.stateBuffers {
       guard let tensor = state.tensor(buffer.name) else {
@@ -148,6 +155,6 @@ public struct SnapshotStore: Sendable {
       buffer.write { rows, target in tensor.widenRows(rows, into: target) }
       tensor.releasePages()
     }
-    return RunProgress(values, batches: batches)
+    return record.progress
   }
 }

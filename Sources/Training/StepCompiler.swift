@@ -1,5 +1,6 @@
 import Adaptations
 import Models
+import Records
 import Tensors
 
 /// Compiles the steps of one run: all that methods share is settled, the adaptation is not.

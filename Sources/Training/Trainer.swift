@@ -1,6 +1,7 @@
 import Checkpoints
 import Datasets
 import Execution
+import Records
 import Storage
 import Tensors
 
@@ -101,7 +102,8 @@ public final class Trainer {
       if isDue(settings.saveEvery), !isLast, !isStale, !isInterrupted { try saveLast() }
     }
     let isComplete = progress.step >= settings.steps
-    let reason = isInterrupted ? "interrupted" : isComplete ? "finished" : "early_stopping"
+    let reason: EndReason =
+      isInterrupted ? .interrupted : isComplete ? .finished : .earlyStopping
     try saveLast()
     return try summarise(reason)
   }
@@ -138,19 +140,29 @@ extension Trainer {
     progress.step = number
     let seconds = (clock.now - start).seconds
     progress.trainingSeconds += seconds
-    let profile = session.profile
-    try observe(
-      .step(
-        StepReport(
-          step: number, totalSteps: settings.steps, epoch: epoch, loss: loss, learningRate: rate,
-          gradientNorm: norm, tokens: settings.shape.tokensPerStep, seconds: seconds,
-          phases: PhaseSeconds(
-            data: dataSeconds, forward: profile.forward, backward: profile.backward,
-            update: profile.update),
-          residentBytes: ProcessMemory.residentBytes,
-          peakResidentBytes: ProcessMemory.peakResidentBytes, plannedBytes: plannedBytes,
-          elapsedSeconds: elapsedSeconds, etaSeconds: etaSeconds)))
+    var report = StepReport(step: number)
+    (report.loss, report.learningRate, report.gradientNorm) = (loss, rate, norm)
+    report.seconds = seconds
+    report.phases.data = dataSeconds
+    try observe(.step(completed(report)))
     try reportWarnings()
+  }
+
+  /// The report with what session, process and clock say at the end of the step.
+  private func completed(_ report: StepReport) -> StepReport {
+    var report = report
+    let profile = session.profile
+    report.epoch = epoch
+    report.tokens = settings.shape.tokensPerStep
+    report.phases.forward = profile.forward
+    report.phases.backward = profile.backward
+    report.phases.update = profile.update
+    report.residentBytes = ProcessMemory.residentBytes
+    report.peakResidentBytes = ProcessMemory.peakResidentBytes
+    report.plannedBytes = plannedBytes
+    report.elapsedSeconds = elapsedSeconds
+    report.etaSeconds = etaSeconds
+    return report
   }
 
   private func reportWarnings() throws(TrainingError) {
@@ -219,7 +231,6 @@ extension Trainer {
   /// Another trainer's step as one of this run.
   private func adopted(_ report: StepReport) -> StepReport {
     var report = report
-    report.totalSteps = settings.steps
     report.plannedBytes = plannedBytes
     report.etaSeconds =
       report.elapsedSeconds / Double(report.step) * Double(settings.steps - report.step)
@@ -238,10 +249,10 @@ extension Trainer {
     if isBest { progress.bestValidationLoss = loss }
     try observe(.validation(step: progress.step, loss: loss, best: isBest))
     try reportWarnings()
-    if isBest { try saveDelta("best", loss: loss) }
+    if isBest { try saveDelta(.best, loss: loss) }
   }
 
-  private func saveDelta(_ kind: String, loss: Double?) throws(TrainingError) {
+  private func saveDelta(_ kind: SnapshotKind, loss: Double?) throws(TrainingError) {
     guard let store, saving == .everything else { return }
     let metrics: JSONValue = [
       "step": .int(progress.step), "tokens": .int(progress.step * settings.shape.tokensPerStep),
@@ -255,13 +266,13 @@ extension Trainer {
   private func saveLast() throws(TrainingError) {
     guard let store, saving != .nothing else { return }
     progress.elapsedSeconds = elapsedSeconds
-    try saveDelta("last", loss: progress.lastValidationLoss)
+    try saveDelta(.last, loss: progress.lastValidationLoss)
     try store.writeState(session, progress: progress)
     // Without validation nothing is better than what came last.
-    if validation == nil { try saveDelta("best", loss: nil) }
+    if validation == nil { try saveDelta(.best, loss: nil) }
   }
 
-  private func summarise(_ reason: String) throws(TrainingError) -> RunSummary {
+  private func summarise(_ reason: EndReason) throws(TrainingError) -> RunSummary {
     var summary = RunSummary()
     summary.steps = progress.step
     summary.tokens = progress.step * settings.shape.tokensPerStep

@@ -2,6 +2,7 @@ import Adaptations
 import Checkpoints
 import Contributions
 import Datasets
+import Records
 import Storage
 import TestSupport
 import Training

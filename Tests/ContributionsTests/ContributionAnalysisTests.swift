@@ -2,6 +2,7 @@ import Adaptations
 import Checkpoints
 import Contributions
 import Datasets
+import Records
 import Storage
 import Tensors
 import TestSupport
@@ -158,7 +159,7 @@ import Weights
 
   @Test func jsonHasTheContractsKeys() throws {
     let fixture = AnalysisFixture(try TrainingFixture(TinyModel.configuration(layers: 3)))
-    let json = try fixture.analyse(AnalysisSettings(share: 40)).json
+    let json = try fixture.analyse(AnalysisSettings(share: 40)).record.json
     for key in [
       "base_loss", "noise", "probe", "tensors", "candidates", "scheme", "predicted_gain", "budget",
       "step_time", "planned_bytes",

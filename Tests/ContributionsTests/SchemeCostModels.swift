@@ -1,6 +1,7 @@
 import Adaptations
 import Contributions
 import Models
+import Records
 import Tensors
 import TestSupport
 import Training

@@ -1,3 +1,4 @@
+import Records
 import Storage
 import Testing
 
@@ -53,7 +54,7 @@ import Testing
   }
 
   @Test func summariesAreJSON() throws {
-    let json = try summary("sparse auto").json
+    let json = try summary("sparse auto").record.json
     #expect(json["type"] == "summary")
     #expect(json["seeds"] == 2)
     #expect(json["trainable_parameters"] == 1001)
@@ -68,18 +69,18 @@ import Testing
       json["seconds_to_reference_loss"] == ["mean": .number(17), "reached": 1, "of": 2])
     #expect(json["time_ratio"]?["mean"]?.double == 1.7)
     #expect(json["time_ratio"]?["low"] == .null)
-    #expect(try summary("lora r8").json["delta_bytes"] == .null)
+    #expect(try summary("lora r8").record.json["delta_bytes"] == .null)
   }
 
   @Test func theWholeIsJSON() throws {
-    let json = Self.report.json(isComplete: true)
+    let json = Self.report.record(isComplete: true).json
     #expect(json["complete"] == true)
     #expect(json["rows"]?.array?.count == 4)
     #expect(json["summaries"]?.array?.count == 2)
     #expect(json["verdict"]?["type"] == "verdict")
     #expect(json["reference"] == "lora r8")
     #expect(try JSONValue.decode(json.encoded(.pretty)) == json)
-    let partial = Self.report.json(isComplete: false)
+    let partial = Self.report.record(isComplete: false).json
     #expect(partial["complete"] == false)
     #expect(partial["verdict"] == .null)
     #expect(
@@ -111,12 +112,12 @@ import Testing
   @Test func earlyStoppingCountsTheBestSnapshot() throws {
     var stopped = Runs.row("sparse auto", loss: 3.5)
     stopped.bestLoss = 2.5
-    stopped.reason = "early_stopping"
+    stopped.reason = .earlyStopping
     stopped.curve = LossCurve([
       .init(seconds: 0, loss: 5), .init(seconds: 5, loss: 2.5), .init(seconds: 8, loss: 3.5),
     ])
     var finished = stopped
-    finished.reason = "finished"
+    finished.reason = .finished
     let lora = Runs.row("lora r8", loss: 3)
 
     let best = Runs.report([stopped, lora])
@@ -124,7 +125,7 @@ import Testing
     #expect(best.verdict.outcome == .win)
     #expect(best.summaries.first?.lossAtEqualTime.values == [2.5])
     #expect(best.table.columns[2].title == "best held-out loss")
-    #expect(best.verdict.json["counted_loss"] == "best_validation_loss")
+    #expect(best.verdict.record.json["counted_loss"] == "best_validation_loss")
 
     let final = Runs.report([finished, lora])
     #expect(final.counted == .final)

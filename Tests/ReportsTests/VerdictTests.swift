@@ -1,3 +1,4 @@
+import Records
 import Testing
 
 @testable import Reports
@@ -150,7 +151,7 @@ enum Runs {
     ]).verdict
     #expect(unscored.outcome == .undecided)
     #expect(unscored.text.contains("data.validation"))
-    #expect(unscored.json["method"] == .null)
+    #expect(unscored.record.json["method"] == .null)
 
     var without = Runs.report([Runs.row("sparse auto", loss: 3), Runs.row("full", loss: 3)])
     without.leftOut = [.init(label: "lora r8", seed: 0, reason: "")]

@@ -4,6 +4,7 @@ import Compilation
 import Datasets
 import Execution
 import Models
+import Records
 import Storage
 import Tensors
 import Training
@@ -152,7 +153,7 @@ package struct RunRecord {
       case .analysis: "analysis"
       case .step(let report): "step \(report.step)"
       case .validation(let step, _, let best): "validation \(step)" + (best ? " best" : "")
-      case .snapshot(let step, _, let kind): "snapshot \(step) \(kind)"
+      case .snapshot(let step, _, let kind): "snapshot \(step) \(kind.rawValue)"
       case .warning: "warning"
       case .sample(let step, _, _): "sample \(step)"
       case .done: "done"

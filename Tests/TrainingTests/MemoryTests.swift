@@ -2,6 +2,7 @@ import Adaptations
 import Checkpoints
 import Compilation
 import Execution
+import Records
 import Tensors
 import TestSupport
 import Testing

@@ -1,6 +1,7 @@
 import Adaptations
 import Checkpoints
 import Models
+import Records
 import Storage
 import TestSupport
 import Testing
@@ -24,7 +25,7 @@ import Training
     let broken = try fixture.store("broken")
     let first = try fixture.train(
       adaptation, settings, validation: Self.validation, store: broken, stopAfter: 4)
-    #expect(first.summary.reason == "interrupted" && first.summary.steps == 4)
+    #expect(first.summary.reason == .interrupted && first.summary.steps == 4)
     // Twice, so that what was resumed can be resumed.
     let second = try fixture.train(
       adaptation, settings, validation: Self.validation, store: broken, resuming: true,
@@ -32,7 +33,7 @@ import Training
     #expect(second.summary.steps == 5 && second.steps.first?.step == 5)
     let third = try fixture.train(
       adaptation, settings, validation: Self.validation, store: broken, resuming: true)
-    #expect(third.summary.reason == "finished")
+    #expect(third.summary.reason == .finished)
 
     let parts = [first, second, third]
     #expect(parts.flatMap(\.losses) == whole.losses)
@@ -40,7 +41,7 @@ import Training
     #expect(parts.flatMap(\.steps).map(\.learningRate) == whole.steps.map(\.learningRate))
     #expect(third.summary.initialValidationLoss == whole.summary.initialValidationLoss)
     #expect(third.summary.bestValidationLoss == whole.summary.bestValidationLoss)
-    for kind in ["best", "last"] {
+    for kind in SnapshotKind.allCases {
       #expect(
         try TemporaryFolder.read(broken.deltaPath(kind))
           == TemporaryFolder.read(straight.deltaPath(kind)), "\(kind)")
@@ -79,7 +80,7 @@ import Training
     let again = try fixture.train(
       FullAdaptation(), settings, validation: text, store: store, resuming: true)
     #expect(again.losses.isEmpty && again.validations.isEmpty)
-    #expect(again.summary.reason == "finished" && again.summary.steps == 4)
+    #expect(again.summary.reason == .finished && again.summary.steps == 4)
     #expect(again.summary.finalValidationLoss == whole.validations.last)
     #expect(again.summary.bestValidationLoss == whole.summary.bestValidationLoss)
   }
@@ -91,10 +92,10 @@ import Training
     let store = try fixture.store("run")
     let text = TrainingFixture.text(windows: 3, ids: 20..<40)
     let first = try fixture.train(FullAdaptation(), settings, validation: text, store: store)
-    #expect(first.summary.reason == "early_stopping")
+    #expect(first.summary.reason == .earlyStopping)
     let again = try fixture.train(
       FullAdaptation(), settings, validation: text, store: store, resuming: true)
-    #expect(again.losses.isEmpty && again.summary.reason == "early_stopping")
+    #expect(again.losses.isEmpty && again.summary.reason == .earlyStopping)
     #expect(again.summary.steps == first.summary.steps)
   }
 

@@ -1,5 +1,6 @@
 import Adaptations
 import Checkpoints
+import Records
 import Storage
 import Tensors
 import TestSupport
@@ -24,7 +25,7 @@ import Training
       store: store)
     #expect(try TemporaryFolder.read(fixture.checkpoint.path) == before)
 
-    let delta = try Delta.open(store.deltaPath("last"))
+    let delta = try Delta.open(store.deltaPath(.last))
     let trained = try expectedWeights(of: record.session, scale: 2)
     #expect(Set(delta.entries.map(\.name)) == Set(trained.keys))
     let merged = fixture.folder["merged.sfckpt"]
@@ -79,7 +80,7 @@ import Training
     let store = try fixture.store("run")
     _ = try fixture.train(
       fixture.adaptation("rows"), TrainingFixture.settings(steps: 1), store: store)
-    let delta = try Delta.open(store.deltaPath("last"))
+    let delta = try Delta.open(store.deltaPath(.last))
     let rows = Dictionary(uniqueKeysWithValues: delta.entries.map { ($0.name, $0.rows) })
     #expect(
       rows == ["layers[1].mlp.up": 0..<16, "layers[1].attention.query": 0..<16, "norm": 0..<32])
@@ -120,7 +121,7 @@ import Training
     let record = try fixture.train(
       FullAdaptation(), settings, validation: TrainingFixture.text(windows: 3, ids: 20..<40),
       store: store)
-    #expect(record.summary.reason == "early_stopping")
+    #expect(record.summary.reason == .earlyStopping)
     #expect(record.summary.steps == 8)
     let losses = record.validations
     #expect(losses.count == 5 && losses == losses.sorted())
@@ -128,8 +129,8 @@ import Training
     #expect(record.summary.bestValidationLoss == losses[1])
     #expect(record.summary.finalValidationLoss == losses.last)
     #expect(record.timeline.contains("warning"), "no validation beat the base")
-    let best = try Delta.open(store.deltaPath("best"))
-    let last = try Delta.open(store.deltaPath("last"))
+    let best = try Delta.open(store.deltaPath(.best))
+    let last = try Delta.open(store.deltaPath(.last))
     #expect(best.metrics["step"]?.int == 2 && last.metrics["step"]?.int == 8)
     #expect(best.metrics["validation_loss"]?.double == losses[1])
     let text = TrainingFixture.text(windows: 3, ids: 20..<40)
@@ -143,7 +144,7 @@ import Training
     let record = try fixture.train(
       fixture.adaptation("norms"), TrainingFixture.settings(steps: 2), store: store)
     let (best, last) = (
-      try Delta.open(store.deltaPath("best")), try Delta.open(store.deltaPath("last"))
+      try Delta.open(store.deltaPath(.best)), try Delta.open(store.deltaPath(.last))
     )
     #expect(best.entries.map(\.name) == last.entries.map(\.name))
     #expect(best.metrics["step"]?.int == 2)

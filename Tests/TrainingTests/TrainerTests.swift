@@ -1,5 +1,6 @@
 import Adaptations
 import Datasets
+import Records
 import Storage
 import Tensors
 import TestSupport
@@ -132,7 +133,7 @@ import Training
     let text = TrainingFixture.text(windows: 3)
     let good = TrainingFixture.settings(steps: 2, validateEvery: 1)
     _ = try fixture.train(FullAdaptation(), good, validation: text, store: store)
-    let before = try TemporaryFolder.read(store.deltaPath("best"))
+    let before = try TemporaryFolder.read(store.deltaPath(.best))
     let absurd = TrainingFixture.settings(
       steps: 20, learningRate: 1e30, clipNorm: nil, warmupSteps: 0)
     let error = #expect(throws: TrainingError.self) {
@@ -145,7 +146,7 @@ import Training
     #expect(step == 2 && !value.isFinite)
     #expect(error?.category == .badData)
     #expect(error?.description.contains("optimizer.learning_rate") == true)
-    #expect(try TemporaryFolder.read(store.deltaPath("best")) == before)
+    #expect(try TemporaryFolder.read(store.deltaPath(.best)) == before)
   }
 
   /// Updates that ruin the parameters in the last step show in its validation only.

@@ -1,3 +1,4 @@
+import Records
 import Storage
 
 /// All runs of a comparison and what follows from them: summaries, a table, a verdict.
@@ -9,20 +10,7 @@ public struct ComparisonReport: Hashable, Sendable {
   /// Runs in the order they finished.
   public var rows: [ComparisonRow] = []
   /// Methods that could not run, and why.
-  public var leftOut: [LeftOut] = []
-
-  /// A method that could not run.
-  public struct LeftOut: Hashable, Sendable {
-    public let label: String
-    public let seed: Int
-    public let reason: String
-
-    public init(label: String, seed: Int, reason: String) {
-      self.label = label
-      self.seed = seed
-      self.reason = reason
-    }
-  }
+  public var leftOut: [ComparisonRecord.LeftOut] = []
 
   public init(subject: String, reference: String) {
     self.subject = subject
@@ -32,7 +20,7 @@ public struct ComparisonReport: Hashable, Sendable {
   /// The weights that are judged: those at the end of each run; where early stopping ended one, the
   /// best snapshot's of every run, for that is what such a recipe is after.
   public var counted: CountedLoss {
-    rows.contains { $0.reason == "early_stopping" } ? .best : .final
+    rows.contains { $0.reason == .earlyStopping } ? .best : .final
   }
 
   /// A summary of each method, in the order of the first runs.
@@ -50,24 +38,19 @@ public struct ComparisonReport: Hashable, Sendable {
   public var verdict: Verdict { Verdict(self) }
 
   /// The last lines of `compare --json`: a summary a method, then the verdict.
-  public var closingLines: [JSONValue] { summaries.map(\.json) + [verdict.json] }
+  public var closingLines: [JSONValue] { summaries.map(\.record.json) + [verdict.record.json] }
 
   /// The whole comparison as `compare.json` has it.
   ///
   /// - Parameter isComplete: false while runs are missing; there is no verdict then.
-  public func json(isComplete: Bool) -> JSONValue {
-    [
-      "complete": .bool(isComplete), "subject": .string(subject),
-      "reference": .string(reference), "counted_loss": .string(counted.rawValue),
-      "rows": .array(rows.map(\.json)), "summaries": .array(summaries.map(\.json)),
-      "left_out": .array(
-        leftOut.map {
-          [
-            "label": .string($0.label), "seed": .int($0.seed), "reason": .string($0.reason),
-          ]
-        }),
-      "verdict": isComplete ? verdict.json : .null,
-    ]
+  public func record(isComplete: Bool) -> ComparisonRecord {
+    var record = ComparisonRecord(
+      isComplete: isComplete, subject: subject, reference: reference, counted: counted)
+    record.rows = rows
+    record.summaries = summaries.map(\.record)
+    record.leftOut = leftOut
+    record.verdict = isComplete ? verdict.record : nil
+    return record
   }
 
   /// All methods as a table for people: means over the seeds, ± half a 95 % confidence interval.

@@ -1,4 +1,4 @@
-import Storage
+import Records
 
 /// A method's runs over all seeds, also held against the runs of the reference with the same seeds.
 public struct MethodSummary: Hashable, Sendable {
@@ -76,38 +76,32 @@ public struct MethodSummary: Hashable, Sendable {
   }
 
   /// The summary as a line of `compare --json`.
-  public var json: JSONValue {
-    [
-      "type": "summary", "label": .string(label), "method": .string(method),
-      "seeds": .int(rows.count), "final_validation_loss": finalLoss.json(spread: true),
-      "best_validation_loss": bestLoss.json(spread: true),
-      "difference_to_reference": difference.json(spread: true),
-      "tokens_per_second": .number(mean(\.tokensPerSecond)),
-      "planned_bytes": .int(roundedMean(\.plannedBytes)),
-      "peak_rss_bytes": .int(roundedMean(\.peakResidentBytes)),
-      "trainable_parameters": .int(roundedMean(\.trainableParameters)),
-      "delta_bytes": deltaBytes.map { .int($0) } ?? .null,
-      "analysis_seconds": .number(mean(\.analysisSeconds)),
-      "training_seconds": .number(mean(\.trainingSeconds)), "seconds": .number(mean(\.seconds)),
-      "loss_at_equal_time": lossAtEqualTime.json(),
-      "seconds_to_reference_loss": [
-        "mean": .optional(secondsToReferenceLoss.mean),
-        "reached": .int(secondsToReferenceLoss.count), "of": .int(comparedSeeds),
-      ],
-      "time_ratio": timeRatio.json(),
-    ]
+  public var record: SummaryRecord {
+    var record = SummaryRecord(
+      label: label, method: method, seeds: rows.count, finalLoss: finalLoss.record(spread: true),
+      bestLoss: bestLoss.record(spread: true), difference: difference.record(spread: true),
+      lossAtEqualTime: lossAtEqualTime.record(),
+      timeToReferenceLoss: SummaryRecord.Reached(
+        mean: secondsToReferenceLoss.mean, seeds: secondsToReferenceLoss.count, of: comparedSeeds),
+      timeRatio: timeRatio.record())
+    record.tokensPerSecond = mean(\.tokensPerSecond)
+    record.plannedBytes = roundedMean(\.plannedBytes)
+    record.peakResidentBytes = roundedMean(\.peakResidentBytes)
+    record.trainableParameters = roundedMean(\.trainableParameters)
+    record.deltaBytes = deltaBytes
+    record.analysisSeconds = mean(\.analysisSeconds)
+    record.trainingSeconds = mean(\.trainingSeconds)
+    record.seconds = mean(\.seconds)
+    return record
   }
 }
 
 extension SampleStatistics {
-  /// Mean and 95 % confidence interval, null where there are too few values.
+  /// Mean and 95 % confidence interval, nil where there are too few values.
   /// - Parameter spread: the standard deviation too.
-  func json(spread: Bool = false) -> JSONValue {
-    var object: JSONObject = [
-      "mean": .optional(mean), "low": .optional(interval?.lowerBound),
-      "high": .optional(interval?.upperBound),
-    ]
-    if spread { object["sd"] = .optional(standardDeviation) }
-    return .object(object)
+  func record(spread: Bool = false) -> SampleRecord {
+    SampleRecord(
+      mean: mean, low: interval?.lowerBound, high: interval?.upperBound,
+      standardDeviation: spread ? standardDeviation : nil, hasSpread: spread)
   }
 }

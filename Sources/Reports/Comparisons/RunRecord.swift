@@ -1,10 +1,11 @@
+import Records
 import Storage
 
-/// Gathers a run's events, as the event stream has them, into a row of a comparison.
+/// Gathers a run's events into a row of a comparison.
 public struct RunRecord: Sendable {
-  /// The `start` event, null before it.
-  public private(set) var start: JSONValue = .null
-  private var done: JSONValue = .null
+  /// The `start` event; nil before it.
+  public private(set) var start: RunDescription?
+  private var done: RunSummary?
   private var flopsPerToken = 0.0
   private var analysisSeconds: Double?
   /// By step; a step that a resumed run does again takes the place of the first one.
@@ -13,30 +14,28 @@ public struct RunRecord: Sendable {
 
   public init() {}
 
-  /// Reads a run's event file. Lines that are no JSON, such as one that a crash cut off, are left out.
+  /// Reads a run's event file. Lines that are no events, such as one that a crash cut off, are left
+  /// out.
   /// - Throws: `StorageError` if the file can't be read.
   public init(eventFile path: String) throws(StorageError) {
     let file = try MappedFile(path: path)
     for line in file.bytes.split(separator: 0x0A) {
-      if let event = try? JSONValue.decode(Array(line), source: path) { add(event) }
+      if let json = try? JSONValue.decode(Array(line), source: path), let event = RunEvent(json) {
+        add(event)
+      }
     }
   }
 
   /// Takes in the next event.
-  public mutating func add(_ event: JSONValue) {
-    switch event["type"]?.string {
-    case "start": start = event
-    case "plan": flopsPerToken = event["flops_per_token"]?.double ?? 0
-    case "analysis":
-      analysisSeconds = (analysisSeconds ?? 0) + (event["seconds"]?.double ?? 0)
-    case "step":
-      guard let step = event["step"]?.int else { return }
-      stepSeconds[step] = event["step_seconds"]?.double ?? 0
-    case "validation":
-      guard let step = event["step"]?.int else { return }
-      losses[step] = event["loss"]?.double
-    case "done": done = event
-    default: break
+  public mutating func add(_ event: RunEvent) {
+    switch event {
+    case .start(let run): start = run
+    case .plan(_, let flopsPerToken, _): self.flopsPerToken = flopsPerToken
+    case .analysis(let measured): analysisSeconds = (analysisSeconds ?? 0) + measured.seconds
+    case .step(let report): stepSeconds[report.step] = report.seconds
+    case .validation(let step, let loss, _): losses[step] = loss.isFinite ? loss : nil
+    case .done(let summary): done = summary
+    case .snapshot, .warning, .sample: break
     }
   }
 
@@ -46,23 +45,22 @@ public struct RunRecord: Sendable {
   ///   - label: what the comparison calls the method.
   ///   - deltaBytes: the size of the best snapshot's delta.
   public func row(label: String, seed: Int, deltaBytes: Int?) -> ComparisonRow? {
-    guard !done.isNull else { return nil }
-    var row = ComparisonRow(method: start["method"]?.string ?? "", label: label, seed: seed)
-    row.trainableParameters = start["trainable_parameters"]?.int ?? 0
-    row.learningRate = start["learning_rate"]?.double ?? 0
-    row.initialLoss = done["initial_validation_loss"]?.double
-    row.finalLoss = done["final_validation_loss"]?.double
-    row.bestLoss = done["best_validation_loss"]?.double
-    row.tokens = done["tokens"]?.int ?? 0
-    row.tokensPerSecond = done["tokens_per_second"]?.double ?? 0
-    row.seconds = done["seconds"]?.double ?? 0
-    row.plannedBytes = done["planned_bytes"]?.int ?? 0
-    row.peakResidentBytes = done["peak_rss_bytes"]?.int ?? 0
-    row.reason = done["reason"]?.string ?? "finished"
+    guard let done else { return nil }
+    var row = ComparisonRow(method: start?.method ?? "", label: label, seed: seed)
+    row.trainableParameters = start?.trainableParameters ?? 0
+    row.learningRate = start?.learningRate ?? 0
+    row.initialLoss = done.initialValidationLoss
+    row.finalLoss = done.finalValidationLoss
+    row.bestLoss = done.bestValidationLoss
+    row.tokens = done.tokens
+    row.tokensPerSecond = done.tokensPerSecond
+    row.seconds = done.seconds
+    row.plannedBytes = done.plannedBytes
+    row.peakResidentBytes = done.peakResidentBytes
+    row.reason = done.reason
     row.deltaBytes = deltaBytes
     row.flopsPerToken = flopsPerToken
-    row.analysisSeconds =
-      analysisSeconds ?? done["analysis_seconds"]?.double ?? start["analysis_seconds"]?.double ?? 0
+    row.analysisSeconds = analysisSeconds ?? start?.analysisSeconds ?? 0
     row.trainingSeconds = stepSeconds.values.reduce(0, +)
     row.curve = curve(after: row.analysisSeconds)
     return row

@@ -1,16 +1,11 @@
-import Storage
+import Records
 
 /// One sentence on what won, and the figures that decided it.
 ///
 /// The recipe's method is held against the reference; where it is the reference itself, the method
 /// with the lowest loss among the others is.
 public struct Verdict: Hashable, Sendable {
-  /// How the method did against the reference.
-  public enum Outcome: String, Sendable {
-    case win, loss, noise
-    /// Nothing to compare.
-    case undecided
-  }
+  public typealias Outcome = VerdictRecord.Outcome
 
   /// Nats below which the difference of two runs with one seed means nothing.
   public static let oneSeedThreshold = 0.02
@@ -66,11 +61,9 @@ public struct Verdict: Hashable, Sendable {
   }
 
   /// The verdict as the last line of `compare --json`.
-  public var json: JSONValue {
-    [
-      "type": "verdict", "text": .string(text), "outcome": .string(outcome.rawValue),
-      "method": method.map { .string($0) } ?? .null, "reference": .string(reference),
-      "counted_loss": .string(counted.rawValue), "difference": difference.json(spread: true),
-    ]
+  public var record: VerdictRecord {
+    VerdictRecord(
+      text: text, outcome: outcome, method: method, reference: reference, counted: counted,
+      difference: difference.record(spread: true))
   }
 }

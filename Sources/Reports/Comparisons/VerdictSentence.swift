@@ -1,3 +1,4 @@
+import Records
 import Tensors
 
 /// Puts a verdict into words.

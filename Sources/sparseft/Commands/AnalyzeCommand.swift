@@ -1,6 +1,7 @@
 import ArgumentParser
 import Contributions
 import Recipes
+import Records
 import Reports
 import Training
 
@@ -25,10 +26,10 @@ struct AnalyzeCommand: ParsableCommand {
     let progress = AnalysisLine(isQuiet: false)
     let result = try run.analyse(sparse, key: record.key, observe: progress.show)
     progress.finish()
-    try record.write(result.json, to: DecisionRecord.contributions)
+    try record.write(result.record, to: DecisionRecord.contributions)
     run.removeCandidates()
     if arguments.json {
-      Output.print(result.json)
+      Output.print(result.record.json)
       return
     }
     Output.print(result.map(run.weights.configuration).text)

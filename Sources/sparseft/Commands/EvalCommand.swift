@@ -3,16 +3,13 @@ import ArgumentParser
 import Checkpoints
 import Datasets
 import Execution
+import Records
 import Reports
 import Storage
 import Tensors
 import Tokenizers
 import Training
 import Weights
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 struct EvalCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -71,27 +68,22 @@ struct EvalCommand: ParsableCommand {
     let evaluator = Evaluator(session, text: corpus.train)
     let loss = evaluator.meanLoss()
     let seconds = (clock.now - start).seconds
-    report(loss: loss, tokens: evaluator.tokenCount, bytes: corpus.trainBytes, seconds: seconds)
+    report(
+      EvaluationRecord(
+        tokens: evaluator.tokenCount, loss: loss, bytes: corpus.trainBytes,
+        tokensPerSecond: Double(evaluator.tokenCount) / max(seconds, 1e-9),
+        peakResidentBytes: ProcessMemory.peakResidentBytes))
   }
 
-  private func report(loss: Double, tokens: Int, bytes: Int, seconds: Double) {
-    let bitsPerByte = loss * Double(tokens) / log(2) / Double(max(1, bytes))
-    let rate = Double(tokens) / max(seconds, 1e-9)
-    if json {
-      Output.print([
-        "tokens": .int(tokens), "loss": .number(loss), "perplexity": .number(exp(loss)),
-        "bits_per_byte": .number(bitsPerByte), "bytes": .int(bytes),
-        "tokens_per_second": .number(rate),
-        "peak_rss_bytes": .int(ProcessMemory.peakResidentBytes),
-      ])
-      return
-    }
+  private func report(_ result: EvaluationRecord) {
+    guard !json else { return Output.print(result.json) }
     Output.print(
       """
-      loss          \(Format.loss(loss)) nats per token
-      perplexity    \(formatted(exp(loss), decimals: 3))
-      bits per byte \(formatted(bitsPerByte, decimals: 4))
-      tokens        \(tokens) from \(bytes) bytes, \(Format.count(rate)) tokens/s
+      loss          \(Format.loss(result.loss)) nats per token
+      perplexity    \(formatted(result.perplexity, decimals: 3))
+      bits per byte \(formatted(result.bitsPerByte, decimals: 4))
+      tokens        \(result.tokens) from \(result.bytes) bytes, \
+      \(Format.count(result.tokensPerSecond)) tokens/s
       """)
   }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Recipes
+import Records
 import Reports
 import Training
 
@@ -25,7 +26,7 @@ struct FinetuneCommand: ParsableCommand {
   func run() throws {
     Interruption.listen()
     let (recipe, cache, summary) = try train()
-    guard summary.reason != "interrupted" else {
+    guard summary.reason != .interrupted else {
       Output.note("stopped; go on with: sparseft finetune \(arguments.commandLine) --resume")
       throw ExitCode(ExitStatus.interrupted)
     }

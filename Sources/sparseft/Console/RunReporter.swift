@@ -1,3 +1,4 @@
+import Records
 import Reports
 import Storage
 import Tensors
@@ -8,6 +9,7 @@ final class RunReporter {
   private let writer: EventWriter
   private let isQuiet: Bool
   private var line = ProgressLine()
+  private var totalSteps = 0
   private var validationLoss: Double?
   private(set) var summary: RunSummary?
 
@@ -28,6 +30,7 @@ final class RunReporter {
   private func show(_ event: RunEvent) {
     switch event {
     case .start(let run):
+      totalSteps = run.steps
       let share = Double(run.trainableParameters) / Double(max(1, run.totalParameters))
       line.message(
         "\(run.label): trains \(Format.count(run.trainableParameters)) of "
@@ -43,7 +46,9 @@ final class RunReporter {
         "  plan: peak \(Format.bytes(memory.total)), arena \(Format.bytes(memory.arena)); "
           + "\(Format.percent(flops / max(1, fullFlops))) of full fine-tuning's arithmetic")
     case .analysis: break
-    case .step(let report): line.update(state(report))
+    case .step(let report):
+      line.update(
+        ProgressState(report, totalSteps: totalSteps, validationLoss: validationLoss))
     case .validation(let step, let loss, let best):
       validationLoss = loss
       line.message(
@@ -58,16 +63,8 @@ final class RunReporter {
     }
   }
 
-  private func state(_ report: StepReport) -> ProgressState {
-    ProgressState(
-      step: report.step, totalSteps: report.totalSteps, loss: report.loss,
-      validationLoss: validationLoss, tokensPerSecond: report.tokensPerSecond,
-      residentBytes: report.residentBytes, plannedBytes: report.plannedBytes,
-      etaSeconds: report.etaSeconds)
-  }
-
   private static func closing(_ summary: RunSummary) -> String {
-    var text = "\(summary.reason) after \(summary.steps) steps in "
+    var text = "\(summary.reason.rawValue) after \(summary.steps) steps in "
     text += "\(Format.duration(summary.seconds)), "
     text += "\(Format.count(summary.tokensPerSecond)) tokens/s"
     if let first = summary.initialValidationLoss, let best = summary.bestValidationLoss {

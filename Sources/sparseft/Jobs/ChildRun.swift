@@ -1,3 +1,4 @@
+import Records
 import Reports
 import Storage
 import Tensors
@@ -25,7 +26,9 @@ struct ChildRun {
     close(errorWrite)
     var progress = ChildProgress(label: label, seed: seed)
     for line in Lines(descriptor: outputRead) {
-      if let event = try? JSONValue.decode(Array(line.utf8), source: label) {
+      if let json = try? JSONValue.decode(Array(line.utf8), source: label),
+        let event = RunEvent(json)
+      {
         progress.handle(event)
       }
     }
@@ -115,23 +118,18 @@ private struct ChildProgress {
   /// The run as a row; nil before its last event.
   var row: ComparisonRow? { record.row(label: label, seed: seed, deltaBytes: nil) }
 
-  mutating func handle(_ event: JSONValue) {
+  mutating func handle(_ event: RunEvent) {
     record.add(event)
-    switch event["type"]?.string {
-    case "start":
-      let trained = event["trainable_parameters"]?.int ?? 0
-      line.message("\(label): trains \(Format.count(trained)) parameters")
-      if let choice = event["choice"]?.string { line.message("  \(choice)") }
-    case "validation": validationLoss = event["loss"]?.double
-    case "step":
+    switch event {
+    case .start(let run):
+      line.message("\(label): trains \(Format.count(run.trainableParameters)) parameters")
+      if let choice = run.choice { line.message("  \(choice)") }
+    case .validation(_, let loss, _): validationLoss = loss
+    case .step(let report):
       line.update(
         ProgressState(
-          activity: label, step: event["step"]?.int ?? 0,
-          totalSteps: record.start["steps"]?.int ?? 0,
-          loss: event["loss"]?.double, validationLoss: validationLoss,
-          tokensPerSecond: event["tokens_per_second"]?.double,
-          residentBytes: event["rss_bytes"]?.int, plannedBytes: event["planned_bytes"]?.int,
-          etaSeconds: event["eta_seconds"]?.double))
+          activity: label, report, totalSteps: record.start?.steps ?? 0,
+          validationLoss: validationLoss))
     default: break
     }
   }

@@ -1,4 +1,5 @@
 import Recipes
+import Records
 import Reports
 import Storage
 import Training
@@ -39,7 +40,7 @@ struct Comparison {
 
   /// The size of the best snapshot's delta in a run's folder; nil without one.
   static func deltaBytes(_ folder: String) -> Int? {
-    let path = SnapshotStore(folder: folder, method: .null, recipe: .null).deltaPath("best")
+    let path = SnapshotStore(folder: folder, method: .null, recipe: .null).deltaPath(.best)
     return (try? MappedFile(path: path))?.bytes.count
   }
 

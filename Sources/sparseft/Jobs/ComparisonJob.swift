@@ -1,4 +1,5 @@
 import Recipes
+import Records
 import Reports
 import Storage
 import Tensors
@@ -50,7 +51,7 @@ struct ComparisonJob {
         pending.removeFirst()
         let label = comparison.field.members[next.member].label
         report.leftOut.append(
-          ComparisonReport.LeftOut(label: label, seed: next.seed, reason: error.description))
+          ComparisonRecord.LeftOut(label: label, seed: next.seed, reason: error.description))
         Output.note("\(label) is left out: \(error)")
       }
     }
@@ -95,8 +96,6 @@ struct ComparisonJob {
   private func save(isComplete: Bool) throws(StorageError) {
     let folder = comparison.recipe.output.absolute
     try Folder.create(folder)
-    try AtomicFile.write(
-      Array((report.json(isComplete: isComplete).encoded(.pretty) + "\n").utf8),
-      to: folder + "/compare.json")
+    try report.record(isComplete: isComplete).write(to: folder + "/compare.json")
   }
 }

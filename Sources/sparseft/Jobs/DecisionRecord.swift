@@ -1,5 +1,6 @@
 import Contributions
 import Recipes
+import Records
 import Storage
 import Training
 
@@ -36,17 +37,18 @@ struct DecisionRecord {
 
   /// The scheme and rate that `contributions.json` holds; nil if it is of something else.
   func knownScheme() -> MethodDecision? {
-    guard let json = read(Self.contributions), let scheme = json["scheme"]?.object?.shares,
-      let rate = json["learning_rate"]?.double
+    guard let record = AnalysisRecord(file: path(Self.contributions)), record.key == key,
+      let rate = record.learningRate
     else { return nil }
+    let scheme = record.scheme.mapValues { min(1, $0) }
     let known = Set(run.weights.configuration.trainableParameters.map(\.name))
     guard !scheme.isEmpty, scheme.allSatisfy({ known.contains($0.key) && $0.value > 0 })
     else { return nil }
     var decision = MethodDecision(adaptation: run.adaptation(scheme), learningRate: rate)
-    decision.analysisSeconds = json["seconds"]?.double ?? 0
-    decision.initialValidationLoss = json["initial_validation_loss"]?.double
+    decision.analysisSeconds = record.seconds
+    decision.initialValidationLoss = record.initialValidationLoss
     decision.explanation = [
-      "tensors \"auto\": \(json["chosen"]?.string ?? "a scheme") and its learning rate, as measured "
+      "tensors \"auto\": \(record.chosen) and its learning rate, as measured "
         + "before for this model, text and budget (\(Self.contributions))"
     ]
     return decision
@@ -54,34 +56,16 @@ struct DecisionRecord {
 
   /// The rate that `learning_rate.json` holds; nil if it is of something else.
   func knownRate() -> (rate: Double, seconds: Double)? {
-    guard let json = read(Self.rate), let rate = json["learning_rate"]?.double, rate > 0 else {
-      return nil
-    }
-    return (rate, json["seconds"]?.double ?? 0)
-  }
-
-  func write(_ json: JSONValue, to name: String) throws {
-    try Folder.create(run.recipe.output.absolute)
-    try AtomicFile.write(
-      Array((json.encoded(.pretty) + "\n").utf8), to: "\(run.recipe.output.absolute)/\(name)")
-  }
-
-  /// A record of this very decision. One that can't be read is made anew, as if it were missing.
-  private func read(_ name: String) -> JSONValue? {
-    let path = "\(run.recipe.output.absolute)/\(name)"
-    guard let file = try? MappedFile(path: path),
-      let json = try? JSONValue.decode(Array(file.bytes), source: path),
-      json["key"]?.string == key
+    guard let record = CalibrationRecord(file: path(Self.rate)), record.key == key,
+      record.learningRate > 0
     else { return nil }
-    return json
+    return (record.learningRate, record.seconds)
   }
-}
 
-extension JSONObject {
-  /// Shares of at most 1 by tensor.
-  var shares: [String: Double] {
-    Dictionary(
-      members.compactMap { member in member.value.double.map { (member.key, min(1, $0)) } },
-      uniquingKeysWith: { first, _ in first })
+  func write(_ record: some JSONRecord, to name: String) throws {
+    try Folder.create(run.recipe.output.absolute)
+    try record.write(to: path(name))
   }
+
+  private func path(_ name: String) -> String { "\(run.recipe.output.absolute)/\(name)" }
 }

@@ -1,6 +1,7 @@
 import Checkpoints
 import Execution
 import Recipes
+import Records
 import Reports
 import Storage
 import Tensors
@@ -42,14 +43,12 @@ struct FinetuneJob {
     run.prepared.removeCandidates()
     let summary = try trainSession(
       store, resuming: resuming || probe != nil, earlier: probe?.reports ?? [])
-    let best = store.deltaPath("best")
-    if summary.reason != "interrupted", Folder.exists(best) {
+    let best = store.deltaPath(.best)
+    if summary.reason != .interrupted, Folder.exists(best) {
       try sample(step: summary.steps, delta: best)
     }
     try reporter.handle(.done(summary))
-    try AtomicFile.write(
-      Array((RunEvent.done(summary).json.encoded(.pretty) + "\n").utf8),
-      to: run.recipe.output.absolute + "/summary.json")
+    try summary.write(to: run.recipe.output.absolute + "/summary.json")
     return summary
   }
 

@@ -2,6 +2,7 @@ import Adaptations
 import Contributions
 import Execution
 import Recipes
+import Records
 import Storage
 import Tensors
 import Training
@@ -13,7 +14,7 @@ struct MethodDecision {
   /// How tensors or rate were chosen where the recipe does not say it, in words, a line each.
   var explanation: [String] = []
   /// What was measured: the event of that name, and the run's `contributions.json` for "auto".
-  var analysis: JSONValue?
+  var analysis: Records.Measurement?
   /// The probe that the run goes on from.
   var continuation: Continuation?
   /// Seconds that measuring took, also where that was in an earlier run; 0 where nothing was.
@@ -61,8 +62,8 @@ struct MethodDecision {
   /// - Throws: `TrainingError.nothingToResume` without one.
   init(resuming run: PreparedRun) throws {
     let saved = try run.store(in: run.recipe.output.absolute, scheme: nil, rate: 0).savedDecision()
-    run.kernels.tuner?.adopt((saved["products"]?.array ?? []).compactMap(ProductDecision.init))
-    let scheme = saved["scheme"]?.object?.shares ?? [:]
+    run.kernels.tuner?.adopt((saved?.products ?? []).compactMap { ProductDecision($0) })
+    let scheme = (saved?.scheme ?? [:]).mapValues { min(1, $0) }
     if case .sparse(let sparse) = run.recipe.method.method, sparse.tensors.needsBudget,
       !scheme.isEmpty
     {
@@ -73,7 +74,7 @@ struct MethodDecision {
     } else {
       adaptation = try MethodChoice(run).adaptation
     }
-    guard let rate = run.fixedRate ?? saved["learning_rate"]?.double else {
+    guard let rate = run.fixedRate ?? saved?.learningRate else {
       throw TrainingError.resumeMismatch(
         path: run.recipe.output.absolute, field: "learning rate", found: "missing",
         expected: "auto")
@@ -132,7 +133,7 @@ extension MethodDecision {
     _ observe: @escaping (AnalysisProgress) -> Void
   ) throws -> MethodDecision {
     let result = try run.analyse(sparse, key: record.key, observe: observe)
-    try record.write(result.json, to: DecisionRecord.contributions)
+    try record.write(result.record, to: DecisionRecord.contributions)
     guard let chosen = result.candidates.firstIndex(where: \.isChosen) else {
       preconditionFailure("an analysis without a winner")
     }
@@ -140,7 +141,7 @@ extension MethodDecision {
       adaptation: run.adaptation(result.candidates[chosen].candidate.scheme),
       learningRate: result.candidates[chosen].learningRate)
     decision.explanation = result.explanation
-    decision.analysis = result.json
+    decision.analysis = .contributions(result.record)
     decision.analysisSeconds = result.seconds
     decision.measuringBytes = result.largestStep
     decision.initialValidationLoss = result.initialValidationLoss
@@ -164,15 +165,13 @@ extension MethodDecision {
       kernels: run.kernels, prefixFolder: run.cacheFolder,
       prefixBytes: run.prefixCacheLimit, observe: observe,
       shouldStop: { Interruption.isRequested })
-    let json: JSONValue = [
-      "type": "analysis", "key": .string(record.key), "learning_rate": .number(found.rate),
-      "calibration": .array(
-        (found.calibration?.points ?? []).map {
-          [.number($0.rate), $0.loss.isFinite ? .number($0.loss) : .null]
-        }), "seconds": .number(found.seconds),
-    ]
-    try record.write(json, to: DecisionRecord.rate)
-    (learningRate, analysis, analysisSeconds) = (found.rate, json, found.seconds)
+    let calibration = CalibrationRecord(
+      key: record.key, learningRate: found.rate, calibration: found.calibration?.record ?? [],
+      seconds: found.seconds)
+    try record.write(calibration, to: DecisionRecord.rate)
+    learningRate = found.rate
+    analysis = .learningRate(calibration)
+    analysisSeconds = found.seconds
   }
 }
 

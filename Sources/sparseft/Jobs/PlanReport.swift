@@ -1,5 +1,6 @@
 import Execution
 import Programs
+import Records
 import Reports
 import Storage
 import Tensors
@@ -33,7 +34,7 @@ struct PlanReport {
       "peak_flops": .number(rates.peak), "share_of_peak": .number(rates.share),
       "waterfall": .array(
         waterfall.measures.map { ["measure": .string($0.label), "bytes": .int($0.bytes)] }),
-      "products": .array(products.map(\.json)),
+      "products": .array(products.map(\.record.json)),
       "choice": run.decision.choice.map { .string($0) } ?? .null,
     ]
   }

@@ -1,6 +1,7 @@
 import Adaptations
 import Execution
 import Recipes
+import Records
 import Storage
 import Training
 
@@ -49,10 +50,9 @@ struct PlannedRun {
   /// The store with how the step's products are computed in what it keeps, so that a resumed run
   /// computes them that way, whatever has become of the machine's memory of it.
   func remembering(_ tuner: ProductTuner?, in store: SnapshotStore) -> SnapshotStore {
-    guard let tuner, case .object(var decision) = store.decision else { return store }
-    decision["products"] = .array(tuner.choices(for: step.programs).map(\.json))
+    guard let tuner else { return store }
     var store = store
-    store.decision = .object(decision)
+    store.decision?.products = tuner.choices(for: step.programs).map(\.record)
     return store
   }
 
@@ -95,11 +95,8 @@ extension PreparedRun {
   ///   - rate: the learning rate.
   func store(in folder: String, scheme: [String: Double]?, rate: Double) -> SnapshotStore {
     let json = recipe.resolvedJSON
-    let shares = scheme?.sorted { $0.key < $1.key }.map { ($0.key, JSONValue.number($0.value)) }
     return SnapshotStore(
       folder: folder, method: json["method"] ?? .null, recipe: json,
-      decision: [
-        "scheme": shares.map { .object(JSONObject($0)) } ?? .null, "learning_rate": .number(rate),
-      ])
+      decision: RunDecision(scheme: scheme, learningRate: rate))
   }
 }

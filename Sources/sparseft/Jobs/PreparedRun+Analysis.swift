@@ -2,6 +2,7 @@ import Adaptations
 import Contributions
 import Datasets
 import Recipes
+import Records
 import Storage
 import Training
 

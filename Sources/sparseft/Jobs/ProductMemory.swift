@@ -1,6 +1,7 @@
 import Execution
 import Programs
 import Recipes
+import Records
 import Storage
 
 #if canImport(Glibc)
@@ -23,7 +24,7 @@ struct ProductMemory {
   }
 
   /// What was chosen earlier; a file that can't be read is as good as none.
-  func read() -> [ProductDecision] { decisions(contents() ?? JSONObject()) }
+  func read() -> [ProductDecision] { decisions(contents() ?? ProductsFile()) }
 
   /// Adds choices, also to those of other processes. Where that fails, the next run measures again.
   func write(_ new: [ProductDecision]) {
@@ -34,29 +35,29 @@ struct ProductMemory {
     guard flock(lock, LOCK_EX) == 0, var all = contents() else { return }
     var merged: [Product: ProductDecision] = [:]
     for decision in decisions(all) + new { merged[decision.product] = decision }
-    let products = merged.values.sorted { $0.product < $1.product }.map(\.json)
-    all[machine] = ["build": .string(Self.build), "products": .array(products)]
-    try? AtomicFile.write(Array((JSONValue.object(all).encoded(.pretty) + "\n").utf8), to: path)
+    let products = merged.values.sorted { $0.product < $1.product }.map(\.record)
+    all[machine] = MachineProducts(build: Self.build, products: products)
+    try? all.write(to: path)
   }
 
   /// This machine's choices by this very build; kernels of another one take other times.
-  private func decisions(_ all: JSONObject) -> [ProductDecision] {
-    guard let entry = all[machine], entry["build"]?.string == Self.build else { return [] }
-    return (entry["products"]?.array ?? []).compactMap(ProductDecision.init)
+  private func decisions(_ all: ProductsFile) -> [ProductDecision] {
+    guard let entry = all[machine], entry.build == Self.build else { return [] }
+    return entry.products.compactMap { ProductDecision($0) }
   }
 
   private var path: String { "\(folder)/products.json" }
 
   /// What the file holds for all machines that share the folder: nothing where there is none or it
   /// is damaged; nil where it can't be read.
-  private func contents() -> JSONObject? {
-    guard Folder.exists(path) else { return JSONObject() }
+  private func contents() -> ProductsFile? {
+    guard Folder.exists(path) else { return ProductsFile() }
     do throws(StorageError) {
       let file = try MappedFile(path: path)
-      guard file.bytes.count <= Self.byteLimit else { return JSONObject() }
-      return try JSONValue.decode(file.bytes, source: path).object ?? JSONObject()
+      guard file.bytes.count <= Self.byteLimit else { return ProductsFile() }
+      return ProductsFile(try JSONValue.decode(file.bytes, source: path))
     } catch {
-      if case .json = error { return JSONObject() }
+      if case .json = error { return ProductsFile() }
       return nil
     }
   }

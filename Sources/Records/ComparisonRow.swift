@@ -2,7 +2,7 @@ import Storage
 
 /// What one run of a comparison took and reached: an object of `compare --json`. Losses are means
 /// over the held-out tokens in nats; nil without held-out text.
-public struct ComparisonRow: Hashable, Sendable {
+public struct ComparisonRow: JSONRecord {
   /// The method's `type`.
   public var method: String
   /// What the comparison calls the method; no other method of it has this name.
@@ -32,8 +32,7 @@ public struct ComparisonRow: Hashable, Sendable {
   public var flopsPerToken = 0.0
   /// The schedule's peak.
   public var learningRate = 0.0
-  /// "finished" or "early_stopping".
-  public var reason = "finished"
+  public var reason = EndReason.finished
   public var curve = LossCurve([])
 
   public init(method: String, label: String, seed: Int) {
@@ -41,7 +40,9 @@ public struct ComparisonRow: Hashable, Sendable {
     self.label = label
     self.seed = seed
   }
+}
 
+extension ComparisonRow {
   /// The row with the keys that scripts rely on.
   public var json: JSONValue {
     [
@@ -53,48 +54,31 @@ public struct ComparisonRow: Hashable, Sendable {
       "tokens_per_second": .number(tokensPerSecond), "seconds": .number(seconds),
       "analysis_seconds": .number(analysisSeconds), "training_seconds": .number(trainingSeconds),
       "planned_bytes": .int(plannedBytes), "peak_rss_bytes": .int(peakResidentBytes),
-      "delta_bytes": deltaBytes.map { .int($0) } ?? .null,
-      "flops_per_token": .number(flopsPerToken), "learning_rate": .number(learningRate),
-      "reason": .string(reason), "curve": curve.json,
+      "delta_bytes": .optional(deltaBytes), "flops_per_token": .number(flopsPerToken),
+      "learning_rate": .number(learningRate), "reason": .string(reason.rawValue),
+      "curve": curve.json,
     ]
   }
-}
 
-/// Which weights a comparison judges; the raw value is the row's key.
-public enum CountedLoss: String, Hashable, Sendable {
-  /// Those at the end of training.
-  case final = "final_validation_loss"
-  /// Those of the best snapshot.
-  case best = "best_validation_loss"
-}
-
-extension ComparisonRow {
-  /// The held-out loss that counts.
-  public func loss(_ counted: CountedLoss) -> Double? {
-    counted == .final ? finalLoss : bestLoss
+  /// Nil without a label.
+  public init?(_ json: JSONValue) {
+    guard let label = json["label"]?.string else { return nil }
+    self.init(method: json.string("method"), label: label, seed: json.int("seed"))
+    trainableParameters = json.int("trainable_parameters")
+    initialLoss = json["initial_validation_loss"]?.double
+    finalLoss = json["final_validation_loss"]?.double
+    bestLoss = json["best_validation_loss"]?.double
+    tokens = json.int("tokens")
+    tokensPerSecond = json.double("tokens_per_second")
+    seconds = json.double("seconds")
+    analysisSeconds = json.double("analysis_seconds")
+    trainingSeconds = json.double("training_seconds")
+    plannedBytes = json.int("planned_bytes")
+    peakResidentBytes = json.int("peak_rss_bytes")
+    deltaBytes = json["delta_bytes"]?.int
+    flopsPerToken = json.double("flops_per_token")
+    learningRate = json.double("learning_rate")
+    reason = EndReason(rawValue: json.string("reason")) ?? .finished
+    curve = LossCurve(json["curve"] ?? .null)
   }
-
-  /// The curve of the weights that count.
-  public func curve(_ counted: CountedLoss) -> LossCurve {
-    counted == .final ? curve : curve.ofBestSnapshots
-  }
-
-  /// The loss at the training time at which `reference`, a run of the same seed, had finished.
-  public func lossAtEqualTime(
-    with reference: ComparisonRow, _ counted: CountedLoss
-  ) -> Double? {
-    reference.curve.finalSeconds.flatMap { curve(counted).loss(at: $0) }
-  }
-
-  /// The training time until the loss is down to the one `reference` ends with; nil if it never is.
-  public func seconds(
-    toLossOf reference: ComparisonRow, _ counted: CountedLoss
-  ) -> Double? {
-    reference.loss(counted).flatMap { curve(counted).seconds(toReach: $0) }
-  }
-}
-
-extension JSONValue {
-  /// A number, or null for nil.
-  static func optional(_ value: Double?) -> JSONValue { value.map { .number($0) } ?? .null }
 }

@@ -1,24 +1,6 @@
-import Storage
+import Records
 
-/// Held-out loss over training time: a point for each validation, straight lines between them.
-public struct LossCurve: Hashable, Sendable {
-  /// A validation: seconds trained before it (analysis in front, validations not counted) and the
-  /// mean loss in nats.
-  public struct Point: Hashable, Sendable {
-    public let seconds: Double
-    public let loss: Double
-
-    public init(seconds: Double, loss: Double) {
-      self.seconds = seconds
-      self.loss = loss
-    }
-  }
-
-  /// In the order of time. The first one is the base before training.
-  public let points: [Point]
-
-  public init(_ points: [Point]) { self.points = points }
-
+extension LossCurve {
   /// When training ended; nil without validations.
   public var finalSeconds: Double? { points.last?.seconds }
 
@@ -53,10 +35,5 @@ public struct LossCurve: Hashable, Sendable {
         best = min(best, point.loss)
         return Point(seconds: point.seconds, loss: best)
       })
-  }
-
-  /// `[[seconds, loss], …]`.
-  public var json: JSONValue {
-    .array(points.map { [.number($0.seconds), .number($0.loss)] })
   }
 }

@@ -1,0 +1,235 @@
+import Storage
+
+/// What an analysis of contributions found: `contributions.json`. Losses and gains are in nats.
+public struct AnalysisRecord: JSONRecord {
+  /// Hash of all that the result depends on: model, text, settings.
+  public var key = ""
+  public var baseLoss: Double?
+  public var lastBlockLoss: Double?
+  public var noise: Double?
+  /// What the probes were judged by, in words.
+  public var heldOut = ""
+  public var probe = Probe()
+  public var tensors: [Tensor] = []
+  public var candidates: [Candidate] = []
+  /// Shares of rows by tensor, of the chosen candidate.
+  public var scheme: [String: Double] = [:]
+  /// The chosen candidate's label.
+  public var chosen = ""
+  public var learningRate: Double?
+  /// C of the rule rate = C / Σ|g|.
+  public var rateConstant = 0.0
+  public var calibration: [CalibrationPoint] = []
+  public var predictedGain: Double?
+  public var measuredGain: Double?
+  public var budget = Budget()
+  /// Arithmetic of a step as a share of full fine-tuning's.
+  public var stepTime: Double?
+  public var plannedBytes = 0
+  /// The whole validation text's loss before training.
+  public var initialValidationLoss: Double?
+  public var seconds = 0.0
+
+  public init() {}
+}
+
+extension AnalysisRecord {
+  /// Lengths and price of the probes.
+  public struct Probe: JSONRecord {
+    public var steps = 0
+    public var learningRate: Double?
+    public var seconds = 0.0
+    /// Steps of a candidate's first probe, and of its last one.
+    public var firstSteps = 0
+    public var finalSteps = 0
+    public var probes = 0
+    /// Work that was planned for it, as a share of the run's.
+    public var priceShare = 0.0
+
+    public init() {}
+  }
+
+  /// What a tensor costs and gives.
+  public struct Tensor: JSONRecord {
+    public var name: String
+    /// Of its rows.
+    public var share = 0.0
+    public var score: Double?
+    public var gain: Double?
+    public var gainAlone: Double?
+    /// Whether the gain was measured on this tensor, not taken from others.
+    public var isMeasured = false
+    /// Per token.
+    public var flops = 0.0
+    public var bytes = 0
+    public var fisher: Double?
+    public var gradient: Double?
+    public var gradientUpdate: Double?
+
+    public init(name: String) { self.name = name }
+  }
+
+  /// A scheme that fits the budget, and how far it came.
+  public struct Candidate: JSONRecord {
+    public var label: String
+    public var isChosen = false
+    public var learningRate = 0.0
+    public var rounds: [Round] = []
+    public var stepTime = 0.0
+    public var plannedBytes = 0
+    /// Shares of rows by tensor.
+    public var scheme: [String: Double] = [:]
+
+    public init(label: String) { self.label = label }
+  }
+
+  /// A candidate's held-out loss after so many steps.
+  public struct Round: JSONRecord {
+    public var steps: Int
+    /// Nil where the probe diverged.
+    public var loss: Double?
+
+    public init(steps: Int, loss: Double?) {
+      self.steps = steps
+      self.loss = loss.flatMap { $0.isFinite ? $0 : nil }
+    }
+  }
+
+  /// What schemes had to keep; nil: no limit.
+  public struct Budget: JSONRecord {
+    public var memoryBytes: Int?
+    public var stepTime: Double?
+
+    public init(memoryBytes: Int? = nil, stepTime: Double? = nil) {
+      self.memoryBytes = memoryBytes
+      self.stepTime = stepTime
+    }
+  }
+}
+
+extension AnalysisRecord {
+  public var json: JSONValue {
+    [
+      "type": "analysis", "key": .string(key), "base_loss": .optional(baseLoss),
+      "last_block_loss": .optional(lastBlockLoss), "noise": .optional(noise),
+      "held_out": .string(heldOut), "probe": probe.json, "tensors": .array(tensors.map(\.json)),
+      "candidates": .array(candidates.map(\.json)), "scheme": .shares(scheme),
+      "chosen": .string(chosen), "learning_rate": .optional(learningRate),
+      "rate_constant": .number(rateConstant), "calibration": .array(calibration.map(\.json)),
+      "predicted_gain": .optional(predictedGain), "measured_gain": .optional(measuredGain),
+      "budget": budget.json, "step_time": .optional(stepTime), "planned_bytes": .int(plannedBytes),
+      "initial_validation_loss": .optional(initialValidationLoss), "seconds": .number(seconds),
+    ]
+  }
+
+  public init(_ json: JSONValue) {
+    key = json.string("key")
+    baseLoss = json["base_loss"]?.double
+    lastBlockLoss = json["last_block_loss"]?.double
+    noise = json["noise"]?.double
+    heldOut = json.string("held_out")
+    probe = Probe(json["probe"] ?? .null)
+    tensors = json.records("tensors")
+    candidates = json.records("candidates")
+    scheme = json.shares("scheme") ?? [:]
+    chosen = json.string("chosen")
+    learningRate = json["learning_rate"]?.double
+    rateConstant = json.double("rate_constant")
+    calibration = json.records("calibration")
+    predictedGain = json["predicted_gain"]?.double
+    measuredGain = json["measured_gain"]?.double
+    budget = Budget(json["budget"] ?? .null)
+    stepTime = json["step_time"]?.double
+    plannedBytes = json.int("planned_bytes")
+    initialValidationLoss = json["initial_validation_loss"]?.double
+    seconds = json.double("seconds")
+  }
+}
+
+extension AnalysisRecord.Probe {
+  /// Every step is a batch: both keys have the same number.
+  public var json: JSONValue {
+    [
+      "steps": .int(steps), "batches": .int(steps), "learning_rate": .optional(learningRate),
+      "seconds": .number(seconds), "first_steps": .int(firstSteps),
+      "final_steps": .int(finalSteps), "probes": .int(probes), "price_share": .number(priceShare),
+    ]
+  }
+
+  public init(_ json: JSONValue) {
+    steps = json.int("steps")
+    learningRate = json["learning_rate"]?.double
+    seconds = json.double("seconds")
+    firstSteps = json.int("first_steps")
+    finalSteps = json.int("final_steps")
+    probes = json.int("probes")
+    priceShare = json.double("price_share")
+  }
+}
+
+extension AnalysisRecord.Tensor {
+  public var json: JSONValue {
+    [
+      "name": .string(name), "share": .number(share), "score": .optional(score),
+      "gain": .optional(gain), "gain_alone": .optional(gainAlone), "measured": .bool(isMeasured),
+      "flops": .number(flops), "bytes": .int(bytes), "fisher": .optional(fisher),
+      "gradient": .optional(gradient), "gradient_update": .optional(gradientUpdate),
+    ]
+  }
+
+  /// Nil without a name.
+  public init?(_ json: JSONValue) {
+    guard let name = json["name"]?.string else { return nil }
+    self.init(name: name)
+    share = json.double("share")
+    score = json["score"]?.double
+    gain = json["gain"]?.double
+    gainAlone = json["gain_alone"]?.double
+    isMeasured = json.bool("measured")
+    flops = json.double("flops")
+    bytes = json.int("bytes")
+    fisher = json["fisher"]?.double
+    gradient = json["gradient"]?.double
+    gradientUpdate = json["gradient_update"]?.double
+  }
+}
+
+extension AnalysisRecord.Candidate {
+  public var json: JSONValue {
+    [
+      "label": .string(label), "chosen": .bool(isChosen), "learning_rate": .number(learningRate),
+      "rounds": .array(rounds.map(\.json)), "step_time": .number(stepTime),
+      "planned_bytes": .int(plannedBytes), "scheme": .shares(scheme),
+    ]
+  }
+
+  /// Nil without a label.
+  public init?(_ json: JSONValue) {
+    guard let label = json["label"]?.string else { return nil }
+    self.init(label: label)
+    isChosen = json.bool("chosen")
+    learningRate = json.double("learning_rate")
+    rounds = json.records("rounds")
+    stepTime = json.double("step_time")
+    plannedBytes = json.int("planned_bytes")
+    scheme = json.shares("scheme") ?? [:]
+  }
+}
+
+extension AnalysisRecord.Round {
+  public var json: JSONValue { ["steps": .int(steps), "loss": .optional(loss)] }
+
+  public init(_ json: JSONValue) {
+    self.init(steps: json.int("steps"), loss: json["loss"]?.double)
+  }
+}
+
+extension AnalysisRecord.Budget {
+  public var json: JSONValue {
+    ["memory_bytes": .optional(memoryBytes), "step_time": .optional(stepTime)]
+  }
+
+  public init(_ json: JSONValue) {
+    self.init(memoryBytes: json["memory_bytes"]?.int, stepTime: json["step_time"]?.double)
+  }
+}

@@ -1,0 +1,99 @@
+import Storage
+
+/// How one matrix product is computed on a machine, and what each way took. Kernel and ways are in
+/// words, so that choices for kernels that are gone are passed over by who reads them.
+public struct ProductRecord: JSONRecord {
+  public var kernel: String
+  /// Tokens, outputs and inputs.
+  public var m: Int
+  public var n: Int
+  public var k: Int
+  /// The way that was chosen.
+  public var chosen: String
+  /// Seconds of each way, the usual one first; empty where none was timed.
+  public var seconds: [Timing]
+
+  /// A way and what it took.
+  public struct Timing: Hashable, Sendable {
+    public var way: String
+    public var seconds: Double
+
+    public init(way: String, seconds: Double) {
+      self.way = way
+      self.seconds = seconds
+    }
+  }
+
+  public init(kernel: String, m: Int, n: Int, k: Int, chosen: String, seconds: [Timing]) {
+    self.kernel = kernel
+    self.m = m
+    self.n = n
+    self.k = k
+    self.chosen = chosen
+    self.seconds = seconds
+  }
+}
+
+extension ProductRecord {
+  /// As `products.json`, `plan --json` and a run's state have it.
+  public var json: JSONValue {
+    [
+      "kernel": .string(kernel), "m": .int(m), "n": .int(n), "k": .int(k),
+      "chosen": .string(chosen),
+      "seconds": .object(JSONObject(seconds.map { ($0.way, .number($0.seconds)) })),
+    ]
+  }
+
+  /// Nil where kernel, a size or the choice is missing.
+  public init?(_ json: JSONValue) {
+    guard let kernel = json["kernel"]?.string, let m = json["m"]?.int, let n = json["n"]?.int,
+      let k = json["k"]?.int, let chosen = json["chosen"]?.string
+    else { return nil }
+    let members = json["seconds"]?.object?.members ?? []
+    self.init(
+      kernel: kernel, m: m, n: n, k: k, chosen: chosen,
+      seconds: members.compactMap { member in
+        member.value.double.map { Timing(way: member.key, seconds: $0) }
+      })
+  }
+}
+
+/// What was chosen on one machine, by one build: kernels of another one take other times.
+public struct MachineProducts: JSONRecord {
+  public var build: String
+  public var products: [ProductRecord]
+
+  public init(build: String, products: [ProductRecord]) {
+    self.build = build
+    self.products = products
+  }
+
+  public init(_ json: JSONValue) {
+    self.init(build: json.string("build"), products: json.records("products"))
+  }
+
+  public var json: JSONValue {
+    ["build": .string(build), "products": .array(products.map(\.json))]
+  }
+}
+
+/// `products.json`: choices by machine. What it says of other machines stays as it was written, also
+/// by other versions.
+public struct ProductsFile: JSONRecord {
+  private var machines: JSONObject
+
+  public init() { machines = JSONObject() }
+
+  public init(_ json: JSONValue) { machines = json.object ?? JSONObject() }
+
+  public var json: JSONValue { .object(machines) }
+
+  /// The names of the machines, first written first.
+  public var names: [String] { machines.keys }
+
+  /// What was chosen on a machine; nil where nothing was.
+  public subscript(machine: String) -> MachineProducts? {
+    get { machines[machine].map { MachineProducts($0) } }
+    set { machines[machine] = newValue?.json }
+  }
+}

@@ -1,0 +1,90 @@
+import Storage
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// What happens in a run, as it happens: a line of `events.jsonl` each.
+public enum RunEvent: JSONRecord {
+  case start(RunDescription)
+  case plan(MemoryForecast, flopsPerToken: Double, fullFlopsPerToken: Double)
+  /// What was measured before training.
+  case analysis(Measurement)
+  case step(StepReport)
+  /// A pass over the held-out text; the loss is a mean over its tokens, in nats.
+  case validation(step: Int, loss: Double, best: Bool)
+  case snapshot(step: Int, path: String, kind: SnapshotKind)
+  case warning(String)
+  /// A text drawn before the first step (`step` 0) or after the last one.
+  case sample(step: Int, prompt: String, text: String)
+  case done(RunSummary)
+}
+
+/// Which of a run's two snapshots: the one with the lowest held-out loss, or the one to go on from.
+public enum SnapshotKind: String, Hashable, Sendable, CaseIterable {
+  case best, last
+}
+
+extension RunEvent {
+  /// The words of `type`.
+  private enum Kind: String {
+    case start, plan, analysis, step, validation, snapshot, warning, sample, done
+  }
+
+  /// The event as a line of the event stream.
+  public var json: JSONValue {
+    switch self {
+    case .start(let run): run.json
+    case .plan(let memory, let flops, let fullFlops):
+      [
+        "type": "plan", "planned_bytes": memory.json, "flops_per_token": .number(flops),
+        "full_flops_per_token": .number(fullFlops),
+      ]
+    case .analysis(let measurement): measurement.json
+    case .step(let report): report.json
+    case .validation(let step, let loss, let best):
+      [
+        "type": "validation", "step": .int(step), "loss": .number(loss),
+        "perplexity": .number(exp(loss)), "best": .bool(best),
+      ]
+    case .snapshot(let step, let path, let kind):
+      [
+        "type": "snapshot", "step": .int(step), "path": .string(path),
+        "kind": .string(kind.rawValue),
+      ]
+    case .warning(let text): ["type": "warning", "message": .string(text)]
+    case .sample(let step, let prompt, let text):
+      ["type": "sample", "step": .int(step), "prompt": .string(prompt), "text": .string(text)]
+    case .done(let summary): summary.json
+    }
+  }
+
+  /// Reads a line of the event stream; nil for events of a type that this version does not know, and
+  /// for steps, validations and snapshots that don't say which.
+  public init?(_ json: JSONValue) {
+    switch json["type"]?.string.flatMap(Kind.init) {
+    case .start: self = .start(RunDescription(json))
+    case .plan:
+      self = .plan(
+        MemoryForecast(json["planned_bytes"] ?? .null),
+        flopsPerToken: json.double("flops_per_token"),
+        fullFlopsPerToken: json.double("full_flops_per_token"))
+    case .analysis: self = .analysis(Measurement(json))
+    case .step:
+      guard let report = StepReport(json) else { return nil }
+      self = .step(report)
+    case .validation:
+      guard let step = json["step"]?.int else { return nil }
+      self = .validation(step: step, loss: json["loss"]?.double ?? .nan, best: json.bool("best"))
+    case .snapshot:
+      guard let kind = SnapshotKind(rawValue: json.string("kind")) else { return nil }
+      self = .snapshot(step: json.int("step"), path: json.string("path"), kind: kind)
+    case .warning: self = .warning(json.string("message"))
+    case .sample:
+      self = .sample(
+        step: json.int("step"), prompt: json.string("prompt"), text: json.string("text"))
+    case .done: self = .done(RunSummary(json))
+    case nil: return nil
+    }
+  }
+}

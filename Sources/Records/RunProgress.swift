@@ -1,0 +1,112 @@
+import Storage
+
+/// What decides which tokens a step sees; a resumed run must agree on all of it.
+public struct BatchIdentity: JSONRecord {
+  public var sequenceLength: Int
+  public var tokensPerStep: Int
+  public var trainingTokens: Int
+  public var seed: Int
+  public var shuffles: Bool
+
+  public init(
+    sequenceLength: Int, tokensPerStep: Int, trainingTokens: Int, seed: Int, shuffles: Bool
+  ) {
+    self.sequenceLength = sequenceLength
+    self.tokensPerStep = tokensPerStep
+    self.trainingTokens = trainingTokens
+    self.seed = seed
+    self.shuffles = shuffles
+  }
+
+  public init(_ json: JSONValue) {
+    self.init(
+      sequenceLength: json.int("sequence_length"), tokensPerStep: json.int("tokens_per_step"),
+      trainingTokens: json.int("training_tokens"), seed: json.int("seed"),
+      shuffles: json.int("shuffle") != 0)
+  }
+
+  /// Names of the values, as messages say them after their keys.
+  public var fields: [(key: String, value: Int)] {
+    [
+      ("sequence_length", sequenceLength), ("tokens_per_step", tokensPerStep),
+      ("training_tokens", trainingTokens), ("seed", seed), ("shuffle", shuffles ? 1 : 0),
+    ]
+  }
+
+  public var json: JSONValue {
+    .object(JSONObject(fields.map { ($0.key, .int($0.value)) }))
+  }
+}
+
+/// How far a run has come. Losses are means over the held-out tokens in nats; nil without held-out
+/// text.
+public struct RunProgress: JSONRecord {
+  public var step = 0
+  public let batches: BatchIdentity
+  public var trainingSeconds = 0.0
+  public var elapsedSeconds = 0.0
+  public var initialValidationLoss: Double?
+  public var bestValidationLoss: Double?
+  public var lastValidationLoss: Double?
+  public var validationsSinceBest = 0
+
+  public init(_ batches: BatchIdentity) { self.batches = batches }
+
+  public init(_ json: JSONValue) {
+    batches = BatchIdentity(json)
+    step = max(0, json.int("step"))
+    trainingSeconds = json.double("training_seconds")
+    elapsedSeconds = json.double("elapsed_seconds")
+    initialValidationLoss = json["initial_validation_loss"]?.double
+    bestValidationLoss = json["best_validation_loss"]?.double
+    lastValidationLoss = json["last_validation_loss"]?.double
+    validationsSinceBest = json.int("validations_since_best")
+  }
+
+  public var json: JSONValue { .object(members) }
+
+  fileprivate var members: JSONObject {
+    JSONObject(
+      [
+        ("step", .int(step)), ("training_seconds", .number(trainingSeconds)),
+        ("elapsed_seconds", .number(elapsedSeconds)),
+        ("initial_validation_loss", .optional(initialValidationLoss)),
+        ("best_validation_loss", .optional(bestValidationLoss)),
+        ("last_validation_loss", .optional(lastValidationLoss)),
+        ("validations_since_best", .int(validationsSinceBest)),
+      ] + batches.fields.map { ($0.key, .int($0.value)) })
+  }
+}
+
+/// The values of a training state: whose it is, what its run decided, and how far it had come.
+public struct StateRecord: JSONRecord {
+  /// The content hash of the model.
+  public var base: String
+  /// The recipe's method.
+  public var method: JSONValue
+  public var decision: RunDecision?
+  public var progress: RunProgress
+
+  public init(base: String, method: JSONValue, decision: RunDecision?, progress: RunProgress) {
+    self.base = base
+    self.method = method
+    self.decision = decision
+    self.progress = progress
+  }
+
+  public init(_ json: JSONValue) {
+    self.init(
+      base: json["base"]?.string ?? "?", method: json["method"] ?? .null,
+      decision: RunDecision(json["decision"] ?? .null), progress: RunProgress(json))
+  }
+
+  /// As a training state holds it.
+  public var values: JSONObject {
+    let head: [(String, JSONValue)] = [
+      ("base", .string(base)), ("method", method), ("decision", decision?.json ?? .null),
+    ]
+    return JSONObject(head + progress.members.members.map { ($0.key, $0.value) })
+  }
+
+  public var json: JSONValue { .object(values) }
+}

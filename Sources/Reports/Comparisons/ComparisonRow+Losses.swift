@@ -1,0 +1,27 @@
+import Records
+
+extension ComparisonRow {
+  /// The held-out loss that counts.
+  public func loss(_ counted: CountedLoss) -> Double? {
+    counted == .final ? finalLoss : bestLoss
+  }
+
+  /// The curve of the weights that count.
+  public func curve(_ counted: CountedLoss) -> LossCurve {
+    counted == .final ? curve : curve.ofBestSnapshots
+  }
+
+  /// The loss at the training time at which `reference`, a run of the same seed, had finished.
+  public func lossAtEqualTime(
+    with reference: ComparisonRow, _ counted: CountedLoss
+  ) -> Double? {
+    reference.curve.finalSeconds.flatMap { curve(counted).loss(at: $0) }
+  }
+
+  /// The training time until the loss is down to the one `reference` ends with; nil if it never is.
+  public func seconds(
+    toLossOf reference: ComparisonRow, _ counted: CountedLoss
+  ) -> Double? {
+    reference.loss(counted).flatMap { curve(counted).seconds(toReach: $0) }
+  }
+}

@@ -1,0 +1,33 @@
+import Compilation
+import Execution
+import Programs
+import Records
+
+extension MemoryForecast {
+  /// What a compiled step takes.
+  ///
+  /// - Parameters:
+  ///   - runtimeBytes: what the process holds without arena and weights.
+  ///   - measuringBytes: arena and mapped weights of the largest probe before the run; 0 for none.
+  public init(_ step: CompiledStep, threads: Int, runtimeBytes: Int, measuringBytes: Int = 0) {
+    self.init()
+    let plan = step.training.memory
+    arena = step.arenaBytes(threads: threads)
+    weights = plan.parameters + step.mappedWeightBytes
+    activations = plan.activations
+    gradients = plan.gradients
+    optimizer = plan.optimizer
+    runtime = runtimeBytes
+    measuring = max(0, measuringBytes - Self.bytes(of: step, threads: threads))
+    // What the training program leaves of the arena: threads' scratch, and room that only the
+    // other programs need.
+    workspace =
+      arena - (plan.total - plan.mappedWeights) + plan.workspace + runtimeBytes
+      + measuring
+  }
+
+  /// Arena and mapped weights of a step.
+  public static func bytes(of step: CompiledStep, threads: Int) -> Int {
+    step.arenaBytes(threads: threads) + step.mappedWeightBytes
+  }
+}

@@ -1,0 +1,25 @@
+import Execution
+import Programs
+import Records
+
+extension ProductDecision {
+  /// Nil for a product or a way that this version does not know.
+  init?(_ record: ProductRecord) {
+    guard let variant = ProductVariant(record.chosen),
+      let product = Product(kernel: record.kernel, m: record.m, n: record.n, k: record.k)
+    else { return nil }
+    self.init(
+      product: product, variant: variant,
+      measured: record.seconds.compactMap { timing in
+        ProductVariant(timing.way).map { Measurement(variant: $0, seconds: timing.seconds) }
+      })
+  }
+
+  /// As `products.json`, `plan --json` and a run's state have it.
+  var record: ProductRecord {
+    ProductRecord(
+      kernel: product.kernel, m: product.m, n: product.n, k: product.k,
+      chosen: variant.description,
+      seconds: measured.map { .init(way: $0.variant.description, seconds: $0.seconds) })
+  }
+}
