@@ -31,10 +31,17 @@ let package = Package(
     .executableTarget(
       name: "sparseft",
       dependencies: [
+        "Runs", "Reports", "Records", "Recipes", "Contributions", "Training", "Programs",
+        "Execution", "Checkpoints", "Models", "Tokenizers", "Storage", "Tensors",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    // What commands do, for any program: recipe, decision, plan, run, comparison, evaluation.
+    module(
+      "Runs",
+      [
         "Reports", "Records", "Recipes", "Contributions", "Training", "Generation", "Adaptations",
         "Compilation", "Operations", "Programs", "Weights", "Checkpoints", "Models",
         "Tokenizers", "Datasets", "Execution", "Storage", "Tensors",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     module("Reports", ["Records", "Storage", "Tensors"]),
     module("Recipes", ["Tensors", "Storage"]),
@@ -139,6 +146,12 @@ let package = Package(
       ]),
     tests("Recipes", ["Recipes", "Storage", "Tensors"]),
     tests("Reports", ["Reports", "Records", "Storage", "Tensors"]),
+    tests(
+      "Runs",
+      [
+        "Runs", "Records", "Recipes", "Reports", "Training", "Contributions", "Checkpoints",
+        "Models", "Storage", "Tensors",
+      ]),
     tests("sparseft", ["sparseft", "Storage", "Checkpoints", "Models", "Tensors"]),
   ],
   cxxLanguageStandard: .cxx17

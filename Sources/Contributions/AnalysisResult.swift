@@ -1,4 +1,5 @@
 import Records
+import Tensors
 
 /// One candidate as the probes left it.
 public struct CandidateResult: Sendable {

@@ -1,6 +1,8 @@
 import ArgumentParser
+import Runs
 
-/// The command line: one file per command in `Commands`, what they share in `Jobs` and `Console`.
+/// The command line: one file per command in `Commands`, what people see in `Console`;
+/// the work is done by `Runs`.
 struct Sparseft: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sparseft",
@@ -30,9 +32,4 @@ enum Main {
       ExitStatus.end(with: error)
     }
   }
-}
-
-/// The program's version.
-enum Version {
-  static let text = "0.1.0"
 }

@@ -1,9 +1,8 @@
 import ArgumentParser
 import Contributions
-import Recipes
 import Records
 import Reports
-import Training
+import Runs
 
 struct AnalyzeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -18,16 +17,12 @@ struct AnalyzeCommand: ParsableCommand {
 
   func run() throws {
     Interruption.listen()
-    let run = try PreparedRun(recipe: arguments.recipe, overrides: arguments.overrides)
-    guard case .sparse(let sparse) = run.recipe.method.method, sparse.tensors == .auto else {
-      throw CommandError.nothingToAnalyse(method: run.recipe.method.displayLabel)
-    }
-    let record = DecisionRecord(run)
+    let run = try PreparedRun(
+      recipe: arguments.recipe, overrides: arguments.overrides,
+      shouldStop: { Interruption.isRequested })
     let progress = AnalysisLine(isQuiet: false)
-    let result = try run.analyse(sparse, key: record.key, observe: progress.show)
+    let result = try run.analyse(observe: progress.show)
     progress.finish()
-    try record.write(result.record, to: DecisionRecord.contributions)
-    run.removeCandidates()
     if arguments.json {
       Output.print(result.record.json)
       return

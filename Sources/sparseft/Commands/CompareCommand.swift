@@ -1,5 +1,6 @@
 import ArgumentParser
 import Recipes
+import Runs
 
 struct CompareCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -28,11 +29,11 @@ struct CompareCommand: ParsableCommand {
     guard recipe.seed <= Int.max - seeds + 1 else {
       throw ValidationError("seed \(recipe.seed) leaves no room for \(seeds) seeds from it on")
     }
-    let comparison = Comparison(
+    let reporter = ComparisonReporter(json: arguments.json)
+    var comparison = Comparison(
       recipePath: arguments.recipe, overrides: arguments.overrides, recipe: recipe,
-      cache: recipe.output.absolute + "/cache")
-    var job = ComparisonJob(
-      comparison, seeds: recipe.seed...recipe.seed + (seeds - 1), json: arguments.json)
-    try job.run()
+      cache: recipe.output.absolute + "/cache", seeds: recipe.seed...recipe.seed + (seeds - 1),
+      observe: reporter.handle)
+    try comparison.run { try ChildRun($0).run() }
   }
 }

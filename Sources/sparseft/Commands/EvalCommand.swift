@@ -1,15 +1,9 @@
-import Adaptations
 import ArgumentParser
-import Checkpoints
-import Datasets
-import Execution
 import Records
 import Reports
-import Storage
+import Runs
 import Tensors
-import Tokenizers
 import Training
-import Weights
 
 struct EvalCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -47,32 +41,10 @@ struct EvalCommand: ParsableCommand {
   }
 
   func run() throws {
-    let checkpoint = try Checkpoint.open(arguments.model)
-    let deltas = try arguments.delta.map { (delta: try Delta.open($0), scale: 1.0) }
-    let weights = try ModelWeights(checkpoint, deltas: deltas)
-    let tokenizer = try Tokenizer(model: checkpoint.tokenizerModel)
-    let cache = try TemporaryCache()
-    let corpus = try Corpus.prepare(
-      train: data.map(TemporaryCache.absolute), validation: .none, sequenceLength: 1,
-      separator: documentSeparator, appendEOS: false, tokenizer: tokenizer,
-      cacheFolder: cache.path)
-    let shape = BatchShape(windows: batchSize, tokens: sequenceLength)
-    let step = try CompiledStep(
-      weights.configuration, adaptation: NoAdaptation(), optimizer: .sgd(SGD()), clipNorm: nil,
-      shape: shape, elementType: weights.elementType)
-    let session = try Session(
-      step, weights: weights, pool: try WorkerPool(threads: threads),
-      kernels: try Kernels.forThisMachine(), seed: 0)
-    let clock = ContinuousClock()
-    let start = clock.now
-    let evaluator = Evaluator(session, text: corpus.train)
-    let loss = evaluator.meanLoss()
-    let seconds = (clock.now - start).seconds
-    report(
-      EvaluationRecord(
-        tokens: evaluator.tokenCount, loss: loss, bytes: corpus.trainBytes,
-        tokensPerSecond: Double(evaluator.tokenCount) / max(seconds, 1e-9),
-        peakResidentBytes: ProcessMemory.peakResidentBytes))
+    let model = try LoadedModel(arguments.model, deltas: arguments.delta, threads: threads)
+    let evaluation = TextEvaluation(
+      model, shape: BatchShape(windows: batchSize, tokens: sequenceLength))
+    report(try evaluation.score(data, separator: documentSeparator))
   }
 
   private func report(_ result: EvaluationRecord) {

@@ -1,12 +1,7 @@
 import ArgumentParser
-import Checkpoints
-import Execution
 import Reports
-import Storage
+import Runs
 import Tensors
-import Tokenizers
-import Training
-import Weights
 
 struct GenerateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -44,18 +39,16 @@ struct GenerateCommand: ParsableCommand {
 
   func run() throws {
     Interruption.listen()
-    let checkpoint = try Checkpoint.open(arguments.model)
-    let deltas = try arguments.delta.map { (delta: try Delta.open($0), scale: 1.0) }
-    let sampler = TextSampler(
-      weights: try ModelWeights(checkpoint, deltas: deltas),
-      tokenizer: try Tokenizer(model: checkpoint.tokenizerModel),
-      pool: try WorkerPool(threads: threads), kernels: try Kernels.forThisMachine())
+    let model = try LoadedModel(arguments.model, deltas: arguments.delta, threads: threads)
     let clock = ContinuousClock()
     let start = clock.now
     Output.write(prompt)
-    let count = try sampler.stream(
+    let count = try TextSampler(model).stream(
       after: prompt, maxTokens: maxTokens, temperature: temperature, topP: topP, seed: seed
-    ) { Output.write($0) }
+    ) { piece in
+      Output.write(piece)
+      return !Interruption.isRequested
+    }
     Output.write("\n")
     let rate = Double(count) / max((clock.now - start).seconds, 1e-9)
     if Terminal.standardError.isTTY {

@@ -1,11 +1,5 @@
 import ArgumentParser
-import Datasets
-import Execution
-import Programs
-import Reports
-import Storage
-import Tensors
-import Training
+import Runs
 
 struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -33,42 +27,13 @@ struct PlanCommand: ParsableCommand {
       prepared, try MethodDecision(unmeasured: prepared), keepsStages: stages)
     if stages {
       for stage in run.step.training.stages { Output.print("== \(stage.name)\n\(stage.text)\n") }
-      return
+    } else if profile {
+      Output.print(KernelTable(try run.profile()).text)
+    } else if products {
+      Output.print(ProductTable(decisions: try run.productDecisions()).text)
+    } else {
+      let report = try PlanReport(run)
+      if arguments.json { Output.print(report.json) } else { report.show() }
     }
-    let session = try run.makeSession()
-    if profile {
-      let probe = StepProbe(session, settings: run.settings, text: prepared.corpus.train)
-      Output.print(KernelTable(probe.profile()).text)
-      return
-    }
-    let decisions = prepared.kernels.tuner?.decisions(in: session.programs) ?? []
-    if products {
-      Output.print(ProductTable(decisions: decisions).text)
-      return
-    }
-    let seconds = PlannedSeconds(
-      measure(session, run), settings: run.settings, corpus: prepared.corpus)
-    let report = PlanReport(
-      run: run, seconds: seconds, rates: try PlannedRates(run, seconds),
-      waterfall: try MemoryWaterfall(
-        prepared.compiler, adaptation: run.decision.adaptation, recomputed: run.step.recomputed,
-        threads: prepared.pool.threads, runtimeBytes: run.forecast.runtime),
-      products: decisions)
-    if arguments.json { Output.print(report.json) } else { report.show() }
-  }
-
-  /// Seconds of a step and of a pass over the validation text: when windows come for the first
-  /// time, and when a cache has what the frozen blocks make of them.
-  private func measure(_ session: Session, _ run: PlannedRun) -> [(step: Double, pass: Double)] {
-    let probe = StepProbe(session, settings: run.settings, text: run.prepared.corpus.train)
-    func probed() -> (step: Double, pass: Double) {
-      (
-        probe.secondsPerStep(),
-        run.prepared.corpus.validation.map { probe.secondsPerValidation(of: $0) } ?? 0
-      )
-    }
-    let first = probed()
-    session.prefixCaches = run.makePrefixCaches().caches
-    return [first, session.prefixCaches.isEmpty ? first : probed()]
   }
 }

@@ -45,19 +45,15 @@ enum ExitStatus {
 /// A mistake in how a command was called, beyond what the parser checks.
 enum CommandError: Failure {
   case notARun(path: String)
-  case nothingToAnalyse(method: String)
   case wrongFile(path: String, found: String, expected: String)
   case unreadable(path: String, reason: String)
-  case child(label: String, status: Int32, message: String)
   case resultLost(reason: String)
 
   var category: FailureCategory {
     switch self {
     case .notARun, .unreadable: .missingInput
     case .wrongFile: .badData
-    case .nothingToAnalyse: .usage
     case .resultLost: .inputOutput
-    case .child(_, let status, _): ExitStatus.category(of: status)
     }
   }
 
@@ -66,14 +62,9 @@ enum CommandError: Failure {
     case .notARun(let path):
       "'\(path)' is neither a run's folder with a snapshot in best/ nor a snapshot; "
         + "give the 'output' folder of a finished run"
-    case .nothingToAnalyse(let method):
-      "analyze measures what \"tensors\": \"auto\" chooses from; the recipe's method is "
-        + "'\(method)'; set method.type=sparse and method.tensors=auto"
     case .wrongFile(let path, let found, let expected):
       "'\(path)' is \(found), expected \(expected)"
     case .unreadable(let path, let reason): "reading '\(path)': \(reason)"
-    case .child(let label, let status, let message):
-      "the run of '\(label)' ended with exit code \(status): \(message)"
     case .resultLost(let reason):
       "writing the result to standard output: \(reason); free some space and try again"
     }

@@ -4,43 +4,27 @@ import Storage
 import Tensors
 import Training
 
-/// Shows a run's events to people, one live line, and writes them to the event stream.
+/// Shows a run's events: to people as messages above a live line, to programs as JSON lines on
+/// standard output.
 final class RunReporter {
-  private let writer: EventWriter
-  private let isQuiet: Bool
+  /// The stream for programs; nil where people read.
+  private let stream: EventWriter?
   private var line = ProgressLine()
   private var totalSteps = 0
   private var validationLoss: Double?
-  private(set) var summary: RunSummary?
 
-  /// - Parameters:
-  ///   - path: the event file.
-  ///   - mirrorsToOutput: JSON lines on standard output too, and nothing for people.
-  init(path: String, resuming: Bool, mirrorsToOutput: Bool) throws(ReportError) {
-    writer = try EventWriter(path: path, resuming: resuming, mirror: mirrorsToOutput ? 1 : nil)
-    isQuiet = mirrorsToOutput
+  /// - Parameter json: JSON lines on standard output, and nothing for people.
+  init(json: Bool) throws(ReportError) {
+    stream = json ? try EventWriter(path: nil, mirror: 1) : nil
   }
 
   func handle(_ event: RunEvent) throws(ReportError) {
-    try writer.write(event.json)
-    if case .done(let done) = event { summary = done }
-    if !isQuiet { show(event) }
+    if let stream { try stream.write(event.json) } else { show(event) }
   }
 
   private func show(_ event: RunEvent) {
     switch event {
-    case .start(let run):
-      totalSteps = run.steps
-      let share = Double(run.trainableParameters) / Double(max(1, run.totalParameters))
-      line.message(
-        "\(run.label): trains \(Format.count(run.trainableParameters)) of "
-          + "\(Format.count(run.totalParameters)) parameters (\(Format.percent(share))), "
-          + "\(run.steps) steps, learning rate \(Format.rate(run.learningRate)), \(run.threads) threads, "
-          + run.instructionSet)
-      if let choice = run.choice { line.message("  \(choice)") }
-      if let text = Format.frozenPrefix(run.frozenBlocks, cacheBytes: run.prefixCacheBytes) {
-        line.message("  " + text)
-      }
+    case .start(let run): show(run)
     case .plan(let memory, let flops, let fullFlops):
       line.message(
         "  plan: peak \(Format.bytes(memory.total)), arena \(Format.bytes(memory.arena)); "
@@ -60,6 +44,20 @@ final class RunReporter {
     case .done(let summary):
       line.finish()
       line.message(Self.closing(summary))
+    }
+  }
+
+  private func show(_ run: RunDescription) {
+    totalSteps = run.steps
+    let share = Double(run.trainableParameters) / Double(max(1, run.totalParameters))
+    line.message(
+      "\(run.label): trains \(Format.count(run.trainableParameters)) of "
+        + "\(Format.count(run.totalParameters)) parameters (\(Format.percent(share))), "
+        + "\(run.steps) steps, learning rate \(Format.rate(run.learningRate)), "
+        + "\(run.threads) threads, \(run.instructionSet)")
+    if let choice = run.choice { line.message("  \(choice)") }
+    if let text = Format.frozenPrefix(run.frozenBlocks, cacheBytes: run.prefixCacheBytes) {
+      line.message("  " + text)
     }
   }
 

@@ -2,11 +2,11 @@ import Execution
 import Training
 
 /// What this CPU can do, and what of it a step uses.
-struct PlannedRates {
+public struct PlannedRates {
   /// The step's operations a second if each product ran at the peak of what it multiplies.
-  var peak: Double
+  public let peak: Double
   /// What a step reaches, as a share of that.
-  var share: Double
+  public let share: Double
 
   init(_ run: PlannedRun, _ seconds: PlannedSeconds) throws {
     let programs = [run.step.training.program] + (run.step.prefix.map { [$0.program] } ?? [])

@@ -2,15 +2,18 @@ import Datasets
 import Training
 
 /// Measured seconds, and what they make of the whole run.
-struct PlannedSeconds {
-  var step: Double
-  var laterStep: Double
-  /// A pass over the validation text.
-  var validation: Double
-  var laterValidation: Double
-  var settings: TrainingSettings
+public struct PlannedSeconds {
+  /// A step of the first epoch.
+  public let step: Double
+  /// A step of later epochs, in which the prefix cache has the frozen blocks' outputs.
+  public let laterStep: Double
+  /// The first pass over the validation text.
+  public let validation: Double
+  /// A later pass over it.
+  public let laterValidation: Double
+  private let settings: TrainingSettings
   /// Steps of the first epoch.
-  var firstSteps: Int
+  private let firstSteps: Int
 
   /// - Parameter measured: of a first epoch and of later ones.
   init(
@@ -25,12 +28,12 @@ struct PlannedSeconds {
   }
 
   /// Seconds of what is measured before the first step, at most.
-  func measuring(_ decision: MethodDecision) -> Double { decision.measuringSteps * step }
+  public func measuring(_ decision: MethodDecision) -> Double { decision.measuringSteps * step }
 
   /// Seconds of the run, without what is measured before it.
-  var total: Double {
+  public var total: Double {
     step * Double(firstSteps) + laterStep * Double(settings.steps - firstSteps) + validation
       + laterValidation * Double(settings.validations - 1)
   }
-  var tokensPerSecond: Double { Double(settings.shape.tokensPerStep) / max(step, 1e-9) }
+  public var tokensPerSecond: Double { Double(settings.shape.tokensPerStep) / max(step, 1e-9) }
 }

@@ -6,17 +6,20 @@ import Storage
 import Training
 
 /// A run that is settled: its step compiled, its memory known.
-struct PlannedRun {
-  let prepared: PreparedRun
-  let decision: MethodDecision
-  let step: CompiledStep
-  let settings: TrainingSettings
-  let forecast: MemoryForecast
-  /// What is kept of the frozen blocks' work.
-  let prefixCaches: PrefixCachePlan
+public struct PlannedRun {
+  public let prepared: PreparedRun
+  public let decision: MethodDecision
+  public let step: CompiledStep
+  public let settings: TrainingSettings
+  public let forecast: MemoryForecast
+  /// What is kept of the frozen blocks' outputs.
+  public let prefixCaches: PrefixCachePlan
 
   /// - Parameter keepsStages: keep the compiler's stages as text.
-  init(_ prepared: PreparedRun, _ decision: MethodDecision, keepsStages: Bool = false) throws {
+  /// - Throws: `TrainingError` if the method does not fit the model or a limit of memory.
+  public init(
+    _ prepared: PreparedRun, _ decision: MethodDecision, keepsStages: Bool = false
+  ) throws {
     self.prepared = prepared
     self.decision = decision
     var settings = prepared.settings
@@ -36,12 +39,12 @@ struct PlannedRun {
       validationText: prepared.corpus.validation, byteLimit: prepared.prefixCacheLimit)
   }
 
-  var recipe: Recipe { prepared.recipe }
-  var flopsPerToken: Double { step.flopsPerToken }
-  var fullFlopsPerToken: Double { prepared.fullFlopsPerToken }
+  public var recipe: Recipe { prepared.recipe }
+  public var flopsPerToken: Double { step.flopsPerToken }
+  public var fullFlopsPerToken: Double { prepared.fullFlopsPerToken }
 
   /// A session of the run's step, before its first step.
-  func makeSession() throws -> Session {
+  public func makeSession() throws -> Session {
     try Session(
       step, weights: prepared.weights, pool: prepared.pool, kernels: prepared.kernels,
       seed: settings.seed)
@@ -57,7 +60,7 @@ struct PlannedRun {
   }
 
   /// Where the run's snapshots go.
-  var store: SnapshotStore {
+  public var store: SnapshotStore {
     prepared.store(
       in: recipe.output.absolute, scheme: decision.adaptation.trainedShares,
       rate: decision.learningRate)

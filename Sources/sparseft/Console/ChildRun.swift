@@ -1,5 +1,6 @@
 import Records
 import Reports
+import Runs
 import Storage
 import Tensors
 
@@ -7,16 +8,25 @@ import Tensors
   import Glibc
 #endif
 
-/// This program as a child process that trains one method and reports events on a pipe.
+/// This program as a child process that trains a member of a comparison and reports events on a pipe.
 struct ChildRun {
-  let label: String
-  let arguments: [String]
+  private let label: String
+  private let seed: Int
+  private let arguments: [String]
+
+  init(_ member: ComparisonMember) {
+    label = member.label
+    seed = member.seed
+    arguments =
+      ["finetune", member.recipePath, "--json", "--cache", member.cache, "--only"]
+      + member.overrides
+  }
 
   /// Runs it to the end, showing its progress.
   ///
-  /// - Throws: `CommandError.child` with its last words if it does not end well; `ExitCode` if
+  /// - Throws: `RunsError.member` with its last words if it does not end well; `ExitCode` if
   ///   Ctrl-C stopped it, which reaches the child too.
-  func run(seed: Int) throws -> ComparisonRow {
+  func run() throws -> ComparisonRow {
     try Interruption.check()
     let (outputRead, outputWrite) = try Self.pipe()
     let (errorRead, errorWrite) = try Self.pipe()
@@ -41,7 +51,9 @@ struct ChildRun {
     let code = status & 0x7F == 0 ? (status >> 8) & 0xFF : 128 + (status & 0x7F)
     try Interruption.check()
     guard code == 0, let row = progress.row else {
-      throw CommandError.child(label: label, status: code, message: message)
+      throw RunsError.member(
+        label: label, problem: "ended with exit code \(code): \(message)",
+        category: ExitStatus.category(of: code))
     }
     return row
   }

@@ -8,37 +8,39 @@ import Tensors
 import Training
 
 /// What trains and at which learning rate, and how that came about.
-struct MethodDecision {
-  var adaptation: any Adaptation
-  var learningRate: Double
+public struct MethodDecision {
+  public var adaptation: any Adaptation
+  public var learningRate: Double
   /// How tensors or rate were chosen where the recipe does not say it, in words, a line each.
-  var explanation: [String] = []
-  /// What was measured: the event of that name, and the run's `contributions.json` for "auto".
-  var analysis: Records.Measurement?
+  public var explanation: [String] = []
+  /// What was measured, for the event of that name.
+  public var analysis: Records.Measurement?
   /// The probe that the run goes on from.
-  var continuation: Continuation?
+  public var continuation: Continuation?
   /// Seconds that measuring took, also where that was in an earlier run; 0 where nothing was.
-  var analysisSeconds = 0.0
+  public var analysisSeconds = 0.0
   /// The validation text's loss before training, if it was measured.
-  var initialValidationLoss: Double?
+  public var initialValidationLoss: Double?
   /// What measuring will take at most before the first step, in steps of the run; 0 where nothing is
   /// left to be measured.
-  var measuringSteps = 0.0
+  public var measuringSteps = 0.0
   /// Arena and mapped weights of the largest probe; 0 for none.
-  var measuringBytes = 0
+  public var measuringBytes = 0
 
   /// The winner's probe: its state on disk and its steps.
-  struct Continuation {
-    var store: SnapshotStore
-    var reports: [StepReport]
+  public struct Continuation {
+    public var store: SnapshotStore
+    public var reports: [StepReport]
   }
 
   /// Decides, measuring where the recipe says "auto" and nothing is known from an earlier run.
   ///
   /// - Parameter observe: told how probes are going.
-  /// - Throws: `TrainingError.interrupted` if Ctrl-C was pressed.
-  init(_ run: PreparedRun, observe: @escaping (AnalysisProgress) -> Void) throws {
-    let record = DecisionRecord(run)
+  /// - Throws: `TrainingError.interrupted` if it was asked to stop.
+  public init(
+    _ run: PreparedRun, observe: @escaping (AnalysisProgress) -> Void = { _ in }
+  ) throws {
+    let record = EarlierMeasurements(run)
     if case .sparse(let sparse) = run.recipe.method.method, sparse.tensors == .auto {
       self = try record.knownScheme() ?? Self.measuredScheme(run, sparse, record, observe)
       return
@@ -60,7 +62,7 @@ struct MethodDecision {
   /// stays as it is in the last state.
   ///
   /// - Throws: `TrainingError.nothingToResume` without one.
-  init(resuming run: PreparedRun) throws {
+  public init(resuming run: PreparedRun) throws {
     let saved = try run.store(in: run.recipe.output.absolute, scheme: nil, rate: 0).savedDecision()
     run.kernels.tuner?.adopt((saved?.products ?? []).compactMap { ProductDecision($0) })
     let scheme = (saved?.scheme ?? [:]).mapValues { min(1, $0) }
@@ -84,8 +86,8 @@ struct MethodDecision {
 
   /// Decides without training anything: what is known from an earlier run, or else what is taken
   /// unprobed, at a rate of 0.
-  init(unmeasured run: PreparedRun) throws {
-    let record = DecisionRecord(run)
+  public init(unmeasured run: PreparedRun) throws {
+    let record = EarlierMeasurements(run)
     if case .sparse(let sparse) = run.recipe.method.method, sparse.tensors == .auto {
       if let known = record.knownScheme() {
         self = known
@@ -117,7 +119,7 @@ struct MethodDecision {
   }
 
   /// The explanation as one text; nil where there is nothing to explain.
-  var choice: String? {
+  public var choice: String? {
     explanation.isEmpty ? nil : explanation.joined(separator: "\n  ")
   }
 
@@ -129,11 +131,10 @@ struct MethodDecision {
 
 extension MethodDecision {
   private static func measuredScheme(
-    _ run: PreparedRun, _ sparse: SparseRecipe, _ record: DecisionRecord,
+    _ run: PreparedRun, _ sparse: SparseRecipe, _ record: EarlierMeasurements,
     _ observe: @escaping (AnalysisProgress) -> Void
   ) throws -> MethodDecision {
-    let result = try run.analyse(sparse, key: record.key, observe: observe)
-    try record.write(result.record, to: DecisionRecord.contributions)
+    let result = try run.analyse(sparse, record, observe: observe)
     guard let chosen = result.candidates.firstIndex(where: \.isChosen) else {
       preconditionFailure("an analysis without a winner")
     }
@@ -156,7 +157,7 @@ extension MethodDecision {
   }
 
   private mutating func measureRate(
-    _ run: PreparedRun, _ record: DecisionRecord,
+    _ run: PreparedRun, _ record: EarlierMeasurements,
     _ observe: @escaping (AnalysisProgress) -> Void
   ) throws {
     let found = try MethodCalibration(
@@ -164,11 +165,11 @@ extension MethodDecision {
       text: run.corpus.train, validation: run.corpus.validation, pool: run.pool,
       kernels: run.kernels, prefixFolder: run.cacheFolder,
       prefixBytes: run.prefixCacheLimit, observe: observe,
-      shouldStop: { Interruption.isRequested })
+      shouldStop: run.shouldStop)
     let calibration = CalibrationRecord(
       key: record.key, learningRate: found.rate, calibration: found.calibration?.record ?? [],
       seconds: found.seconds)
-    try record.write(calibration, to: DecisionRecord.rate)
+    try record.write(calibration, to: EarlierMeasurements.rate)
     learningRate = found.rate
     analysis = .learningRate(calibration)
     analysisSeconds = found.seconds

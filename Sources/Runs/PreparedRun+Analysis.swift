@@ -70,17 +70,37 @@ extension PreparedRun {
         share: asked.share, measuresContributions: asked.contributions,
         probesJointly: asked.jointProbes),
       fixedRate: fixedRate, key: key, observe: observe,
-      shouldStop: { Interruption.isRequested })
+      shouldStop: shouldStop)
   }
 
-  /// Measures what `"tensors": "auto"` is to be.
+  /// Measures which tensors are worth updating, whatever earlier runs have measured, and leaves what
+  /// it found in the run's folder, for the next run of the recipe. Nothing is trained.
+  ///
+  /// - Parameter observe: told how probes are going.
+  /// - Throws: `RunsError.nothingToAnalyse` where the recipe fixes the tensors,
+  ///   `TrainingError.interrupted` if it was asked to stop.
+  public func analyse(
+    observe: @escaping (AnalysisProgress) -> Void = { _ in }
+  ) throws -> AnalysisResult {
+    guard case .sparse(let sparse) = recipe.method.method, sparse.tensors == .auto else {
+      throw RunsError.nothingToAnalyse(method: recipe.method.displayLabel)
+    }
+    let result = try analyse(sparse, EarlierMeasurements(self), observe: observe)
+    removeCandidates()
+    return result
+  }
+
+  /// Measures what `"tensors": "auto"` is to be; the winner's probe stays for the run to go on from.
   func analyse(
-    _ sparse: SparseRecipe, key: String, observe: @escaping (AnalysisProgress) -> Void
+    _ sparse: SparseRecipe, _ earlier: EarlierMeasurements,
+    observe: @escaping (AnalysisProgress) -> Void
   ) throws -> AnalysisResult {
     try Folder.create(cacheFolder)
     removeCandidates()
     do {
-      return try analysis(sparse, key: key, observe: observe).analyse()
+      let result = try analysis(sparse, key: earlier.key, observe: observe).analyse()
+      try earlier.write(result.record, to: EarlierMeasurements.contributions)
+      return result
     } catch {
       removeCandidates()
       throw error

@@ -7,7 +7,7 @@ import Training
 /// What earlier runs in the same folder measured: `contributions.json` for "auto" tensors,
 /// `learning_rate.json` for a calibrated rate. Either counts only for the same model, text and
 /// settings, which its key stands for.
-struct DecisionRecord {
+struct EarlierMeasurements {
   static let contributions = "contributions.json"
   static let rate = "learning_rate.json"
 

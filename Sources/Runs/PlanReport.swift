@@ -1,0 +1,90 @@
+import Datasets
+import Execution
+import Programs
+import Records
+import Storage
+import Tensors
+import Training
+
+/// What a run will take, in bytes and time: bytes are those of the compiled step, time comes from
+/// running it a few times on the first windows, with a learning rate of zero.
+public struct PlanReport {
+  public let run: PlannedRun
+  public let seconds: PlannedSeconds
+  public let rates: PlannedRates
+  /// What brings the peak of memory to where it is.
+  public let waterfall: MemoryWaterfall
+  /// How the step's matmuls are computed.
+  public let products: [ProductDecision]
+
+  /// Measures a planned run.
+  /// - Throws: what compiling and starting its step throws.
+  public init(_ run: PlannedRun) throws {
+    self.run = run
+    let prepared = run.prepared
+    let session = try run.makeSession()
+    products = prepared.kernels.tuner?.decisions(in: session.programs) ?? []
+    seconds = PlannedSeconds(
+      Self.measure(session, run), settings: run.settings, corpus: prepared.corpus)
+    rates = try PlannedRates(run, seconds)
+    waterfall = try MemoryWaterfall(
+      prepared.compiler, adaptation: run.decision.adaptation, recomputed: run.step.recomputed,
+      threads: prepared.pool.threads, runtimeBytes: run.forecast.runtime)
+  }
+
+  /// Seconds of a step and of a pass over the validation text: when windows come for the first
+  /// time, and when a cache has the frozen blocks' outputs for them.
+  private static func measure(
+    _ session: Session, _ run: PlannedRun
+  ) -> [(step: Double, pass: Double)] {
+    let probe = StepProbe(session, settings: run.settings, text: run.prepared.corpus.train)
+    func probed() -> (step: Double, pass: Double) {
+      (
+        probe.secondsPerStep(),
+        run.prepared.corpus.validation.map { probe.secondsPerValidation(of: $0) } ?? 0
+      )
+    }
+    let first = probed()
+    session.prefixCaches = run.makePrefixCaches().caches
+    return [first, session.prefixCaches.isEmpty ? first : probed()]
+  }
+
+  /// As `plan --json` prints it.
+  public var json: JSONValue {
+    [
+      "type": "plan", "planned_bytes": run.forecast.json,
+      "flops_per_token": .number(run.flopsPerToken),
+      "full_flops_per_token": .number(run.fullFlopsPerToken),
+      "trainable_parameters": .int(run.step.trainableParameters),
+      "total_parameters": .int(run.step.totalParameters), "steps": .int(run.settings.steps),
+      "tokens_per_step": .int(run.settings.shape.tokensPerStep),
+      "step_seconds": .number(seconds.step), "later_step_seconds": .number(seconds.laterStep),
+      "validation_seconds": .number(seconds.validation),
+      "later_validation_seconds": .number(seconds.laterValidation),
+      "frozen_blocks": .int(run.step.frozenBlocks),
+      "prefix_cache_bytes": .int(run.prefixCaches.byteCount),
+      "tokens_per_second": .number(seconds.tokensPerSecond), "seconds": .number(seconds.total),
+      "analysis_seconds": .number(seconds.measuring(run.decision)),
+      "precision": .string(run.settings.precision.rawValue),
+      "peak_flops": .number(rates.peak), "share_of_peak": .number(rates.share),
+      "waterfall": .array(
+        waterfall.measures.map { ["measure": .string($0.label), "bytes": .int($0.bytes)] }),
+      "products": .array(products.map(\.record.json)),
+      "choice": run.decision.choice.map { .string($0) } ?? .null,
+    ]
+  }
+}
+
+extension PlannedRun {
+  /// How the step's matmuls are computed, timed where that is not known yet.
+  /// - Throws: what starting the step throws.
+  public func productDecisions() throws -> [ProductDecision] {
+    prepared.kernels.tuner?.decisions(in: try makeSession().programs) ?? []
+  }
+
+  /// The time of each kernel in one step.
+  /// - Throws: what starting the step throws.
+  public func profile() throws -> [KernelProfile] {
+    StepProbe(try makeSession(), settings: settings, text: prepared.corpus.train).profile()
+  }
+}

@@ -1,0 +1,157 @@
+import Adaptations
+import Checkpoints
+import Compilation
+import Datasets
+import Execution
+import Programs
+import Recipes
+import Storage
+import Tensors
+import Tokenizers
+import Training
+import Weights
+
+/// A recipe's inputs made ready: model mapped, text tokenized, threads started. What trains, and at
+/// which rate, is still open.
+///
+/// One batch's way starts here: recipe → `PreparedRun` → `MethodDecision` → `PlannedRun` →
+/// `TrainingRun` → `Trainer` → events.
+public struct PreparedRun {
+  public let recipe: Recipe
+  public let weights: ModelWeights
+  public let tokenizer: Tokenizer
+  public let corpus: Corpus
+  public let kernels: Kernels
+  public let pool: WorkerPool
+  public let compiler: StepCompiler
+  /// Rows of the vocabulary by how often their pieces occur in the training text.
+  public let headRows: [Int32]
+  /// The folder of token ids, and of activations while they are wanted.
+  public let cacheFolder: String
+  /// Arithmetic of full fine-tuning, per token.
+  public let fullFlopsPerToken: Double
+  /// What the process holds before anything is planned, rounded up, in bytes.
+  public let runtimeBytes: Int
+  /// Asked between steps, probes and generated tokens whether to save and stop.
+  public let shouldStop: () -> Bool
+
+  /// - Parameters:
+  ///   - path: the recipe's file.
+  ///   - overrides: `key=value` each.
+  ///   - cache: the folder for token ids; nil for one in the run's folder.
+  ///   - shouldStop: asked between steps, probes and generated tokens; true saves and ends the run.
+  /// - Throws: what reading recipe, model and text throws; `RecipeError` for a recipe that does not
+  ///   fit the model, `TrainingError.vocabulary` for a tokenizer that does not.
+  public init(
+    recipe path: String, overrides: [String] = [], cache: String? = nil,
+    shouldStop: @escaping () -> Bool = { false }
+  ) throws {
+    recipe = try Recipe.load(path: path, overrides: overrides)
+    self.shouldStop = shouldStop
+    let checkpoint = try Self.checkpoint(of: recipe, path: path)
+    let configuration = checkpoint.configuration
+    weights = try ModelWeights(checkpoint)
+    tokenizer = try Self.tokenizer(of: checkpoint)
+    cacheFolder = cache ?? recipe.output.absolute + "/cache"
+    corpus = try Self.corpus(recipe, tokenizer: tokenizer, cache: cacheFolder)
+    headRows = corpus.train.rowsByFrequency(vocabularySize: configuration.vocabularySize)
+    corpus.train.releasePages()
+    pool = try WorkerPool(threads: recipe.run.threads)
+    kernels = try Self.kernels(recipe.run, pool)
+    let weights = weights
+    let precision = kernels.precision(recipe.run.precision, weights)
+    compiler = StepCompiler(
+      configuration,
+      settings: TrainingSettings(recipe, text: corpus.train, precision: precision),
+      elementType: { weights.elementType(of: $0) })
+    // Whether the text was tokenized just now or found in the cache is not to matter for a choice
+    // under a memory budget.
+    ProcessMemory.trim()
+    runtimeBytes = (ProcessMemory.residentBytes / Self.runtimeQuantum + 1) * Self.runtimeQuantum
+    fullFlopsPerToken = try compiler.compile(FullAdaptation()).flopsPerToken
+  }
+
+  private static let runtimeQuantum = 2 << 20
+
+  /// The run's settings; the peak of its schedule is 0 until the rate is decided.
+  public var settings: TrainingSettings { compiler.settings }
+
+  /// What people should know before the first step.
+  public var warnings: [String] {
+    let (length, context) = (settings.shape.tokens, weights.configuration.contextLength)
+    let tooLong =
+      length > context
+      ? [
+        "data.sequence_length is \(length), but the model was made for \(context) tokens; "
+          + "later positions are new to it"
+      ] : []
+    return corpus.warnings + tooLong
+  }
+}
+
+extension PreparedRun {
+  /// The recipe's model, which the recipe has to fit.
+  private static func checkpoint(of recipe: Recipe, path: String) throws -> Checkpoint {
+    let checkpoint = try Checkpoint.open(recipe.model.absolute)
+    let configuration = checkpoint.configuration
+    let problems = recipe.problems(
+      names: configuration.parameters.map(\.name), layers: configuration.layers)
+    guard problems.isEmpty else { throw RecipeError.problems(file: path, problems) }
+    return checkpoint
+  }
+
+  private static func tokenizer(of checkpoint: Checkpoint) throws -> Tokenizer {
+    let tokenizer = try Tokenizer(model: checkpoint.tokenizerModel)
+    let rows = checkpoint.configuration.vocabularySize
+    guard tokenizer.vocabularySize <= rows else {
+      throw TrainingError.vocabulary(pieces: tokenizer.vocabularySize, rows: rows)
+    }
+    return tokenizer
+  }
+
+  private static func corpus(
+    _ recipe: Recipe, tokenizer: Tokenizer, cache: String
+  ) throws -> Corpus {
+    let validation: ValidationSource =
+      switch recipe.data.validation {
+      case .fraction(let share) where share > 0: .fraction(share)
+      case .fraction: .none
+      case .files(let files): .files(files.map(\.absolute))
+      }
+    try Folder.create(cache)
+    return try Corpus.prepare(
+      train: recipe.data.train.map(\.absolute), validation: validation,
+      sequenceLength: recipe.data.sequenceLength, separator: recipe.data.documentSeparator,
+      appendEOS: recipe.data.appendEOS, tokenizer: tokenizer, cacheFolder: cache)
+  }
+
+  private static func kernels(_ run: RunRecipe, _ pool: WorkerPool) throws -> Kernels {
+    var kernels = try Kernels.forThisMachine()
+    try kernels.warmUp(pool)
+    kernels.tune(run.products, threads: run.threads)
+    return kernels
+  }
+}
+
+extension Kernels {
+  /// Lets a tuner choose how matmuls are computed, as a recipe asks for it. Plain loops compute a
+  /// matmul in one way.
+  mutating func tune(_ choice: ProductsChoice, threads: Int) {
+    guard instructionSet != "reference" else { return }
+    tuner = ProductTuner(choice, self, threads: threads)
+  }
+
+  /// What matmuls multiply for a recipe's choice.
+  func precision(_ choice: PrecisionChoice, _ weights: ModelWeights) -> Precision {
+    switch choice {
+    case .auto: multipliesNarrow ? (weights.checkpoint.isQuantised ? .int8 : .bf16) : .f32
+    case .f32: .f32
+    case .bf16: .bf16
+    case .int8: .int8
+    }
+  }
+}
+
+extension Checkpoint {
+  fileprivate var isQuantised: Bool { tensors.contains { $0.elementType == .int8 } }
+}

@@ -1,0 +1,48 @@
+import Adaptations
+import Datasets
+import Execution
+import Records
+import Tensors
+import Training
+
+/// Scores texts with a model.
+public struct TextEvaluation {
+  public let model: LoadedModel
+  /// Windows scored at a time, and tokens in a window.
+  public let shape: BatchShape
+
+  public init(_ model: LoadedModel, shape: BatchShape) {
+    self.model = model
+    self.shape = shape
+  }
+
+  /// Scores all windows of some texts, the last partial one included.
+  ///
+  /// - Parameters:
+  ///   - paths: files, folders or globs of UTF-8 text.
+  ///   - separator: text between documents of one file; nil where a file is one document.
+  /// - Throws: what reading the texts and compiling the pass throws.
+  public func score(_ paths: [String], separator: String? = nil) throws -> EvaluationRecord {
+    let cache = try TemporaryCache()
+    let corpus = try Corpus.prepare(
+      train: paths.map(TemporaryCache.absolute), validation: .none, sequenceLength: 1,
+      separator: separator, appendEOS: false, tokenizer: model.tokenizer, cacheFolder: cache.path)
+    let evaluator = Evaluator(try session(), text: corpus.train)
+    let clock = ContinuousClock()
+    let start = clock.now
+    let loss = evaluator.meanLoss()
+    let seconds = (clock.now - start).seconds
+    return EvaluationRecord(
+      tokens: evaluator.tokenCount, loss: loss, bytes: corpus.trainBytes,
+      tokensPerSecond: Double(evaluator.tokenCount) / max(seconds, 1e-9),
+      peakResidentBytes: ProcessMemory.peakResidentBytes)
+  }
+
+  private func session() throws -> Session {
+    let step = try CompiledStep(
+      model.weights.configuration, adaptation: NoAdaptation(), optimizer: .sgd(SGD()),
+      clipNorm: nil, shape: shape, elementType: model.weights.elementType)
+    return try Session(
+      step, weights: model.weights, pool: model.pool, kernels: model.kernels, seed: 0)
+  }
+}

@@ -1,0 +1,137 @@
+import Checkpoints
+import Records
+import Reports
+import Storage
+import Training
+import Weights
+
+/// One training run from a planned run to its summary, with the files that it leaves in its folder:
+/// `recipe.resolved.json`, `events.jsonl`, snapshots, `summary.json`.
+public struct TrainingRun {
+  /// Told each event once the run's event file has it.
+  public typealias Observer = (RunEvent) throws(ReportError) -> Void
+
+  private let run: PlannedRun
+  private let resuming: Bool
+  private let events: EventWriter
+  private let observer: Observer
+
+  /// Opens the run's folder; nothing is computed yet.
+  ///
+  /// - Parameters:
+  ///   - resuming: go on from the folder's last state. The decision has to be that state's too.
+  ///   - observe: told each event as it happens; the run ends with what it throws.
+  /// - Throws: `TrainingError.doesNotFit` where this machine has less memory free than the arena
+  ///   takes; `StorageError` and `ReportError` if the folder can't be written.
+  public init(
+    _ run: PlannedRun, resuming: Bool = false, observe: @escaping Observer = { _ in }
+  ) throws {
+    if let available = ProcessMemory.availableBytes, run.forecast.arena > available {
+      throw TrainingError.doesNotFit(planned: run.forecast.total, available: available)
+    }
+    self.run = run
+    self.resuming = resuming
+    observer = observe
+    let folder = run.recipe.output.absolute
+    try Folder.create(folder)
+    try AtomicFile.write(
+      Array((run.recipe.resolvedJSON.encoded(.pretty) + "\n").utf8),
+      to: folder + "/recipe.resolved.json")
+    events = try EventWriter(path: folder + "/events.jsonl", resuming: resuming)
+  }
+
+  /// Trains, with a sample before and after if the recipe asks for one.
+  ///
+  /// - Throws: what the trainer and the observer throw.
+  public func train() throws -> RunSummary {
+    try announce()
+    try sample(step: 0, delta: nil)
+    let store = run.store
+    if !resuming { try store.setAside() }
+    let probe = resuming ? nil : run.decision.continuation
+    if let probe { try store.takeOver(probe.store) }
+    run.prepared.removeCandidates()
+    let summary = try trainSession(
+      store, resuming: resuming || probe != nil, earlier: probe?.reports ?? [])
+    let best = store.deltaPath(.best)
+    if summary.reason != .interrupted, Folder.exists(best) {
+      try sample(step: summary.steps, delta: best)
+    }
+    try tell(.done(summary))
+    try summary.write(to: run.recipe.output.absolute + "/summary.json")
+    return summary
+  }
+}
+
+extension TrainingRun {
+  private func tell(_ event: RunEvent) throws(ReportError) {
+    try events.write(event.json)
+    try observer(event)
+  }
+
+  /// What is known before the first step.
+  private func announce() throws {
+    try tell(.start(run.description))
+    try tell(
+      .plan(
+        run.forecast, flopsPerToken: run.flopsPerToken, fullFlopsPerToken: run.fullFlopsPerToken))
+    if let analysis = run.decision.analysis { try tell(.analysis(analysis)) }
+    for warning in run.prepared.warnings { try tell(.warning(warning)) }
+  }
+
+  /// The session lives here only, so that its arena is gone before the next sample.
+  ///
+  /// - Parameter earlier: the steps of the probe that the run goes on from.
+  private func trainSession(
+    _ store: SnapshotStore, resuming: Bool, earlier: [StepReport]
+  ) throws -> RunSummary {
+    let session = try run.makeSession()
+    let store = run.remembering(run.prepared.kernels.tuner, in: store)
+    let kept = run.makePrefixCaches()
+    session.prefixCaches = kept.caches
+    if let warning = kept.warning { try tell(.warning(warning)) }
+    let corpus = run.prepared.corpus
+    let trainer = Trainer(
+      session, settings: run.settings, text: corpus.train,
+      validationText: corpus.validation, store: store, plannedBytes: run.forecast.total,
+      initialValidationLoss: run.decision.initialValidationLoss, earlier: earlier,
+      observe: { event throws(TrainingError) in
+        do throws(ReportError) { try tell(event) } catch { throw .observer(error) }
+      }, shouldStop: run.prepared.shouldStop)
+    return try trainer.run(resuming: resuming)
+  }
+
+  private func sample(step: Int, delta path: String?) throws {
+    guard let sample = run.recipe.run.sample else { return }
+    let prepared = run.prepared
+    let deltas = try path.map { [(delta: try Delta.open($0), scale: 1.0)] } ?? []
+    let sampler = TextSampler(
+      weights: try ModelWeights(prepared.weights.checkpoint, deltas: deltas),
+      tokenizer: prepared.tokenizer, pool: prepared.pool,
+      kernels: prepared.kernels.untuned)  // as `generate` does
+    let text = try sampler.text(
+      after: sample.prompt, maxTokens: sample.maxTokens, temperature: sample.temperature,
+      topP: sample.topP, seed: run.settings.seed, shouldStop: prepared.shouldStop)
+    prepared.weights.checkpoint.releasePages()
+    try tell(.sample(step: step, prompt: sample.prompt, text: text))
+  }
+}
+
+extension PlannedRun {
+  /// The run as its first event describes it.
+  public var description: RunDescription {
+    let matrices = prepared.weights.checkpoint.tensors.filter { $0.shape.rank == 2 }
+    let types = Set(matrices.map(\.elementType))
+    return RunDescription(
+      model: recipe.model.absolute, method: recipe.method.method.type.rawValue,
+      label: recipe.method.displayLabel, choice: decision.choice,
+      trainableParameters: step.trainableParameters,
+      totalParameters: step.totalParameters, steps: settings.steps,
+      threads: prepared.pool.threads, instructionSet: prepared.kernels.instructionSet,
+      precision: types.map(\.rawValue).sorted().joined(separator: "+")
+        + " weights, \(settings.precision.rawValue) arithmetic",
+      version: Version.text, learningRate: settings.schedule.peak,
+      frozenBlocks: step.frozenBlocks, prefixCacheBytes: prefixCaches.byteCount,
+      analysisSeconds: decision.analysisSeconds)
+  }
+}

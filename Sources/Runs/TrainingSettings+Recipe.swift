@@ -1,0 +1,63 @@
+import Compilation
+import Datasets
+import Operations
+import Recipes
+import Training
+
+extension TrainingSettings {
+  /// What a recipe asks for on a text; the peak of the schedule is 0 until the rate is decided.
+  init(_ recipe: Recipe, text: TokenStream, precision: Precision) {
+    let shape = BatchShape(
+      windows: recipe.run.batchSize, tokens: recipe.data.sequenceLength,
+      accumulation: recipe.run.accumulation)
+    let steps = Self.steps(recipe.run.length, shape, text)
+    let curve = LearningRateSchedule.Curve(rawValue: recipe.schedule.type.rawValue) ?? .cosine
+    self.init(
+      steps: steps, shape: shape, optimizer: Optimizer(recipe.optimizer), precision: precision,
+      clipNorm: recipe.optimizer.clipNorm,
+      schedule: LearningRateSchedule(
+        curve: curve, peak: 0, warmupSteps: recipe.schedule.warmupSteps,
+        finalRatio: recipe.schedule.finalRatio, totalSteps: steps),
+      seed: UInt64(recipe.seed), shuffles: recipe.data.shuffle,
+      validateEvery: recipe.run.validateEvery, saveEvery: recipe.run.saveEvery,
+      patience: recipe.run.earlyStopping)
+  }
+
+  private static func steps(
+    _ length: RunLength, _ shape: BatchShape, _ text: TokenStream
+  ) -> Int {
+    switch length {
+    case .steps(let count): return count
+    case .epochs(let epochs):
+      let windows = text.windowCount(sequenceLength: shape.tokens, includePartial: false)
+      return max(1, epochs * windows / (shape.windows * shape.accumulation))
+    }
+  }
+}
+
+extension Optimizer {
+  fileprivate init(_ recipe: OptimizerRecipe) {
+    switch recipe.type {
+    case .adamw:
+      self = .adamW(
+        AdamW(
+          firstBeta: recipe.betas.first, secondBeta: recipe.betas.second,
+          epsilon: recipe.epsilon, weightDecay: recipe.weightDecay,
+          stateType: MomentType(recipe.state),
+          parameterType: recipe.parameters == .bf16 ? .bf16 : .f32))
+    case .sgd:
+      self = .sgd(SGD(momentum: recipe.momentum, weightDecay: recipe.weightDecay))
+    }
+  }
+}
+
+extension MomentType {
+  fileprivate init(_ state: OptimizerRecipe.StateType) {
+    switch state {
+    case .f32: self = .f32
+    case .bf16: self = .bf16
+    case .int8: self = .int8
+    case .int4: self = .int4
+    }
+  }
+}
