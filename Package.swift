@@ -85,7 +85,7 @@ let package = Package(
       "Weights", ["Adaptations", "Checkpoints", "Programs", "Models", "Tensors"]),
     module("Checkpoints", ["Models", "Storage", "Tensors"]),
     module("Datasets", ["Tokenizers", "Storage", "Tensors"]),
-    module("Tokenizers", ["CSentencePiece", "Tensors"]),
+    module("Tokenizers", ["CSentencePiece", "Storage", "Tensors"]),
     // What one module writes as JSON and another one reads.
     module("Records", ["Storage", "Tensors"]),
     module("Storage", ["SystemCrypto", "Tensors"]),
@@ -109,12 +109,13 @@ let package = Package(
       name: "TestSupport",
       dependencies: [
         "Training", "Records", "Adaptations", "Compilation", "Execution", "Weights", "Datasets",
+        "Tokenizers",
         "Storage", "Tensors", "Models", "Checkpoints",
       ],
       path: "Tests/TestSupport"),
     tests("Storage", ["Storage", "Tensors"]),
     tests("Records", ["Records", "Storage", "Tensors"], exclude: ["Fixtures"]),
-    tests("Checkpoints", ["Checkpoints", "Storage", "Models", "Tensors"]),
+    tests("Checkpoints", ["Checkpoints", "Tokenizers", "Storage", "Models", "Tensors"]),
     tests("Tokenizers", ["Tokenizers", "Storage", "Tensors"]),
     tests("Datasets", ["Datasets", "Tokenizers", "Storage", "Tensors"]),
     tests(
@@ -141,7 +142,8 @@ let package = Package(
     tests(
       "Contributions",
       compileTime + [
-        "Contributions", "Training", "Records", "Execution", "Checkpoints", "Weights", "Datasets",
+        "Tokenizers", "Contributions", "Training", "Records", "Execution", "Checkpoints", "Weights",
+        "Datasets",
         "Storage",
       ]),
     tests("Recipes", ["Recipes", "Storage", "Tensors"]),
@@ -150,9 +152,10 @@ let package = Package(
       "Runs",
       [
         "Runs", "Records", "Recipes", "Reports", "Training", "Contributions", "Checkpoints",
+        "Tokenizers",
         "Models", "Storage", "Tensors",
       ]),
-    tests("sparseft", ["sparseft", "Storage", "Checkpoints", "Models", "Tensors"]),
+    tests("sparseft", ["sparseft", "Tokenizers", "Storage", "Checkpoints", "Models", "Tensors"]),
   ],
   cxxLanguageStandard: .cxx17
 )

@@ -14,17 +14,18 @@ public enum RandomInitialisation {
   /// biases 0.
   ///
   /// - Parameters:
-  ///   - tokenizer: path of a SentencePiece model with at most `vocabularySize` pieces.
+  ///   - tokenizer: path of a tokenizer with at most `vocabularySize` pieces.
+  ///   - recognise: tells tokenizers from other files.
   /// - Returns: the content hash.
   /// - Throws: `CheckpointError`.
   @discardableResult
   public static func write(
     configuration: ModelConfiguration, tokenizer: String, seed: UInt64, elementType: ElementType,
-    output: String
+    output: String, recognise: TokenizerRecogniser
   ) throws(CheckpointError) -> String {
     try configuration.checkUsable(path: output, field: "configuration")
     let bytes = try TokenizerFile.read(
-      tokenizer, for: output, vocabularySize: configuration.vocabularySize)
+      tokenizer, for: output, vocabularySize: configuration.vocabularySize, recognise)
     var streams: [String: (stream: UInt64, parameter: ParameterDescription)] = [:]
     for (index, parameter) in configuration.parameters.enumerated() {
       streams[parameter.name] = (UInt64(index), parameter)

@@ -29,7 +29,7 @@ public struct TokenizedText: Sendable {
   /// - Throws: `DatasetError`.
   public static func prepare(
     _ paths: [String], relativeTo base: String = "", use: String, encoding: TextEncoding,
-    tokenizer: Tokenizer, cacheFolder: String, progress: TextProgress = { _, _ in }
+    tokenizer: any Tokenizer, cacheFolder: String, progress: TextProgress = { _, _ in }
   ) throws(DatasetError) -> TokenizedText {
     if encoding.appendEOS, tokenizer.endOfSequence == nil { throw .noEndOfSequence }
     let text = try TextFiles.resolve(paths, relativeTo: base)
@@ -68,7 +68,8 @@ public struct Corpus: Sendable {
   /// - Throws: `DatasetError`, `.tooShort` where the text fills no window.
   public static func prepare(
     train: [String], validation: ValidationSource, relativeTo base: String = "",
-    sequenceLength: Int, separator: String? = nil, appendEOS: Bool = false, tokenizer: Tokenizer,
+    sequenceLength: Int, separator: String? = nil, appendEOS: Bool = false,
+    tokenizer: any Tokenizer,
     cacheFolder: String, progress: TextProgress = { _, _ in }
   ) throws(DatasetError) -> Corpus {
     precondition(sequenceLength > 0, "sequence length \(sequenceLength)")
@@ -118,7 +119,9 @@ public struct Corpus: Sendable {
 extension TokenizedText {
   /// The text without, and only, its last max(1, round(share · n)) of n documents; of a lone
   /// document its last round(share · n) of n ids, at least one.
-  func split(share: Double, tokenizer: Tokenizer) -> (train: TokenStream, validation: TokenStream) {
+  func split(share: Double, tokenizer: any Tokenizer) -> (
+    train: TokenStream, validation: TokenStream
+  ) {
     let count = storage.documents.count
     if count == 1 { return splitDocument(share: share, tokenizer: tokenizer) }
     let held = min(count - 1, max(1, Int((share * Double(count)).rounded())))
@@ -134,7 +137,7 @@ extension TokenizedText {
   }
 
   private func splitDocument(
-    share: Double, tokenizer: Tokenizer
+    share: Double, tokenizer: any Tokenizer
   ) -> (train: TokenStream, validation: TokenStream) {
     let count = storage.ids.count
     let cut = max(0, count - max(1, Int((share * Double(count)).rounded())))
@@ -147,7 +150,7 @@ extension TokenizedText {
 
   /// Bytes of the text that ids in the middle of a document decode to: where normalisation changes
   /// a text's length, the length after it.
-  private func textBytes(_ ids: Range<Int>, _ tokenizer: Tokenizer) -> Int {
+  private func textBytes(_ ids: Range<Int>, _ tokenizer: any Tokenizer) -> Int {
     var decoder = StreamingDecoder(tokenizer, continuing: true)
     var bytes = 0
     for start in stride(from: ids.lowerBound, to: ids.upperBound, by: 4096) {

@@ -34,12 +34,12 @@ public typealias TextProgress = (_ done: Int, _ total: Int) -> Void
 ///     128 ids, Int32 each; zeros up to a multiple of 8; documents, UInt64 start and bytes each
 struct TokenCache {
   /// Raised when the same key would have to give other bytes.
-  static let format: UInt32 = 1
+  static let format: UInt32 = 2
   static let magic = Array("sfTokens".utf8)
   static let headerBytes = 128
 
   let files: [MappedFile]
-  let tokenizer: Tokenizer
+  let tokenizer: any Tokenizer
   let encoding: TextEncoding
   let key: [UInt8]
   let path: String
@@ -47,7 +47,7 @@ struct TokenCache {
   /// Reads the files once, for the key.
   /// - Throws: `DatasetError.storage`.
   init(
-    _ paths: [String], tokenizer: Tokenizer, encoding: TextEncoding, folder: String
+    _ paths: [String], tokenizer: any Tokenizer, encoding: TextEncoding, folder: String
   ) throws(DatasetError) {
     var files: [MappedFile] = []
     for path in paths {
@@ -75,15 +75,15 @@ struct TokenCache {
   }
 
   private static func key(
-    _ files: [MappedFile], _ tokenizer: Tokenizer, _ encoding: TextEncoding
+    _ files: [MappedFile], _ tokenizer: any Tokenizer, _ encoding: TextEncoding
   ) -> [UInt8] {
     let hash = ContentHash()
     // Lengths go before contents, so that no two lists of parts read alike.
     func add(_ number: Int) { withUnsafeBytes(of: UInt64(number).littleEndian) { hash.update($0) } }
     hash.update(magic)
     add(Int(format))
-    add(tokenizer.serialized.count)
-    hash.update(tokenizer.serialized)
+    add(tokenizer.fingerprint.count)
+    hash.update(tokenizer.fingerprint)
     add(encoding.appendEOS ? 1 : 0)
     let separator = Array((encoding.separator ?? "").utf8)
     add(separator.count)

@@ -6,7 +6,7 @@ import Weights
 /// A checkpoint with deltas applied, its tokenizer, and what computes with them.
 public struct LoadedModel {
   public let weights: ModelWeights
-  public let tokenizer: Tokenizer
+  public let tokenizer: any Tokenizer
   public let pool: WorkerPool
   public let kernels: Kernels
 
@@ -19,7 +19,8 @@ public struct LoadedModel {
     let checkpoint = try Checkpoint.open(path)
     let deltas = try deltas.map { (delta: try Delta.open($0), scale: 1.0) }
     weights = try ModelWeights(checkpoint, deltas: deltas)
-    tokenizer = try Tokenizer(model: checkpoint.tokenizerModel)
+    tokenizer = try TokenizerKind.load(
+      SentencePieceTokenizer.kind, checkpoint.tokenizerModel)
     pool = try WorkerPool(threads: threads)
     kernels = try Kernels.forThisMachine()
   }

@@ -19,7 +19,7 @@ import Weights
 public struct PreparedRun {
   public let recipe: Recipe
   public let weights: ModelWeights
-  public let tokenizer: Tokenizer
+  public let tokenizer: any Tokenizer
   public let corpus: Corpus
   public let kernels: Kernels
   public let pool: WorkerPool
@@ -100,8 +100,9 @@ extension PreparedRun {
     return checkpoint
   }
 
-  private static func tokenizer(of checkpoint: Checkpoint) throws -> Tokenizer {
-    let tokenizer = try Tokenizer(model: checkpoint.tokenizerModel)
+  private static func tokenizer(of checkpoint: Checkpoint) throws -> any Tokenizer {
+    let tokenizer = try TokenizerKind.load(
+      SentencePieceTokenizer.kind, checkpoint.tokenizerModel)
     let rows = checkpoint.configuration.vocabularySize
     guard tokenizer.vocabularySize <= rows else {
       throw TrainingError.vocabulary(pieces: tokenizer.vocabularySize, rows: rows)
@@ -110,7 +111,7 @@ extension PreparedRun {
   }
 
   private static func corpus(
-    _ recipe: Recipe, tokenizer: Tokenizer, cache: String
+    _ recipe: Recipe, tokenizer: any Tokenizer, cache: String
   ) throws -> Corpus {
     let validation: ValidationSource =
       switch recipe.data.validation {

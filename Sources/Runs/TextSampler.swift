@@ -7,11 +7,11 @@ import Weights
 /// Text in, text out: tokenizes a prompt, generates behind it and decodes as tokens arrive.
 public struct TextSampler {
   private let weights: ModelWeights
-  private let tokenizer: Tokenizer
+  private let tokenizer: any Tokenizer
   private let pool: WorkerPool
   private let kernels: Kernels
 
-  public init(weights: ModelWeights, tokenizer: Tokenizer, pool: WorkerPool, kernels: Kernels) {
+  public init(weights: ModelWeights, tokenizer: any Tokenizer, pool: WorkerPool, kernels: Kernels) {
     self.weights = weights
     self.tokenizer = tokenizer
     self.pool = pool

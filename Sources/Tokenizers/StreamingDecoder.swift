@@ -1,84 +1,76 @@
 /// Decodes ids one by one into the text that decoding all of them at once gives.
 ///
-/// A character that arrives in bytes (byte fallback) is held back until it is whole; the space that
-/// the first word's "▁" stands for is dropped, as it is when decoding at once. The work per id does
-/// not grow with the text. (A model with a denormaliser has it applied to each part by itself.)
+/// A character that arrives in parts (byte fallback, byte-level pieces) is held back until it is
+/// whole; a space that a tokenizer drops at the start of a text is dropped there only. The work per
+/// id does not grow with the text. (A SentencePiece model with a denormaliser has it applied to each
+/// part by itself.)
 public struct StreamingDecoder: Sendable {
-  private let tokenizer: Tokenizer
-  /// Stands in for all that was decoded before: SentencePiece treats the start of a text specially,
-  /// and only that.
-  private var context: [Int32] = []
-  private var contextByteCount = 0
+  private let tokenizer: any Tokenizer
+  /// Whether text stands before the pending ids.
+  private var continues: Bool
   private var pending: [Int32] = []
 
   /// - Parameter continuing: true where other text stands before, so that the first word keeps its
   ///   space, as in what a model generates behind a prompt.
-  public init(_ tokenizer: Tokenizer, continuing: Bool = false) {
+  public init(_ tokenizer: any Tokenizer, continuing: Bool = false) {
     self.tokenizer = tokenizer
-    if continuing { useAnchor() }
+    continues = continuing
   }
 
   /// The text that becomes certain with one more id; empty while there is none.
   public mutating func append(_ id: Int32) -> String {
     guard id >= 0, id < tokenizer.vocabularySize else {
-      defer { useAnchor() }
+      defer { continues = true }
       return finish() + "\u{FFFD}"
     }
     pending.append(id)
-    return emit(keeping: incompleteBytes)
+    return emit(keeping: incompleteIDs)
   }
 
   /// As `append(_:)` for several ids, in one step.
   public mutating func append(contentsOf ids: some Sequence<Int32>) -> String {
+    let size = tokenizer.vocabularySize
     var text = ""
     for id in ids {
-      if id >= 0, id < tokenizer.vocabularySize {
+      if id >= 0, id < size {
         pending.append(id)
       } else {
         text += append(id)
       }
     }
-    return text + emit(keeping: incompleteBytes)
+    return text + emit(keeping: incompleteIDs)
   }
 
-  /// The text that was held back; an incomplete character becomes U+FFFD per byte. Ids may follow.
+  /// The text that was held back; an incomplete character becomes U+FFFD. Ids may follow.
   public mutating func finish() -> String { emit(keeping: 0) }
 
   private mutating func emit(keeping held: Int) -> String {
-    let ready = context + pending.dropLast(held)
-    guard ready.count > context.count, let bytes = tokenizer.decodeBytes(ready[...]),
-      bytes.count > contextByteCount
+    guard held < pending.count,
+      let bytes = tokenizer.decodeBytes(pending.dropLast(held), continuing: continues),
+      !bytes.isEmpty
     else { return "" }
-    let text = String(decoding: bytes.dropFirst(contextByteCount), as: UTF8.self)
     pending.removeFirst(pending.count - held)
-    if tokenizer.anchor == nil {
-      context = ready
-      contextByteCount = bytes.count
-    } else {
-      useAnchor()
-    }
-    return text
+    continues = true
+    return String(decoding: bytes, as: UTF8.self)
   }
 
-  private mutating func useAnchor() {
-    guard let anchor = tokenizer.anchor else { return }
-    context = [anchor.id]
-    contextByteCount = anchor.byteCount
-  }
-
-  /// How many of the last pending ids are the beginning of a UTF-8 character.
-  private var incompleteBytes: Int {
-    for (back, id) in pending.reversed().prefix(3).enumerated() {
-      guard let byte = tokenizer.byte(of: id) else { return 0 }
-      let length =
-        switch byte {
-        case 0x80...0xBF: 0
-        case 0xC2...0xDF: 2
-        case 0xE0...0xEF: 3
-        case 0xF0...0xF4: 4
-        default: 1
-        }
-      if length > 0 { return back + 1 < length ? back + 1 : 0 }
+  /// How many of the last pending ids hold the beginning of a UTF-8 character that is not whole yet.
+  private var incompleteIDs: Int {
+    var behind = 0
+    for (back, id) in pending.reversed().enumerated() {
+      for byte in tokenizer.bytes(of: id).reversed() {
+        behind += 1
+        let length =
+          switch byte {
+          case 0x80...0xBF: 0
+          case 0xC2...0xDF: 2
+          case 0xE0...0xEF: 3
+          case 0xF0...0xF4: 4
+          default: 1
+          }
+        if length > 0 { return behind < length ? back + 1 : 0 }
+        if behind == 3 { return 0 }
+      }
     }
     return 0
   }

@@ -3,6 +3,7 @@ import Models
 import Storage
 import Tensors
 import TestSupport
+import Tokenizers
 
 /// How a test wants a Hugging Face folder's weights stored.
 enum HuggingFaceType: String, CaseIterable {
@@ -121,7 +122,8 @@ struct HuggingFaceFolder {
   /// Imports the folder.
   func imported(_ type: ElementType? = nil) throws -> Checkpoint {
     try CheckpointImport.run(
-      source: folder["m/"], tokenizer: nil, elementType: type, output: folder["x"])
+      source: folder["m/"], tokenizer: nil, elementType: type, output: folder["x"],
+      recognise: TokenizerKind.recognise)
     return try Checkpoint.open(folder["x"])
   }
 }

@@ -4,6 +4,7 @@ import Storage
 import Tensors
 import TestSupport
 import Testing
+import Tokenizers
 
 /// Little-endian bytes.
 func littleEndian(_ value: some FixedWidthInteger) -> [UInt8] {
@@ -104,7 +105,8 @@ func bytes(of values: [Float]) -> [UInt8] { values.flatMap { littleEndian($0.bit
   private func imported(_ file: [UInt8], _ type: ElementType? = nil) throws -> Checkpoint {
     let path = try folder.write(file, to: "model.bin")
     try CheckpointImport.run(
-      source: path, tokenizer: tokenizer, elementType: type, output: folder["x"])
+      source: path, tokenizer: tokenizer, elementType: type, output: folder["x"],
+      recognise: TokenizerKind.recognise)
     return try Checkpoint.open(folder["x"])
   }
 
@@ -194,7 +196,8 @@ func bytes(of values: [Float]) -> [UInt8] { values.flatMap { littleEndian($0.bit
     func attempt(_ tokenizer: String?) -> (any Failure)? {
       failure {
         try CheckpointImport.run(
-          source: path, tokenizer: tokenizer, elementType: nil, output: folder["x"])
+          source: path, tokenizer: tokenizer, elementType: nil, output: folder["x"],
+          recognise: TokenizerKind.recognise)
       }
     }
     #expect(attempt(nil)?.category == .missingInput)
@@ -211,11 +214,13 @@ func bytes(of values: [Float]) -> [UInt8] { values.flatMap { littleEndian($0.bit
     expectBadData("nothing") { _ = try imported([]) }
     expectBadData("a folder") {
       try CheckpointImport.run(
-        source: folder.path, tokenizer: tokenizer, elementType: nil, output: folder["x"])
+        source: folder.path, tokenizer: tokenizer, elementType: nil, output: folder["x"],
+        recognise: TokenizerKind.recognise)
     }
     let error = failure {
       try CheckpointImport.run(
-        source: folder["absent"], tokenizer: tokenizer, elementType: nil, output: folder["x"])
+        source: folder["absent"], tokenizer: tokenizer, elementType: nil, output: folder["x"],
+        recognise: TokenizerKind.recognise)
     }
     #expect(error?.category == .missingInput)
   }
@@ -225,7 +230,7 @@ func bytes(of values: [Float]) -> [UInt8] { values.flatMap { littleEndian($0.bit
     let source = try SharedData.require("stories260K/stories260K.bin")
     try CheckpointImport.run(
       source: source, tokenizer: SharedData.require("stories260K/tok512.model"), elementType: nil,
-      output: folder["x"])
+      output: folder["x"], recognise: TokenizerKind.recognise)
     let checkpoint = try Checkpoint.open(folder["x"])
     #expect(
       checkpoint.configuration
@@ -256,7 +261,7 @@ func bytes(of values: [Float]) -> [UInt8] { values.flatMap { littleEndian($0.bit
     try CheckpointImport.run(
       source: SharedData.require("babyllama-tok105/model5000.bin"),
       tokenizer: SharedData.require("babyllama-tok105/tok105.model"), elementType: .bf16,
-      output: folder["x"])
+      output: folder["x"], recognise: TokenizerKind.recognise)
     #expect(try Checkpoint.open(folder["x"]).configuration.vocabularySize == 105)
   }
 }

@@ -4,6 +4,7 @@ import Storage
 import Tensors
 import TestSupport
 import Testing
+import Tokenizers
 
 @Suite struct RandomInitialisationTests {
   private func initialise(
@@ -12,7 +13,8 @@ import Testing
     let tokenizer = try folder.write(TinyModel.tokenizer(), to: "tokenizer.model")
     try RandomInitialisation.write(
       configuration: TinyModel.configuration(width: 128, layers: 2, attentionBias: true),
-      tokenizer: tokenizer, seed: seed, elementType: .f32, output: folder[name])
+      tokenizer: tokenizer, seed: seed, elementType: .f32, output: folder[name],
+      recognise: TokenizerKind.recognise)
     return try Checkpoint.open(folder[name])
   }
 

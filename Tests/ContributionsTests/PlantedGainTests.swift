@@ -21,7 +21,7 @@ import Weights
     let folder = try TemporaryFolder()
     let model = try damaged(path, in: folder)
     let weights = try ModelWeights(model)
-    let tokenizer = try Tokenizer(model: model.tokenizerModel)
+    let tokenizer = try SentencePieceTokenizer(serialized: model.tokenizerModel)
     let corpus = try Corpus.prepare(
       train: [try SharedData.require("text/tinystories.txt")], validation: .none,
       sequenceLength: 64, separator: "<|endoftext|>", tokenizer: tokenizer,
@@ -69,7 +69,7 @@ import Weights
     try CheckpointImport.run(
       source: try SharedData.require("stories260K/stories260K.bin"),
       tokenizer: try SharedData.require("stories260K/tok512.model"), elementType: .f32,
-      output: folder["whole.sfckpt"])
+      output: folder["whole.sfckpt"], recognise: TokenizerKind.recognise)
     let whole = try Checkpoint.open(folder["whole.sfckpt"])
     try CheckpointWriter.write(
       to: folder["damaged.sfckpt"], configuration: whole.configuration,

@@ -5,20 +5,20 @@ import Tokenizers
 
 @Suite struct CorpusTests {
   private let folder: TemporaryFolder
-  private let tokenizer: Tokenizer
+  private let tokenizer: any Tokenizer
 
   init() throws {
     folder = try TemporaryFolder()
     tokenizer = try Self.tokenizer(SmallModel.bytes())
   }
 
-  private static func tokenizer(_ bytes: [UInt8]) throws -> Tokenizer {
-    try bytes.withUnsafeBytes { try Tokenizer(model: $0) }
+  private static func tokenizer(_ bytes: [UInt8]) throws -> SentencePieceTokenizer {
+    try bytes.withUnsafeBytes { try SentencePieceTokenizer(serialized: $0) }
   }
 
   private func prepare(
     _ train: [String], _ validation: ValidationSource = .none, length: Int = 2,
-    separator: String? = nil, appendEOS: Bool = false, tokenizer other: Tokenizer? = nil,
+    separator: String? = nil, appendEOS: Bool = false, tokenizer other: (any Tokenizer)? = nil,
     progress: TextProgress = { _, _ in }
   ) throws -> Corpus {
     try Corpus.prepare(
@@ -34,7 +34,7 @@ import Tokenizers
 
   /// BOS + encode(text) (+ EOS), document by document.
   private func reference(
-    _ documents: [String], _ tokenizer: Tokenizer, appendEOS: Bool = false
+    _ documents: [String], _ tokenizer: any Tokenizer, appendEOS: Bool = false
   ) throws -> [Int32] {
     try documents.flatMap { document in
       [tokenizer.beginOfSequence].compactMap { $0 } + (try tokenizer.encode(document))
@@ -157,5 +157,16 @@ import Tokenizers
     try folder.write("   ", to: "u/1.txt")
     try folder.write("ab ab", to: "u/2.txt")
     #expect(try prepare(["u"], tokenizer: bare).train.documentCount == 1)
+  }
+
+  /// Any tokenizer will do.
+  @Test func textOfAnotherTokenizer() throws {
+    try folder.write("one 中|two", to: "t.txt")
+    let corpus = try prepare(["t.txt"], separator: "|", tokenizer: ByteTokenizer())
+    let documents = ["one 中", "two"].flatMap { [ByteTokenizer.begin] + $0.utf8.map(Int32.init) }
+    #expect((0..<corpus.train.count).map { corpus.train[$0] } == documents)
+    #expect(throws: DatasetError.self) {
+      try prepare(["t.txt"], appendEOS: true, tokenizer: ByteTokenizer())
+    }
   }
 }

@@ -9,17 +9,19 @@ import Tokenizers
 
 @Suite struct TokenCacheTests {
   private let folder: TemporaryFolder
-  private let tokenizer: Tokenizer
+  private let tokenizer: any Tokenizer
 
   init() throws {
     folder = try TemporaryFolder()
-    tokenizer = try SmallModel.bytes().withUnsafeBytes { try Tokenizer(model: $0) }
+    tokenizer = try SmallModel.bytes().withUnsafeBytes {
+      try SentencePieceTokenizer(serialized: $0)
+    }
     try folder.write("ab a|c d|e", to: "t.txt")
   }
 
   /// The stream's ids, and whether text was encoded for them.
   private func prepare(
-    separator: String? = "|", appendEOS: Bool = false, tokenizer other: Tokenizer? = nil
+    separator: String? = "|", appendEOS: Bool = false, tokenizer other: (any Tokenizer)? = nil
   ) throws -> (ids: [Int32], encoded: Bool) {
     var reports: [(Int, Int)] = []
     let text = try TokenizedText.prepare(
@@ -61,7 +63,9 @@ import Tokenizers
     _ = try prepare()
     #expect(try prepare(separator: nil).encoded)
     #expect(try prepare(appendEOS: true).encoded)
-    let other = try SmallModel.bytes(begin: false).withUnsafeBytes { try Tokenizer(model: $0) }
+    let other = try SmallModel.bytes(begin: false).withUnsafeBytes {
+      try SentencePieceTokenizer(serialized: $0)
+    }
     #expect(try prepare(tokenizer: other).encoded)
     try folder.write("ab a|c e|d", to: "t.txt")
     #expect(try prepare().encoded)
@@ -103,7 +107,7 @@ import Tokenizers
   @Test(.enabled(if: SharedData.isPresentOrRequired, SharedData.skipReason))
   func realTextAgreesWithEncodingEachDocument() throws {
     let model = try TemporaryFolder.read(SharedData.require("stories260K/tok512.model"))
-    let tokenizer = try model.withUnsafeBytes { try Tokenizer(model: $0) }
+    let tokenizer = try model.withUnsafeBytes { try SentencePieceTokenizer(serialized: $0) }
     let stories = try TemporaryFolder.read(SharedData.require("text/tinystories.txt"))
     // What precedes the cut last story, as text.
     let text = String(decoding: stories.prefix(300_000), as: UTF8.self)

@@ -192,9 +192,9 @@ import Weights
     try CheckpointImport.run(
       source: try SharedData.require("stories260K/stories260K.bin"),
       tokenizer: try SharedData.require("stories260K/tok512.model"), elementType: .f32,
-      output: path)
+      output: path, recognise: TokenizerKind.recognise)
     let checkpoint = try Checkpoint.open(path)
-    let tokenizer = try Tokenizer(model: checkpoint.tokenizerModel)
+    let tokenizer = try SentencePieceTokenizer(serialized: checkpoint.tokenizerModel)
     let generator = try Generator(
       try ModelWeights(checkpoint), capacity: 80, pool: pool,
       kernels: try Kernels(named: instructionSet))

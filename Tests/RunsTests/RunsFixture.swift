@@ -4,6 +4,7 @@ import Reports
 import Runs
 import Tensors
 import TestSupport
+import Tokenizers
 
 /// A folder with a tiny model, a text and a recipe.
 struct RunsFixture {
@@ -15,7 +16,7 @@ struct RunsFixture {
     try RandomInitialisation.write(
       configuration: TinyModel.configuration(layers: 3, vocabularySize: 384, contextLength: 128),
       tokenizer: SharedData.packageRoot + "/Tests/Golden/gqa-tied/tokenizer.model", seed: 3,
-      elementType: elementType, output: model)
+      elementType: elementType, output: model, recognise: TokenizerKind.recognise)
     try folder.write(Self.text, to: "text.txt")
     try folder.write(
       """

@@ -4,7 +4,7 @@ import Testing
 import Tokenizers
 
 @Suite struct StreamingDecoderTests {
-  private func stream(_ tokenizer: Tokenizer, _ ids: [Int32]) -> [String] {
+  private func stream(_ tokenizer: any Tokenizer, _ ids: [Int32]) -> [String] {
     var decoder = StreamingDecoder(tokenizer)
     var parts = ids.map { decoder.append($0) }
     parts.append(decoder.finish())

@@ -11,12 +11,12 @@ enum TestModel: String, CaseIterable {
 
   func bytes() throws -> [UInt8] { try TemporaryFolder.read(SharedData.require(rawValue)) }
 
-  func load() throws -> Tokenizer { try tokenizer(bytes()) }
+  func load() throws -> SentencePieceTokenizer { try tokenizer(bytes()) }
 }
 
 /// Loads a tokenizer from an array.
-func tokenizer(_ bytes: [UInt8]) throws -> Tokenizer {
-  try bytes.withUnsafeBytes { try Tokenizer(model: $0) }
+func tokenizer(_ bytes: [UInt8]) throws -> SentencePieceTokenizer {
+  try bytes.withUnsafeBytes { try SentencePieceTokenizer(serialized: $0) }
 }
 
 /// Writes the serialized form of small SentencePiece models, field by field.

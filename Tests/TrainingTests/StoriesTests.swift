@@ -24,12 +24,14 @@ import Weights
     for elementType in [ElementType.f32, .bf16, .int8] {
       let output = folder["\(elementType).sfckpt"]
       try CheckpointImport.run(
-        source: source, tokenizer: tokenizer, elementType: elementType, output: output)
+        source: source, tokenizer: tokenizer, elementType: elementType, output: output,
+        recognise: TokenizerKind.recognise)
       let checkpoint = try Checkpoint.open(output)
       #expect(checkpoint.tensor("layers[0].mlp.up")?.elementType == elementType)
       let corpus = try Corpus.prepare(
         train: [path], validation: .none, sequenceLength: 1, separator: "<|endoftext|>",
-        tokenizer: try Tokenizer(model: checkpoint.tokenizerModel), cacheFolder: folder["cache"])
+        tokenizer: try SentencePieceTokenizer(serialized: checkpoint.tokenizerModel),
+        cacheFolder: folder["cache"])
       losses[elementType] = try loss(of: corpus.train, checkpoint)
     }
     let exact = try #require(losses[.f32])

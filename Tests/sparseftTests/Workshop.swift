@@ -4,6 +4,7 @@ import Storage
 import Tensors
 import TestSupport
 import Testing
+import Tokenizers
 
 #if canImport(Glibc)
   import Glibc
@@ -23,7 +24,7 @@ struct Workshop {
     sparseft = ProgramRunner(folder: folder.path)
     try RandomInitialisation.write(
       configuration: Self.configuration, tokenizer: Self.tokenizerPath, seed: 3,
-      elementType: elementType, output: folder["tiny.sfckpt"])
+      elementType: elementType, output: folder["tiny.sfckpt"], recognise: TokenizerKind.recognise)
     try folder.write(Self.text(sentences: 100), to: "text.txt")
     try writeRecipe(method: method)
   }

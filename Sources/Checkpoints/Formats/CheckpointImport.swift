@@ -52,14 +52,16 @@ public enum CheckpointImport {
   ///
   /// - Parameters:
   ///   - source: a Hugging Face folder or a llama2.c file.
-  ///   - tokenizer: a SentencePiece model; needed where the source has none of its own.
+  ///   - tokenizer: a tokenizer's file; needed where the source has none of its own.
   ///   - elementType: how matrices are stored; nil keeps what the source holds exactly.
   ///   - output: the `.sfckpt` file to write.
+  ///   - recognise: tells tokenizers from other files.
   /// - Returns: the content hash of the new checkpoint.
   /// - Throws: `CheckpointError`.
   @discardableResult
   public static func run(
-    source path: String, tokenizer: String?, elementType: ElementType?, output: String
+    source path: String, tokenizer: String?, elementType: ElementType?, output: String,
+    recognise: TokenizerRecogniser
   ) throws(CheckpointError) -> String {
     let source = try open(path)
     guard let format = formats.first(where: { $0.recognises(source) }) else {
@@ -70,7 +72,7 @@ public enum CheckpointImport {
     let model = try format.open(source)
     let tokenizerBytes = try TokenizerFile.read(
       tokenizer ?? model.tokenizerPath, for: path,
-      vocabularySize: model.configuration.vocabularySize)
+      vocabularySize: model.configuration.vocabularySize, recognise)
     return try CheckpointWriter.write(
       to: output, configuration: model.configuration, tokenizer: tokenizerBytes,
       metadata: ["source": .string(lastComponent(path)), "format": .string(format.name)],

@@ -2,6 +2,7 @@ import ArgumentParser
 import Checkpoints
 import Reports
 import Tensors
+import Tokenizers
 
 struct ImportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -21,7 +22,8 @@ struct ImportCommand: ParsableCommand {
 
   func run() throws {
     try CheckpointImport.run(
-      source: source, tokenizer: tokenizer, elementType: dtype, output: output)
+      source: source, tokenizer: tokenizer, elementType: dtype, output: output,
+      recognise: TokenizerKind.recognise)
     try announce(output)
   }
 }
@@ -49,7 +51,7 @@ struct InitCommand: ParsableCommand {
     let configuration = try HuggingFaceFormat.configuration(path: config)
     try RandomInitialisation.write(
       configuration: configuration, tokenizer: tokenizer, seed: seed, elementType: dtype,
-      output: output)
+      output: output, recognise: TokenizerKind.recognise)
     try announce(output)
   }
 }

@@ -30,7 +30,8 @@ struct TokenizeCommand: ParsableCommand {
 
   func run() throws {
     let checkpoint = try Checkpoint.open(model)
-    let tokenizer = try Tokenizer(model: checkpoint.tokenizerModel)
+    let tokenizer = try TokenizerKind.load(
+      SentencePieceTokenizer.kind, checkpoint.tokenizerModel)
     let ids = try encode(tokenizer)
     let pieces = ids.map { tokenizer.piece(of: $0) }
     if json {
@@ -46,7 +47,7 @@ struct TokenizeCommand: ParsableCommand {
     Output.note("\(ids.count) tokens")
   }
 
-  private func encode(_ tokenizer: Tokenizer) throws -> [Int32] {
+  private func encode(_ tokenizer: any Tokenizer) throws -> [Int32] {
     if let text { return try tokenizer.encode(text) }
     guard let file else { return [] }
     let mapped = try MappedFile(path: file)

@@ -1,7 +1,8 @@
 /// Reads the fields of one Protocol Buffers message, bounds checked, without a schema.
 ///
 /// SentencePiece parses its model itself; this reader exists to check, before it does, the fields
-/// that it trusts, and to learn the flags that decide where a text may be cut.
+/// that it trusts, to count a file's pieces, and to learn the flags that decide where a text may be
+/// cut.
 struct ProtocolBufferReader {
   /// A field's payload by wire type.
   enum Value {

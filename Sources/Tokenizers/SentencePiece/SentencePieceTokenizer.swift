@@ -1,0 +1,187 @@
+import CSentencePiece
+import Storage
+
+/// A SentencePiece model (Kudo & Richardson 2018): text to ids and back.
+///
+/// All that a model's file settles (normalisation, white space, dummy prefix, byte fallback) is left
+/// to SentencePiece.
+public final class SentencePieceTokenizer: Tokenizer {
+  public static let kind = "sentencepiece"
+
+  public let vocabularySize: Int
+  public let beginOfSequence: Int32?
+  public let endOfSequence: Int32?
+  public let unknown: Int32?
+  public let fingerprint: [UInt8]
+
+  /// SentencePiece counts a text's normalised form, up to three times as long, in 32 bits.
+  public let maximumTextBytes = 1 << 29
+
+  private let description: ModelDescription
+  /// A piece that decodes to the same text wherever it stands, nil in a model without one.
+  private let anchor: (id: Int32, byteCount: Int)?
+  // Immutable once loaded; SentencePiece's const functions may run side by side.
+  private nonisolated(unsafe) let model: OpaquePointer
+
+  public init(serialized bytes: UnsafeRawBufferPointer) throws(TokenizerError) {
+    description = try ModelDescription(bytes)
+    let hash = ContentHash()
+    hash.update(Array(Self.kind.utf8) + [0])
+    hash.update(bytes)
+    fingerprint = hash.finish()
+    var loaded: OpaquePointer?
+    try Self.check("loading the SentencePiece model", TokenizerError.invalidModel) {
+      sft_sentencepiece_load(bytes.baseAddress, bytes.count, &loaded, $0)
+    }
+    guard let loaded else { throw .invalidModel(reason: "SentencePiece loaded nothing") }
+    model = loaded
+    let count = sft_sentencepiece_piece_count(loaded)
+    func special(_ id: Int32) -> Int32? { id >= 0 && id < count ? id : nil }
+    vocabularySize = Int(count)
+    beginOfSequence = special(sft_sentencepiece_bos(loaded))
+    endOfSequence = special(sft_sentencepiece_eos(loaded))
+    unknown = special(sft_sentencepiece_unknown(loaded))
+    anchor = Self.findAnchor(loaded, count: count)
+  }
+
+  deinit { sft_sentencepiece_free(model) }
+
+  public static func vocabularySize(of serialized: UnsafeRawBufferPointer) -> Int? {
+    var fields = ProtocolBufferReader(serialized)
+    var pieces = 0
+    do throws(TokenizerError) {
+      while let (number, value) = try fields.next() {
+        if number == 1, case .bytes = value { pieces += 1 }
+      }
+    } catch {
+      return nil
+    }
+    return pieces > 0 ? pieces : nil
+  }
+
+  public func encode(utf8 bytes: UnsafeRawBufferPointer) throws(TokenizerError) -> [Int32] {
+    if let offset = firstInvalidUTF8(bytes) { throw .invalidText(offset: offset) }
+    guard bytes.count <= maximumTextBytes else {
+      throw .textTooLong(byteCount: bytes.count, limit: maximumTextBytes)
+    }
+    var ids: UnsafeMutablePointer<Int32>?
+    var count = 0
+    try Self.check("encoding text", TokenizerError.encodingFailed) {
+      sft_sentencepiece_encode(model, bytes.baseAddress, bytes.count, &ids, &count, $0)
+    }
+    defer { sft_sentencepiece_free_ids(ids) }
+    return Array(UnsafeBufferPointer(start: ids, count: count))
+  }
+
+  /// An id's piece as the model spells it ("▁" for a space, "<0x0A>" for a byte).
+  public func piece(of id: Int32) -> String {
+    var count = 0
+    let start = sft_sentencepiece_piece(model, id, &count)
+    return String(decoding: UnsafeBufferPointer(start: start, count: count), as: UTF8.self)
+  }
+
+  public func isControl(_ id: Int32) -> Bool { sft_sentencepiece_is_control(model, id) }
+
+  public func isUnused(_ id: Int32) -> Bool { sft_sentencepiece_is_unused(model, id) }
+
+  /// The byte that an id of the byte fallback stands for.
+  public func byte(of id: Int32) -> UInt8? {
+    guard sft_sentencepiece_is_byte(model, id) else { return nil }
+    return UInt8(piece(of: id).dropFirst(3).dropLast(), radix: 16)
+  }
+}
+
+// Decoding. SentencePiece treats the start of a text specially, and only that; in the midst of one a
+// piece whose text is known stands in for all that came before.
+extension SentencePieceTokenizer {
+  public func bytes(of id: Int32) -> [UInt8] {
+    if let byte = byte(of: id) { return [byte] }
+    return decodeBytes([id], continuing: true) ?? []
+  }
+
+  public func decodeBytes(_ ids: ArraySlice<Int32>, continuing: Bool) -> [UInt8]? {
+    guard continuing, let anchor else { return Self.decode(model, ids) }
+    guard let bytes = Self.decode(model, [anchor.id] + ids) else { return nil }
+    return Array(bytes.dropFirst(anchor.byteCount))
+  }
+
+  private static func decode(_ model: OpaquePointer, _ ids: ArraySlice<Int32>) -> [UInt8]? {
+    var text: UnsafeMutablePointer<UInt8>?
+    var count = 0
+    let status = ids.withUnsafeBufferPointer {
+      sft_sentencepiece_decode(
+        model, $0.baseAddress, $0.count, &text, &count, .init(text: noMessage, capacity: 0))
+    }
+    defer { sft_sentencepiece_free_text(text) }
+    guard status == SFT_SENTENCEPIECE_OK else { return nil }
+    return Array(UnsafeBufferPointer(start: text, count: count))
+  }
+
+  /// The first piece that is its own text, else a byte or the unknown piece.
+  private static func findAnchor(
+    _ model: OpaquePointer, count: Int32
+  ) -> (id: Int32, byteCount: Int)? {
+    let unknown = sft_sentencepiece_unknown(model)
+    var substitute: (id: Int32, byteCount: Int)?
+    for id in 0..<count where !sft_sentencepiece_is_control(model, id) {
+      let isPlain = id != unknown && !sft_sentencepiece_is_byte(model, id)
+      guard isPlain || substitute == nil else { continue }
+      // Twice itself: neither a space that is dropped at the start, nor one joined to its twin, nor
+      // a part of a character.
+      guard let once = decode(model, [id]), !once.isEmpty, once != replacement,
+        decode(model, [id, id]) == once + once
+      else { continue }
+      if isPlain { return (id, once.count) }
+      substitute = (id, once.count)
+    }
+    return substitute
+  }
+
+  /// Runs a call of the library and turns its status into an error.
+  private static func check(
+    _ action: String, _ refusal: (String) -> TokenizerError,
+    _ call: (sft_sentencepiece_message) -> sft_sentencepiece_status
+  ) throws(TokenizerError) {
+    let (status, words) = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 512) { room in
+      room.initialize(repeating: 0)
+      guard let start = room.baseAddress else { return (SFT_SENTENCEPIECE_NO_MEMORY, "") }
+      let status = call(.init(text: start, capacity: room.count))
+      return (status, String(cString: start))
+    }
+    switch status {
+    case SFT_SENTENCEPIECE_OK: return
+    case SFT_SENTENCEPIECE_NO_MEMORY: throw .outOfMemory(action: action)
+    default: throw refusal(words)
+    }
+  }
+}
+
+// Where a long text may be cut (`ModelDescription.encodesSegmentsAlike`): at single spaces between
+// two ASCII letters.
+extension SentencePieceTokenizer {
+  public var allowsCuts: Bool { description.encodesSegmentsAlike }
+
+  public func nextCut(
+    in text: UnsafeBufferPointer<UInt8>, from position: Int
+  ) -> SegmentCut? {
+    var index = max(1, position)
+    while index + 1 < text.count {
+      if text[index] == UInt8(ascii: " "), isLetter(text[index - 1]), isLetter(text[index + 1]) {
+        // The dummy prefix of the next segment is the space.
+        return SegmentCut(end: index, next: description.addsDummyPrefix ? index + 1 : index)
+      }
+      index += 1
+    }
+    return nil
+  }
+
+  private func isLetter(_ byte: UInt8) -> Bool {
+    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+  }
+}
+
+/// U+FFFD, what bytes that are no character decode to.
+private let replacement: [UInt8] = [0xEF, 0xBF, 0xBD]
+
+/// Room of no bytes for a message that is not wanted.
+private nonisolated(unsafe) let noMessage = UnsafeMutablePointer<CChar>.allocate(capacity: 1)
