@@ -11,6 +11,9 @@ public final class Checkpoint: Sendable {
   public let configuration: ModelConfiguration
   /// SHA-256 of all that follows the preamble, in hexadecimal digits; deltas are bound to it.
   public let contentHash: String
+  /// The kind of tokenizer that understands `tokenizerBytes`, by its name. Whether it is known shows
+  /// when the tokenizer is needed.
+  public let tokenizerKind: String
   /// Whatever the writer said of the weights' origin; an object.
   public let metadata: JSONValue
   /// In file order: exactly the parameters of `configuration`.
@@ -25,8 +28,13 @@ public final class Checkpoint: Sendable {
   }
 
   private init(_ container: TensorContainer) throws(CheckpointError) {
-    let fields = try container.fields(["configuration", "metadata"])
+    let namesKind = container.version >= 2
+    let fields = try container.fields(
+      ["configuration", "metadata"] + (namesKind ? ["tokenizer"] : []))
     configuration = try ModelConfiguration(fields.fields("configuration"))
+    tokenizerKind =
+      namesKind
+      ? try StoredTokenizer.kind(fields.fields("tokenizer")) : StoredTokenizer.unnamedKind
     metadata = .object(try fields.fields("metadata").object)
     guard container.blobNames == [Self.tokenizerBlob] else {
       throw fields.problem("blobs", nil, "exactly one blob, '\(Self.tokenizerBlob)'")
@@ -73,9 +81,14 @@ public final class Checkpoint: Sendable {
 }
 
 extension Checkpoint {
-  /// The SentencePiece model's bytes, in the mapping: valid as long as this object.
-  public var tokenizerModel: UnsafeRawBufferPointer {
+  /// The tokenizer's serialized form, in the mapping: valid as long as this object.
+  public var tokenizerBytes: UnsafeRawBufferPointer {
     container.blob(Self.tokenizerBlob) ?? UnsafeRawBufferPointer(start: nil, count: 0)
+  }
+
+  /// A copy of the tokenizer, for another checkpoint.
+  public var tokenizer: StoredTokenizer {
+    StoredTokenizer(kind: tokenizerKind, bytes: Array(tokenizerBytes))
   }
 
   /// The tensor of a parameter, or nil for a name that the configuration does not have.

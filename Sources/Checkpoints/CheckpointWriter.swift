@@ -7,7 +7,7 @@ public enum CheckpointWriter {
   /// Writes a checkpoint; it appears under `path` whole or not at all.
   ///
   /// - Parameters:
-  ///   - tokenizer: the SentencePiece model's bytes.
+  ///   - tokenizer: carried along as it is.
   ///   - metadata: an object with whatever is worth knowing of the weights' origin.
   ///   - elementType: how matrices are stored; gains and biases are always `f32`.
   ///   - override: another element type for the matrix of a name, or nil for `elementType`.
@@ -16,7 +16,7 @@ public enum CheckpointWriter {
   /// - Throws: `CheckpointError`.
   @discardableResult
   public static func write(
-    to path: String, configuration: ModelConfiguration, tokenizer: [UInt8],
+    to path: String, configuration: ModelConfiguration, tokenizer: StoredTokenizer,
     metadata: JSONObject = [:], elementType: ElementType,
     override: (String) -> ElementType? = { _ in nil },
     tensors: (String) throws(CheckpointError) -> TensorSource
@@ -28,8 +28,11 @@ public enum CheckpointWriter {
     }
     let writer = ContainerWriter(
       kind: .checkpoint,
-      header: ["configuration": configuration.json, "metadata": .object(metadata)],
-      blobs: [(Checkpoint.tokenizerBlob, tokenizer)], tensors: planned)
+      header: [
+        "configuration": configuration.json, "tokenizer": ["kind": .string(tokenizer.kind)],
+        "metadata": .object(metadata),
+      ],
+      blobs: [(Checkpoint.tokenizerBlob, tokenizer.bytes)], tensors: planned)
     return try writer.write(to: path) { (index) throws(CheckpointError) in
       try tensors(planned[index].name)
     }

@@ -3,7 +3,6 @@ import Tensors
 
 /// Sizes and places that reader and writer of a tensor file share; `docs/format.md` has them all.
 enum ContainerLayout {
-  static let version: UInt32 = 1
   /// magic 8, version 4, reserved 4, header length 8, file length 8, SHA-256 32.
   static let preambleLength = 64
   /// Every section starts at a multiple of this, a cache line and an AVX-512 register.
@@ -24,7 +23,7 @@ enum ContainerLayout {
     func append(_ value: some FixedWidthInteger) {
       withUnsafeBytes(of: value.littleEndian) { bytes += Array($0) }
     }
-    append(version)
+    append(kind.versions.upperBound)
     append(UInt32(0))
     append(UInt64(headerLength))
     append(UInt64(fileLength))

@@ -24,14 +24,14 @@ public enum RandomInitialisation {
     output: String, recognise: TokenizerRecogniser
   ) throws(CheckpointError) -> String {
     try configuration.checkUsable(path: output, field: "configuration")
-    let bytes = try TokenizerFile.read(
+    let stored = try TokenizerFile.read(
       tokenizer, for: output, vocabularySize: configuration.vocabularySize, recognise)
     var streams: [String: (stream: UInt64, parameter: ParameterDescription)] = [:]
     for (index, parameter) in configuration.parameters.enumerated() {
       streams[parameter.name] = (UInt64(index), parameter)
     }
     return try CheckpointWriter.write(
-      to: output, configuration: configuration, tokenizer: bytes,
+      to: output, configuration: configuration, tokenizer: stored,
       metadata: ["source": "random", "seed": .string(String(seed))], elementType: elementType,
       tensors: { (name) throws(CheckpointError) in
         guard let (stream, parameter) = streams[name] else { preconditionFailure("no '\(name)'") }

@@ -5,6 +5,8 @@ import Tensors
 final class TensorContainer: Sendable {
   let path: String
   let kind: TensorFileKind
+  /// The format's version, one that the kind has.
+  let version: UInt32
   /// SHA-256 of all that follows the preamble, in hexadecimal digits.
   let contentHash: String
   /// The header with all its members.
@@ -35,6 +37,7 @@ final class TensorContainer: Sendable {
       dataStart: ContainerLayout.dataStart(headerLength: preamble.headerLength))
     self.path = path
     self.kind = kind
+    self.version = preamble.version
     self.file = file
     self.header = object
     self.contentHash = ContentHash.hexadecimal(preamble.digest)
@@ -65,6 +68,7 @@ final class TensorContainer: Sendable {
 
 /// The first 64 bytes, checked against the file's real length.
 private struct Preamble {
+  let version: UInt32
   let headerLength: Int
   let digest: [UInt8]
 
@@ -81,10 +85,11 @@ private struct Preamble {
         digest: Array(try reader.slice(ContentHash.digestLength, "content hash"))
       )
     }
-    guard numbers.version == ContainerLayout.version else {
+    guard kind.versions.contains(numbers.version) else {
+      let known = kind.versions.map(String.init).joined(separator: " or ")
       throw .unsupported(
         path: path, field: "version", found: "\(numbers.version)",
-        expected: "\(ContainerLayout.version) (is the file newer than this program?)")
+        expected: "\(known) (is the file newer than this program?)")
     }
     guard numbers.reserved == 0 else {
       throw .damaged(path: path, field: "reserved", found: "\(numbers.reserved)", expected: "0")
@@ -99,6 +104,7 @@ private struct Preamble {
       throw .damaged(
         path: path, field: "header length", found: "\(numbers.header)", expected: "2 to \(room)")
     }
+    version = numbers.version
     headerLength = Int(numbers.header)
     digest = numbers.digest
   }

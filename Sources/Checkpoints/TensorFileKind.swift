@@ -18,6 +18,14 @@ public enum TensorFileKind: String, Sendable, CaseIterable {
     }
   }
 
+  /// The format versions that are read; the last one is written.
+  var versions: ClosedRange<UInt32> {
+    switch self {
+    case .checkpoint: 1...2
+    case .delta, .trainingState: 1...1
+    }
+  }
+
   /// The kind that a file's first bytes name, or nil: also where the file can't be read.
   public static func detect(path: String) -> TensorFileKind? {
     guard let file = try? MappedFile(path: path) else { return nil }

@@ -20,7 +20,7 @@ public struct LoadedModel {
     let deltas = try deltas.map { (delta: try Delta.open($0), scale: 1.0) }
     weights = try ModelWeights(checkpoint, deltas: deltas)
     tokenizer = try TokenizerKind.load(
-      SentencePieceTokenizer.kind, checkpoint.tokenizerModel)
+      checkpoint.tokenizerKind, checkpoint.tokenizerBytes)
     pool = try WorkerPool(threads: threads)
     kernels = try Kernels.forThisMachine()
   }

@@ -102,7 +102,7 @@ extension PreparedRun {
 
   private static func tokenizer(of checkpoint: Checkpoint) throws -> any Tokenizer {
     let tokenizer = try TokenizerKind.load(
-      SentencePieceTokenizer.kind, checkpoint.tokenizerModel)
+      checkpoint.tokenizerKind, checkpoint.tokenizerBytes)
     let rows = checkpoint.configuration.vocabularySize
     guard tokenizer.vocabularySize <= rows else {
       throw TrainingError.vocabulary(pieces: tokenizer.vocabularySize, rows: rows)

@@ -62,7 +62,9 @@ import Testing
   @Test func checksTheHeaderBehindTheHash() throws {
     let huge: JSONValue = .int(.max)
     let edits: [(path: [String], value: JSONValue?)] = [
-      (["configuration"], nil), (["metadata"], nil), (["tensors"], nil), (["blobs"], nil),
+      (["configuration"], nil), (["metadata"], nil), (["tokenizer"], nil),
+      (["tokenizer"], "sentencepiece"), (["tokenizer"], [:]), (["tokenizer", "kind"], 1),
+      (["tokenizer", "other"], 1), (["tensors"], nil), (["blobs"], nil),
       (["other"], 1), (["metadata"], 1), (["blobs"], []), (["blobs", "0", "name"], "other"),
       (["configuration", "width"], 16), (["configuration", "width"], huge),
       (["configuration", "width"], -8), (["configuration", "width"], 8.5),
@@ -110,8 +112,12 @@ import Testing
     parts.data.removeLast()
     try expectRefusal(parts.sealed, "a last tensor cut short")
     parts = TensorFileParts(bytes)
-    parts.version = 2
-    try expectRefusal(parts.sealed, "version 2")
+    // The present version's members are unknown to the one before.
+    for version in [0, 1, 3] as [UInt32] {
+      parts = TensorFileParts(bytes)
+      parts.version = version
+      try expectRefusal(parts.sealed, "version \(version)")
+    }
   }
 
   @Test func randomHeadersBehindTheHashNeverTrap() throws {

@@ -17,7 +17,7 @@ import Testing
     #expect(folder.entries == ["x"])
     #expect(checkpoint.configuration == configuration)
     #expect(checkpoint.metadata == ["source": "test"])
-    #expect(checkpoint.tokenizerModel.elementsEqual(TinyModel.tokenizer(pieces: 40)))
+    #expect(checkpoint.tokenizerBytes.elementsEqual(TinyModel.tokenizer(pieces: 40)))
     #expect(checkpoint.tensors.map(\.name) == configuration.parameters.map(\.name))
     #expect(checkpoint.byteCount == (try folder.read("x").count))
     for tensor in checkpoint.tensors {
@@ -96,7 +96,8 @@ import Testing
     func write(_ value: Float) throws(CheckpointError) -> Checkpoint {
       let shapes = Dictionary(uniqueKeysWithValues: tiny.parameters.map { ($0.name, $0.shape) })
       try CheckpointWriter.write(
-        to: folder["x"], configuration: tiny, tokenizer: [1], elementType: .int8,
+        to: folder["x"], configuration: tiny, tokenizer: .init(kind: "any", bytes: [1]),
+        elementType: .int8,
         tensors: { (name) throws(CheckpointError) in
           .values([Float](repeating: value, count: shapes[name]?.count ?? 0))
         })
@@ -115,7 +116,7 @@ import Testing
     let int8 = try TinyModel.checkpoint(at: folder["a"], configuration, elementType: .int8)
     func rewrite(_ type: ElementType, _ name: String) throws -> Checkpoint {
       try CheckpointWriter.write(
-        to: folder[name], configuration: configuration, tokenizer: Array(int8.tokenizerModel),
+        to: folder[name], configuration: configuration, tokenizer: int8.tokenizer,
         metadata: int8.metadata.object ?? [:], elementType: type,
         override: { $0 == "head" ? .bf16 : nil },
         tensors: { (name) throws(CheckpointError) in
@@ -148,7 +149,8 @@ import Testing
   @Test func aFailingSourceLeavesNothing() throws {
     let error = failure {
       try CheckpointWriter.write(
-        to: folder["x"], configuration: configuration, tokenizer: [], elementType: .f32,
+        to: folder["x"], configuration: configuration, tokenizer: .init(kind: "any", bytes: []),
+        elementType: .f32,
         tensors: { (name) throws(CheckpointError) in
           .rows { (_, _) throws(CheckpointError) in
             throw .missing(path: "p", what: "w", next: "n")

@@ -36,12 +36,13 @@ func expectBadData(
 /// hash: then the checks behind the hash have to find the damage.
 struct TensorFileParts {
   var magic: [UInt8]
-  var version: UInt32 = 1
+  var version: UInt32
   var header: [UInt8]
   var data: [UInt8]
 
   init(_ bytes: [UInt8]) {
     magic = Array(bytes[..<8])
+    version = UInt32(bytes[8])
     let length = bytes[16..<24].reversed().reduce(0) { $0 << 8 | Int($1) }
     header = Array(bytes[64..<(64 + length)])
     data = Array(bytes[((64 + length + 63) / 64 * 64)...])

@@ -98,7 +98,7 @@ import Testing
     }
     #expect(merged.metadata["applied_deltas"]?[0]?["scale"]?.double == 1)
     #expect(merged.metadata["base_content_hash"]?.string == base.contentHash)
-    #expect(merged.tokenizerModel.elementsEqual(base.tokenizerModel))
+    #expect(merged.tokenizerBytes.elementsEqual(base.tokenizerBytes))
   }
 
   @Test func scalesAndSumsDeltas() throws {

@@ -14,12 +14,12 @@ import Testing
       at: folder["x"], configuration, elementType: .int8,
       override: { $0 == "embedding" ? .bf16 : nil })
     let bytes = try folder.read("x")
-    #expect(bytes.count == 3040)
+    #expect(bytes.count == 3104)
     #expect(
       ContentHash.hexadecimal(bytes[..<32])
-        == "5346434b50540d0a" + "0100000000000000" + "bd05000000000000" + "e00b000000000000")
+        == "5346434b50540d0a" + "0200000000000000" + "e205000000000000" + "200c000000000000")
     #expect(Array(bytes[32..<64]) == ContentHash.digest(Array(bytes[64...])))
-    let header = try JSONValue.decode(Array(bytes[64..<(64 + 1469)]), source: "header")
+    let header = try JSONValue.decode(Array(bytes[64..<(64 + 1506)]), source: "header")
     let tensors = header["tensors"]?.array ?? []
     #expect(
       tensors.map { $0["offset"]?.int } == [
@@ -27,7 +27,7 @@ import Testing
       ])
     #expect(
       tensors.compactMap { $0["scales_offset"]?.int } == [384, 512, 640, 768, 1024, 1216, 1408])
-    #expect(Array(bytes[1536..<1596]) == TinyModel.tokenizer(pieces: 10))
+    #expect(Array(bytes[1600..<1660]) == TinyModel.tokenizer(pieces: 10))
     let table = try String(
       decoding: TemporaryFolder.read(SharedData.packageRoot + "/docs/format.md"), as: UTF8.self)
     for tensor in tensors {

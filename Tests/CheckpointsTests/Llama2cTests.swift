@@ -121,7 +121,7 @@ func bytes(of values: [Float]) -> [UInt8] { values.flatMap { littleEndian($0.bit
       #expect(tensor.widened() == weights[tensor.name], "\(tensor.name)")
     }
     #expect(checkpoint.metadata["source"] == "model.bin")
-    #expect(checkpoint.tokenizerModel.elementsEqual(TinyModel.tokenizer()))
+    #expect(checkpoint.tokenizerBytes.elementsEqual(TinyModel.tokenizer()))
   }
 
   @Test(arguments: [32, 64, 8])

@@ -21,7 +21,7 @@ import Weights
     let folder = try TemporaryFolder()
     let model = try damaged(path, in: folder)
     let weights = try ModelWeights(model)
-    let tokenizer = try SentencePieceTokenizer(serialized: model.tokenizerModel)
+    let tokenizer = try SentencePieceTokenizer(serialized: model.tokenizerBytes)
     let corpus = try Corpus.prepare(
       train: [try SharedData.require("text/tinystories.txt")], validation: .none,
       sequenceLength: 64, separator: "<|endoftext|>", tokenizer: tokenizer,
@@ -73,7 +73,7 @@ import Weights
     let whole = try Checkpoint.open(folder["whole.sfckpt"])
     try CheckpointWriter.write(
       to: folder["damaged.sfckpt"], configuration: whole.configuration,
-      tokenizer: Array(whole.tokenizerModel), elementType: .f32
+      tokenizer: whole.tokenizer, elementType: .f32
     ) { (name) throws(CheckpointError) in
       let values = whole.tensor(name)?.widened() ?? []
       return .values(name == path ? values.map { _ in 0 } : values)

@@ -194,7 +194,7 @@ import Weights
       tokenizer: try SharedData.require("stories260K/tok512.model"), elementType: .f32,
       output: path, recognise: TokenizerKind.recognise)
     let checkpoint = try Checkpoint.open(path)
-    let tokenizer = try SentencePieceTokenizer(serialized: checkpoint.tokenizerModel)
+    let tokenizer = try SentencePieceTokenizer(serialized: checkpoint.tokenizerBytes)
     let generator = try Generator(
       try ModelWeights(checkpoint), capacity: 80, pool: pool,
       kernels: try Kernels(named: instructionSet))

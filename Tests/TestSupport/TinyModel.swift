@@ -42,17 +42,21 @@ public enum TinyModel {
 
   /// Writes a checkpoint of `weights` and opens it.
   ///
-  /// - Parameter tokenizer: nil for `tokenizer(pieces:)` with the vocabulary's size.
+  /// - Parameters:
+  ///   - tokenizer: nil for `tokenizer(pieces:)` with the vocabulary's size.
+  ///   - kind: the tokenizer's kind.
   /// - Throws: `CheckpointError`.
   public static func checkpoint(
     at path: String, _ configuration: ModelConfiguration, seed: UInt64 = 1,
-    elementType: ElementType = .f32, tokenizer: [UInt8]? = nil,
+    elementType: ElementType = .f32, tokenizer: [UInt8]? = nil, kind: String = "sentencepiece",
     override: (String) -> ElementType? = { _ in nil }
   ) throws(CheckpointError) -> Checkpoint {
     let weights = weights(configuration, seed: seed)
     try CheckpointWriter.write(
       to: path, configuration: configuration,
-      tokenizer: tokenizer ?? self.tokenizer(pieces: configuration.vocabularySize),
+      tokenizer: StoredTokenizer(
+        kind: kind,
+        bytes: tokenizer ?? self.tokenizer(pieces: configuration.vocabularySize)),
       metadata: ["source": "test"], elementType: elementType, override: override,
       tensors: { (name) throws(CheckpointError) in .values(weights[name] ?? []) })
     return try Checkpoint.open(path)

@@ -30,7 +30,8 @@ package struct TrainingFixture {
     let matrices = Set(configuration.parameters.filter(\.isMatrix).map(\.name))
     try CheckpointWriter.write(
       to: folder["model.sfckpt"], configuration: configuration,
-      tokenizer: TinyModel.tokenizer(pieces: configuration.vocabularySize),
+      tokenizer: StoredTokenizer(
+        kind: "sentencepiece", bytes: TinyModel.tokenizer(pieces: configuration.vocabularySize)),
       elementType: elementType
     ) { (name) throws(CheckpointError) in
       let values = weights[name] ?? []

@@ -30,7 +30,7 @@ import Weights
       #expect(checkpoint.tensor("layers[0].mlp.up")?.elementType == elementType)
       let corpus = try Corpus.prepare(
         train: [path], validation: .none, sequenceLength: 1, separator: "<|endoftext|>",
-        tokenizer: try SentencePieceTokenizer(serialized: checkpoint.tokenizerModel),
+        tokenizer: try SentencePieceTokenizer(serialized: checkpoint.tokenizerBytes),
         cacheFolder: folder["cache"])
       losses[elementType] = try loss(of: corpus.train, checkpoint)
     }

@@ -129,7 +129,7 @@ public struct DeltaMerge: Sendable {
     to path: String, elementType: ElementType? = nil, metadata: JSONObject? = nil
   ) throws(CheckpointError) -> String {
     try CheckpointWriter.write(
-      to: path, configuration: configuration, tokenizer: Array(base.tokenizerModel),
+      to: path, configuration: configuration, tokenizer: base.tokenizer,
       metadata: metadata ?? mergedMetadata, elementType: .f32,
       override: { elementType ?? self.elementType(of: $0) },
       tensors: { (name) throws(CheckpointError) in

@@ -70,11 +70,11 @@ public enum CheckpointImport {
         expected: formats.map { $0.name }.joined(separator: " or "))
     }
     let model = try format.open(source)
-    let tokenizerBytes = try TokenizerFile.read(
+    let stored = try TokenizerFile.read(
       tokenizer ?? model.tokenizerPath, for: path,
       vocabularySize: model.configuration.vocabularySize, recognise)
     return try CheckpointWriter.write(
-      to: output, configuration: model.configuration, tokenizer: tokenizerBytes,
+      to: output, configuration: model.configuration, tokenizer: stored,
       metadata: ["source": .string(lastComponent(path)), "format": .string(format.name)],
       elementType: elementType ?? model.elementType, tensors: model.tensors)
   }

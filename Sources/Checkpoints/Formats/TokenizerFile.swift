@@ -1,11 +1,6 @@
 import Storage
 import Tensors
 
-/// Tells how many ids a tokenizer has by its file's bytes; nil for other files. The caller gives it,
-/// so that checkpoints need not understand tokenizers.
-public typealias TokenizerRecogniser =
-  (UnsafeRawBufferPointer) -> (kind: String, vocabularySize: Int)?
-
 /// The tokenizer's file that a model is imported with.
 enum TokenizerFile {
   /// Reads a tokenizer's file and checks that every piece has a row in the embedding.
@@ -14,7 +9,7 @@ enum TokenizerFile {
   ///   - recognise: tells tokenizers from other files.
   static func read(
     _ path: String?, for model: String, vocabularySize: Int, _ recognise: TokenizerRecogniser
-  ) throws(CheckpointError) -> [UInt8] {
+  ) throws(CheckpointError) -> StoredTokenizer {
     guard let path else {
       throw .missing(
         path: model, what: "tokenizer.model", next: "name a SentencePiece model with --tokenizer")
@@ -30,6 +25,6 @@ enum TokenizerFile {
         path: path, field: "pieces", found: "\(found.vocabularySize)",
         expected: "at most \(vocabularySize), the vocabulary of '\(model)'")
     }
-    return Array(file.bytes)
+    return StoredTokenizer(kind: found.kind, bytes: Array(file.bytes))
   }
 }

@@ -34,7 +34,8 @@ struct InspectCommand: ParsableCommand {
       "context_length": .int(c.contextLength), "tied_head": .bool(c.tiedHead),
       "rotary_base": .number(c.rotaryBase),
       "rotary_scaling": .string(Self.words(c.rotaryScaling)),
-      "norm_epsilon": .number(c.normEpsilon), "metadata": checkpoint.metadata,
+      "norm_epsilon": .number(c.normEpsilon), "tokenizer": .string(checkpoint.tokenizerKind),
+      "metadata": checkpoint.metadata,
     ]
     show(facts, checkpoint.tensors.map { ($0, nil) })
   }

@@ -31,7 +31,7 @@ struct TokenizeCommand: ParsableCommand {
   func run() throws {
     let checkpoint = try Checkpoint.open(model)
     let tokenizer = try TokenizerKind.load(
-      SentencePieceTokenizer.kind, checkpoint.tokenizerModel)
+      checkpoint.tokenizerKind, checkpoint.tokenizerBytes)
     let ids = try encode(tokenizer)
     let pieces = ids.map { tokenizer.piece(of: $0) }
     if json {
