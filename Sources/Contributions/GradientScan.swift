@@ -73,19 +73,23 @@ public struct GradientScan {
     } catch { throw .graph(error) }
   }
 
-  /// - Parameter windows: of the text, micro-batch after micro-batch; only whole ones count.
+  /// - Parameter windows: of the text, micro-batch after micro-batch; only whole micro-batches are
+  ///   taken, and of these the ones in which a target counts.
   /// - Returns: a score for each scored parameter by its path; factors and row ranges by their own
   ///   names.
   public func run(over text: TokenStream, windows: [Int]) -> [String: GradientScore] {
-    let batches = windows.count / shape.windows
-    lossScale[0] = 1 / Float(shape.windows * shape.tokens)
-    for batch in 0..<batches {
-      for row in 0..<shape.windows {
-        self.batch.fill(
-          row: row, tokens: shape.tokens, from: text, window: windows[batch * shape.windows + row])
+    var batches = 0
+    for first in stride(from: 0, through: windows.count - shape.windows, by: shape.windows) {
+      let rows = windows[first..<first + shape.windows]
+      let scored = text.scoredCount(windows: rows, sequenceLength: shape.tokens)
+      guard scored > 0 else { continue }
+      for (row, window) in rows.enumerated() {
+        batch.fill(row: row, tokens: shape.tokens, from: text, window: window)
       }
-      recordSigns[0] = batch == 0 ? 1 : 0
+      lossScale[0] = 1 / Float(scored)
+      recordSigns[0] = batches == 0 ? 1 : 0
       bound.run(.body)
+      batches += 1
     }
     text.releasePages()
     return scores(batches: batches)

@@ -7,8 +7,10 @@ import Training
 /// one they come from the end of the training text's first epoch, which probes never reach.
 public struct HeldOutWindows: Sendable {
   public let text: TokenStream
-  /// Windows of that text, whole ones only.
+  /// Windows of that text, whole ones only, in each of which a target counts.
   public let windows: [Int]
+  /// What share of each window's targets counts: the weight of its mean loss.
+  public let weights: [Double]
   /// "validation text" or "training text".
   public let source: String
   /// "48 windows of the validation text".
@@ -27,10 +29,15 @@ public struct HeldOutWindows: Sendable {
     _ settings: TrainingSettings, text: TokenStream, validation: TokenStream?
   ) -> Int {
     let tokens = settings.shape.tokens
-    let held = validation?.windowCount(sequenceLength: tokens, includePartial: false) ?? 0
-    if held > 0 { return .max }
+    if let validation, !scoredWindows(of: validation, tokens: tokens).isEmpty { return .max }
     let total = text.windowCount(sequenceLength: tokens, includePartial: false)
     return total - min(wanted(tokens: tokens), max(4, total / 8))
+  }
+
+  /// Whole windows in which a target counts.
+  private static func scoredWindows(of text: TokenStream, tokens: Int) -> [Int] {
+    let count = text.windowCount(sequenceLength: tokens, includePartial: false)
+    return (0..<count).filter { text.scoredCount(window: $0, sequenceLength: tokens) > 0 }
   }
 
   /// - Parameters:
@@ -42,12 +49,12 @@ public struct HeldOutWindows: Sendable {
     let tokens = settings.shape.tokens
     let wanted = Self.wanted(tokens: tokens)
     if let validation {
-      let available = validation.windowCount(sequenceLength: tokens, includePartial: false)
-      let count = min(wanted, available)
+      let available = Self.scoredWindows(of: validation, tokens: tokens)
+      let count = min(wanted, available.count)
       if count > 0 {
-        self.text = validation
-        windows = (0..<count).map { $0 * available / count }
-        source = "validation text"
+        self.init(
+          validation, (0..<count).map { available[$0 * available.count / count] },
+          source: "validation text", tokens: tokens)
         return
       }
     }
@@ -56,10 +63,30 @@ public struct HeldOutWindows: Sendable {
     else { return nil }
     let spare = min(wanted, total - probeWindows)
     var order = BatchOrder(windowCount: total, seed: settings.seed, shuffle: settings.shuffles)
-    self.text = text
-    windows = (total - spare..<total).map { order.window(at: $0) }.sorted()
-    source = "training text"
+    let last = (total - spare..<total).map { order.window(at: $0) }.sorted()
+    let scored = last.filter { text.scoredCount(window: $0, sequenceLength: tokens) > 0 }
+    guard !scored.isEmpty else { return nil }
+    self.init(text, scored, source: "training text", tokens: tokens)
   }
+
+  private init(_ text: TokenStream, _ windows: [Int], source: String, tokens: Int) {
+    self.text = text
+    self.windows = windows
+    self.source = source
+    weights = windows.map {
+      Double(text.scoredCount(window: $0, sequenceLength: tokens)) / Double(tokens)
+    }
+  }
+}
+
+/// The mean of windows' losses, each weighed by the share of its targets that counts: the mean over
+/// these targets.
+///
+/// - Parameter weights: empty where all windows weigh the same.
+func meanLoss(_ losses: [Double], weights: [Double]) -> Double {
+  let weights = weights.isEmpty ? losses.map { _ in 1.0 } : weights
+  let sum = zip(losses, weights).reduce(0) { $0 + $1.0 * $1.1 }
+  return losses.isEmpty ? 0 : sum / weights.reduce(0, +)
 }
 
 /// A mean difference of losses between two probes on the same windows.
@@ -69,12 +96,19 @@ public struct PairedDifference: Hashable, Sendable {
   /// Standard error of the mean over windows.
   public var standardError: Double
 
-  public init(_ first: [Double], minus second: [Double]) {
+  /// - Parameter weights: of the windows; empty where all weigh the same.
+  public init(_ first: [Double], minus second: [Double], weights: [Double] = []) {
     let differences = zip(first, second).map { $0 - $1 }
+    let weights = weights.isEmpty ? differences.map { _ in 1.0 } : weights
     let count = Double(max(1, differences.count))
-    let mean = differences.reduce(0, +) / count
-    let squares = differences.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+    let mean = meanLoss(differences, weights: weights)
+    let squares = zip(differences, weights).reduce(0) {
+      $0 + ($1.0 - mean) * ($1.0 - mean) * $1.1 * $1.1
+    }
     self.mean = mean
-    standardError = count > 1 ? (squares / (count - 1) / count).squareRoot() : .infinity
+    // That of a ratio of two sums; with equal weights the usual one.
+    let meanWeight = weights.reduce(0, +) / count
+    standardError =
+      count > 1 ? (squares / (count - 1) / count).squareRoot() / meanWeight : .infinity
   }
 }

@@ -11,6 +11,8 @@ import Weights
 public struct ProbeResult: Sendable {
   /// Mean loss of each held-out window, in nats per token; infinite if the run diverged.
   public var windowLosses: [Double]
+  /// The windows' weights; empty where all weigh the same.
+  public var weights: [Double]
   /// Steps trained since the base, an earlier round's included.
   public var steps: Int
   /// Seconds of its steps and its scoring.
@@ -19,18 +21,18 @@ public struct ProbeResult: Sendable {
   public var reports: [StepReport]
 
   public init(
-    windowLosses: [Double], steps: Int, seconds: Double, reports: [StepReport] = []
+    windowLosses: [Double], weights: [Double] = [], steps: Int, seconds: Double,
+    reports: [StepReport] = []
   ) {
     self.windowLosses = windowLosses
+    self.weights = weights
     self.steps = steps
     self.seconds = seconds
     self.reports = reports
   }
 
-  /// Mean over the held-out windows.
-  public var loss: Double {
-    windowLosses.reduce(0, +) / Double(max(1, windowLosses.count))
-  }
+  /// Mean over the held-out windows' targets that count.
+  public var loss: Double { meanLoss(windowLosses, weights: weights) }
 }
 
 /// One probe: what trains, at which rate, for how long.
@@ -153,9 +155,11 @@ public final class ProbeBench {
       guard case .diverged = error else { throw error }
       let losses = Array(repeating: Double.infinity, count: heldOut.windows.count)
       return ProbeResult(
-        windowLosses: losses, steps: probe.steps, seconds: 0, reports: [])
+        windowLosses: losses, weights: heldOut.weights, steps: probe.steps, seconds: 0,
+        reports: [])
     }
-    return ProbeResult(windowLosses: [], steps: probe.steps, seconds: 0, reports: reports)
+    return ProbeResult(
+      windowLosses: [], weights: heldOut.weights, steps: probe.steps, seconds: 0, reports: reports)
   }
 
   /// The held-out windows' losses under the session's parameters.
@@ -165,8 +169,7 @@ public final class ProbeBench {
 
   /// The held-out windows' mean loss under the base model.
   public func baseLoss() throws(TrainingError) -> Double {
-    let losses = score(try baseSession())
-    return losses.reduce(0, +) / Double(max(1, losses.count))
+    meanLoss(score(try baseSession()), weights: heldOut.weights)
   }
 
   /// A whole text's mean loss under the base model.

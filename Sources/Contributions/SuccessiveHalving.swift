@@ -60,7 +60,8 @@ public struct SuccessiveHalving {
     guard let best = last.min(by: { $0.1.loss < $1.1.loss }) else { return 0 }
     let tied = last.filter { index, result in
       if index == best.0 { return true }
-      let difference = PairedDifference(result.windowLosses, minus: best.1.windowLosses)
+      let difference = PairedDifference(
+        result.windowLosses, minus: best.1.windowLosses, weights: result.weights)
       guard difference.mean.isFinite else { return false }
       let limit = noise > 0 ? noise : difference.standardError
       return difference.mean <= limit

@@ -12,6 +12,8 @@ struct DocumentRecord {
 final class TokenStorage: Sendable {
   nonisolated(unsafe) let ids: UnsafeBufferPointer<Int32>
   nonisolated(unsafe) let documents: UnsafeBufferPointer<DocumentRecord>
+  /// Whether each id counts where it is to be predicted; nil: all do.
+  nonisolated(unsafe) let scored: UnsafeBufferPointer<Bool>?
   /// Keeps a mapping alive; nil where the buffers are our own.
   private let file: MappedFile?
 
@@ -22,9 +24,10 @@ final class TokenStorage: Sendable {
     self.file = file
     self.ids = ids
     self.documents = documents
+    scored = nil
   }
 
-  init(ids: [Int32], documents: [DocumentRecord]) {
+  init(ids: [Int32], documents: [DocumentRecord], scored: [Bool]?) {
     func copy<Element>(_ array: [Element]) -> UnsafeBufferPointer<Element> {
       let buffer = UnsafeMutableBufferPointer<Element>.allocate(capacity: array.count)
       _ = buffer.initialize(from: array)
@@ -33,6 +36,7 @@ final class TokenStorage: Sendable {
     file = nil
     self.ids = copy(ids)
     self.documents = copy(documents)
+    self.scored = scored.map(copy)
   }
 
   /// Drops the mapping's pages from resident memory; touching ids reads them again.
@@ -44,5 +48,6 @@ final class TokenStorage: Sendable {
     guard file == nil else { return }
     ids.deallocate()
     documents.deallocate()
+    scored?.deallocate()
   }
 }

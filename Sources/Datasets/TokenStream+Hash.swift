@@ -1,8 +1,8 @@
 import Storage
 
 extension TokenStream {
-  /// SHA-256 over the ids as little-endian Int32, in hexadecimal digits: tells texts (as a tokenizer
-  /// reads them) apart.
+  /// SHA-256 over the ids as little-endian Int32, and the mask if there is one, a byte for each, in
+  /// hexadecimal digits: tells texts (as a tokenizer reads them) apart.
   public func contentHash() -> String {
     let hash = ContentHash()
     let chunk = 1 << 16
@@ -11,6 +11,7 @@ extension TokenStream {
       ids.withUnsafeBytes { hash.update($0) }
       releasePages()
     }
+    if let scored { hash.update(scored.map { $0 ? UInt8(1) : 0 }) }
     return ContentHash.hexadecimal(hash.finish())
   }
 }

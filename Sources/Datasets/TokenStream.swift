@@ -1,6 +1,7 @@
 /// A stream of ids, documents end to end, and the windows it is cut into.
 ///
 /// S sequence length. Window i holds the ids [i·S, i·S + S]: S inputs and, one place on, S targets.
+/// Some of the targets may not count: a loss mask.
 public struct TokenStream: Sendable {
   /// Number of ids.
   public let count: Int
@@ -16,15 +17,20 @@ public struct TokenStream: Sendable {
   /// - Parameters:
   ///   - documentStarts: where documents begin, rising; the first need not begin at 0.
   ///   - bytes: bytes of text behind the ids.
-  public init(ids: [Int32], documentStarts: [Int], bytes: Int) {
+  ///   - scored: for each id whether it counts where it is a target; nil: all do.
+  public init(ids: [Int32], documentStarts: [Int], bytes: Int, scored: [Bool]? = nil) {
     precondition(
       zip(documentStarts, documentStarts.dropFirst()).allSatisfy { $0 < $1 }
         && documentStarts.allSatisfy { ids.indices.contains($0) },
       "document starts \(documentStarts) are not rising indices of \(ids.count) ids")
+    precondition(
+      scored == nil || scored?.count == ids.count,
+      "a mask of \(scored?.count ?? 0) places for \(ids.count) ids")
     let documents = documentStarts.map { DocumentRecord(start: UInt64($0), byteCount: 0) }
     let leading = documentStarts.first == 0 || ids.isEmpty ? 0 : 1
     self.init(
-      TokenStorage(ids: ids, documents: documents), ids: 0..<ids.count, bytes: bytes,
+      TokenStorage(ids: ids, documents: documents, scored: scored), ids: 0..<ids.count,
+      bytes: bytes,
       documentCount: documents.count + leading)
   }
 
@@ -64,8 +70,8 @@ public struct TokenStream: Sendable {
 
   /// Writes window `window` into buffers of S elements each.
   ///
-  /// Behind the end of the stream inputs are 0 and targets -1, and the padding counts as a document
-  /// of its own.
+  /// Targets that don't count are -1. Behind the end of the stream inputs are 0 and targets -1, and
+  /// the padding counts as a document of its own.
   /// - Parameter documentStarts: for each place the place in the window where its document begins,
   ///   0 if that was before the window.
   public func fill(
@@ -90,7 +96,8 @@ public struct TokenStream: Sendable {
         document += 1
       }
       inputs[place] = storage.ids[start + place]
-      targets[place] = storage.ids[start + place + 1]
+      targets[place] =
+        storage.scored?[start + place + 1] == false ? -1 : storage.ids[start + place + 1]
       documentStarts[place] = Int32(begin)
     }
     for place in filled..<length {
@@ -99,6 +106,33 @@ public struct TokenStream: Sendable {
       documentStarts[place] = Int32(filled)
     }
   }
+
+  /// How many of a window's targets count: S of a whole window where there is no mask.
+  /// - Parameter sequenceLength: S, at least 1.
+  public func scoredCount(window: Int, sequenceLength: Int) -> Int {
+    precondition(
+      window >= 0
+        && window < windowCount(sequenceLength: sequenceLength, includePartial: true),
+      "window \(window) of length \(sequenceLength) in a stream of \(count) ids")
+    let first = window * sequenceLength + 1
+    return scoredCount(first..<min(first + sequenceLength, count))
+  }
+
+  /// How many of some windows' targets count.
+  public func scoredCount(windows: some Sequence<Int>, sequenceLength: Int) -> Int {
+    windows.reduce(0) { $0 + scoredCount(window: $1, sequenceLength: sequenceLength) }
+  }
+
+  /// How many of the stream's targets count: all ids but the first where there is no mask.
+  public var scoredCount: Int { count > 1 ? scoredCount(1..<count) : 0 }
+
+  private func scoredCount(_ targets: Range<Int>) -> Int {
+    guard let scored = storage.scored else { return targets.count }
+    return scored[firstID + targets.lowerBound..<firstID + targets.upperBound].count { $0 }
+  }
+
+  /// For each id whether it counts where it is a target; nil: all do.
+  var scored: Slice<UnsafeBufferPointer<Bool>>? { storage.scored?[firstID..<firstID + count] }
 
   /// The first document that does not begin before `id`.
   private func firstDocument(after id: Int) -> Int {

@@ -33,7 +33,7 @@ public struct StepReport: JSONRecord {
   public var step: Int
   /// Passes over the training windows, as a fraction.
   public var epoch = 0.0
-  /// Mean over the step's target tokens, in nats.
+  /// Mean over the step's targets that count, in nats; 0 without any.
   public var loss = 0.0
   public var learningRate = 0.0
   /// Before clipping.

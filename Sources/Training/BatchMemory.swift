@@ -30,6 +30,17 @@ extension BatchMemory {
       targets: .init(rebasing: targets[range]), documentStarts: .init(rebasing: starts[range]))
   }
 
+  /// Writes given ids into row `row` of the batch.
+  package func fill(row: Int, tokens: [Int32], targets: [Int32], starts: [Int32]) {
+    precondition(
+      tokens.count == targets.count && tokens.count == starts.count,
+      "\(tokens.count) tokens, \(targets.count) targets, \(starts.count) starts")
+    let range = row * tokens.count..<(row + 1) * tokens.count
+    _ = UnsafeMutableBufferPointer(rebasing: self.tokens[range]).update(fromContentsOf: tokens)
+    _ = UnsafeMutableBufferPointer(rebasing: self.targets[range]).update(fromContentsOf: targets)
+    _ = UnsafeMutableBufferPointer(rebasing: self.starts[range]).update(fromContentsOf: starts)
+  }
+
   /// Makes row `row` count for nothing.
   package func clear(row: Int, tokens: Int) {
     let range = row * tokens..<(row + 1) * tokens

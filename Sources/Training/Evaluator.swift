@@ -4,16 +4,16 @@ import Datasets
 public struct Evaluator {
   private let session: Session
   private let text: TokenStream
+  /// The text's targets that count.
+  public let tokenCount: Int
 
   public init(_ session: Session, text: TokenStream) {
     self.session = session
     self.text = text
+    tokenCount = text.scoredCount
   }
 
-  /// The text's target tokens.
-  public var tokenCount: Int { max(0, text.count - 1) }
-
-  /// Mean negative log-likelihood over all target tokens, in nats; nan for a text without any.
+  /// Mean negative log-likelihood over all targets that count, in nats; nan for a text without any.
   public func meanLoss() -> Double {
     let tokens = session.step.shape.tokens
     let count = text.windowCount(sequenceLength: tokens, includePartial: true)
@@ -22,11 +22,15 @@ public struct Evaluator {
     return sum / Double(tokenCount)
   }
 
-  /// The mean loss of each of some whole windows, in nats per token.
+  /// The mean loss of each of some windows, in nats per target that counts; 0 for a window without
+  /// any.
   public func windowLosses(_ windows: [Int]) -> [Double] {
     var losses: [Double] = []
     score(windows) { rows in losses += session.scoreRows().prefix(rows) }
-    return losses.map { $0 / Double(session.step.shape.tokens) }
+    let tokens = session.step.shape.tokens
+    return zip(losses, windows).map { loss, window in
+      loss / Double(max(1, text.scoredCount(window: window, sequenceLength: tokens)))
+    }
   }
 
   /// Fills micro-batches with windows; `body` is told how many rows count.

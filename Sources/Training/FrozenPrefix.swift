@@ -52,6 +52,9 @@ final class FrozenPrefix {
     rows[row] = .window(window, caches.first { $0.text.isSame(as: text) })
   }
 
+  /// Row `row` holds ids of no text, so no cache has them.
+  func fill(row: Int) { rows[row] = .window(0, nil) }
+
   func clear(row: Int) { rows[row] = .cleared }
 
   /// Puts the residual stream of the rows filled where the step starts from it.

@@ -97,6 +97,24 @@ extension Session {
     prefix?.fill(row: row, from: text, window: window)
   }
 
+  /// Makes given ids row `row` of the next micro-batch, to train on or to score.
+  ///
+  /// - Parameters:
+  ///   - tokens: as many ids as a window of the step has.
+  ///   - targets: the id to predict at each place; -1 where none counts.
+  ///   - documentStarts: the place where each token's document begins; nil: all are one document.
+  public func fill(
+    row: Int, tokens: [Int32], targets: [Int32], documentStarts: [Int32]? = nil
+  ) {
+    precondition(
+      tokens.count == step.shape.tokens && (0..<step.shape.windows).contains(row),
+      "\(tokens.count) tokens for row \(row) of \(step.shape)")
+    batch.fill(
+      row: row, tokens: tokens, targets: targets,
+      starts: documentStarts ?? tokens.map { _ in 0 })
+    prefix?.fill(row: row)
+  }
+
   /// Makes row `row` of the next micro-batch count for nothing.
   public func clear(row: Int) {
     batch.clear(row: row, tokens: step.shape.tokens)
@@ -104,7 +122,12 @@ extension Session {
   }
 
   /// Starts an optimizer step.
-  public func beginStep(learningRate: Double, optimizer: Optimizer, step number: Int) {
+  ///
+  /// - Parameter scoredTokens: the targets that count in all micro-batches of the step; the gradient
+  ///   is that of their mean loss, and zero if there are none.
+  public func beginStep(
+    learningRate: Double, optimizer: Optimizer, step number: Int, scoredTokens: Int
+  ) {
     if let inputs = bound.updateInputs {
       let corrections = optimizer.corrections(step: number)
       let hyper = inputs.hyper
@@ -113,14 +136,15 @@ extension Session {
       hyper[HyperSlot.secondCorrection] = Float(corrections.second)
       hyper[HyperSlot.clipScale] = 1
       hyper[HyperSlot.step] = Float(number)
-      inputs.lossScale[0] = 1 / Float(step.shape.tokensPerStep)
+      inputs.lossScale[0] = scoredTokens > 0 ? 1 / Float(scoredTokens) : 0
     }
     training.resetProfile()
     prefix?.resetProfile()
     training.run(.begin)
   }
 
-  /// Forward and backward of the rows filled; the sum of their tokens' losses, in nats.
+  /// Forward and backward of the rows filled; the sum of the losses of targets that count, in
+  /// nats.
   public func runMicroBatch() -> Double {
     prepare()
     training.run(.body)

@@ -53,11 +53,13 @@ public struct StepProbe {
   private func runStep() {
     let shape = settings.shape
     let count = max(1, text.windowCount(sequenceLength: shape.tokens, includePartial: false))
-    session.beginStep(learningRate: 0, optimizer: settings.optimizer, step: 1)
+    let windows = (0..<shape.windows * shape.accumulation).map { $0 % count }
+    session.beginStep(
+      learningRate: 0, optimizer: settings.optimizer, step: 1,
+      scoredTokens: text.scoredCount(windows: windows, sequenceLength: shape.tokens))
     for microBatch in 0..<shape.accumulation {
       for row in 0..<shape.windows {
-        let window = (microBatch * shape.windows + row) % count
-        session.fill(row: row, from: text, window: window)
+        session.fill(row: row, from: text, window: windows[microBatch * shape.windows + row])
       }
       _ = session.runMicroBatch()
     }

@@ -23,7 +23,7 @@ public final class Trainer {
 
   private let session: Session
   private let settings: TrainingSettings
-  private let windows: TokenStream
+  private let text: TokenStream
   private let validation: Evaluator?
   private let store: SnapshotStore?
   private let plannedBytes: Int
@@ -54,7 +54,7 @@ public final class Trainer {
   ) {
     self.session = session
     self.settings = settings
-    windows = text
+    self.text = text
     validation = validationText.map { Evaluator(session, text: $0) }
     self.store = store
     self.plannedBytes = plannedBytes
@@ -118,45 +118,47 @@ public final class Trainer {
 }
 
 extension Trainer {
+  /// What one step of the session gave.
+  private struct StepOutcome {
+    /// The targets that count.
+    var scored: Int
+    /// Mean over the targets that count, in nats; 0 without any.
+    var loss = 0.0
+    var gradientNorm = 0.0
+    var phases = PhaseSeconds()
+  }
+
   private func trainStep() throws(TrainingError) {
-    let clock = ContinuousClock()
-    let start = clock.now
+    let start = ContinuousClock.now
     let number = progress.step + 1
     let rate = settings.schedule.rate(step: number)
-    var dataSeconds = 0.0
-    var lossSum = 0.0
-    session.beginStep(learningRate: rate, optimizer: settings.optimizer, step: number)
-    for microBatch in 0..<settings.shape.accumulation {
-      let before = clock.now
-      fillBatch(microBatch)
-      dataSeconds += (clock.now - before).seconds
-      lossSum += session.runMicroBatch()
+    let outcome = runStep(number, rate: rate)
+    guard outcome.loss.isFinite else {
+      throw .diverged(step: number, figure: "loss", outcome.loss)
     }
-    windows.releasePages()
-    let norm = session.finishStep()
-    let loss = lossSum / Double(settings.shape.tokensPerStep)
-    guard loss.isFinite else { throw .diverged(step: number, figure: "loss", loss) }
-    guard norm.isFinite else { throw .diverged(step: number, figure: "gradient norm", norm) }
+    guard outcome.gradientNorm.isFinite else {
+      throw .diverged(step: number, figure: "gradient norm", outcome.gradientNorm)
+    }
     progress.step = number
-    let seconds = (clock.now - start).seconds
+    let seconds = (ContinuousClock.now - start).seconds
     progress.trainingSeconds += seconds
-    var report = StepReport(step: number)
-    (report.loss, report.learningRate, report.gradientNorm) = (loss, rate, norm)
-    report.seconds = seconds
-    report.phases.data = dataSeconds
-    try observe(.step(completed(report)))
+    try observe(.step(report(number, outcome, rate: rate, seconds: seconds)))
+    if outcome.scored == 0 {
+      try observe(.warning("step \(number): none of its targets counts, so it changed nothing"))
+    }
     try reportWarnings()
   }
 
-  /// The report with what session, process and clock say at the end of the step.
-  private func completed(_ report: StepReport) -> StepReport {
-    var report = report
-    let profile = session.profile
+  /// A step's outcome with what process and clock say at its end.
+  private func report(
+    _ number: Int, _ outcome: StepOutcome, rate: Double, seconds: Double
+  ) -> StepReport {
+    var report = StepReport(step: number)
+    (report.loss, report.learningRate) = (outcome.loss, rate)
+    (report.gradientNorm, report.phases) = (outcome.gradientNorm, outcome.phases)
     report.epoch = epoch
     report.tokens = settings.shape.tokensPerStep
-    report.phases.forward = profile.forward
-    report.phases.backward = profile.backward
-    report.phases.update = profile.update
+    report.seconds = seconds
     report.residentBytes = ProcessMemory.residentBytes
     report.peakResidentBytes = ProcessMemory.peakResidentBytes
     report.plannedBytes = plannedBytes
@@ -165,17 +167,48 @@ extension Trainer {
     return report
   }
 
+  /// Trains on the next windows, micro-batch after micro-batch. Without a target that counts there is
+  /// nothing to learn from: parameters, moments and all else stay as they are.
+  private func runStep(_ number: Int, rate: Double) -> StepOutcome {
+    let clock = ContinuousClock()
+    let start = clock.now
+    let rows = settings.shape.windows
+    let windows = nextWindows()
+    var outcome = StepOutcome(
+      scored: text.scoredCount(windows: windows, sequenceLength: settings.shape.tokens))
+    outcome.phases.data = (clock.now - start).seconds
+    guard outcome.scored > 0 else { return outcome }
+    var lossSum = 0.0
+    session.beginStep(
+      learningRate: rate, optimizer: settings.optimizer, step: number,
+      scoredTokens: outcome.scored)
+    for microBatch in 0..<settings.shape.accumulation {
+      let before = clock.now
+      for row in 0..<rows {
+        session.fill(row: row, from: text, window: windows[microBatch * rows + row])
+      }
+      outcome.phases.data += (clock.now - before).seconds
+      lossSum += session.runMicroBatch()
+    }
+    text.releasePages()
+    outcome.gradientNorm = session.finishStep()
+    outcome.loss = lossSum / Double(outcome.scored)
+    let profile = session.profile
+    outcome.phases.forward = profile.forward
+    outcome.phases.backward = profile.backward
+    outcome.phases.update = profile.update
+    return outcome
+  }
+
   private func reportWarnings() throws(TrainingError) {
     for warning in session.takeWarnings() { try observe(.warning(warning)) }
   }
 
-  /// Windows in the order of the seed, running on from one epoch into the next.
-  private func fillBatch(_ microBatch: Int) {
-    let shape = settings.shape
-    let first = (progress.step * shape.accumulation + microBatch) * shape.windows
-    for row in 0..<shape.windows {
-      session.fill(row: row, from: windows, window: order.window(at: first + row))
-    }
+  /// The next step's windows in the order of the seed, running on from one epoch into the next.
+  private func nextWindows() -> [Int] {
+    let count = settings.shape.windows * settings.shape.accumulation
+    let first = progress.step * count
+    return (first..<first + count).map { order.window(at: $0) }
   }
 
   private var epoch: Double {

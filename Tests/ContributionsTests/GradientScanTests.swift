@@ -1,5 +1,6 @@
 import Adaptations
 import Contributions
+import Datasets
 import TestSupport
 import Testing
 import Training
@@ -17,14 +18,14 @@ import Weights
   }
 
   private func scan(
-    _ fixture: TrainingFixture, _ adaptation: some Adaptation, batches: Int = 1
+    _ fixture: TrainingFixture, _ adaptation: some Adaptation, batches: Int = 1,
+    text: TokenStream = TrainingFixture.text(windows: 9), windows: [Int]? = nil
   ) throws -> [String: GradientScore] {
     let weights = try ModelWeights(fixture.checkpoint)
     let scan = try GradientScan(
       compiler(fixture, weights), adaptation: adaptation, weights: weights, pool: fixture.pool,
       kernels: fixture.kernels, seed: settings.seed)
-    return scan.run(
-      over: TrainingFixture.text(windows: 9), windows: Array(0..<3 * batches))
+    return scan.run(over: text, windows: windows ?? Array(0..<3 * batches))
   }
 
   /// The change that one step of plain descent at a rate of 1 makes is the gradient.
@@ -66,6 +67,48 @@ import Weights
       #expect(score.absolute > 0.2 * first.absolute && score.absolute < 5 * first.absolute)
     }
     #expect(three["layers[1].mlp.down"]?.update ?? 0 > 0, "batches of one text agree in sign")
+  }
+
+  /// The gradient is that of the mean over the targets that count, and micro-batches without any are
+  /// left out.
+  @Test func targetsThatDoNotCount() throws {
+    let fixture = try TrainingFixture()
+    let plain = TrainingFixture.text(windows: 9)
+    // Of the first micro-batch the first window counts, of the second none, of the third all.
+    let scored = (0..<plain.count).map { ($0 - 1) / 12 < 1 || ($0 - 1) / 12 >= 6 }
+    let text = TokenStream(
+      ids: (0..<plain.count).map { plain[$0] },
+      documentStarts: Array(stride(from: 0, to: plain.count, by: 29)), bytes: plain.bytes,
+      scored: scored)
+    let masked = try scan(fixture, ScoredAdaptation(), text: text, windows: Array(0..<9))
+    let same = try scan(
+      fixture, ScoredAdaptation(), text: plain, windows: [0, 0, 0, 6, 7, 8])
+    for (path, score) in masked {
+      let expected = try #require(same[path])
+      #expect((score.absolute / expected.absolute - 1).magnitude < 1e-4, "\(path)")
+      #expect((score.fisher / expected.fisher - 1).magnitude < 1e-3, "\(path)")
+      #expect((score.update - expected.update).magnitude < 1e-4 * expected.absolute, "\(path)")
+    }
+  }
+
+  /// Held-out windows are those in which a target counts.
+  @Test func heldOutWindowsCount() throws {
+    let plain = TrainingFixture.text(windows: 9)
+    let text = TokenStream(
+      ids: (0..<plain.count).map { plain[$0] }, documentStarts: [0], bytes: plain.bytes,
+      scored: (0..<plain.count).map { ($0 - 1) / 12 % 2 == 1 && $0 % 2 == 0 })
+    let held = try #require(
+      HeldOutWindows(settings, text: plain, validation: text, probeWindows: 1))
+    #expect(held.windows == [1, 3, 5, 7])
+    #expect(held.weights == [0.5, 0.5, 0.5, 0.5])
+    let all = try #require(
+      HeldOutWindows(settings, text: plain, validation: plain, probeWindows: 1))
+    #expect(all.windows == Array(0..<9) && all.weights == Array(repeating: 1, count: 9))
+    let none = TokenStream(
+      ids: [1, 2, 3], documentStarts: [0], bytes: 3, scored: [false, false, false])
+    #expect(
+      HeldOutWindows(settings, text: plain, validation: none, probeWindows: 1)?.source
+        == "training text")
   }
 
   /// Scored tensors are read where they are mapped, in whatever type, and nothing changes.

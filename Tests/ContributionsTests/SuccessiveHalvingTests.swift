@@ -73,5 +73,12 @@ import Training
     let spread = PairedDifference([1, 2, 3], minus: [0, 0, 0])
     #expect(spread.mean == 2)
     #expect((spread.standardError - 1 / 3.0.squareRoot()).magnitude < 1e-12)
+    // The mean over all targets; what windows weigh in common does not matter.
+    let weighed = PairedDifference([1, 2, 3], minus: [0, 0, 0], weights: [0.5, 0.5, 1])
+    #expect(weighed.mean == 2.25)
+    let half = PairedDifference([1, 2, 3], minus: [0, 0, 0], weights: [0.5, 0.5, 0.5])
+    #expect(half == spread)
+    let result = ProbeResult(windowLosses: [1, 3], weights: [0.25, 0.75], steps: 1, seconds: 0)
+    #expect(result.loss == 2.5)
   }
 }

@@ -75,6 +75,23 @@ import Testing
         == Window(inputs: [7, 8, 0, 0], targets: [8, 9, -1, -1], starts: [0, 0, 2, 2]))
     #expect(stream.windowCount(sequenceLength: 4, includePartial: false) == 1)
   }
+
+  @Test func targetsThatDoNotCountAreMinusOne() {
+    let ids = (0..<8).map { Int32($0 + 100) }
+    let scored = [true, true, false, false, true, false, false, true]
+    let stream = TokenStream(ids: ids, documentStarts: [0], bytes: 0, scored: scored)
+    #expect(fill(stream, 0, 3).targets == [101, -1, -1])
+    #expect(fill(stream, 0, 3).inputs == [100, 101, 102])
+    #expect(fill(stream, 2, 3).targets == [107, -1, -1])
+    #expect((0..<3).map { stream.scoredCount(window: $0, sequenceLength: 3) } == [1, 1, 1])
+    #expect(stream.scoredCount == 3)
+    #expect(stream.scoredCount(windows: [0, 2], sequenceLength: 3) == 2)
+    let plain = TokenStream(ids: ids, documentStarts: [0], bytes: 0)
+    #expect((0..<3).map { plain.scoredCount(window: $0, sequenceLength: 3) } == [3, 3, 1])
+    #expect(plain.scoredCount == 7)
+    #expect(TokenStream(ids: [1], documentStarts: [0], bytes: 0).scoredCount == 0)
+    #expect(plain.contentHash() != stream.contentHash())
+  }
 }
 
 extension TokenStreamTests {

@@ -88,7 +88,8 @@ import Weights
       let session = try Session(
         step, weights: try ModelWeights(golden.checkpoint), pool: try WorkerPool(threads: 2),
         kernels: try Kernels(named: instructionSet), seed: 0)
-      session.beginStep(learningRate: 0, optimizer: optimizer, step: 1)
+      session.beginStep(
+        learningRate: 0, optimizer: optimizer, step: 1, scoredTokens: batch.inputs.count)
       batch.write(to: session.batch)
       let mean = session.runMicroBatch() / Double(losses.count)
       let norm = session.finishStep()

@@ -43,7 +43,8 @@ import Weights
       var (worstLoss, worstNorm) = (0.0, 0.0)
       for (index, batch) in batches.enumerated() {
         session.beginStep(
-          learningRate: run.learningRate, optimizer: run.optimizer, step: index + 1)
+          learningRate: run.learningRate, optimizer: run.optimizer, step: index + 1,
+          scoredTokens: batch.inputs.count)
         batch.write(to: session.batch)
         let loss = session.runMicroBatch() / Double(batch.inputs.count)
         let norm = session.finishStep()

@@ -59,7 +59,9 @@ import Weights
     var figures = Figures()
     let shape = step.shape
     for number in 1...steps {
-      session.beginStep(learningRate: 1e-2, optimizer: optimizer, step: number)
+      session.beginStep(
+        learningRate: 1e-2, optimizer: optimizer, step: number,
+        scoredTokens: session.step.shape.tokensPerStep)
       for batch in 0..<shape.accumulation {
         for row in 0..<shape.windows {
           session.fill(row: row, from: text, window: window(number, batch, row, shape))
