@@ -44,41 +44,59 @@ extension Graph {
     let table = addSource(
       .state("squared_norms", .workspace, .zeros),
       TensorType([max(1, trained.count) * 2 * SquaredNorm.partials]))
-    let stage: Stage = policy.accumulation > 1 ? .finish : .body
-    let updateStage: Stage = policy.clipNorm != nil ? .finish : stage
     var begin: [Node] = []
     var finish: [Node] = []
-    func place(_ node: Node) {
-      switch node.stage {
-      case .begin: begin.append(node)
-      case .body: nodes.append(node)
-      case .finish: finish.append(node)
-      }
-    }
     for (slot, item) in trained.enumerated() {
-      guard var gradient = gradients[item.value] else { continue }
-      if policy.accumulation > 1 {
-        let accumulator = addSource(
-          .state(item.parameter.name + ".gradient", .gradient, .zeros), type(of: gradient))
-        place(makeNode(Clear(), [accumulator], phase: .backward, stage: .begin))
-        place(makeNode(AccumulateGradient(), [accumulator, gradient], phase: .backward))
-        gradient = accumulator
+      guard let gradient = gradients[item.value] else { continue }
+      let norm = NormSlot(table: table, number: slot)
+      for node in updateNodes(of: item, gradient, norm, hyper, policy) {
+        switch node.stage {
+        case .begin: begin.append(node)
+        case .body: nodes.append(node)
+        case .finish: finish.append(node)
+        }
       }
-      place(makeNode(SquaredNorm(slot: slot), [gradient, table], phase: .update, stage: stage))
-      let states = policy.rule.states(of: type(of: item.value).shape).map { state in
-        addSource(.state("\(item.parameter.name).\(state.name)", .optimizer, .zeros), state.type)
-      }
-      let operands = [item.value, gradient] + states + [hyper]
-      place(makeNode(policy.rule.update, operands, phase: .update, stage: updateStage))
     }
     if !trained.isEmpty {
       let limit = Float(policy.clipNorm ?? 0)
       let clip = makeNode(ClipScale(limit: limit), [table, hyper], phase: .update, stage: .finish)
-      let firstUpdate = finish.firstIndex { !($0.operation is SquaredNorm) } ?? finish.count
       let norms = finish.filter { $0.operation is SquaredNorm }
-      let updates = finish[firstUpdate...].filter { !($0.operation is SquaredNorm) }
-      finish = norms + [clip] + updates
+      finish = norms + [clip] + finish.filter { !($0.operation is SquaredNorm) }
     }
     nodes = begin + nodes + finish
+  }
+
+  /// Where a gradient's partial sums of squares go.
+  private struct NormSlot {
+    let table: ValueID
+    let number: Int
+  }
+
+  /// What makes an update of one parameter's gradient: sums over micro-batches, norm, update.
+  private mutating func updateNodes(
+    of item: (value: ValueID, parameter: Parameter), _ gradient: ValueID, _ norm: NormSlot,
+    _ hyper: ValueID, _ policy: UpdatePolicy
+  ) -> [Node] {
+    let stage: Stage = policy.accumulation > 1 ? .finish : .body
+    var gradient = gradient
+    var nodes: [Node] = []
+    if policy.accumulation > 1 {
+      let accumulator = addSource(
+        .state(item.parameter.name + ".gradient", .gradient, .zeros), type(of: gradient))
+      nodes.append(makeNode(Clear(), [accumulator], phase: .backward, stage: .begin))
+      nodes.append(makeNode(AccumulateGradient(), [accumulator, gradient], phase: .backward))
+      gradient = accumulator
+    }
+    nodes.append(
+      makeNode(
+        SquaredNorm(slot: norm.number), [gradient, norm.table], phase: .update, stage: stage))
+    let states = policy.rule.states(of: type(of: item.value).shape).map { state in
+      addSource(.state("\(item.parameter.name).\(state.name)", .optimizer, .zeros), state.type)
+    }
+    nodes.append(
+      makeNode(
+        policy.rule.update, [item.value, gradient] + states + [hyper], phase: .update,
+        stage: policy.clipNorm != nil ? .finish : stage))
+    return nodes
   }
 }
