@@ -123,10 +123,13 @@ struct Lowerer {
   private mutating func addBuffer(for id: ValueID, layout: inout PersistentLayout) {
     let type = graph.type(of: id)
     func persistent(_ name: String, _ kind: BufferKind, _ contents: InitialContents) {
+      let elements =
+        kind == .optimizer && type.elementType == .int8
+        ? .momentCodes : BufferElement(type.elementType)
       let offset = layout.offset(of: name, kind: kind, byteCount: type.byteCount)
       buffers.append(
         Buffer(
-          name: name, kind: kind, byteCount: type.byteCount, elementType: type.elementType,
+          name: name, kind: kind, byteCount: type.byteCount, elements: elements,
           location: .arena(offset: offset),
           isPersistent: true, contents: contents))
     }
@@ -150,13 +153,15 @@ struct Lowerer {
     case .state(let name, let kind, let contents): persistent(name, kind, contents)
     case .external(let name):
       buffers.append(
-        Buffer(name: name, kind: .input, byteCount: type.byteCount, location: .external))
+        Buffer(
+          name: name, kind: .input, byteCount: type.byteCount,
+          elements: BufferElement(type.elementType), location: .external))
     case .node:
       let live = assignment.live[id] ?? (0, graph.nodes.count)
       let name = graph.outputs.first { assignment.root[$0.value.index] == id }?.name ?? "\(id)"
       bufferOfRoot[id] = addTransient(
         name, kind: gradientRoots.contains(id) ? .gradient : .activation, byteCount: type.byteCount,
-        range: live.first...live.last)
+        elements: BufferElement(type.elementType), range: live.first...live.last)
       return
     }
     if bufferOfRoot[id] == nil { bufferOfRoot[id] = buffers.count - 1 }
@@ -198,7 +203,8 @@ struct Lowerer {
     bufferOfRoot[id] = buffers.count
     buffers.append(
       Buffer(
-        name: parameter.name, kind: .weight, byteCount: type.byteCount, location: .external,
+        name: parameter.name, kind: .weight, byteCount: type.byteCount,
+        elements: BufferElement(type.elementType), location: .external,
         contents: parameter.initial))
     if type.elementType == .int8 {
       scalesOfValue[id] = buffers.count
@@ -210,10 +216,13 @@ struct Lowerer {
   }
 
   private mutating func addTransient(
-    _ name: String, kind: BufferKind, byteCount: Int, range: ClosedRange<Int>
+    _ name: String, kind: BufferKind, byteCount: Int, elements: BufferElement = .f32,
+    range: ClosedRange<Int>
   ) -> Int {
     buffers.append(
-      Buffer(name: name, kind: kind, byteCount: byteCount, location: .arena(offset: 0)))
+      Buffer(
+        name: name, kind: kind, byteCount: byteCount, elements: elements,
+        location: .arena(offset: 0)))
     let live = LiveRange(
       byteCount: byteCount, first: range.lowerBound, last: range.upperBound)
     ranges.append((buffers.count - 1, live))

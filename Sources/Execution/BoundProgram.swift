@@ -233,7 +233,7 @@ extension BoundProgram {
     arena.isUnused = false
     for (index, buffer) in program.buffers.enumerated() where buffer.isPersistent {
       let contents = FloatContents(buffer.contents, seed: seed, weights: weights)
-      switch (buffer.contents, buffer.elementType) {
+      switch (buffer.contents, buffer.elements) {
       case (.undefined, _): break
       case (.zeros, _): elements(of: index, as: UInt8.self).update(repeating: 0)
       case (.integers(let values), _):

@@ -2,6 +2,9 @@ import Graphs
 import Tensors
 
 /// How an optimizer's moments are kept; what is not f32 is rounded at random.
+///
+/// Not how weights are stored (`ElementType`) nor what is multiplied (`MatmulOperand`): a program's
+/// buffers of moments in eight or four bits hold `BufferElement.momentCodes`.
 public enum MomentType: String, Hashable, Sendable, CaseIterable {
   case f32, bf16
   /// Floats of eight bits with a scale for each 256 elements.

@@ -62,20 +62,20 @@ public struct Buffer: Hashable, Codable, Sendable {
   public var name: String
   public var kind: BufferKind
   public var byteCount: Int
-  public var elementType: ElementType
+  public var elements: BufferElement
   public var location: BufferLocation
   /// Keeps its contents from one run to the next.
   public var isPersistent: Bool
   public var contents: InitialContents
 
   public init(
-    name: String, kind: BufferKind, byteCount: Int, elementType: ElementType = .f32,
+    name: String, kind: BufferKind, byteCount: Int, elements: BufferElement = .f32,
     location: BufferLocation, isPersistent: Bool = false, contents: InitialContents = .undefined
   ) {
     self.name = name
     self.kind = kind
     self.byteCount = byteCount
-    self.elementType = elementType
+    self.elements = elements
     self.location = location
     self.isPersistent = isPersistent
     self.contents = contents

@@ -15,10 +15,11 @@ extension Session {
   func stateBuffer(_ index: Int) -> StateBuffer {
     let buffer = training.program.buffers[index]
     let elements: StateBuffer.Elements =
-      switch buffer.elementType {
+      switch buffer.elements {
       case .bf16: .bf16(training.elements(of: index, as: UInt16.self))
-      case .int8: .bytes(training.elements(of: index, as: UInt8.self))
-      case .f32, .int32: .f32(training.elements(of: index, as: Float.self))
+      case .momentCodes: .bytes(training.elements(of: index, as: UInt8.self))
+      case .f32: .f32(training.elements(of: index, as: Float.self))
+      case .int8, .int32: preconditionFailure("\(buffer.name) is no state of a step")
       }
     return StateBuffer(name: buffer.name, elements: elements)
   }

@@ -1,6 +1,7 @@
 import Adaptations
 import Compilation
 import Operations
+import Programs
 import Tensors
 import TestSupport
 import Testing
@@ -29,6 +30,23 @@ import Training
     let first = try fixture.train(adaptation, settings, store: store, stopAfter: 3)
     let rest = try fixture.train(adaptation, settings, store: store, resuming: true)
     #expect(first.losses + rest.losses == whole.losses)
+  }
+
+  /// Moments in eight or four bits are not bytes of weights.
+  @Test(arguments: MomentType.allCases)
+  func buffersSayWhatMomentsAre(_ type: MomentType) throws {
+    let fixture = try TrainingFixture()
+    let settings = TrainingFixture.settings(
+      steps: 1, optimizer: .adamW(AdamW(stateType: type)))
+    let step = try fixture.step(FullAdaptation(), settings)
+    let moments = step.training.program.buffers.filter { $0.name.hasSuffix("_moment") }
+    let expected: BufferElement =
+      switch type {
+      case .f32: .f32
+      case .bf16: .bf16
+      case .int8, .int4: .momentCodes
+      }
+    #expect(!moments.isEmpty && moments.allSatisfy { $0.elements == expected })
   }
 
   /// Fewer bytes, and nearly the same losses.
