@@ -31,8 +31,9 @@ let package = Package(
     .executableTarget(
       name: "sparseft",
       dependencies: [
-        "Runs", "Reports", "Records", "Recipes", "Contributions", "Training", "Programs",
-        "Execution", "Checkpoints", "Models", "Tokenizers", "Storage", "Tensors",
+        "Runs", "Reports", "Records", "Recipes", "Contributions", "Training", "Generation",
+        "Compilation", "Programs", "Execution", "Checkpoints", "Models", "Tokenizers", "Storage",
+        "Tensors",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     // What commands do, for any program: recipe, decision, plan, run, comparison, evaluation.
@@ -151,9 +152,9 @@ let package = Package(
     tests(
       "Runs",
       [
-        "Runs", "Records", "Recipes", "Reports", "Training", "Contributions", "Checkpoints",
-        "Tokenizers",
-        "Models", "Storage", "Tensors",
+        "Runs", "Records", "Recipes", "Reports", "Training", "Contributions", "Adaptations",
+        "Compilation", "Execution", "Datasets", "Checkpoints", "Tokenizers", "Models", "Storage",
+        "Tensors",
       ]),
     tests("sparseft", ["sparseft", "Tokenizers", "Storage", "Checkpoints", "Models", "Tensors"]),
   ],

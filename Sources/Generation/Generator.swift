@@ -19,12 +19,15 @@ public final class Generator {
   private let single: Decoder
   private var position = 0
 
-  /// - Parameter capacity: tokens of prompt and continuation together.
+  /// - Parameters:
+  ///   - capacity: tokens of prompt and continuation together.
+  ///   - precision: what matmuls multiply.
   public init(
-    _ weights: ModelWeights, capacity: Int, pool: WorkerPool, kernels: Kernels
+    _ weights: ModelWeights, capacity: Int, pool: WorkerPool, kernels: Kernels,
+    precision: GenerationPrecision = GenerationPrecision(.f32)
   ) throws(GenerationError) {
     self.capacity = capacity
-    let programs = try Self.programs(weights, capacity: capacity)
+    let programs = try Self.programs(weights, capacity: capacity, precision)
     do {
       let arena = try Arena(
         byteCount: BoundProgram.arenaBytes(for: programs, threads: pool.threads))
@@ -42,20 +45,21 @@ public final class Generator {
 
   /// The programs for blocks of the prompt and for single tokens.
   private static func programs(
-    _ weights: ModelWeights, capacity: Int
+    _ weights: ModelWeights, capacity: Int, _ precision: GenerationPrecision
   ) throws(GenerationError) -> [Program] {
     let model = weights.configuration.model
     // A block that the prompt does not fill still turns all its rows: they need positions, too.
     let rowsInCache = (capacity + blockRows - 1) / blockRows * blockRows
     var programs: [Program] = []
     do {
-      for rows in [blockRows, 1] {
+      for (rows, precision) in [(blockRows, precision.block), (1, precision.single)] {
         var graph = model.traceDecoding(
           rows: rows, capacity: rowsInCache, elementType: weights.elementType)
         try weights.adaptation.adapt(&graph)
         // Inputs of the two programs differ in size: each has its own places.
         var layout = PersistentLayout()
-        programs.append(try InferenceCompiler().compile(graph, layout: &layout).program)
+        programs.append(
+          try InferenceCompiler(precision: precision).compile(graph, layout: &layout).program)
       }
     } catch let error as AdaptationError {
       throw .adaptation(error)
@@ -97,7 +101,8 @@ public final class Generator {
   /// Reads a prompt from its beginning; the last token's logits, until the next call.
   ///
   /// The two programs keep their tables in the same bytes of the arena, so each writes its own
-  /// before its turn: blocks first, single tokens from then on.
+  /// before its turn: blocks first, single tokens from then on. Scales of rows that are quantised while
+  /// they are packed are among them.
   package func read(_ prompt: [Int32]) -> UnsafeBufferPointer<Float> {
     var logits = UnsafeBufferPointer<Float>(start: nil, count: 0)
     position = 0

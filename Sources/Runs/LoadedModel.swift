@@ -1,5 +1,7 @@
 import Checkpoints
+import Compilation
 import Execution
+import Recipes
 import Tokenizers
 import Weights
 
@@ -9,19 +11,38 @@ public struct LoadedModel {
   public let tokenizer: any Tokenizer
   public let pool: WorkerPool
   public let kernels: Kernels
+  /// What matmuls multiply.
+  public let precision: Precision
 
   /// - Parameters:
   ///   - path: the checkpoint.
   ///   - deltas: paths of deltas to apply whole.
+  ///   - precision: as `run.precision`; f32 is computed by OpenBLAS, whatever is remembered of this
+  ///     machine, so that its figures are the same in every process.
   /// - Throws: what opening the files throws; `ExecutionError` for threads or kernels that this
   ///   machine does not have.
-  public init(_ path: String, deltas: [String] = [], threads: Int) throws {
+  public init(
+    _ path: String, deltas: [String] = [], threads: Int, precision: PrecisionChoice = .auto
+  ) throws {
     let checkpoint = try Checkpoint.open(path)
     let deltas = try deltas.map { (delta: try Delta.open($0), scale: 1.0) }
     weights = try ModelWeights(checkpoint, deltas: deltas)
     tokenizer = try TokenizerKind.load(
       checkpoint.tokenizerKind, checkpoint.tokenizerBytes)
     pool = try WorkerPool(threads: threads)
-    kernels = try Kernels.forThisMachine()
+    var kernels = try Kernels.forThisMachine()
+    if precision != .f32 { kernels.tune(.auto, threads: threads) }
+    self.kernels = kernels
+    self.precision = kernels.precision(precision, weights)
+  }
+
+  /// A run's model with a delta, computed with as `generate` does with the recipe's precision.
+  init(_ run: PreparedRun, delta: String?) throws {
+    let deltas = try delta.map { [(delta: try Delta.open($0), scale: 1.0)] } ?? []
+    weights = try ModelWeights(run.weights.checkpoint, deltas: deltas)
+    (tokenizer, pool) = (run.tokenizer, run.pool)
+    let choice = run.recipe.run.precision
+    kernels = choice == .f32 ? run.kernels.untuned : run.kernels
+    precision = kernels.precision(choice, weights)
   }
 }

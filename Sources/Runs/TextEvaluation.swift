@@ -35,13 +35,14 @@ public struct TextEvaluation {
     return EvaluationRecord(
       tokens: evaluator.tokenCount, loss: loss, bytes: corpus.trainBytes,
       tokensPerSecond: Double(evaluator.tokenCount) / max(seconds, 1e-9),
-      peakResidentBytes: ProcessMemory.peakResidentBytes)
+      peakResidentBytes: ProcessMemory.peakResidentBytes, precision: model.precision.rawValue)
   }
 
   private func session() throws -> Session {
     let step = try CompiledStep(
       model.weights.configuration, adaptation: NoAdaptation(), optimizer: .sgd(SGD()),
-      clipNorm: nil, shape: shape, elementType: model.weights.elementType)
+      clipNorm: nil, shape: shape, precision: model.precision,
+      elementType: model.weights.elementType)
     return try Session(
       step, weights: model.weights, pool: model.pool, kernels: model.kernels, seed: 0)
   }

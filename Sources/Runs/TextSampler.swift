@@ -1,27 +1,15 @@
-import Execution
 import Generation
 import Tensors
 import Tokenizers
-import Weights
 
 /// Text in, text out: tokenizes a prompt, generates behind it and decodes as tokens arrive.
 public struct TextSampler {
-  private let weights: ModelWeights
-  private let tokenizer: any Tokenizer
-  private let pool: WorkerPool
-  private let kernels: Kernels
+  private let model: LoadedModel
 
-  public init(weights: ModelWeights, tokenizer: any Tokenizer, pool: WorkerPool, kernels: Kernels) {
-    self.weights = weights
-    self.tokenizer = tokenizer
-    self.pool = pool
-    self.kernels = kernels
-  }
+  public init(_ model: LoadedModel) { self.model = model }
 
-  public init(_ model: LoadedModel) {
-    self.init(
-      weights: model.weights, tokenizer: model.tokenizer, pool: model.pool, kernels: model.kernels)
-  }
+  /// What matmuls multiply for the prompt and for single tokens.
+  public var precision: GenerationPrecision { GenerationPrecision(model.precision) }
 
   /// The continuation of a prompt, whole.
   ///
@@ -52,14 +40,16 @@ public struct TextSampler {
     after prompt: String, maxTokens: Int, temperature: Double, topP: Double, seed: UInt64,
     emit: (String) -> Bool
   ) throws -> Int {
+    let tokenizer = model.tokenizer
     let start = tokenizer.beginOfSequence.map { [$0] } ?? []
     let ids = start + (try prompt.isEmpty ? [] : tokenizer.encode(prompt))
-    let context = weights.configuration.contextLength
+    let context = model.weights.configuration.contextLength
     guard ids.count <= context else {
       throw GenerationError.promptTooLong(tokens: ids.count, context: context)
     }
     let generator = try Generator(
-      weights, capacity: min(context, ids.count + maxTokens), pool: pool, kernels: kernels)
+      model.weights, capacity: min(context, ids.count + maxTokens), pool: model.pool,
+      kernels: model.kernels, precision: precision)
     var sampler = Sampler(temperature: temperature, topP: topP, seed: seed)
     var decoder = StreamingDecoder(tokenizer, continuing: !prompt.isEmpty)
     let ends = [tokenizer.beginOfSequence, tokenizer.endOfSequence].compactMap { $0 }

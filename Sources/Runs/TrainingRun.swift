@@ -1,9 +1,7 @@
-import Checkpoints
 import Records
 import Reports
 import Storage
 import Training
-import Weights
 
 /// One training run from a planned run to its summary, with the files that it leaves in its folder:
 /// `recipe.resolved.json`, `events.jsonl`, snapshots, `summary.json`.
@@ -104,11 +102,7 @@ extension TrainingRun {
   private func sample(step: Int, delta path: String?) throws {
     guard let sample = run.recipe.run.sample else { return }
     let prepared = run.prepared
-    let deltas = try path.map { [(delta: try Delta.open($0), scale: 1.0)] } ?? []
-    let sampler = TextSampler(
-      weights: try ModelWeights(prepared.weights.checkpoint, deltas: deltas),
-      tokenizer: prepared.tokenizer, pool: prepared.pool,
-      kernels: prepared.kernels.untuned)  // as `generate` does
+    let sampler = TextSampler(try LoadedModel(prepared, delta: path))
     let text = try sampler.text(
       after: sample.prompt, maxTokens: sample.maxTokens, temperature: sample.temperature,
       topP: sample.topP, seed: run.settings.seed, shouldStop: prepared.shouldStop)

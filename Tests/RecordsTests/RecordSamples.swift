@@ -134,7 +134,8 @@ enum RecordSamples {
   }()
 
   static let evaluation = EvaluationRecord(
-    tokens: 100, loss: 3.5, bytes: 400, tokensPerSecond: 1000.5, peakResidentBytes: 1 << 20)
+    tokens: 100, loss: 3.5, bytes: 400, tokensPerSecond: 1000.5, peakResidentBytes: 1 << 20,
+    precision: "bf16")
 
   static let events: [RunEvent] = [
     .start(description), .plan(forecast, flopsPerToken: 12.5, fullFlopsPerToken: 25.5),

@@ -57,6 +57,6 @@ enum Contract {
   /// Keys of `eval --json`.
   static let evaluation: Set = [
     "tokens", "loss", "perplexity", "bits_per_byte", "bytes", "tokens_per_second",
-    "peak_rss_bytes",
+    "peak_rss_bytes", "precision",
   ]
 }

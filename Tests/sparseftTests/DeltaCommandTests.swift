@@ -113,7 +113,10 @@ import Testing
   /// The loss that `eval` reports on the training text.
   private func loss(_ shop: Workshop, _ model: String, delta: String? = nil) throws -> Double {
     let outcome = try shop.succeed(
-      ["eval", "--model", model, "--data", "text.txt", "--sequence-length", "32", "--json"]
+      [
+        "eval", "--model", model, "--data", "text.txt", "--sequence-length", "32",
+        "--precision", "f32", "--json",
+      ]
         + (delta.map { ["--delta", $0] } ?? []))
     return try #require(try outcome.jsonLines().first?["loss"]?.double)
   }

@@ -14,7 +14,7 @@ import Testing
   func everyWayToUseTheHeadAgrees(_ method: String, _ type: ElementType) throws {
     let shop = try Workshop(method: method, elementType: type)
     try shop.folder.write(Workshop.text(sentences: 20, seed: 8), to: "held.txt")
-    // `eval` computes in f32.
+    // So that `eval` computes with the bits of the run.
     let run = try shop.finetune(
       "--json", "data.validation=[\"held.txt\"]", "run.precision=f32")
     let done = try #require(try run.jsonLines().last)
@@ -96,7 +96,9 @@ import Testing
     _ shop: Workshop, _ model: [String], of text: String = "held.txt"
   ) throws -> Double {
     let outcome = try shop.succeed(
-      ["eval"] + model + ["--data", text, "--sequence-length", "16", "--json"])
+      ["eval"] + model + [
+        "--data", text, "--sequence-length", "16", "--precision", "f32", "--json",
+      ])
     return try #require(try outcome.jsonLines().first?["loss"]?.double)
   }
 }

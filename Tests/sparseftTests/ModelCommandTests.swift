@@ -17,6 +17,8 @@ import Testing
     // Nearly uniform over 384 pieces: ln 384 = 5.95.
     #expect(abs(loss - 5.95) < 0.2)
 
+    #expect(result["precision"]?.string == (try precision(of: "tiny.sfckpt", in: shop)))
+
     // Each window of S targets is scored, the last partial one too, whatever S and batch are.
     let tokens = try #require(result["tokens"]?.int)
     let other = try shop.succeed(
@@ -24,9 +26,36 @@ import Testing
     #expect(try other.jsonLines().first?["tokens"]?.int == tokens)
 
     let table = try shop.succeed(arguments)
+    let word = try #require(result["precision"]?.string)
+    #expect(table.error == "precision: \(word) products\n")
     #expect(
       table.output.hasPrefix("loss          \(formatted(loss, decimals: 4)) nats per token\n"))
     #expect(table.output.contains("\(tokens) from \(text.count) bytes"))
+  }
+
+  /// What a run of the same model would compute with.
+  private func precision(of model: String, in shop: Workshop) throws -> String? {
+    try shop.succeed(["plan", "recipe.json", "model=\(model)", "--json"]).jsonLines()
+      .first?["precision"]?.string
+  }
+
+  @Test(arguments: [ElementType.f32, .bf16, .int8])
+  func precisionIsSaidAndChosen(_ type: ElementType) throws {
+    let shop = try Workshop(elementType: type)
+    let arguments = ["eval", "--model", "tiny.sfckpt", "--data", "text.txt", "--json"]
+    func result(_ more: String...) throws -> JSONValue {
+      try #require(try shop.succeed(arguments + more).jsonLines().first)
+    }
+    let usual = try result()
+    #expect(usual["precision"]?.string == (try precision(of: "tiny.sfckpt", in: shop)))
+    let wide = try #require(try result("--precision", "f32")["loss"]?.double)
+    for word in ["bf16", "int8"] {
+      let narrow = try result("--precision", word)
+      #expect(narrow["precision"]?.string == word)
+      #expect(abs(try #require(narrow["loss"]?.double) / wide - 1) < 1e-2)
+    }
+    let refused = try shop.sparseft.run(arguments + ["--precision", "f16"])
+    #expect(refused.exitCode == 64 && refused.error.contains("'f16' is invalid"))
   }
 
   @Test func evalTakesFoldersAndSeparators() throws {
@@ -46,10 +75,15 @@ import Testing
 
   @Test func generateRepeatsForASeed() throws {
     let shop = try Workshop()
+    let narrow = try precision(of: "tiny.sfckpt", in: shop) ?? ""
+    let said =
+      narrow == "f32"
+      ? "precision: f32 products\n"
+      : "precision: \(narrow) products for the prompt, f32 after it\n"
     func generate(_ arguments: String...) throws -> String {
       let prompt = ["generate", "--model", "tiny.sfckpt", "--prompt", "the cat"]
       let outcome = try shop.succeed(prompt + ["--max-tokens", "12"] + arguments)
-      #expect(outcome.error == "")
+      #expect(outcome.error == said)
       #expect(outcome.output.hasPrefix("the cat"))
       return outcome.output
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Recipes
 import Records
 import Reports
 import Runs
@@ -28,6 +29,13 @@ struct EvalCommand: ParsableCommand {
   @Option(help: "Threads.")
   var threads = 2
 
+  @Option(
+    help: """
+      What matmuls multiply; auto: bf16, or int8 on an int8 model, where this CPU has instructions \
+      for it.
+      """)
+  var precision = PrecisionChoice.auto
+
   @Flag(help: "Standard output carries JSON only.")
   var json = false
 
@@ -41,7 +49,9 @@ struct EvalCommand: ParsableCommand {
   }
 
   func run() throws {
-    let model = try LoadedModel(arguments.model, deltas: arguments.delta, threads: threads)
+    let model = try LoadedModel(
+      arguments.model, deltas: arguments.delta, threads: threads, precision: precision)
+    if !json { Output.note(model.precision.line) }
     let evaluation = TextEvaluation(
       model, shape: BatchShape(windows: batchSize, tokens: sequenceLength))
     report(try evaluation.score(data, separator: documentSeparator))

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Recipes
 import Reports
 import Runs
 import Tensors
@@ -27,6 +28,13 @@ struct GenerateCommand: ParsableCommand {
   @Option(help: "Threads.")
   var threads = 2
 
+  @Option(
+    help: """
+      What matmuls multiply; auto: bf16, or int8 on an int8 model, where this CPU has instructions \
+      for it.
+      """)
+  var precision = PrecisionChoice.auto
+
   func validate() throws {
     guard (1...1_048_576).contains(maxTokens) else {
       throw ValidationError("--max-tokens takes 1 to 1048576")
@@ -39,11 +47,14 @@ struct GenerateCommand: ParsableCommand {
 
   func run() throws {
     Interruption.listen()
-    let model = try LoadedModel(arguments.model, deltas: arguments.delta, threads: threads)
+    let sampler = TextSampler(
+      try LoadedModel(
+        arguments.model, deltas: arguments.delta, threads: threads, precision: precision))
+    Output.note(sampler.precision.line)
     let clock = ContinuousClock()
     let start = clock.now
     Output.write(prompt)
-    let count = try TextSampler(model).stream(
+    let count = try sampler.stream(
       after: prompt, maxTokens: maxTokens, temperature: temperature, topP: topP, seed: seed
     ) { piece in
       Output.write(piece)

@@ -1,0 +1,21 @@
+import Compilation
+
+/// What matmuls multiply while text is generated, by program.
+public struct GenerationPrecision: Hashable, Sendable {
+  /// For blocks of the prompt.
+  public var block: Precision
+  /// For single tokens.
+  public var single: Precision
+
+  public init(block: Precision, single: Precision) {
+    self.block = block
+    self.single = single
+  }
+
+  /// A precision where it pays: for blocks of the prompt. With a single row of activations the
+  /// weights' bytes are the bottleneck; kernels of f32 activations read them once, as they are
+  /// stored, while those of bf16 and of bytes pack them into panels first (docs/performance.md).
+  public init(_ precision: Precision) {
+    self.init(block: precision, single: .f32)
+  }
+}

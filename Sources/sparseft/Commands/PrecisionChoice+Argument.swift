@@ -1,0 +1,20 @@
+import ArgumentParser
+import Compilation
+import Generation
+import Recipes
+
+extension PrecisionChoice: ExpressibleByArgument {}
+
+extension Precision {
+  /// For people, on standard error: "precision: bf16 products".
+  var line: String { "precision: \(rawValue) products" }
+}
+
+extension GenerationPrecision {
+  /// For people, on standard error.
+  var line: String {
+    block == single
+      ? block.line
+      : "precision: \(block.rawValue) products for the prompt, \(single.rawValue) after it"
+  }
+}
