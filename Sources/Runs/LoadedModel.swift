@@ -5,7 +5,8 @@ import Recipes
 import Tokenizers
 import Weights
 
-/// A checkpoint with deltas applied, its tokenizer, and what computes with them.
+/// A checkpoint with deltas applied, its tokenizer, and what computes with them. Low-rank factors stay
+/// beside matrices that the checkpoint stores in less than f32, so that these need not be widened.
 public struct LoadedModel {
   public let weights: ModelWeights
   public let tokenizer: any Tokenizer
@@ -26,7 +27,7 @@ public struct LoadedModel {
   ) throws {
     let checkpoint = try Checkpoint.open(path)
     let deltas = try deltas.map { (delta: try Delta.open($0), scale: 1.0) }
-    weights = try ModelWeights(checkpoint, deltas: deltas)
+    weights = try ModelWeights(checkpoint, deltas: deltas, keepsFactors: true)
     tokenizer = try TokenizerKind.load(
       checkpoint.tokenizerKind, checkpoint.tokenizerBytes)
     pool = try WorkerPool(threads: threads)
@@ -39,7 +40,7 @@ public struct LoadedModel {
   /// A run's model with a delta, computed with as `generate` does with the recipe's precision.
   init(_ run: PreparedRun, delta: String?) throws {
     let deltas = try delta.map { [(delta: try Delta.open($0), scale: 1.0)] } ?? []
-    weights = try ModelWeights(run.weights.checkpoint, deltas: deltas)
+    weights = try ModelWeights(run.weights.checkpoint, deltas: deltas, keepsFactors: true)
     (tokenizer, pool) = (run.tokenizer, run.pool)
     let choice = run.recipe.run.precision
     kernels = choice == .f32 ? run.kernels.untuned : run.kernels

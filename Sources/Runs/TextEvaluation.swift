@@ -1,4 +1,3 @@
-import Adaptations
 import Datasets
 import Execution
 import Records
@@ -40,8 +39,8 @@ public struct TextEvaluation {
 
   private func session() throws -> Session {
     let step = try CompiledStep(
-      model.weights.configuration, adaptation: NoAdaptation(), optimizer: .sgd(SGD()),
-      clipNorm: nil, shape: shape, precision: model.precision,
+      model.weights.configuration, adaptation: model.weights.adaptation,
+      optimizer: .sgd(SGD()), clipNorm: nil, shape: shape, precision: model.precision,
       elementType: model.weights.elementType)
     return try Session(
       step, weights: model.weights, pool: model.pool, kernels: model.kernels, seed: 0)
