@@ -6,7 +6,10 @@ import Runs
 struct Sparseft: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sparseft",
-    abstract: "Fine-tunes small language models on this machine's CPU, updating only what matters.",
+    abstract: """
+      Fine-tunes small language models on this machine's CPU by updating only the tensors that \
+      matter.
+      """,
     discussion: """
       Progress goes to standard error, results to standard output; nothing ever opens a network \
       connection. Start with: sparseft finetune recipes/quickstart.json

@@ -9,8 +9,8 @@ struct AnalyzeCommand: ParsableCommand {
     commandName: "analyze",
     abstract: "Measures which tensors are worth updating, without training.",
     discussion: """
-      Short runs on the recipe's model and text; what they find is kept in the output folder as \
-      contributions.json, and the next finetune of the same recipe uses it.
+      Makes short training runs on the recipe's model and text. The results are kept in the output \
+      folder as contributions.json, and the next finetune of the same recipe uses them.
       """)
 
   @OptionGroup var arguments: RecipeArguments

@@ -7,16 +7,16 @@ struct CompareCommand: ParsableCommand {
     commandName: "compare",
     abstract: "Trains the recipe's method and its baselines side by side on the same text.",
     discussion: """
-      Each method runs in a process of its own, so that every peak is that method's. A recipe whose \
-      'compare' is empty is compared with LoRA (all linear maps; query and value), full \
-      fine-tuning, sparse training of the last and of random tensors under the same budget, and \
-      norms, each at its own learning rate. Runs, summaries and the verdict are kept in \
+      Each method runs in its own process, so that its peak memory is its own. If the recipe's \
+      'compare' list is empty, the baselines are LoRA (on all linear maps; on query and value), \
+      full fine-tuning, sparse training of the last and of random tensors under the same budget, and \
+      norms, each at a learning rate found for it. Runs, summaries and the verdict are written to \
       compare.json in the output folder; docs/comparisons.md says how to read them.
       """)
 
   @OptionGroup var arguments: RecipeArguments
 
-  @Option(help: "Repeat every method with this many seeds: the recipe's, the next one, and so on.")
+  @Option(help: "How many seeds to run every method with, counting up from the recipe's seed.")
   var seeds = 1
 
   func validate() throws {

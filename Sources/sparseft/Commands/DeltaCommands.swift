@@ -17,21 +17,21 @@ extension ElementType: ExpressibleByArgument {
 
 struct ExportDeltaCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "export-delta", abstract: "Writes what a run has learned as one small file.",
+    commandName: "export-delta", abstract: "Writes what a run has learned to one small file.",
     discussion: """
-      f32 keeps the trained values exactly; bf16 and int8 keep the difference to the base, \
-      rounded.
+      f32 keeps the trained values exactly; bf16 and int8 keep their difference from the base \
+      model, rounded.
       """)
 
   @Argument(
     help: ArgumentHelp(
-      "A run's folder (its best snapshot is taken) or a snapshot.", valueName: "run"))
+      "A run's folder (its best snapshot is used), or a snapshot.", valueName: "run"))
   var source: String
 
   @Option(name: .shortAndLong, help: "The delta to write (.sfdelta).")
   var output: String
 
-  @Option(help: "How values are stored.")
+  @Option(help: "Element type of the stored values.")
   var dtype: ElementType = .f32
 
   func run() throws {
@@ -63,7 +63,8 @@ struct ExportDeltaCommand: ParsableCommand {
 
 struct ApplyDeltaCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "apply-delta", abstract: "Merges deltas into a checkpoint of its own.",
+    commandName: "apply-delta",
+    abstract: "Merges deltas into a copy of the checkpoint they were trained on.",
     discussion: "Several deltas add up: base + Σ scale · (trained − base).")
 
   @Option(help: "The checkpoint that the deltas were trained on.")
@@ -72,10 +73,14 @@ struct ApplyDeltaCommand: ParsableCommand {
   @Option(help: "A delta (.sfdelta); may be repeated.")
   var delta: [String]
 
-  @Option(help: "How much of the change to apply.")
+  @Option(help: "What every delta is multiplied by.")
   var scale = 1.0
 
-  @Option(help: "How matrices are stored; without it so that nothing is rounded.")
+  @Option(
+    help: """
+      Element type of matrices; by default a changed matrix takes the wider of its types in base \
+      and deltas, and others keep theirs.
+      """)
   var dtype: ElementType?
 
   @Option(name: .shortAndLong, help: "The checkpoint to write (.sfckpt).")

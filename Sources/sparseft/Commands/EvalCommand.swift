@@ -17,26 +17,26 @@ struct EvalCommand: ParsableCommand {
     help: ArgumentHelp("Files, folders or globs of UTF-8 text.", valueName: "path"))
   var data: [String]
 
-  @Option(help: "Tokens in a window.")
+  @Option(help: "Tokens per window.")
   var sequenceLength = 256
 
-  @Option(help: "Text between documents of one file.")
+  @Option(help: "Text that separates documents within a file.")
   var documentSeparator: String?
 
   @Option(help: "Windows scored at a time.")
   var batchSize = 8
 
-  @Option(help: "Threads.")
+  @Option(help: "Worker threads.")
   var threads = 2
 
   @Option(
     help: """
-      What matmuls multiply; auto: bf16, or int8 on an int8 model, where this CPU has instructions \
-      for it.
+      Element type that matmuls multiply; auto: int8 for an int8 model, bf16 for others, where \
+      this CPU has instructions for it, else f32.
       """)
   var precision = PrecisionChoice.auto
 
-  @Flag(help: "Standard output carries JSON only.")
+  @Flag(help: "Write only JSON to standard output.")
   var json = false
 
   func validate() throws {

@@ -6,11 +6,11 @@ import Runs
 
 struct FinetuneCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "finetune", abstract: "Trains as the recipe says; the main job.")
+    commandName: "finetune", abstract: "Fine-tunes a model as a recipe says; the main command.")
 
   @OptionGroup var arguments: RecipeArguments
 
-  @Flag(help: "Go on from the run's last snapshot.")
+  @Flag(help: "Continue from the run's last snapshot.")
   var resume = false
 
   @Option(help: .hidden)

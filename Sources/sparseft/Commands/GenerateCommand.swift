@@ -6,32 +6,32 @@ import Tensors
 
 struct GenerateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "generate", abstract: "Continues a prompt, printing text as it is drawn.")
+    commandName: "generate", abstract: "Continues a prompt, printing the text as it is generated.")
 
   @OptionGroup var arguments: ModelArguments
 
-  @Option(help: "The text to continue; empty for a text from its beginning.")
+  @Option(help: "The text to continue; empty to start a new text.")
   var prompt: String
 
-  @Option(help: "Tokens to generate at most.")
+  @Option(help: "The most tokens to generate.")
   var maxTokens = 128
 
-  @Option(help: "0 always takes the likeliest token.")
+  @Option(help: "Sampling temperature; 0 always takes the likeliest token.")
   var temperature = 0.8
 
-  @Option(help: "Draw from the likeliest tokens that together reach this probability.")
+  @Option(help: "Sample from the likeliest tokens that together reach this probability.")
   var topP = 0.9
 
-  @Option(help: "Seed of the drawing.")
+  @Option(help: "Seed of the sampling.")
   var seed: UInt64 = 0
 
-  @Option(help: "Threads.")
+  @Option(help: "Worker threads.")
   var threads = 2
 
   @Option(
     help: """
-      What matmuls multiply; auto: bf16, or int8 on an int8 model, where this CPU has instructions \
-      for it.
+      Element type that matmuls multiply; auto: int8 for an int8 model, bf16 for others, where \
+      this CPU has instructions for it, else f32.
       """)
   var precision = PrecisionChoice.auto
 

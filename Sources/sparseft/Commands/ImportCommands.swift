@@ -6,7 +6,7 @@ import Tokenizers
 
 struct ImportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "import", abstract: "Turns a model of another program into a checkpoint.")
+    commandName: "import", abstract: "Converts another program's model to a checkpoint.")
 
   @Argument(help: "A Hugging Face folder or a llama2.c .bin file.")
   var source: String
@@ -14,10 +14,10 @@ struct ImportCommand: ParsableCommand {
   @Option(name: .shortAndLong, help: "The checkpoint to write (.sfckpt).")
   var output: String
 
-  @Option(help: "The SentencePiece model, if the source has none of its own.")
+  @Option(help: "The tokenizer's file (SentencePiece), if the source has none.")
   var tokenizer: String?
 
-  @Option(help: "How matrices are stored; without it as the source does.")
+  @Option(help: "Element type of matrices; by default one that keeps the source's values exactly.")
   var dtype: ElementType?
 
   func run() throws {
@@ -30,18 +30,18 @@ struct ImportCommand: ParsableCommand {
 
 struct InitCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "init", abstract: "Makes a checkpoint with random weights, for pre-training.")
+    commandName: "init", abstract: "Creates a checkpoint with random weights, for pre-training.")
 
-  @Option(help: "A config.json as Hugging Face writes it.")
+  @Option(help: "A config.json in Hugging Face's format.")
   var config: String
 
-  @Option(help: "The SentencePiece model.")
+  @Option(help: "The tokenizer's file (SentencePiece).")
   var tokenizer: String
 
-  @Option(help: "Seed of the weights.")
+  @Option(help: "Seed of the random weights.")
   var seed: UInt64 = 0
 
-  @Option(help: "How matrices are stored.")
+  @Option(help: "Element type of matrices.")
   var dtype: ElementType = .f32
 
   @Option(name: .shortAndLong, help: "The checkpoint to write (.sfckpt).")

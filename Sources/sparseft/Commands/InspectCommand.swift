@@ -12,7 +12,7 @@ struct InspectCommand: ParsableCommand {
   @Argument(help: "A .sfckpt, .sfdelta or .sfstate file.")
   var file: String
 
-  @Flag(help: "Standard output carries JSON only.")
+  @Flag(help: "Write only JSON to standard output.")
   var json = false
 
   func run() throws {

@@ -4,10 +4,10 @@ import Runs
 struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "plan",
-    abstract: "Says what a run will take, in bytes and time, without training.",
+    abstract: "Says how much memory and time a run will take, without training.",
     discussion: """
-      Bytes are those of the compiled step; time comes from running it a few times on the first \
-      windows, with a learning rate of zero.
+      Memory is that of the compiled step; time is measured by running the step a few times on the \
+      first windows, at a learning rate of zero.
       """)
 
   @OptionGroup var arguments: RecipeArguments
@@ -15,10 +15,10 @@ struct PlanCommand: ParsableCommand {
   @Flag(help: "Print the graph after every stage of the compiler, and the program.")
   var stages = false
 
-  @Flag(help: "Time each kernel of one step.")
+  @Flag(help: "Time every kernel of one step.")
   var profile = false
 
-  @Flag(help: "Print how each product is computed, and what each way took.")
+  @Flag(help: "Print how each matmul is computed, and how long its variants took.")
   var products = false
 
   func run() throws {

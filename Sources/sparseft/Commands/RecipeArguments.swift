@@ -7,11 +7,11 @@ struct RecipeArguments: ParsableArguments {
 
   @Argument(
     help: ArgumentHelp(
-      "Keys of the recipe to override by their path: optimizer.learning_rate=1e-4 run.steps=20.",
+      "Values in place of the recipe's, by key: optimizer.learning_rate=1e-4 run.steps=20.",
       valueName: "key=value"))
   var overrides: [String] = []
 
-  @Flag(help: "Standard output carries JSON only.")
+  @Flag(help: "Write only JSON to standard output.")
   var json = false
 
   /// Recipe and overrides as a shell takes them.

@@ -7,19 +7,19 @@ import Tokenizers
 
 struct TokenizeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "tokenize", abstract: "Shows the ids and pieces that a text becomes.",
-    discussion: "As encoded, without the tokens that begin and end a document.")
+    commandName: "tokenize", abstract: "Shows the token ids and pieces of a text.",
+    discussion: "The tokens that begin and end a document are not added.")
 
   @Option(help: "The checkpoint (.sfckpt).")
   var model: String
 
-  @Option(help: "The text.")
+  @Option(help: "The text to tokenize.")
   var text: String?
 
-  @Option(help: "A file of UTF-8 text.")
+  @Option(help: "A file of UTF-8 text to tokenize.")
   var file: String?
 
-  @Flag(help: "Standard output carries JSON only.")
+  @Flag(help: "Write only JSON to standard output.")
   var json = false
 
   func validate() throws {
