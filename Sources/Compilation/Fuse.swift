@@ -23,7 +23,7 @@ extension Graph {
         let merged = forward.merged(with: gradient)
       else { continue }
       var node = makeNode(
-        merged, nodes[other].operands, phase: .backward, stage: nodes[position].stage)
+        merged, nodes[other].operands, phase: .backward, part: nodes[position].part)
       let replaced = nodes[position].results + nodes[other].results
       let fresh = node.results
       node.phase = .forward
@@ -47,7 +47,7 @@ extension Graph {
       let (sum, product) = (nodes[position], nodes[fusion.producer])
       let operands = product.operands + [fusion.initial]
       var node = makeNode(
-        fusion.operation, operands, phase: product.phase, stage: product.stage,
+        fusion.operation, operands, phase: product.phase, part: product.part,
         mutates: sum.operation is AccumulateGradient ? [operands.count - 1] : [])
       if let result = sum.results.first {
         // The product takes over the sum's result, so its readers need no change.
@@ -75,7 +75,7 @@ extension Graph {
     for choice in choices {
       let (initial, term) = (sum.operands[choice.initial], sum.operands[choice.term])
       guard initial != term, reads[term.index] == 1, let producer = producers[term.index],
-        nodes[producer].stage == sum.stage, producers[initial.index] ?? -1 < producer,
+        nodes[producer].part == sum.part, producers[initial.index] ?? -1 < producer,
         let product = nodes[producer].operation as? any AccumulatingOperation,
         let operation = product.accumulating()
       else { continue }

@@ -195,7 +195,7 @@ struct Lowerer {
       KernelCall(
         kernel: "row_scales_\(type.elementType)",
         buffers: [BufferView(buffer: weight), BufferView(buffer: scales)],
-        sizes: [type.shape.columns], items: type.shape[0], stage: .begin))
+        sizes: [type.shape.columns], items: type.shape[0], part: .begin))
   }
 
   private mutating func addMappedWeight(_ parameter: Parameter, _ type: TensorType, for id: ValueID)

@@ -20,20 +20,20 @@ public enum Precision: String, Codable, Sendable, CaseIterable {
 extension Graph {
   /// Makes products those of a precision: values that only products and operations with bf16
   /// kernels touch become bf16, what else products read is rounded before them.
-  package mutating func narrow(to precision: Precision) {
+  package mutating func apply(_ precision: Precision) {
     guard precision != .f32 else { return }
-    retype(narrowValues())
+    retype(bf16Values())
     roundProductOperands()
     if precision == .int8 { quantiseProducts() }
   }
 
   /// Results of nodes all of whose places may be bf16, no group of them mixed.
-  private func narrowValues() -> Set<ValueID> {
+  private func bf16Values() -> Set<ValueID> {
     var allowed: [ValueID: Int] = [:]
     var groups: [[ValueID]] = []
     for node in nodes {
-      guard let operation = node.operation as? any NarrowOperation else { continue }
-      for group in operation.narrowGroups {
+      guard let operation = node.operation as? any BF16Operation else { continue }
+      for group in operation.bf16Groups {
         let values = group.compactMap { place -> ValueID? in
           switch place {
           case .operand(let index): node.operands[index]
@@ -48,25 +48,25 @@ extension Graph {
     for id in nodes.flatMap({ $0.operands + $0.results }) + outputs.map(\.value) {
       places[id, default: 0] += 1
     }
-    var narrow = Set(
+    var found = Set(
       allowed.compactMap { id, count -> ValueID? in
         guard case .node = self[id].source, places[id] == count, type(of: id).elementType == .f32
         else { return nil }
         return id
       })
     var size = -1
-    while narrow.count != size {
-      size = narrow.count
-      for group in groups where !group.allSatisfy(narrow.contains) { narrow.subtract(group) }
+    while found.count != size {
+      size = found.count
+      for group in groups where !group.allSatisfy(found.contains) { found.subtract(group) }
     }
-    return narrow
+    return found
   }
 
-  private mutating func retype(_ narrow: Set<ValueID>) {
-    for id in narrow { self[id].type = TensorType(type(of: id).shape, .bf16) }
+  private mutating func retype(_ found: Set<ValueID>) {
+    for id in found { self[id].type = TensorType(type(of: id).shape, .bf16) }
     for position in nodes.indices {
-      guard var operation = nodes[position].operation as? any NarrowOperation,
-        nodes[position].results.first.map(narrow.contains) == true
+      guard var operation = nodes[position].operation as? any BF16Operation,
+        nodes[position].results.first.map(found.contains) == true
       else { continue }
       operation.resultType = .bf16
       nodes[position].operation = operation
@@ -78,11 +78,11 @@ extension Graph {
     var rounded: [ValueID: ValueID] = [:]
     var result: [Node] = []
     for var node in nodes {
-      for index in (node.operation as? any NarrowOperation)?.productOperands ?? []
+      for index in (node.operation as? any BF16Operation)?.productOperands ?? []
       where type(of: node.operands[index]).elementType == .f32 {
         let operand = node.operands[index]
         if rounded[operand] == nil {
-          let rounding = makeNode(Narrow(), [operand], phase: node.phase, stage: node.stage)
+          let rounding = makeNode(ToBF16(), [operand], phase: node.phase, part: node.part)
           result.append(rounding)
           rounded[operand] = rounding.results[0]
         }

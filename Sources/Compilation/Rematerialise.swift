@@ -22,7 +22,7 @@ extension Graph {
         return readers[operand.index].last ?? -1 >= first
       }
       guard isChosen || areKeptAnyway else { continue }
-      let copy = makeNode(node.operation, node.operands, phase: .backward, stage: node.stage)
+      let copy = makeNode(node.operation, node.operands, phase: .backward, part: node.part)
       func reading(_ node: Node) -> Node {
         var node = node
         node.operands = node.operands.map { $0 == large ? copy.results[0] : $0 }

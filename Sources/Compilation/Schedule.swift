@@ -9,7 +9,7 @@ extension Graph {
   package mutating func scheduleUpdates() {
     let moving = nodes.indices.filter { position in
       let node = nodes[position]
-      guard node.stage == .body else { return false }
+      guard node.part == .body else { return false }
       return node.phase == .update || node.operation is AccumulateGradient
     }
     let isMoving = Set(moving)
@@ -43,13 +43,13 @@ extension Graph {
       order.append(position)
       order += followers[position] ?? []
     }
-    // Updates that depend on sources only must still come after the stage that precedes the body.
+    // Updates that depend on sources only must still come after what precedes the body.
     let sorted = order.enumerated().sorted { left, right in
-      let (a, b) = (stageRank(nodes[left.element]), stageRank(nodes[right.element]))
+      let (a, b) = (partRank(nodes[left.element]), partRank(nodes[right.element]))
       return a == b ? left.offset < right.offset : a < b
     }
     nodes = sorted.map { nodes[$0.element] }
   }
 
-  private func stageRank(_ node: Node) -> Int { Stage.allCases.firstIndex(of: node.stage) ?? 0 }
+  private func partRank(_ node: Node) -> Int { StepPart.allCases.firstIndex(of: node.part) ?? 0 }
 }

@@ -12,7 +12,7 @@ extension Graph {
     var isRemoved = [Bool](repeating: false, count: nodes.count)
     for position in nodes.indices {
       let node = nodes[position]
-      guard node.stage == .body, let update = node.operation as? any ElementwiseUpdate,
+      guard node.part == .body, let update = node.operation as? any ElementwiseUpdate,
         let producer = producers[node.operands[1].index],
         let gradient = nodes[producer].operation as? LinearWeightGradient, !gradient.accumulates,
         let rows = StreamedUpdate.stripRows(
@@ -29,7 +29,7 @@ extension Graph {
         slots: [norm.slot] + addSlots(strips - 1, to: table))
       let parameter = node.operands[0]
       let operands = nodes[producer].operands + [table, parameter] + node.operands.dropFirst(2)
-      nodes[position] = makeNode(operation, operands, phase: .backward, stage: .body)
+      nodes[position] = makeNode(operation, operands, phase: .backward, part: .body)
       isRemoved[producer] = true
       isRemoved[others[0]] = true
     }

@@ -134,7 +134,7 @@ public struct InferenceCompiler: Sendable {
     try pipeline.store(parametersAs: parameterType)
     try pipeline.run("prune") { graph throws(GraphError) in graph.prune() }
     try pipeline.run("fuse") { graph throws(GraphError) in graph.fuse() }
-    try pipeline.narrow(to: precision)
+    try pipeline.apply(precision)
     return pipeline
   }
 }
@@ -168,7 +168,7 @@ struct Pipeline {
   ) throws(GraphError) {
     try run("prune") { graph throws(GraphError) in graph.prune() }
     try run("fuse") { graph throws(GraphError) in graph.fuse() }
-    try narrow(to: precision)
+    try apply(precision)
     if rematerialises {
       let others = recomputed > 0 ? graph.recomputations().prefix(recomputed) : []
       self.recomputed = others.count
@@ -177,7 +177,7 @@ struct Pipeline {
       }
     }
     if precision != .f32 {
-      try run("keep narrow") { graph throws(GraphError) in graph.keepNarrow() }
+      try run("keep bf16") { graph throws(GraphError) in graph.keepBF16() }
     }
     try run("schedule") { graph throws(GraphError) in graph.scheduleUpdates() }
   }
@@ -187,9 +187,9 @@ struct Pipeline {
     try run("store") { graph throws(GraphError) in graph.keepParameters(as: type) }
   }
 
-  mutating func narrow(to precision: Precision) throws(GraphError) {
+  mutating func apply(_ precision: Precision) throws(GraphError) {
     guard precision != .f32 else { return }
-    try run("narrow") { graph throws(GraphError) in graph.narrow(to: precision) }
+    try run("precision") { graph throws(GraphError) in graph.apply(precision) }
   }
 
   mutating func addBuffers(layout: inout PersistentLayout) {

@@ -50,7 +50,7 @@ extension Graph {
       guard let gradient = gradients[item.value] else { continue }
       let norm = NormSlot(table: table, number: slot)
       for node in updateNodes(of: item, gradient, norm, hyper, policy) {
-        switch node.stage {
+        switch node.part {
         case .begin: begin.append(node)
         case .body: nodes.append(node)
         case .finish: finish.append(node)
@@ -59,7 +59,7 @@ extension Graph {
     }
     if !trained.isEmpty {
       let limit = Float(policy.clipNorm ?? 0)
-      let clip = makeNode(ClipScale(limit: limit), [table, hyper], phase: .update, stage: .finish)
+      let clip = makeNode(ClipScale(limit: limit), [table, hyper], phase: .update, part: .finish)
       let norms = finish.filter { $0.operation is SquaredNorm }
       finish = norms + [clip] + finish.filter { !($0.operation is SquaredNorm) }
     }
@@ -77,26 +77,26 @@ extension Graph {
     of item: (value: ValueID, parameter: Parameter), _ gradient: ValueID, _ norm: NormSlot,
     _ hyper: ValueID, _ policy: UpdatePolicy
   ) -> [Node] {
-    let stage: Stage = policy.accumulation > 1 ? .finish : .body
+    let part: StepPart = policy.accumulation > 1 ? .finish : .body
     var gradient = gradient
     var nodes: [Node] = []
     if policy.accumulation > 1 {
       let accumulator = addSource(
         .state(item.parameter.name + ".gradient", .gradient, .zeros), type(of: gradient))
-      nodes.append(makeNode(Clear(), [accumulator], phase: .backward, stage: .begin))
+      nodes.append(makeNode(Clear(), [accumulator], phase: .backward, part: .begin))
       nodes.append(makeNode(AccumulateGradient(), [accumulator, gradient], phase: .backward))
       gradient = accumulator
     }
     nodes.append(
       makeNode(
-        SquaredNorm(slot: norm.number), [gradient, norm.table], phase: .update, stage: stage))
+        SquaredNorm(slot: norm.number), [gradient, norm.table], phase: .update, part: part))
     let states = policy.rule.states(of: type(of: item.value).shape).map { state in
       addSource(.state("\(item.parameter.name).\(state.name)", .optimizer, .zeros), state.type)
     }
     nodes.append(
       makeNode(
         policy.rule.update, [item.value, gradient] + states + [hyper], phase: .update,
-        stage: policy.clipNorm != nil ? .finish : stage))
+        part: policy.clipNorm != nil ? .finish : part))
     return nodes
   }
 }

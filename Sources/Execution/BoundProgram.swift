@@ -25,7 +25,7 @@ public final class BoundProgram {
     var grain: Int
     var slices: Int
     var phase: Phase
-    var stage: Stage
+    var part: StepPart
   }
 
   /// The threads, each with its scratch.
@@ -150,7 +150,7 @@ public final class BoundProgram {
     return BoundCall(
       call: arguments(of: kernel, call.buffers, at: addresses, sgemm: kernels.sgemm),
       function: try kernels.function(named: kernel.name), items: call.items, grain: call.grain,
-      slices: call.slices, phase: call.phase, stage: call.stage)
+      slices: call.slices, phase: call.phase, part: call.part)
   }
 
   private static func arguments(
@@ -181,13 +181,13 @@ public final class BoundProgram {
 }
 
 extension BoundProgram {
-  /// Runs the calls of one stage in order.
-  public func run(_ stage: Stage) {
+  /// Runs the calls of one part of the step in order.
+  public func run(_ part: StepPart) {
     arena.isUnused = false
     let clock = ContinuousClock()
     var phase = Phase.forward
     var start = clock.now
-    for index in calls.indices where calls[index].stage == stage {
+    for index in calls.indices where calls[index].part == part {
       if calls[index].phase != phase {
         let now = clock.now
         profile.add((now - start).seconds, to: phase)

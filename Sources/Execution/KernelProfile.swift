@@ -19,13 +19,13 @@ public struct KernelProfile: Hashable, Sendable {
 }
 
 extension BoundProgram {
-  /// Runs the calls of one stage in order and times each.
+  /// Runs the calls of one part of the step in order and times each.
   ///
   /// - Returns: a profile for each kernel of each phase, in the order of their first calls.
-  public func profile(_ stage: Stage) -> [KernelProfile] {
+  public func profile(_ part: StepPart) -> [KernelProfile] {
     var profiles: [KernelProfile] = []
     let clock = ContinuousClock()
-    for (index, call) in program.calls.enumerated() where call.stage == stage {
+    for (index, call) in program.calls.enumerated() where call.part == part {
       let start = clock.now
       run(call: index)
       let seconds = (clock.now - start).seconds

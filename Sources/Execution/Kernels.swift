@@ -14,7 +14,7 @@ public struct Kernels: Sendable {
   let sgemm: sft_sgemm_function
   /// Whether products of bf16 operands have instructions of their own: only then are they faster
   /// than those of f32.
-  public let multipliesNarrow: Bool
+  public let multipliesBF16: Bool
   /// Chooses how bound programs compute products; nil leaves them as they were compiled.
   public var tuner: ProductTuner?
 
@@ -56,7 +56,7 @@ public struct Kernels: Sendable {
 
   private init(_ isa: sft_isa) throws(ExecutionError) {
     instructionSet = String(cString: sft_isa_name(isa))
-    multipliesNarrow = isa == SFT_ISA_AVX512BF16 || isa == SFT_ISA_NEONBF16
+    multipliesBF16 = isa == SFT_ISA_AVX512BF16 || isa == SFT_ISA_NEONBF16
     var count: Int64 = 0
     let rows = sft_kernel_table(isa, &count)
     functions = Dictionary(

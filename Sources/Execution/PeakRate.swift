@@ -54,7 +54,7 @@ extension Kernels {
     _ programs: [Program], _ pool: WorkerPool
   ) throws(ExecutionError) -> Double {
     var flops: [MatmulOperand: Int] = [:]
-    for call in programs.flatMap(\.calls) where call.stage == .body && call.flops > 0 {
+    for call in programs.flatMap(\.calls) where call.part == .body && call.flops > 0 {
       flops[call.multiplies, default: 0] += call.flops
     }
     var seconds = 0.0

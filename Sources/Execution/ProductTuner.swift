@@ -5,7 +5,7 @@ import Synchronization
 public struct ProductDecision: Hashable, Sendable {
   public var product: Product
   public var variant: ProductVariant
-  /// What each way took; empty where none was timed.
+  /// What each variant took; empty where none was timed.
   public var measured: [Measurement]
 
   public struct Measurement: Hashable, Sendable {
@@ -25,12 +25,12 @@ public struct ProductDecision: Hashable, Sendable {
   }
 }
 
-/// Chooses how products are computed where there are several ways, by timing them where their
+/// Chooses how products are computed where there are several variants, by timing them where their
 /// operands will lie, and remembers what it chose, so that the same product is always computed the
-/// same way.
+/// same variant.
 public final class ProductTuner: Sendable {
   public enum Policy: Hashable, Sendable {
-    /// The fastest way, if it is faster than the usual one by more than chance.
+    /// The fastest variant, if it is faster than the usual one by more than chance.
     case measured
     /// Products of floats by this back-end, threads sharing them out as usual.
     case fixed(ProductBackend)
@@ -83,7 +83,7 @@ public final class ProductTuner: Sendable {
     return Set(known).sorted { $0.product < $1.product }
   }
 
-  /// The call in the way that is chosen for its product.
+  /// The call in the variant that is chosen for its product.
   func chosen(_ call: KernelCall) -> KernelCall {
     switch policy {
     case .fixed(let backend):
@@ -95,7 +95,7 @@ public final class ProductTuner: Sendable {
     }
   }
 
-  /// What is known of a call's product, if it is one of the call's ways.
+  /// What is known of a call's product, if it is one of the call's variants.
   private func usable(_ call: KernelCall) -> ProductDecision? {
     guard policy == .measured, let product = call.product,
       let decision = known.withLock({ $0[product] }), call.variants.contains(decision.variant)
@@ -113,7 +113,7 @@ public final class ProductTuner: Sendable {
     return found.sorted { $0.key < $1.key }.map(\.value)
   }
 
-  /// Times the ways to compute some products.
+  /// Times the variants to compute some products.
   ///
   /// - Parameter seconds: runs a call once and says how long that took.
   func measure(
@@ -122,14 +122,14 @@ public final class ProductTuner: Sendable {
     var trials = calls.map(Trial.init)
     let clock = ContinuousClock()
     let start = clock.now
-    // Product after product before the next way of each: none finds its operands in the cache
-    // because another way has just used them, and what disturbs a moment does not decide for one.
+    // Product after product before the next variant of each: none finds its operands in the cache
+    // because another variant has just used them, and what disturbs a moment does not decide for one.
     for pass in 0..<Self.passes.upperBound {
       if pass >= Self.passes.lowerBound, (clock.now - start).seconds > Self.secondsOfPasses {
         break
       }
-      for way in 0..<(trials.map(\.candidates.count).max() ?? 0) {
-        for index in trials.indices { try trials[index].time(way, seconds) }
+      for variant in 0..<(trials.map(\.candidates.count).max() ?? 0) {
+        for index in trials.indices { try trials[index].time(variant, seconds) }
       }
     }
     let decisions = trials.compactMap(\.decision)
@@ -138,11 +138,11 @@ public final class ProductTuner: Sendable {
   }
 }
 
-/// The ways to compute one product, the usual one first, and the least seconds that each has taken.
+/// The variants to compute one product, the usual one first, and the least seconds that each has taken.
 struct Trial {
-  /// Another way than the usual one has to take this share of its time at most.
+  /// Another variant than the usual one has to take this share of its time at most.
   static let worthwhileShare = 0.95
-  /// A way that has twice taken this many times the best time so far is not tried again.
+  /// A variant that has twice taken this many times the best time so far is not tried again.
   private static let hopeless = 1.5
 
   let candidates: [KernelCall]
@@ -156,12 +156,12 @@ struct Trial {
   }
 
   mutating func time(
-    _ way: Int, _ seconds: (KernelCall) throws(ExecutionError) -> Double
+    _ variant: Int, _ seconds: (KernelCall) throws(ExecutionError) -> Double
   ) throws(ExecutionError) {
-    guard way < candidates.count else { return }
-    if tries[way] >= 2, let least = best.min(), best[way] > Self.hopeless * least { return }
-    best[way] = min(best[way], try seconds(candidates[way]))
-    tries[way] += 1
+    guard variant < candidates.count else { return }
+    if tries[variant] >= 2, let least = best.min(), best[variant] > Self.hopeless * least { return }
+    best[variant] = min(best[variant], try seconds(candidates[variant]))
+    tries[variant] += 1
   }
 
   var decision: ProductDecision? {

@@ -104,7 +104,7 @@ public struct Node: Sendable {
   public var operands: [ValueID]
   public var results: [ValueID]
   public var phase: Phase
-  public var stage: Stage
+  public var part: StepPart
   /// Operands that the node overwrites. A node with any is kept for its effect.
   public var mutates: [Int]
 }
@@ -157,16 +157,16 @@ public struct Graph: Sendable {
   @discardableResult
   public mutating func add(
     _ operation: any Operation, _ operands: [ValueID], phase: Phase = .forward,
-    stage: Stage = .body, mutates: [Int]? = nil
+    part: StepPart = .body, mutates: [Int]? = nil
   ) -> [ValueID] {
-    let node = makeNode(operation, operands, phase: phase, stage: stage, mutates: mutates)
+    let node = makeNode(operation, operands, phase: phase, part: part, mutates: mutates)
     nodes.append(node)
     return node.results
   }
 
   /// A node with fresh results that is not yet in `nodes`: rewriting passes place it themselves.
   public mutating func makeNode(
-    _ operation: any Operation, _ operands: [ValueID], phase: Phase, stage: Stage = .body,
+    _ operation: any Operation, _ operands: [ValueID], phase: Phase, part: StepPart = .body,
     mutates: [Int]? = nil
   ) -> Node {
     let types: [TensorType]
@@ -182,7 +182,7 @@ public struct Graph: Sendable {
     }
     return Node(
       id: id, operation: operation, operands: operands, results: results, phase: phase,
-      stage: stage, mutates: mutates ?? operation.mutatedOperands)
+      part: part, mutates: mutates ?? operation.mutatedOperands)
   }
 }
 

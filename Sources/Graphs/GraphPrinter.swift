@@ -37,6 +37,6 @@ extension Graph: CustomStringConvertible {
     let left = results.isEmpty ? "" : "\(results) = "
     let right = types.isEmpty ? "" : " : \(types)"
     return "\(left)\(node.operation.name)\(attributes)(\(operands))\(right)  // \(node.phase)"
-      + (node.stage == .body ? "" : " \(node.stage)")
+      + (node.part == .body ? "" : " \(node.part)")
   }
 }

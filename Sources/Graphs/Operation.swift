@@ -66,16 +66,16 @@ public enum NodePlace: Hashable, Sendable {
 }
 
 /// An operation with kernels for bf16 values.
-public protocol NarrowOperation: Operation {
+public protocol BF16Operation: Operation {
   /// Values that may be bf16 as well as f32, in groups whose values have one type.
-  var narrowGroups: [[NodePlace]] { get }
+  var bf16Groups: [[NodePlace]] { get }
   /// Operands of products: they are bf16 where products are.
   var productOperands: [Int] { get }
   /// The type of results that does not follow from the operands'; operations without any ignore it.
   var resultType: ElementType { get set }
 }
 
-extension NarrowOperation {
+extension BF16Operation {
   public var productOperands: [Int] { [] }
   public var resultType: ElementType {
     get { .f32 }

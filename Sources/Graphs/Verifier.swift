@@ -6,13 +6,13 @@ extension Graph {
   ///
   /// - Throws: `GraphError.invalid` with the node's name if a value is read before it is produced
   ///   or produced twice, a type rule does not hold, a node overwrites what is read later as if it
-  ///   were unchanged, or a stage is out of order.
+  ///   were unchanged, or a part of the step is out of order.
   public func verify() throws(GraphError) {
     var available = values.map { value in
       if case .node = value.source { false } else { true }
     }
     var overwritten = Set<ValueID>()
-    var lastStage = 0
+    var lastPart = 0
     for node in nodes {
       let name = "\(node.id) \(node.operation.name)"
       func fail(_ problem: String) -> GraphError { .invalid(node: name, problem: problem) }
@@ -40,9 +40,9 @@ extension Graph {
         }
         available[result.index] = true
       }
-      let stage = Stage.allCases.firstIndex(of: node.stage) ?? 0
-      guard stage >= lastStage else { throw fail("stage \(node.stage) comes too late") }
-      lastStage = stage
+      let part = StepPart.allCases.firstIndex(of: node.part) ?? 0
+      guard part >= lastPart else { throw fail("part \(node.part) comes too late") }
+      lastPart = part
     }
     for output in outputs where !available[output.value.index] {
       throw .invalid(node: "output \(output.name)", problem: "is not produced")

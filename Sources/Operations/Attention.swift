@@ -28,7 +28,7 @@ public struct AttentionLayout: Hashable, Sendable {
 
   /// Query rows of a tile of the bf16 kernels: fewer, since their tiles of a product are small and
   /// less is computed in vain beside the diagonal.
-  var narrowTile: Int { min(tokens, 32) }
+  var bf16Tile: Int { min(tokens, 32) }
 
   func sizes(tile: Int) -> [Int] {
     [
@@ -38,9 +38,9 @@ public struct AttentionLayout: Hashable, Sendable {
   }
 
   /// Scratch of the bf16 kernels in bytes; the formula stands in sft_kernels.def.
-  var narrowScratch: (forward: Int, gradient: Int) {
+  var bf16Scratch: (forward: Int, gradient: Int) {
     func padded(_ count: Int) -> Int { (count + 31) & ~31 }
-    let (t, w, q) = (padded(tokens), padded(headWidth), narrowTile)
+    let (t, w, q) = (padded(tokens), padded(headWidth), bf16Tile)
     let gradient = 14 * t * w + 2 * (q + padded(q)) * w + 12 * q * t + 2 * padded(q) * t
     return (4 * t * w + 2 * q * w + 6 * q * t + 320, gradient + 768)
   }
@@ -72,7 +72,7 @@ public struct Attention: DifferentiableOperation, LowerableOperation {
 
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
     try TypeRule.count(operands, 4)
-    try TypeRule.matrix(operands, 0, columns: layout.queryWidth, narrow: true)
+    try TypeRule.matrix(operands, 0, columns: layout.queryWidth, bf16: true)
     let rows = operands[0].shape[0]
     let type = operands[0].elementType
     try TypeRule.require(operands, 1, TensorType([rows, layout.keyValueWidth], type))
@@ -100,14 +100,14 @@ public struct Attention: DifferentiableOperation, LowerableOperation {
 
   public func lower(into lowering: inout Lowering) {
     let rows = lowering.operandTypes[0].shape[0]
-    let isNarrow = lowering.operandTypes[0].elementType == .bf16
+    let isBF16 = lowering.operandTypes[0].elementType == .bf16
     lowering.emit(
-      isNarrow ? "attention_bf16" : "attention", lowering.operands + lowering.results,
-      sizes: layout.sizes(tile: isNarrow ? layout.narrowTile : layout.tile),
-      scalars: [layout.scale], multiplies: isNarrow ? .bf16 : .f32,
+      isBF16 ? "attention_bf16" : "attention", lowering.operands + lowering.results,
+      sizes: layout.sizes(tile: isBF16 ? layout.bf16Tile : layout.tile),
+      scalars: [layout.scale], multiplies: isBF16 ? .bf16 : .f32,
       items: rows / layout.tokens * layout.queryHeads,
-      slices: isNarrow ? 3 : 1,
-      scratchBytes: isNarrow ? layout.narrowScratch.forward : 4 * layout.tile * layout.tokens,
+      slices: isBF16 ? 3 : 1,
+      scratchBytes: isBF16 ? layout.bf16Scratch.forward : 4 * layout.tile * layout.tokens,
       flops: flops(lowering.operandTypes))
   }
 }
@@ -131,7 +131,7 @@ public struct AttentionGradient: LowerableOperation {
 
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
     try TypeRule.count(operands, 7)
-    try TypeRule.matrix(operands, 0, columns: layout.queryWidth, narrow: true)
+    try TypeRule.matrix(operands, 0, columns: layout.queryWidth, bf16: true)
     try TypeRule.require(operands, 4, operands[0])
     try TypeRule.require(operands, 6, operands[0])
     return (0..<3).filter { wanted[$0] }.map { operands[$0] }
@@ -148,27 +148,27 @@ public struct AttentionGradient: LowerableOperation {
     var results = lowering.results[...]
     let gradients = wanted.map { $0 ? results.popFirst() : nil }
     let rows = lowering.operandTypes[0].shape[0]
-    let isNarrow = lowering.operandTypes[0].elementType == .bf16
+    let isBF16 = lowering.operandTypes[0].elementType == .bf16
     lowering.emit(
-      isNarrow ? "attention_gradient_bf16" : "attention_gradient", lowering.operands + gradients,
-      sizes: layout.sizes(tile: isNarrow ? layout.narrowTile : layout.tile),
-      scalars: [layout.scale], multiplies: isNarrow ? .bf16 : .f32,
+      isBF16 ? "attention_gradient_bf16" : "attention_gradient", lowering.operands + gradients,
+      sizes: layout.sizes(tile: isBF16 ? layout.bf16Tile : layout.tile),
+      scalars: [layout.scale], multiplies: isBF16 ? .bf16 : .f32,
       items: rows / layout.tokens * layout.keyValueHeads,
-      slices: isNarrow ? 3 : 1,
-      scratchBytes: isNarrow
-        ? layout.narrowScratch.gradient : 4 * (2 * layout.tile * layout.tokens + layout.tile),
+      slices: isBF16 ? 3 : 1,
+      scratchBytes: isBF16
+        ? layout.bf16Scratch.gradient : 4 * (2 * layout.tile * layout.tokens + layout.tile),
       flops: flops(lowering.operandTypes))
   }
 }
 
-extension Attention: NarrowOperation {
-  public var narrowGroups: [[NodePlace]] {
+extension Attention: BF16Operation {
+  public var bf16Groups: [[NodePlace]] {
     [[.operand(0), .operand(1), .operand(2), .result(0)]]
   }
 }
 
-extension AttentionGradient: NarrowOperation {
-  public var narrowGroups: [[NodePlace]] {
+extension AttentionGradient: BF16Operation {
+  public var bf16Groups: [[NodePlace]] {
     let results = 0..<wanted.count { $0 }
     return [[0, 1, 2, 4, 6].map { .operand($0) } + results.map { .result($0) }]
   }

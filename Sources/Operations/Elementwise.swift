@@ -29,15 +29,15 @@ public struct Add: DifferentiableOperation, LowerableOperation {
   }
 }
 
-extension Add: NarrowOperation {
-  public var narrowGroups: [[NodePlace]] { [[.operand(0), .operand(1), .result(0)]] }
+extension Add: BF16Operation {
+  public var bf16Groups: [[NodePlace]] { [[.operand(0), .operand(1), .result(0)]] }
 }
 
 /// The value rounded to bf16. Operand: any value in f32. Result: the same shape in bf16.
-public struct Narrow: LowerableOperation {
+public struct ToBF16: LowerableOperation {
   public init() {}
 
-  public var name: String { "narrow" }
+  public var name: String { "to_bf16" }
   public var isCheap: Bool { true }
 
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
@@ -47,16 +47,16 @@ public struct Narrow: LowerableOperation {
 
   public func lower(into lowering: inout Lowering) {
     lowering.emit(
-      "narrow", lowering.operands + lowering.results, items: lowering.operandTypes[0].shape.count,
+      "to_bf16", lowering.operands + lowering.results, items: lowering.operandTypes[0].shape.count,
       grain: Grain.elements)
   }
 }
 
 /// A bf16 value as f32. Operand: any value in bf16. Result: the same shape in f32.
-public struct Widen: LowerableOperation {
+public struct ToF32: LowerableOperation {
   public init() {}
 
-  public var name: String { "widen" }
+  public var name: String { "to_f32" }
 
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
     try TypeRule.count(operands, 1)
@@ -68,7 +68,7 @@ public struct Widen: LowerableOperation {
 
   public func lower(into lowering: inout Lowering) {
     lowering.emit(
-      "widen", lowering.operands + lowering.results, items: lowering.operandTypes[0].shape.count,
+      "to_f32", lowering.operands + lowering.results, items: lowering.operandTypes[0].shape.count,
       grain: Grain.elements)
   }
 }

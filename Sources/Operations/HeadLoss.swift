@@ -65,7 +65,7 @@ public struct HeadLoss: DifferentiableOperation {
 
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
     try TypeRule.count(operands, lossScale + (wantsGradient ? 1 : 0))
-    try TypeRule.matrix(operands, 0, narrow: true)
+    try TypeRule.matrix(operands, 0, bf16: true)
     let (rows, width) = (operands[0].shape[0], operands[0].shape[1])
     for part in partOperands { try TypeRule.matrix(operands, part, columns: width, weight: true) }
     try TypeRule.require(operands, targets, TensorType([rows], .int32))
@@ -128,7 +128,7 @@ extension HeadLoss: PartitionedOperation {
   }
 }
 
-extension HeadLoss: NarrowOperation, QuantisingOperation {
-  public var narrowGroups: [[NodePlace]] { [[.operand(0)]] }
+extension HeadLoss: BF16Operation, QuantisingOperation {
+  public var bf16Groups: [[NodePlace]] { [[.operand(0)]] }
   public var productOperands: [Int] { [0] }
 }

@@ -43,7 +43,7 @@ public struct Linear: DifferentiableOperation, AccumulatingOperation {
 
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
     try TypeRule.count(operands, operandCount)
-    try TypeRule.matrix(operands, 0, narrow: true)
+    try TypeRule.matrix(operands, 0, bf16: true)
     for part in partOperands {
       try TypeRule.matrix(operands, part, columns: operands[0].shape[1], weight: true)
     }
@@ -140,7 +140,7 @@ public struct LinearInputGradient: AccumulatingOperation, LowerableOperation {
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
     try TypeRule.count(operands, 1 + parts + (accumulates ? 1 : 0))
     let outputs = operands[1...parts].reduce(0) { $0 + $1.shape[0] }
-    try TypeRule.matrix(operands, 0, columns: outputs, narrow: true)
+    try TypeRule.matrix(operands, 0, columns: outputs, bf16: true)
     let inputs = operands[1].shape.columns
     for part in 1...parts { try TypeRule.matrix(operands, part, columns: inputs, weight: true) }
     let result = TensorType([operands[0].shape[0], inputs], resultType)
@@ -200,8 +200,8 @@ public struct LinearWeightGradient: AccumulatingOperation, LowerableOperation {
 
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
     try TypeRule.count(operands, accumulates ? 3 : 2)
-    try TypeRule.matrix(operands, 0, narrow: true)
-    try TypeRule.matrix(operands, 1, narrow: true)
+    try TypeRule.matrix(operands, 0, bf16: true)
+    try TypeRule.matrix(operands, 1, bf16: true)
     guard operands[0].shape[0] == operands[1].shape[0],
       operands[0].elementType == operands[1].elementType, firstColumn + rows <= operands[0].shape[1]
     else { throw .operandType(index: 0, found: operands[0], expected: "rows like \(operands[1])") }
@@ -238,7 +238,7 @@ public struct ColumnSum: AccumulatingOperation, LowerableOperation {
 
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
     try TypeRule.count(operands, accumulates ? 2 : 1)
-    try TypeRule.matrix(operands, 0, narrow: true)
+    try TypeRule.matrix(operands, 0, bf16: true)
     let result = TensorType([operands[0].shape[1]])
     if accumulates { try TypeRule.require(operands, 1, result) }
     return [result]
@@ -249,37 +249,37 @@ public struct ColumnSum: AccumulatingOperation, LowerableOperation {
     if accumulates {
       lowering.copyInitial(lowering.operands[1], to: lowering.results[0])
     }
-    let isNarrow = lowering.operandTypes[0].elementType == .bf16
+    let isBF16 = lowering.operandTypes[0].elementType == .bf16
     lowering.emit(
-      isNarrow ? "column_sum_bf16" : "column_sum",
+      isBF16 ? "column_sum_bf16" : "column_sum",
       [lowering.operands[0], lowering.results[0]],
       sizes: [shape[0], shape[1], accumulates ? 1 : 0], items: shape[1], grain: Grain.columns)
   }
 }
 
-extension Linear: NarrowOperation, QuantisingOperation {
-  public var narrowGroups: [[NodePlace]] {
+extension Linear: BF16Operation, QuantisingOperation {
+  public var bf16Groups: [[NodePlace]] {
     [[.operand(0)], [.result(0)] + (accumulates ? [.operand(operandCount - 1)] : [])]
   }
   public var productOperands: [Int] { [0] }
 }
 
-extension LinearInputGradient: NarrowOperation, QuantisingOperation {
+extension LinearInputGradient: BF16Operation, QuantisingOperation {
   /// The rows are quantised for one weight's scales.
   public var canQuantise: Bool { parts == 1 }
-  public var narrowGroups: [[NodePlace]] {
+  public var bf16Groups: [[NodePlace]] {
     [[.operand(0)], [.result(0)] + (accumulates ? [.operand(1 + parts)] : [])]
   }
   public var productOperands: [Int] { [0] }
 }
 
-extension LinearWeightGradient: NarrowOperation {
-  public var narrowGroups: [[NodePlace]] { [[.operand(0)], [.operand(1)]] }
+extension LinearWeightGradient: BF16Operation {
+  public var bf16Groups: [[NodePlace]] { [[.operand(0)], [.operand(1)]] }
   public var productOperands: [Int] { [0, 1] }
 }
 
-extension ColumnSum: NarrowOperation {
-  public var narrowGroups: [[NodePlace]] { [[.operand(0)]] }
+extension ColumnSum: BF16Operation {
+  public var bf16Groups: [[NodePlace]] { [[.operand(0)]] }
 }
 
 extension Linear: PartitionedOperation {

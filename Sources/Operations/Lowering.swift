@@ -42,7 +42,7 @@ public struct Lowering {
     phase = node.phase
   }
 
-  /// Appends a call of the present phase and the node's stage.
+  /// Appends a call of the present phase and the node's part of the step.
   public mutating func emit(
     _ kernel: String, _ buffers: [BufferView?], sizes: [Int] = [], scalars: [Float] = [],
     multiplies: MatmulOperand = .f32, items: Int, grain: Int = 1, slices: Int = 1,
@@ -53,15 +53,15 @@ public struct Lowering {
       KernelCall(
         kernel: kernel, buffers: buffers, sizes: sizes, scalars: scalars, multiplies: multiplies,
         items: items, grain: grain, slices: slices, scratchBytes: scratchBytes, flops: flops,
-        phase: phase, stage: node.stage))
+        phase: phase, part: node.part))
   }
 
-  /// Appends a product of the present phase and the node's stage.
+  /// Appends a product of the present phase and the node's part of the step.
   ///
   /// - Parameter buffers: as `MatrixProduct.buffers` orders them.
   public mutating func emit(_ product: MatrixProduct, _ buffers: [BufferView?]) {
     guard product.items > 0 else { return }
-    calls.append(KernelCall(product, buffers: buffers, phase: phase, stage: node.stage))
+    calls.append(KernelCall(product, buffers: buffers, phase: phase, part: node.part))
   }
 
   /// Copies the value to accumulate on, of the result's type, into the result, unless they share
@@ -101,12 +101,12 @@ enum TypeRule {
 
   static func matrix(
     _ operands: [TensorType], _ index: Int, columns: Int? = nil, weight: Bool = false,
-    narrow: Bool = false
+    bf16: Bool = false
   ) throws(GraphError) {
     let type = operands[index]
     let element =
       type.elementType == .f32 || (weight && type.elementType != .int32)
-      || (narrow && type.elementType == .bf16)
+      || (bf16 && type.elementType == .bf16)
     guard type.shape.rank == 2, element, columns == nil || type.shape.columns == columns else {
       let width = columns.map(String.init) ?? "n"
       throw .operandType(index: index, found: type, expected: "a matrix [m, \(width)]")

@@ -46,8 +46,8 @@ public struct RMSNorm: DifferentiableOperation, LowerableOperation {
   }
 }
 
-extension RMSNorm: NarrowOperation {
-  public var narrowGroups: [[NodePlace]] { [[.result(0)]] }
+extension RMSNorm: BF16Operation {
+  public var bf16Groups: [[NodePlace]] { [[.result(0)]] }
 }
 
 /// The gradient of `RMSNorm` towards x (+ initial). Operands: dy, x [N, D], gain [D], r [N],

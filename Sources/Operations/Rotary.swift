@@ -31,7 +31,7 @@ public struct Rotary: DifferentiableOperation, LowerableOperation {
 
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
     try TypeRule.count(operands, hasOffset ? 4 : 3)
-    try TypeRule.matrix(operands, 0, narrow: true)
+    try TypeRule.matrix(operands, 0, bf16: true)
     let headWidth = operands[0].shape[1] / heads
     guard headWidth * heads == operands[0].shape[1], headWidth % 2 == 0 else {
       throw .operandType(index: 0, found: operands[0], expected: "[N, \(heads)·even]")
@@ -66,6 +66,6 @@ public struct Rotary: DifferentiableOperation, LowerableOperation {
   }
 }
 
-extension Rotary: NarrowOperation {
-  public var narrowGroups: [[NodePlace]] { [[.operand(0), .result(0)]] }
+extension Rotary: BF16Operation {
+  public var bf16Groups: [[NodePlace]] { [[.operand(0), .result(0)]] }
 }

@@ -68,12 +68,12 @@ public struct SwiGLUGradient: LowerableOperation {
   }
 }
 
-extension SwiGLU: NarrowOperation {
-  public var narrowGroups: [[NodePlace]] { [[.operand(0), .operand(1), .result(0)]] }
+extension SwiGLU: BF16Operation {
+  public var bf16Groups: [[NodePlace]] { [[.operand(0), .operand(1), .result(0)]] }
 }
 
-extension SwiGLUGradient: NarrowOperation {
-  public var narrowGroups: [[NodePlace]] {
+extension SwiGLUGradient: BF16Operation {
+  public var bf16Groups: [[NodePlace]] {
     let results = 0..<(wantsGate ? 1 : 0) + (wantsUp ? 1 : 0)
     return [[.operand(0), .operand(1), .operand(2)] + results.map { .result($0) }]
   }

@@ -3,7 +3,7 @@
 extension KernelCall: Codable {
   private enum CodingKeys: String, CodingKey {
     case kernel, sizes, scalars, multiplies, buffers, items, grain, slices, scratchBytes, flops
-    case phase, stage
+    case phase, part
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -20,7 +20,7 @@ extension KernelCall: Codable {
     try container.encode(scratchBytes, forKey: .scratchBytes)
     try container.encode(flops, forKey: .flops)
     try container.encode(phase, forKey: .phase)
-    try container.encode(stage, forKey: .stage)
+    try container.encode(part, forKey: .part)
   }
 
   public init(from decoder: any Decoder) throws {
@@ -45,6 +45,6 @@ extension KernelCall: Codable {
     scratchBytes = try container.decode(Int.self, forKey: .scratchBytes)
     flops = try container.decode(Int.self, forKey: .flops)
     phase = try container.decode(Phase.self, forKey: .phase)
-    stage = try container.decode(Stage.self, forKey: .stage)
+    part = try container.decode(StepPart.self, forKey: .part)
   }
 }

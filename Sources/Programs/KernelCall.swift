@@ -6,7 +6,7 @@ public enum Phase: String, Codable, Sendable, CaseIterable {
 }
 
 /// When a call runs within an optimizer step of one or more micro-batches.
-public enum Stage: String, Codable, Sendable, CaseIterable {
+public enum StepPart: String, Codable, Sendable, CaseIterable {
   /// Once, before the first micro-batch.
   case begin
   /// For every micro-batch.
@@ -57,7 +57,7 @@ public struct KernelCall: Hashable, Sendable {
   /// Floating-point operations, a multiply-add counted as two.
   public var flops: Int
   public var phase: Phase
-  public var stage: Stage
+  public var part: StepPart
 
   /// A call of a kernel that computes no product.
   ///
@@ -67,7 +67,7 @@ public struct KernelCall: Hashable, Sendable {
   public init(
     kernel: String, buffers: [BufferView?], sizes: [Int] = [], scalars: [Float] = [],
     multiplies: MatmulOperand = .f32, items: Int, grain: Int = 1, slices: Int = 1,
-    scratchBytes: Int = 0, flops: Int = 0, phase: Phase = .forward, stage: Stage = .body
+    scratchBytes: Int = 0, flops: Int = 0, phase: Phase = .forward, part: StepPart = .body
   ) {
     assert(ProductKernel(named: kernel) == nil, "\(kernel) computes a product")
     work = .kernel(
@@ -79,14 +79,15 @@ public struct KernelCall: Hashable, Sendable {
     self.scratchBytes = scratchBytes
     self.flops = flops
     self.phase = phase
-    self.stage = stage
+    self.part = part
   }
 
   /// A call that computes a product.
   ///
   /// - Parameter buffers: as `MatrixProduct.buffers` orders them.
   public init(
-    _ product: MatrixProduct, buffers: [BufferView?], phase: Phase = .forward, stage: Stage = .body
+    _ product: MatrixProduct, buffers: [BufferView?], phase: Phase = .forward,
+    part: StepPart = .body
   ) {
     work = .matrixProduct(product)
     self.buffers = buffers
@@ -96,7 +97,7 @@ public struct KernelCall: Hashable, Sendable {
     scratchBytes = product.scratchBytes
     flops = product.product.flops
     self.phase = phase
-    self.stage = stage
+    self.part = part
   }
 }
 

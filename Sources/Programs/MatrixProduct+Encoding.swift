@@ -32,7 +32,7 @@ public struct ProductKernel: Hashable, Sendable {
       switch (operands, backend) {
       case (.f32, .openBLAS): "linear"
       case (.f32, .tiles): "tiled_linear"
-      case (.bf16, _): "narrow_linear"
+      case (.bf16, _): "bf16_linear"
       case (.int8, _): "quantised_linear"
       }
     let matmul =

@@ -28,7 +28,7 @@ public struct Program: Hashable, Codable, Sendable {
   public var scratchBytesPerThread: Int { calls.map(\.scratchBytes).max() ?? 0 }
 
   /// Floating-point operations of one micro-batch, without the per-step calls.
-  public var bodyFlops: Int { calls.reduce(0) { $1.stage == .body ? $0 + $1.flops : $0 } }
+  public var bodyFlops: Int { calls.reduce(0) { $1.part == .body ? $0 + $1.flops : $0 } }
 
   /// The port of that name, or nil.
   public func port(named name: String) -> ProgramPort? { ports.first { $0.name == name } }
@@ -52,7 +52,7 @@ extension Program: CustomStringConvertible {
         return view.byteOffset == 0 ? "b\(view.buffer)" : "b\(view.buffer)+\(view.byteOffset)"
       }
       let kernel = call.encoded
-      var line = "  \(call.stage) \(call.phase) \(kernel.name)(\(operands.joined(separator: ", ")))"
+      var line = "  \(call.part) \(call.phase) \(kernel.name)(\(operands.joined(separator: ", ")))"
       line += " sizes \(kernel.sizes) scalars \(kernel.scalars) items \(call.items)/\(call.grain)"
       if call.slices > 1 { line += " slices \(call.slices)" }
       lines.append(line)

@@ -1,6 +1,6 @@
 import Storage
 
-/// How long, in what portions, and what happens on the way.
+/// How long, in what portions, and what happens on the variant.
 public struct RunRecipe: Hashable, Sendable {
   public var length: RunLength = .epochs(2)
   /// Windows in a batch.
@@ -13,7 +13,7 @@ public struct RunRecipe: Hashable, Sendable {
   /// What the planned peak may be, in megabytes of 1,000,000 bytes; nil for no limit. Values are
   /// computed again as far as it takes.
   public var memoryMegabytes: Double?
-  /// Steps between validations and between snapshots; 0 for none on the way.
+  /// Steps between validations and between snapshots; 0 for none on the variant.
   public var validateEvery = 50
   public var saveEvery = 100
   /// Stop after so many validations without a new best; nil never.
@@ -42,9 +42,9 @@ public enum PrecisionChoice: String, Hashable, Sendable, CaseIterable {
   case int8
 }
 
-/// How products are computed where there are several ways.
+/// How products are computed where there are several variants.
 public enum ProductsChoice: String, Hashable, Sendable, CaseIterable {
-  /// The way that is fastest at a product's shape on this machine, measured once and remembered.
+  /// The variant that is fastest at a product's shape on this machine, measured once and remembered.
   case auto
   /// Products of f32 by OpenBLAS, or by the project's own kernels.
   case openblas, tiles

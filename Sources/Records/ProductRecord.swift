@@ -1,6 +1,6 @@
 import Storage
 
-/// How one matrix product is computed on a machine, and what each way took. Kernel and ways are in
+/// How one matrix product is computed on a machine, and what each variant took. Kernel and variants are in
 /// words, so that choices for kernels that are gone are passed over by who reads them.
 public struct ProductRecord: JSONRecord {
   public var kernel: String
@@ -8,18 +8,18 @@ public struct ProductRecord: JSONRecord {
   public var m: Int
   public var n: Int
   public var k: Int
-  /// The way that was chosen.
+  /// The variant that was chosen.
   public var chosen: String
-  /// Seconds of each way, the usual one first; empty where none was timed.
+  /// Seconds of each variant, the usual one first; empty where none was timed.
   public var seconds: [Timing]
 
-  /// A way and what it took.
+  /// A variant and what it took.
   public struct Timing: Hashable, Sendable {
-    public var way: String
+    public var variant: String
     public var seconds: Double
 
-    public init(way: String, seconds: Double) {
-      self.way = way
+    public init(variant: String, seconds: Double) {
+      self.variant = variant
       self.seconds = seconds
     }
   }
@@ -40,7 +40,7 @@ extension ProductRecord {
     [
       "kernel": .string(kernel), "m": .int(m), "n": .int(n), "k": .int(k),
       "chosen": .string(chosen),
-      "seconds": .object(JSONObject(seconds.map { ($0.way, .number($0.seconds)) })),
+      "seconds": .object(JSONObject(seconds.map { ($0.variant, .number($0.seconds)) })),
     ]
   }
 
@@ -53,7 +53,7 @@ extension ProductRecord {
     self.init(
       kernel: kernel, m: m, n: n, k: k, chosen: chosen,
       seconds: members.compactMap { member in
-        member.value.double.map { Timing(way: member.key, seconds: $0) }
+        member.value.double.map { Timing(variant: member.key, seconds: $0) }
       })
   }
 }

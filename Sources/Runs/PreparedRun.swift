@@ -145,7 +145,7 @@ extension Kernels {
   /// What matmuls multiply for a recipe's choice.
   func precision(_ choice: PrecisionChoice, _ weights: ModelWeights) -> Precision {
     switch choice {
-    case .auto: multipliesNarrow ? (weights.checkpoint.isQuantised ? .int8 : .bf16) : .f32
+    case .auto: multipliesBF16 ? (weights.checkpoint.isQuantised ? .int8 : .bf16) : .f32
     case .f32: .f32
     case .bf16: .bf16
     case .int8: .int8

@@ -3,7 +3,7 @@ import Programs
 import Records
 
 extension ProductDecision {
-  /// Nil for a product or a way that this version does not know.
+  /// Nil for a product or a variant that this version does not know.
   init?(_ record: ProductRecord) {
     guard let variant = ProductVariant(record.chosen),
       let product = Product(kernel: record.kernel, m: record.m, n: record.n, k: record.k)
@@ -11,7 +11,7 @@ extension ProductDecision {
     self.init(
       product: product, variant: variant,
       measured: record.seconds.compactMap { timing in
-        ProductVariant(timing.way).map { Measurement(variant: $0, seconds: timing.seconds) }
+        ProductVariant(timing.variant).map { Measurement(variant: $0, seconds: timing.seconds) }
       })
   }
 
@@ -20,6 +20,6 @@ extension ProductDecision {
     ProductRecord(
       kernel: product.kernel, m: product.m, n: product.n, k: product.k,
       chosen: variant.description,
-      seconds: measured.map { .init(way: $0.variant.description, seconds: $0.seconds) })
+      seconds: measured.map { .init(variant: $0.variant.description, seconds: $0.seconds) })
   }
 }

@@ -47,7 +47,7 @@ public struct MemoryWaterfall: Sendable {
     }
     let stored = Set(compiler.configuration.parameters.map { compiler.elementType($0.name) })
     if freezes, stored != [.f32] {
-      variant.storesNarrow = true
+      variant.keepsStoredTypes = true
       try add("frozen weights stay as the checkpoint has them")
     }
     if settings.clipNorm == nil, settings.shape.accumulation == 1 {
@@ -84,7 +84,7 @@ private struct Variant {
   var reusesMemory = false
   var rematerialises = false
   var recomputed = 0
-  var storesNarrow = false
+  var keepsStoredTypes = false
 
   init(adaptation: any Adaptation, settings: TrainingSettings) {
     self.adaptation = adaptation
@@ -96,7 +96,7 @@ private struct Variant {
 
   func compile(_ compiler: StepCompiler) throws(TrainingError) -> CompiledStep {
     func elementType(_ name: String) -> ElementType {
-      storesNarrow ? compiler.elementType(name) : .f32
+      keepsStoredTypes ? compiler.elementType(name) : .f32
     }
     func compile(_ adaptation: some Adaptation) throws(TrainingError) -> CompiledStep {
       try CompiledStep(

@@ -205,7 +205,7 @@ extension Session {
   /// Runs one micro-batch on the rows filled, and the updates, and times each kernel.
   func profileStep() -> [KernelProfile] {
     let below = prefix?.profile() ?? []
-    return below + [Stage.begin, .body, .finish].flatMap { training.profile($0) }
+    return below + [StepPart.begin, .body, .finish].flatMap { training.profile($0) }
   }
 
   /// How often frozen blocks have been computed for a micro-batch, to train on or to score.

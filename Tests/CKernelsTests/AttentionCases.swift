@@ -26,7 +26,7 @@ private struct AttentionProblem {
   var tile: Int
   var documents: Bool
   /// In bf16.
-  var isNarrow = false
+  var isBF16 = false
 
   var strides: [Int] {
     [heads * width + 3, kvHeads * width + 1, kvHeads * width + 2, heads * width + 4]
@@ -47,16 +47,16 @@ private struct AttentionProblem {
   }
 
   private func values(_ count: Int, _ numbers: inout TestNumbers) -> TestBuffer {
-    isNarrow ? .bfloat16(numbers.floats(count)) : .floats(numbers.floats(count))
+    isBF16 ? .bfloat16(numbers.floats(count)) : .floats(numbers.floats(count))
   }
 
   private func unset(_ count: Int) -> TestBuffer {
-    isNarrow ? .bfloat16(Array(repeating: .nan, count: count)) : .unset(count)
+    isBF16 ? .bfloat16(Array(repeating: .nan, count: count)) : .unset(count)
   }
 
   /// Floats of scratch as sft_kernels.def counts them.
   private var scratch: (forward: Int, gradient: Int) {
-    guard isNarrow else { return (tile * tokens, 2 * tile * tokens + tile) }
+    guard isBF16 else { return (tile * tokens, 2 * tile * tokens + tile) }
     func padded(_ count: Int) -> Int { (count + 31) / 32 * 32 }
     let (t, w) = (padded(tokens), padded(width))
     let gradient = 14 * t * w + 2 * (tile + padded(tile)) * w + 12 * tile * t + 2 * padded(tile) * t
@@ -66,11 +66,11 @@ private struct AttentionProblem {
   func forward(_ inputs: [TestBuffer], wantsLogSum: Bool) -> KernelCase {
     let rows = windows * tokens
     return KernelCase(
-      sizes.forward(scale: 0.7, isNarrow: isNarrow), label: "\(label) lse \(wantsLogSum)",
+      sizes.forward(scale: 0.7, isBF16: isBF16), label: "\(label) lse \(wantsLogSum)",
       buffers: inputs + [unset(rows * strides[3]), wantsLogSum ? .unset(rows * heads) : nil],
       items: windows * heads, scratchFloats: scratch.forward,
       // Observed 8.1e-7, with probabilities and results in bf16 2.6e-3.
-      tolerance: isNarrow ? 0.012 : 2e-6)
+      tolerance: isBF16 ? 0.012 : 2e-6)
   }
 
   /// The gradients named in `wanted` (of "q", "k", "v"), from a forward run of the reference.
@@ -80,7 +80,7 @@ private struct AttentionProblem {
     let rows = windows * tokens
     guard
       let reference = kernelTable(SFT_ISA_REFERENCE).first(where: {
-        $0.name == sizes.forward(scale: 0.7, isNarrow: isNarrow).name
+        $0.name == sizes.forward(scale: 0.7, isBF16: isBF16).name
       })
     else { preconditionFailure("no kernel attention") }
     let after = forward(inputs, wantsLogSum: true).run(reference.function, .reference)
@@ -88,19 +88,19 @@ private struct AttentionProblem {
       wanted.contains(name) ? unset(rows * stride) : nil
     }
     return KernelCase(
-      sizes.gradient(scale: 0.7, isNarrow: isNarrow), label: "\(label) wanted '\(wanted)'",
+      sizes.gradient(scale: 0.7, isBF16: isBF16), label: "\(label) wanted '\(wanted)'",
       buffers: inputs + [after[4], after[5], values(rows * strides[3], &numbers)] + outputs,
       items: windows * kvHeads,
       scratchFloats: scratch.gradient,
       // Observed 1.7e-6, with probabilities and results in bf16 5.2e-3.
-      tolerance: isNarrow ? 0.03 : 5e-6)
+      tolerance: isBF16 ? 0.03 : 5e-6)
   }
 }
 
-func attentionCases() -> [KernelCase] { attentionCases(isNarrow: false, seed: 11) }
-func narrowAttentionCases() -> [KernelCase] { attentionCases(isNarrow: true, seed: 13) }
+func attentionCases() -> [KernelCase] { attentionCases(isBF16: false, seed: 11) }
+func bf16AttentionCases() -> [KernelCase] { attentionCases(isBF16: true, seed: 13) }
 
-private func attentionCases(isNarrow: Bool, seed: UInt64) -> [KernelCase] {
+private func attentionCases(isBF16: Bool, seed: UInt64) -> [KernelCase] {
   var numbers = TestNumbers(seed: seed)
   var problems = [1, 7, 8, 9, 15, 16, 17, 63, 64, 65].map { tokens in
     AttentionProblem(tokens: tokens, width: 8, tile: 16, documents: tokens % 2 == 1)
@@ -119,7 +119,7 @@ private func attentionCases(isNarrow: Bool, seed: UInt64) -> [KernelCase] {
   ]
   return problems.flatMap { problem -> [KernelCase] in
     var problem = problem
-    problem.isNarrow = isNarrow
+    problem.isBF16 = isBF16
     let inputs = problem.inputs(&numbers)
     var wanted = ["qkv"]
     if problem.tokens == 19 { wanted += ["q", "k", "v", "qk", "qv", "kv", ""] }

@@ -8,8 +8,8 @@ let kernelCases: [String: [KernelCase]] = {
     + normalisationCases()
     + rotaryCases() + attentionCases() + cachedAttentionCases() + activationCases() + lossCases()
     + columnCases() + elementwiseCases() + optimizerCases() + scoreCases()
-    + narrowProductCases() + quantisedCases() + narrowElementwiseCases() + narrowLossCases()
-    + narrowOptimizerCases() + narrowAttentionCases() + probeCases()
+    + bf16ProductCases() + quantisedCases() + bf16ElementwiseCases() + bf16LossCases()
+    + bf16OptimizerCases() + bf16AttentionCases() + probeCases()
   return Dictionary(grouping: cases, by: \.kernel)
 }()
 

@@ -6,19 +6,19 @@ import Tensors
 
 extension NamedKernel {
   /// The same kernel, of bf16 values if asked for.
-  private static func named(_ name: String, isNarrow: Bool) -> String {
-    isNarrow ? name + "_bf16" : name
+  private static func named(_ name: String, isBF16: Bool) -> String {
+    isBF16 ? name + "_bf16" : name
   }
 
-  static func biasAdd(columns: Int, stride: Int, isNarrow: Bool = false) -> NamedKernel {
-    NamedKernel(named("bias_add", isNarrow: isNarrow), sizes: [columns, stride])
+  static func biasAdd(columns: Int, stride: Int, isBF16: Bool = false) -> NamedKernel {
+    NamedKernel(named("bias_add", isBF16: isBF16), sizes: [columns, stride])
   }
 
   static func columnSum(
-    rows: Int, stride: Int, accumulates: Bool, isNarrow: Bool = false
+    rows: Int, stride: Int, accumulates: Bool, isBF16: Bool = false
   ) -> NamedKernel {
     NamedKernel(
-      named("column_sum", isNarrow: isNarrow), sizes: [rows, stride, accumulates ? 1 : 0])
+      named("column_sum", isBF16: isBF16), sizes: [rows, stride, accumulates ? 1 : 0])
   }
 
   static func quantiseRows(width: Int, stride: Int) -> NamedKernel {
@@ -42,8 +42,8 @@ extension NamedKernel {
       "embedding_gradient", sizes: [width, firstRow, rows, tokens, accumulates ? 1 : 0])
   }
 
-  static func rmsnorm(width: Int, epsilon: Float, isNarrow: Bool = false) -> NamedKernel {
-    NamedKernel(named("rmsnorm", isNarrow: isNarrow), sizes: [width], scalars: [epsilon])
+  static func rmsnorm(width: Int, epsilon: Float, isBF16: Bool = false) -> NamedKernel {
+    NamedKernel(named("rmsnorm", isBF16: isBF16), sizes: [width], scalars: [epsilon])
   }
 
   static func rmsnormInputGradient(width: Int, accumulates: Bool) -> NamedKernel {
@@ -59,10 +59,10 @@ extension NamedKernel {
   ///   - direction: 1 turns, −1 turns back.
   static func rotary(
     heads: Int, headWidth: Int, tokens: Int, inputStride: Int, outputStride: Int,
-    direction: Float, isNarrow: Bool = false
+    direction: Float, isBF16: Bool = false
   ) -> NamedKernel {
     NamedKernel(
-      named("rotary", isNarrow: isNarrow),
+      named("rotary", isBF16: isBF16),
       sizes: [heads, headWidth, tokens, inputStride, outputStride], scalars: [direction])
   }
 
@@ -79,10 +79,10 @@ extension NamedKernel {
   }
 
   static func softmaxCrossEntropy(
-    vocabulary: Int, wantsGradient: Bool, isNarrow: Bool = false
+    vocabulary: Int, wantsGradient: Bool, isBF16: Bool = false
   ) -> NamedKernel {
     NamedKernel(
-      named("softmax_cross_entropy", isNarrow: isNarrow),
+      named("softmax_cross_entropy", isBF16: isBF16),
       sizes: [vocabulary, wantsGradient ? 1 : 0])
   }
 
@@ -91,10 +91,10 @@ extension NamedKernel {
   }
 
   static func takeColumns(
-    count: Int, stride: Int, resultStride: Int, isNarrow: Bool = false
+    count: Int, stride: Int, resultStride: Int, isBF16: Bool = false
   ) -> NamedKernel {
     NamedKernel(
-      named("take_columns", isNarrow: isNarrow), sizes: [count, stride, resultStride])
+      named("take_columns", isBF16: isBF16), sizes: [count, stride, resultStride])
   }
 
   static func fill(_ value: Float) -> NamedKernel { NamedKernel("fill", scalars: [value]) }
@@ -137,12 +137,12 @@ struct AttentionSizes {
   var strides: (query: Int, key: Int, value: Int, output: Int)
   var tile: Int
 
-  func forward(scale: Float, isNarrow: Bool = false) -> NamedKernel {
-    call(isNarrow ? "attention_bf16" : "attention", scale)
+  func forward(scale: Float, isBF16: Bool = false) -> NamedKernel {
+    call(isBF16 ? "attention_bf16" : "attention", scale)
   }
 
-  func gradient(scale: Float, isNarrow: Bool = false) -> NamedKernel {
-    call(isNarrow ? "attention_gradient_bf16" : "attention_gradient", scale)
+  func gradient(scale: Float, isBF16: Bool = false) -> NamedKernel {
+    call(isBF16 ? "attention_gradient_bf16" : "attention_gradient", scale)
   }
 
   private func call(_ name: String, _ scale: Float) -> NamedKernel {

@@ -27,7 +27,7 @@ import Testing
       let graph = try Self.graph(.bf16, method)
       var products = 0
       for node in graph.nodes {
-        guard let operation = node.operation as? any NarrowOperation else { continue }
+        guard let operation = node.operation as? any BF16Operation else { continue }
         for index in operation.productOperands {
           products += 1
           #expect(graph.type(of: node.operands[index]).elementType == .bf16, "\(operation.name)")
@@ -59,7 +59,7 @@ import Testing
   /// A value that both products read is rounded once.
   @Test func roundingIsShared() throws {
     let graph = try Self.graph(.bf16)
-    let rounded = graph.nodes.filter { $0.operation is Narrow }.map { $0.operands[0] }
+    let rounded = graph.nodes.filter { $0.operation is ToBF16 }.map { $0.operands[0] }
     #expect(!rounded.isEmpty && Set(rounded).count == rounded.count)
   }
 

@@ -22,7 +22,7 @@ import Testing
     #expect(!updates.isEmpty)
     for position in updates {
       let node = graph.nodes[position]
-      #expect(node.stage == .body)
+      #expect(node.part == .body)
       let gradient = try #require(producers[node.operands[1].index])
       let reader = readers[node.operands[0].index].filter { $0 != position }.max() ?? -1
       let earliest = max(gradient, reader)
@@ -59,14 +59,14 @@ import Testing
       Step.trace(FullAdaptation()), clipNorm: clipNorm, accumulation: accumulation)
     let updates = graph.nodes.filter { $0.operation is SGDUpdate }
     #expect(updates.count == graph.parameters.count)
-    #expect(updates.allSatisfy { $0.stage == .finish })
+    #expect(updates.allSatisfy { $0.part == .finish })
     let clip = try #require(graph.nodes.firstIndex { $0.operation is ClipScale })
     let norms = graph.nodes.indices.filter { graph.nodes[$0].operation is SquaredNorm }
     let firstUpdate = try #require(graph.nodes.firstIndex { $0.operation is SGDUpdate })
     #expect(norms.allSatisfy { $0 < clip } && clip < firstUpdate)
     #expect((graph.nodes[clip].operation as? ClipScale)?.limit == Float(clipNorm ?? 0))
-    let stage: Stage = accumulation > 1 ? .finish : .body
-    #expect(norms.allSatisfy { graph.nodes[$0].stage == stage })
+    let part: StepPart = accumulation > 1 ? .finish : .body
+    #expect(norms.allSatisfy { graph.nodes[$0].part == part })
     #expect(
       Set(norms.map { (graph.nodes[$0].operation as? SquaredNorm)?.slot }).count == norms.count)
   }
@@ -79,10 +79,10 @@ import Testing
       })
     #expect(accumulators.count == graph.parameters.count)
     let cleared = graph.nodes.filter { $0.operation is Clear }
-    #expect(cleared.allSatisfy { $0.stage == .begin })
+    #expect(cleared.allSatisfy { $0.part == .begin })
     #expect(Set(cleared.map { $0.operands[0] }) == accumulators)
     let adding = graph.nodes.filter { node in
-      node.stage == .body && node.mutates.contains { accumulators.contains(node.operands[$0]) }
+      node.part == .body && node.mutates.contains { accumulators.contains(node.operands[$0]) }
     }
     #expect(adding.count == accumulators.count)
     #expect(adding.allSatisfy { $0.phase == .backward })

@@ -86,10 +86,10 @@ import Testing
   }
 
   @Test func stagesRunTheirOwnCallsOnly() throws {
-    let add = { (stage: Stage) in
+    let add = { (part: StepPart) in
       KernelCall(
         kernel: "add", buffers: [.init(buffer: 0), .init(buffer: 0), .init(buffer: 0)], items: 3,
-        stage: stage)
+        part: part)
     }
     let program = Program(
       buffers: [values], calls: [add(.begin), add(.body), add(.body), add(.finish)],

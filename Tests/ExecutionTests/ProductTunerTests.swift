@@ -111,7 +111,7 @@ private struct Workbench {
     }
   }
 
-  /// What is timed is the fastest of its ways, or the usual one, and is not timed again.
+  /// What is timed is the fastest of its variants, or the usual one, and is not timed again.
   @Test func theFastestWayIsChosenAndRemembered() throws {
     let bench = try Workbench.product()
     let told = Mutex<[[ProductDecision]]>([])
@@ -131,7 +131,7 @@ private struct Workbench {
     #expect(told.withLock { $0.count } == 1)
   }
 
-  /// The best time of each way counts, and the usual way stays unless another one is clearly faster.
+  /// The best time of each variant counts, and the usual variant stays unless another one is clearly faster.
   @Test func momentsDoNotDecide() throws {
     for (share, expected) in [(0.96, 0), (0.9, 1)] {
       let calls = try bytes(2)
@@ -151,7 +151,7 @@ private struct Workbench {
     }
   }
 
-  /// A way is never timed right after another one of the same product, which has warmed the cache.
+  /// A variant is never timed right after another one of the same product, which has warmed the cache.
   @Test func noWayFindsTheCacheWarm() throws {
     var last: Product?
     let calls = try bytes(2)
@@ -173,7 +173,7 @@ private struct Workbench {
     #expect(calls[0].variants.map { times[$0] } == [6, 2])
   }
 
-  /// Products of bytes, which have two ways, of different sizes.
+  /// Products of bytes, which have two variants, of different sizes.
   private func bytes(_ count: Int) throws -> [KernelCall] {
     try (0..<count).map { index in
       let product = Product(
@@ -227,7 +227,7 @@ private struct Workbench {
     #expect(other.product == nil && other.variants.isEmpty && other.variant == nil)
   }
 
-  /// A way that a product does not have, from a file that somebody changed, is as good as none.
+  /// A variant that a product does not have, from a file that somebody changed, is as good as none.
   @Test func impossibleChoicesAreMadeAnew() throws {
     let call = try bytes(1)[0]
     let product = try #require(call.product)
@@ -238,7 +238,7 @@ private struct Workbench {
     #expect(tuner.unknown([call, call]) == [call])
   }
 
-  /// What the tiles of sft_kernels.def need is there, whichever way is chosen.
+  /// What the tiles of sft_kernels.def need is there, whichever variant is chosen.
   @Test func everyWayHasItsScratch() throws {
     func up(_ count: Int, _ unit: Int) -> Int { (count + unit - 1) / unit * unit }
     var runner = StepRunner()
@@ -267,8 +267,8 @@ private struct Workbench {
   @Test func whatACallMultiplies() throws {
     let expected: [(String, MatmulOperand)] = [
       ("linear_bf16", .f32), ("linear_input_gradient_bf16", .f32), ("tiled_linear_bf16", .f32),
-      ("linear_weight_gradient", .f32), ("narrow_linear_f32", .bf16),
-      ("narrow_linear_weight_gradient", .bf16), ("quantised_linear_bf16", .int8),
+      ("linear_weight_gradient", .f32), ("bf16_linear_f32", .bf16),
+      ("bf16_linear_weight_gradient", .bf16), ("quantised_linear_bf16", .int8),
       ("quantised_linear_input_gradient_int8", .int8),
     ]
     for (name, operands) in expected {

@@ -73,7 +73,8 @@ enum RecordSamples {
   static let product = ProductRecord(
     kernel: "linear_f32", m: 8, n: 16, k: 32, chosen: "tiles by rows",
     seconds: [
-      .init(way: "OpenBLAS by rows", seconds: 2e-5), .init(way: "tiles by rows", seconds: 1e-5),
+      .init(variant: "OpenBLAS by rows", seconds: 2e-5),
+      .init(variant: "tiles by rows", seconds: 1e-5),
     ])
 
   static let products: ProductsFile = {

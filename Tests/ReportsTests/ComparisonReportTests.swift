@@ -28,14 +28,14 @@ import Testing
   }
 
   @Test func lossAtEqualTime() throws {
-    // At 10 s, analysis included: four fifths of the way from 5 to 4.
+    // At 10 s, analysis included: four fifths of the variant from 5 to 4.
     #expect(try summary("sparse auto").lossAtEqualTime.values == [4.2, 4.2])
     #expect(try summary("lora r8").lossAtEqualTime.values == [3, 3])
   }
 
   @Test func timeToTheReferencesLoss() throws {
     let sparse = try summary("sparse auto")
-    // Half-way from 4 to 2; in the second seed it stays above 3.
+    // Half-variant from 4 to 2; in the second seed it stays above 3.
     #expect(sparse.secondsToReferenceLoss.values == [17])
     #expect(sparse.comparedSeeds == 2)
     #expect(sparse.timeRatio.values == [1.7])

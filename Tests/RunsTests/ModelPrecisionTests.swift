@@ -46,7 +46,7 @@ import Training
   func autoIsWhatARunTakes(_ type: ElementType, _ narrow: String) throws {
     let fixture = try RunsFixture(elementType: type)
     let record = try score(fixture, .auto)
-    #expect(record.precision == (try Kernels.forThisMachine().multipliesNarrow ? narrow : "f32"))
+    #expect(record.precision == (try Kernels.forThisMachine().multipliesBF16 ? narrow : "f32"))
     #expect(record.precision == (try fixture.prepared().settings.precision.rawValue))
     let wide = try score(fixture, .f32)
     #expect(abs(record.loss / wide.loss - 1) < (type == .int8 ? 1e-2 : 5e-3))

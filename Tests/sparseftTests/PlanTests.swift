@@ -167,7 +167,7 @@ import Testing
   @Test func theProfileNamesKernels() throws {
     let shop = try Workshop()
     let outcome = try shop.succeed(["plan", "recipe.json", "--profile", "run.precision=bf16"])
-    for word in ["narrow_linear_f32", "attention_gradient_bf16", "adamw", "backward"] {
+    for word in ["bf16_linear_f32", "attention_gradient_bf16", "adamw", "backward"] {
       #expect(outcome.output.contains(word))
     }
   }

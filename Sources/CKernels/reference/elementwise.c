@@ -18,13 +18,13 @@ SFT_REFERENCE(fill) {
   for (int64_t i = begin; i < end; ++i) c[i] = call->scalars[0];
 }
 
-SFT_REFERENCE(narrow) {
+SFT_REFERENCE(to_bf16) {
   const float *a = call->buffers[0];
   uint16_t *c = call->buffers[1];
   for (int64_t i = begin; i < end; ++i) c[i] = sft_narrow_bf16(a[i]);
 }
 
-SFT_REFERENCE(widen) {
+SFT_REFERENCE(to_f32) {
   const uint16_t *a = call->buffers[0];
   float *c = call->buffers[1];
   for (int64_t i = begin; i < end; ++i) c[i] = sft_widen_bf16(a[i]);

@@ -3,25 +3,27 @@ import Programs
 import Reports
 import Tensors
 
-/// How products are computed, and what each way took where that was measured.
+/// How products are computed, and what each variant took where that was measured.
 struct ProductTable {
   let decisions: [ProductDecision]
 
-  private static let ways = ProductBackend.allCases.flatMap { backend in
+  private static let variants = ProductBackend.allCases.flatMap { backend in
     ProductSplit.allCases.map { ProductVariant(backend, $0) }
   }
 
   var text: String {
     var table = Table(
       [.init("product"), .init("m", .right), .init("n", .right), .init("k", .right)]
-        + Self.ways.map { .init("\($0), ms", .right) } + [.init("chosen")])
+        + Self.variants.map { .init("\($0), ms", .right) } + [.init("chosen")])
     for decision in decisions {
       let product = decision.product
       let seconds = Dictionary(
         decision.measured.map { ($0.variant, $0.seconds) }, uniquingKeysWith: { first, _ in first })
       table.add(
         [product.kernel, "\(product.m)", "\(product.n)", "\(product.k)"]
-          + Self.ways.map { way in seconds[way].map { formatted($0 * 1e3, decimals: 2) } ?? "" }
+          + Self.variants.map { variant in
+            seconds[variant].map { formatted($0 * 1e3, decimals: 2) } ?? ""
+          }
           + [decision.variant.description])
     }
     return table.text

@@ -40,9 +40,9 @@ static inline void linear(const sft_call *call, int64_t begin, int64_t end, sft_
   }
 }
 
-SFT_REFERENCE(narrow_linear_f32) { linear(call, begin, end, SFT_F32); }
-SFT_REFERENCE(narrow_linear_bf16) { linear(call, begin, end, SFT_BF16); }
-SFT_REFERENCE(narrow_linear_int8) { linear(call, begin, end, SFT_INT8); }
+SFT_REFERENCE(bf16_linear_f32) { linear(call, begin, end, SFT_F32); }
+SFT_REFERENCE(bf16_linear_bf16) { linear(call, begin, end, SFT_BF16); }
+SFT_REFERENCE(bf16_linear_int8) { linear(call, begin, end, SFT_INT8); }
 
 static inline void input_gradient(const sft_call *call, int64_t begin, int64_t end, sft_type type) {
   const uint16_t *dy = call->buffers[0];
@@ -62,11 +62,11 @@ static inline void input_gradient(const sft_call *call, int64_t begin, int64_t e
   }
 }
 
-SFT_REFERENCE(narrow_linear_input_gradient_f32) { input_gradient(call, begin, end, SFT_F32); }
-SFT_REFERENCE(narrow_linear_input_gradient_bf16) { input_gradient(call, begin, end, SFT_BF16); }
-SFT_REFERENCE(narrow_linear_input_gradient_int8) { input_gradient(call, begin, end, SFT_INT8); }
+SFT_REFERENCE(bf16_linear_input_gradient_f32) { input_gradient(call, begin, end, SFT_F32); }
+SFT_REFERENCE(bf16_linear_input_gradient_bf16) { input_gradient(call, begin, end, SFT_BF16); }
+SFT_REFERENCE(bf16_linear_input_gradient_int8) { input_gradient(call, begin, end, SFT_INT8); }
 
-SFT_REFERENCE(narrow_linear_weight_gradient) {
+SFT_REFERENCE(bf16_linear_weight_gradient) {
   const uint16_t *dy = call->buffers[0], *x = call->buffers[1];
   const int64_t *s = call->sizes;
   sft_block block = sft_split(s[7], s[1], s[2], begin, end);
@@ -125,13 +125,13 @@ SFT_REFERENCE(quantise_rows) {
   }
 }
 
-static inline void row_scales(const sft_call *call, int64_t begin, int64_t end, bool is_narrow) {
+static inline void row_scales(const sft_call *call, int64_t begin, int64_t end, bool is_bf16) {
   float *scales = call->buffers[1];
   const int64_t width = call->sizes[0];
   for (int64_t i = begin; i < end; ++i) {
     float highest = 0;
     for (int64_t l = i * width; l < (i + 1) * width; ++l) {
-      float value = is_narrow ? sft_widen_bf16(((const uint16_t *)call->buffers[0])[l])
+      float value = is_bf16 ? sft_widen_bf16(((const uint16_t *)call->buffers[0])[l])
                               : ((const float *)call->buffers[0])[l];
       if (fabsf(value) > highest || isnan(value)) highest = fabsf(value);
     }

@@ -8,7 +8,7 @@ import Testing
 import Training
 
 /// Trained parameters and moments in less than f32.
-@Suite struct NarrowStateTests {
+@Suite struct LowPrecisionStateTests {
   private static let types: [(state: MomentType, parameter: ElementType)] = [
     (.bf16, .f32), (.int8, .f32), (.f32, .bf16), (.bf16, .bf16), (.int8, .bf16), (.int4, .f32),
     (.int4, .bf16),

@@ -6,7 +6,7 @@ import Tensors
 extension Graph {
   /// Keeps matrices that the backward pass reads again, the residual stream between blocks, as bf16
   /// from their last reader in the forward pass to the first one in the backward pass.
-  package mutating func keepNarrow() {
+  package mutating func keepBF16() {
     let readers = readers()
     let producers = producers()
     var after: [Int: [Node]] = [:]
@@ -19,13 +19,13 @@ extension Graph {
         let last = readers[index].last(where: { nodes[$0].phase == .forward }),
         let first = readers[index].first(where: { nodes[$0].phase != .forward }), last < first
       else { continue }
-      let narrow = makeNode(Narrow(), [id], phase: .forward, stage: nodes[last].stage)
-      let wide = makeNode(Widen(), narrow.results, phase: .backward, stage: nodes[first].stage)
+      let rounded = makeNode(ToBF16(), [id], phase: .forward, part: nodes[last].part)
+      let widened = makeNode(ToF32(), rounded.results, phase: .backward, part: nodes[first].part)
       for reader in readers[index] where reader >= first {
-        nodes[reader].operands = nodes[reader].operands.map { $0 == id ? wide.results[0] : $0 }
+        nodes[reader].operands = nodes[reader].operands.map { $0 == id ? widened.results[0] : $0 }
       }
-      after[last, default: []].append(narrow)
-      before[first, default: []].append(wide)
+      after[last, default: []].append(rounded)
+      before[first, default: []].append(widened)
     }
     nodes = nodes.indices.flatMap { (before[$0] ?? []) + [nodes[$0]] + (after[$0] ?? []) }
   }

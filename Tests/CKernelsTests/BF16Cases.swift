@@ -83,12 +83,12 @@ private func scaledWeights(
   return (plain.values, plain.scales ?? .floats(scales))
 }
 
-func narrowProductCases() -> [KernelCase] {
+func bf16ProductCases() -> [KernelCase] {
   var numbers = TestNumbers(seed: 30)
   return sizes.enumerated().flatMap { index, size -> [KernelCase] in
     let (m, n, k) = size
     let ofWeights = [ElementType.f32, .bf16, .int8].enumerated().flatMap { offset, type in
-      narrowProductCases(of: size, type, .number(index + offset), &numbers)
+      bf16ProductCases(of: size, type, .number(index + offset), &numbers)
     }
     let mode = ProductMode.number(index)
     let product = mode.product(
@@ -104,7 +104,7 @@ func narrowProductCases() -> [KernelCase] {
 }
 
 /// Both products with a weight.
-private func narrowProductCases(
+private func bf16ProductCases(
   of size: (m: Int, n: Int, k: Int), _ type: ElementType, _ mode: ProductMode,
   _ numbers: inout TestNumbers
 ) -> [KernelCase] {
@@ -197,7 +197,7 @@ private func quantisingCases(_ numbers: inout TestNumbers) -> [KernelCase] {
   return cases
 }
 
-func narrowElementwiseCases() -> [KernelCase] {
+func bf16ElementwiseCases() -> [KernelCase] {
   var numbers = TestNumbers(seed: 32)
   return testWidths.flatMap { width -> [KernelCase] in
     let a = values(width, &numbers)
@@ -223,29 +223,29 @@ func narrowElementwiseCases() -> [KernelCase] {
       gradient("both", new, new), gradient("dg", new, nil), gradient("du", nil, new),
       gradient("onto g, u", a, b, [3: 0, 4: 1]), gradient("onto ds, u", ds, b, [3: 2, 4: 1]),
       KernelCase(
-        NamedKernel("narrow"), label: "width \(width)",
+        NamedKernel("to_bf16"), label: "width \(width)",
         buffers: [.floats(numbers.floats(width)), new], items: width, tolerance: 0),
       KernelCase(
-        NamedKernel("widen"), label: "width \(width)", buffers: [a, .unset(width)], items: width,
+        NamedKernel("to_f32"), label: "width \(width)", buffers: [a, .unset(width)], items: width,
         tolerance: 0),
       KernelCase(
         NamedKernel("add_bf16"), label: "width \(width)", buffers: [a, b, new], items: width,
         tolerance: 0),
       KernelCase(
-        .rmsnorm(width: width, epsilon: 1e-5, isNarrow: true), label: "width \(width)",
+        .rmsnorm(width: width, epsilon: 1e-5, isBF16: true), label: "width \(width)",
         buffers: [
           x, gain, .bfloat16(Array(repeating: .nan, count: 3 * width)), .unset(3),
         ], items: 3, tolerance: oneRounding),
       KernelCase(
-        .biasAdd(columns: width, stride: width + 2, isNarrow: true), label: "width \(width)",
+        .biasAdd(columns: width, stride: width + 2, isBF16: true), label: "width \(width)",
         buffers: [values(3 * (width + 2), &numbers), .floats(numbers.floats(width))], items: 3,
         tolerance: 0),
       KernelCase(
-        .columnSum(rows: 5, stride: width + 2, accumulates: false, isNarrow: true),
+        .columnSum(rows: 5, stride: width + 2, accumulates: false, isBF16: true),
         label: "width \(width)",
         buffers: [values(5 * (width + 2), &numbers), .unset(width)], items: width, tolerance: 1e-6),
       KernelCase(
-        .columnSum(rows: width, stride: 19, accumulates: true, isNarrow: true),
+        .columnSum(rows: width, stride: 19, accumulates: true, isBF16: true),
         label: "\(width) rows, added",
         buffers: [values(width * 19, &numbers), .floats(numbers.floats(19))], items: 19,
         tolerance: 1e-5),
@@ -263,27 +263,27 @@ private func rotaryCases(width: Int, _ numbers: inout TestNumbers) -> [KernelCas
     KernelCase(
       .rotary(
         heads: heads, headWidth: width, tokens: tokens, inputStride: ldx, outputStride: ldy,
-        direction: 1, isNarrow: true), label: "head width \(width)",
+        direction: 1, isBF16: true), label: "head width \(width)",
       buffers: [
         x, cosine, sine, .bfloat16(Array(repeating: .nan, count: rows * ldy)), nil,
       ], items: rows, tolerance: 0),
     KernelCase(
       .rotary(
         heads: heads, headWidth: width, tokens: tokens, inputStride: ldx, outputStride: ldx,
-        direction: -1, isNarrow: true),
+        direction: -1, isBF16: true),
       label: "head width \(width), gradient, in place, from position 5",
       buffers: [x, cosine, sine, x, .int32([5])], aliases: [3: 0], items: rows, tolerance: 0),
   ]
 }
 
-func narrowLossCases() -> [KernelCase] {
+func bf16LossCases() -> [KernelCase] {
   var numbers = TestNumbers(seed: 33)
   return testWidths.dropFirst().flatMap { vocabulary -> [KernelCase] in
     let logits = TestBuffer.floats(numbers.floats(4 * vocabulary, limit: 15))
     let targets = TestBuffer.int32([0, -1, Int32(vocabulary - 1), Int32(vocabulary / 2)])
     return [false, true].map { gradient in
       KernelCase(
-        .softmaxCrossEntropy(vocabulary: vocabulary, wantsGradient: gradient, isNarrow: true),
+        .softmaxCrossEntropy(vocabulary: vocabulary, wantsGradient: gradient, isBF16: true),
         label: "vocabulary \(vocabulary), \(gradient)",
         // The gradient is compared as bf16: half of every row, then what is left of the logits.
         buffers: [
@@ -295,7 +295,7 @@ func narrowLossCases() -> [KernelCase] {
   }
     + [5, 40].map { count in
       KernelCase(
-        .takeColumns(count: count, stride: 53, resultStride: count + 1, isNarrow: true),
+        .takeColumns(count: count, stride: 53, resultStride: count + 1, isBF16: true),
         label: "\(count) of 50",
         buffers: [
           .int32((0..<Int32(count)).map { ($0 * 7 + 3) % 50 }), values(3 * 53, &numbers),
@@ -305,7 +305,7 @@ func narrowLossCases() -> [KernelCase] {
 }
 
 /// Updates of parameters and moments that are not both f32, over a block of 256 and a rest.
-func narrowOptimizerCases() -> [KernelCase] {
+func bf16OptimizerCases() -> [KernelCase] {
   var numbers = TestNumbers(seed: 34)
   let hyper = TestBuffer.floats([0.01, 0.1, 0.05, 0.5, 0, 0, 3, 0])
   return (testWidths + [600]).flatMap { width -> [KernelCase] in
