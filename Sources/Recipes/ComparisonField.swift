@@ -33,8 +33,7 @@ public struct ComparisonField: Hashable, Sendable {
   /// Each runs at its method's automatic learning rate: one that the recipe fixes was found for the
   /// recipe's method.
   public static func defaultBaselines(of recipe: Recipe) -> [MethodEntry] {
-    var budget: BudgetRecipe?
-    if case .sparse(let sparse) = recipe.method.method { budget = sparse.budget }
+    let budget = recipe.method.method.sparse?.budget
     let methods: [MethodRecipe] = [
       .lora(LoRARecipe()), .lora(LoRARecipe(targets: .queryValue)), .full,
       .sparse(SparseRecipe(tensors: .last, budget: budget)),
@@ -47,8 +46,7 @@ public struct ComparisonField: Hashable, Sendable {
 
   /// LoRA of rank 8 on all linear maps, whatever its alpha.
   private static func isUsualLoRA(_ method: MethodRecipe) -> Bool {
-    guard case .lora(let lora) = method else { return false }
-    return lora.rank == 8 && lora.targets == .allLinear
+    method.lora.map { $0.rank == 8 && $0.targets == .allLinear } ?? false
   }
 
   private static func labelled(_ entries: [MethodEntry]) -> [Member] {

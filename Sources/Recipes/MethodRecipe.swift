@@ -1,49 +1,42 @@
 import Storage
 
-/// What is trained, and how: the recipe's `method`, or an entry of `compare`.
-public enum MethodRecipe: Hashable, Sendable {
-  /// Every parameter.
-  case full
-  /// Chosen tensors, or shares of their output rows (sparse back-propagation).
-  case sparse(SparseRecipe)
-  /// The uppermost layers.
-  case lastLayers(LastLayersRecipe)
-  /// The gains of all normalisations.
-  case norms
-  /// Low-rank factors beside frozen matrices (Hu et al. 2021).
-  case lora(LoRARecipe)
+/// What is trained, and how: a method with its settings. Each method's file in `Methods` adds a
+/// factory here: `.full`, `.lora(LoRARecipe())`.
+public struct MethodRecipe: Hashable, Sendable {
+  /// All methods, in the order in which messages name them.
+  static let known: [any MethodSettings.Type] = [
+    FullRecipe.self, SparseRecipe.self, LastLayersRecipe.self, NormsRecipe.self, LoRARecipe.self,
+  ]
+
+  /// The words of all methods, as recipes spell them.
+  public static var types: [String] { known.map { $0.type } }
+
+  var settings: any MethodSettings
+
+  init(_ settings: any MethodSettings) { self.settings = settings }
+
+  /// The method that a word stands for, with all of its defaults; nil for any other word.
+  public init?(type: String) {
+    guard let settings = Self.known.first(where: { $0.type == type }) else { return nil }
+    self.init(settings.init())
+  }
 
   /// The word that stands for the method in recipes and event streams.
-  public var type: MethodType {
-    switch self {
-    case .full: .full
-    case .sparse: .sparse
-    case .lastLayers: .lastLayers
-    case .norms: .norms
-    case .lora: .lora
-    }
+  public var type: String { Swift.type(of: settings).type }
+
+  /// The settings as a method's own type, or as a protocol that another module has its methods
+  /// conform to; nil where they are of another type.
+  public func settings<Settings>(as type: Settings.Type) -> Settings? { settings as? Settings }
+
+  public static func == (a: MethodRecipe, b: MethodRecipe) -> Bool {
+    a.settings.hashable == b.settings.hashable
   }
 
-  /// The method of a type with all of its defaults.
-  public init(_ type: MethodType) {
-    switch type {
-    case .full: self = .full
-    case .sparse: self = .sparse(SparseRecipe())
-    case .lastLayers: self = .lastLayers(LastLayersRecipe())
-    case .norms: self = .norms
-    case .lora: self = .lora(LoRARecipe())
-    }
-  }
+  public func hash(into hasher: inout Hasher) { hasher.combine(settings.hashable) }
 }
 
-/// `type` of a method.
-public enum MethodType: String, Hashable, Sendable, CaseIterable {
-  case full, sparse
-  case lastLayers = "last_layers"
-  case norms, lora
-}
-
-/// A method with what any method may say besides: its own learning rate and its label.
+/// The recipe's `method`, or an entry of `compare`: a method with what any method may say besides,
+/// its own learning rate and its label.
 public struct MethodEntry: Hashable, Sendable {
   public var method: MethodRecipe
   /// In place of `optimizer.learning_rate`: methods want rates of their own.
@@ -60,59 +53,23 @@ public struct MethodEntry: Hashable, Sendable {
   }
 
   /// The label, or a short name made from the settings: "lora r8", "lora r8 qv", "last 2 layers".
-  public var displayLabel: String {
-    if let label { return label }
-    switch method {
-    case .full: return "full"
-    case .norms: return "norms"
-    case .sparse(let sparse): return "sparse \(sparse.tensors.word)"
-    case .lastLayers(let last): return last.count == 1 ? "last layer" : "last \(last.count) layers"
-    case .lora(let lora):
-      return "lora r\(lora.rank)" + (lora.targets.shortName.map { " " + $0 } ?? "")
-    }
-  }
+  public var displayLabel: String { label ?? method.settings.displayLabel }
 }
 
 extension MethodEntry: RecipeSection {
   mutating func visit(_ fields: RecipeFields) {
     var type = method.type
-    guard fields.required("type", &type, .choice()) else { return fields.ignoreRest() }
-    if type != method.type { method = MethodRecipe(type) }
-    switch method {
-    case .full, .norms: break
-    case .sparse(var sparse):
-      sparse.visit(fields)
-      method = .sparse(sparse)
-    case .lastLayers(var last):
-      last.visit(fields)
-      method = .lastLayers(last)
-    case .lora(var lora):
-      lora.visit(fields)
-      method = .lora(lora)
+    guard fields.required("type", &type, .word(of: MethodRecipe.types)) else {
+      return fields.ignoreRest()
     }
+    if type != method.type, let other = MethodRecipe(type: type) { method = other }
+    method.settings.visit(fields)
     fields("learning_rate", &learningRate, .optional(.learningRate))
     fields("label", &label, .optional(.nonEmptyString))
-    fields.variants(of: "type", current: type.rawValue) {
-      MethodType.allCases.filter { $0 != type }.map {
-        ($0.rawValue, MethodEntry(MethodRecipe($0)).keys)
+    fields.variants(of: "type", current: type) {
+      MethodRecipe.known.filter { $0.type != type }.map {
+        ($0.type, MethodEntry(MethodRecipe($0.init())).keys)
       }
     }
-  }
-}
-
-/// Trains the uppermost `count` layers with all of their tensors, and the last norm.
-public struct LastLayersRecipe: Hashable, Sendable, RecipeSection {
-  public var count: Int
-  /// The head as well (the embedding where they are tied).
-  public var trainHead: Bool
-
-  public init(count: Int = 2, trainHead: Bool = false) {
-    self.count = count
-    self.trainHead = trainHead
-  }
-
-  mutating func visit(_ fields: RecipeFields) {
-    fields("count", &count, .integer(1...4096))
-    fields("train_head", &trainHead, .bool)
   }
 }

@@ -51,8 +51,7 @@ extension Recipe: RecipeSection {
 
   /// Sparse controls in `compare` share the method's budget unless they name one.
   private var control: SparseRecipe {
-    guard case .sparse(let sparse) = method.method else { return SparseRecipe() }
-    return SparseRecipe(budget: sparse.budget)
+    SparseRecipe(budget: method.method.sparse?.budget)
   }
 
   /// A key path of a recipe whose last key is `key`, for suggestions; rather one that has a value
@@ -82,27 +81,8 @@ extension Recipe {
   public func problems(names: [String], layers: Int) -> [RecipeProblem] {
     let entries =
       [("method", method)] + compare.indices.map { ("compare[\($0)]", compare[$0]) }
-    return entries.flatMap { keyPath, entry -> [RecipeProblem] in
-      switch entry.method {
-      case .full, .norms: return []
-      case .sparse(let sparse):
-        guard case .shares(let shares) = sparse.tensors else { return [] }
-        return TensorPattern.validate(
-          shares.map(\.pattern), at: "\(keyPath).tensors", names: names,
-          spelledOut: names.contains("head") ? [] : ["head"], layers: layers)
-      case .lora(let lora):
-        return TensorPattern.validate(
-          lora.targets.patterns, at: "\(keyPath).targets", names: names, layers: layers)
-      case .lastLayers(let last) where last.count > layers:
-        return [
-          RecipeProblem(
-            "\(keyPath).count",
-            .mismatch(
-              found: "\(last.count)", expected: "at most \(layers), the model's layers",
-              suggestion: nil))
-        ]
-      case .lastLayers: return []
-      }
+    return entries.flatMap { keyPath, entry in
+      entry.method.settings.problems(at: keyPath, names: names, layers: layers)
     }
   }
 }

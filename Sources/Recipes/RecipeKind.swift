@@ -49,6 +49,18 @@ extension RecipeKind<String> {
       "a string that is not empty", { $0.string.flatMap { $0.isEmpty ? nil : $0 } },
       write: { .string($0) })
   }
+
+  /// One of some words.
+  static func word(of words: [String]) -> RecipeKind {
+    leaf(
+      oneOf(words), words: words, { $0.string.flatMap { words.contains($0) ? $0 : nil } },
+      write: { .string($0) })
+  }
+}
+
+/// "one of 'a', 'b'".
+private func oneOf(_ words: [String]) -> String {
+  "one of \(words.map { "'\($0)'" }.joined(separator: ", "))"
 }
 
 extension RecipeKind<Int> {
@@ -127,8 +139,8 @@ extension RecipeKind {
   where Value: CaseIterable & RawRepresentable, Value.RawValue == String {
     let words = Value.allCases.map(\.rawValue)
     return leaf(
-      "one of \(words.map { "'\($0)'" }.joined(separator: ", "))", words: words,
-      { $0.string.flatMap { Value(rawValue: $0) } }, write: { .string($0.rawValue) })
+      oneOf(words), words: words, { $0.string.flatMap { Value(rawValue: $0) } },
+      write: { .string($0.rawValue) })
   }
 
   /// A list; every entry that is wrong is reported.

@@ -41,7 +41,7 @@ public struct MethodDecision {
     _ run: PreparedRun, observe: @escaping (AnalysisProgress) -> Void = { _ in }
   ) throws {
     let record = EarlierMeasurements(run)
-    if case .sparse(let sparse) = run.recipe.method.method, sparse.tensors == .auto {
+    if let sparse = run.recipe.method.method.sparse, sparse.tensors == .auto {
       self = try record.knownScheme() ?? Self.measuredScheme(run, sparse, record, observe)
       return
     }
@@ -66,7 +66,7 @@ public struct MethodDecision {
     let saved = try run.store(in: run.recipe.output.absolute, scheme: nil, rate: 0).savedDecision()
     run.kernels.tuner?.adopt((saved?.products ?? []).compactMap { ProductDecision($0) })
     let scheme = (saved?.scheme ?? [:]).mapValues { min(1, $0) }
-    if case .sparse(let sparse) = run.recipe.method.method, sparse.tensors.needsBudget,
+    if let sparse = run.recipe.method.method.sparse, sparse.tensors.needsBudget,
       !scheme.isEmpty
     {
       adaptation = run.adaptation(scheme)
@@ -88,7 +88,7 @@ public struct MethodDecision {
   /// unprobed, at a rate of 0.
   public init(unmeasured run: PreparedRun) throws {
     let record = EarlierMeasurements(run)
-    if case .sparse(let sparse) = run.recipe.method.method, sparse.tensors == .auto {
+    if let sparse = run.recipe.method.method.sparse, sparse.tensors == .auto {
       if let known = record.knownScheme() {
         self = known
         return

@@ -82,7 +82,7 @@ extension PreparedRun {
   public func analyse(
     observe: @escaping (AnalysisProgress) -> Void = { _ in }
   ) throws -> AnalysisResult {
-    guard case .sparse(let sparse) = recipe.method.method, sparse.tensors == .auto else {
+    guard let sparse = recipe.method.method.sparse, sparse.tensors == .auto else {
       throw RunsError.nothingToAnalyse(method: recipe.method.displayLabel)
     }
     let result = try analyse(sparse, EarlierMeasurements(self), observe: observe)

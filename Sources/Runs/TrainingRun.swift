@@ -117,7 +117,7 @@ extension PlannedRun {
     let matrices = prepared.weights.checkpoint.tensors.filter { $0.shape.rank == 2 }
     let types = Set(matrices.map(\.elementType))
     return RunDescription(
-      model: recipe.model.absolute, method: recipe.method.method.type.rawValue,
+      model: recipe.model.absolute, method: recipe.method.method.type,
       label: recipe.method.displayLabel, choice: decision.choice,
       trainableParameters: step.trainableParameters,
       totalParameters: step.totalParameters, steps: settings.steps,

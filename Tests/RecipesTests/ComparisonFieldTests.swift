@@ -21,7 +21,7 @@ import Testing
         "sparse auto", "lora r8", "lora r8 qv", "full", "sparse last", "sparse random", "norms",
       ])
     let budgets = field.members.compactMap { member -> BudgetRecipe? in
-      if case .sparse(let sparse) = member.entry.method { sparse.budget } else { nil }
+      member.entry.method.sparse?.budget
     }
     #expect(budgets == [budget, budget, budget])
     #expect(field.reference == 1)
@@ -32,7 +32,7 @@ import Testing
 
   @Test func withoutABudgetTheControlsHaveTheDefault() {
     let budgets = field(.full).members.compactMap { member -> BudgetRecipe? in
-      if case .sparse(let sparse) = member.entry.method { sparse.budget } else { nil }
+      member.entry.method.sparse?.budget
     }
     #expect(budgets == [SparseRecipe.defaultBudget, SparseRecipe.defaultBudget])
   }

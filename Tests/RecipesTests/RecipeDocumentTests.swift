@@ -16,11 +16,10 @@ import Testing
   }
 
   @Test func everyKeyHasARow() throws {
-    let variants = [
-      #""method": {"type": "sparse"}, "run": {"steps": 1, "sample": {"prompt": "x"}}"#,
-      #""method": {"type": "lora"}, "optimizer": {"type": "sgd"}"#,
-      #""method": {"type": "last_layers"}"#,
-    ]
+    let variants =
+      [
+        #""run": {"steps": 1, "sample": {"prompt": "x"}}"#, #""optimizer": {"type": "sgd"}"#,
+      ] + MethodRecipe.types.map { #""method": {"type": "\#($0)"}"# }
     let page = try page()
     for key in try variants.flatMap({ keys(try recipe(minimalRecipe($0)).resolvedJSON) }) {
       let isRow = page.contains("\n| `\(key)` |") || page.contains(".\(key)` |")

@@ -182,17 +182,31 @@ func message(_ text: String, _ overrides: String...) throws -> String {
       #"compare=[{"type": "sparse", "tensors": "random"}, {"type": "sparse", "tensors": "last", "budget": {"step_time": 0.5}}]"#
     )
     let budgets = recipe.compare.map { entry -> BudgetRecipe? in
-      if case .sparse(let sparse) = entry.method { sparse.budget } else { nil }
+      entry.method.sparse?.budget
     }
     #expect(budgets[0] == BudgetRecipe(memoryMegabytes: 300, stepTime: 0.6))
     #expect(budgets[1] == BudgetRecipe(stepTime: 0.5))
+  }
+
+  @Test func everyMethodHasItsDefaultsByItsWord() throws {
+    #expect(MethodRecipe.types == ["full", "sparse", "last_layers", "norms", "lora"])
+    for type in MethodRecipe.types {
+      let method = try #require(MethodRecipe(type: type))
+      #expect(method.type == type)
+      let read = try recipe(minimalRecipe(#""method": {"type": "\#(type)"}"#))
+      #expect(read.method == MethodEntry(method))
+    }
+    #expect(MethodRecipe(type: "fully") == nil)
+    #expect(Set(MethodRecipe.types.compactMap(MethodRecipe.init(type:))).count == 5)
+    #expect(MethodRecipe.lora(LoRARecipe()) != .lora(LoRARecipe(rank: 4)))
   }
 
   @Test func labelsAreMadeFromSettings() {
     let share = TensorPattern.all.map { PatternShare(pattern: $0, share: 1) }
     let labels = [
       MethodEntry(.full), MethodEntry(.norms), MethodEntry(.lora(LoRARecipe(rank: 4))),
-      MethodEntry(.lastLayers(LastLayersRecipe(count: 1))), MethodEntry(MethodRecipe(.lastLayers)),
+      MethodEntry(.lastLayers(LastLayersRecipe(count: 1))),
+      MethodEntry(.lastLayers(LastLayersRecipe())),
       MethodEntry(.sparse(SparseRecipe(tensors: .random))), MethodEntry(.full, label: "mine"),
       MethodEntry(.sparse(SparseRecipe(tensors: .shares(share)))),
       MethodEntry(.lora(LoRARecipe(targets: .queryValue))),

@@ -2,12 +2,17 @@ import Storage
 import Tensors
 
 /// Low-rank adaptation (Hu et al. 2021): W + (alpha / rank) · B · A beside a frozen W.
-public struct LoRARecipe: Hashable, Sendable, RecipeSection {
+public struct LoRARecipe: MethodSettings {
+  static let type = "lora"
+
   /// Columns of B and rows of A.
   public var rank: Int
   /// The product is scaled by alpha / rank.
   public var alpha: Double
   public var targets: LoRATargets
+
+  /// Rank 8 and alpha 16 on all linear maps.
+  public init() { self.init(rank: 8) }
 
   public init(rank: Int = 8, alpha: Double = 16, targets: LoRATargets = .allLinear) {
     self.rank = rank
@@ -18,11 +23,26 @@ public struct LoRARecipe: Hashable, Sendable, RecipeSection {
   /// alpha / rank.
   public var scale: Double { alpha / Double(rank) }
 
+  var displayLabel: String { "lora r\(rank)" + (targets.shortName.map { " " + $0 } ?? "") }
+
   mutating func visit(_ fields: RecipeFields) {
     fields("rank", &rank, .integer(1...4096))
     fields("alpha", &alpha, .number(Interval(lower: 0, upper: 65536, includesLower: false)))
     fields("targets", &targets, .loraTargets)
   }
+
+  func problems(at keyPath: String, names: [String], layers: Int) -> [RecipeProblem] {
+    TensorPattern.validate(
+      targets.patterns, at: "\(keyPath).targets", names: names, layers: layers)
+  }
+}
+
+extension MethodRecipe {
+  /// Low-rank factors beside frozen matrices.
+  public static func lora(_ settings: LoRARecipe) -> MethodRecipe { MethodRecipe(settings) }
+
+  /// The settings of low-rank adaptation; nil for other methods.
+  public var lora: LoRARecipe? { settings(as: LoRARecipe.self) }
 }
 
 /// Which linear maps get low-rank factors.

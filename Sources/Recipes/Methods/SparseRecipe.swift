@@ -1,7 +1,9 @@
 import Storage
 
 /// Sparse back-propagation: only chosen tensors, or shares of their output rows, are updated.
-public struct SparseRecipe: Hashable, Sendable, RecipeSection {
+public struct SparseRecipe: MethodSettings {
+  static let type = "sparse"
+
   public var tensors: SparseTensors
   /// What a chosen scheme may cost. Nil beside written-out patterns, which nothing is chosen for.
   public var budget: BudgetRecipe?
@@ -9,16 +11,36 @@ public struct SparseRecipe: Hashable, Sendable, RecipeSection {
   /// The budget of a choice that names none: 60 % of a full step's time.
   public static let defaultBudget = BudgetRecipe(stepTime: 0.6)
 
+  /// Tensors chosen by contribution within the default budget.
+  public init() { self.init(tensors: .auto) }
+
   public init(tensors: SparseTensors = .auto, budget: BudgetRecipe? = nil) {
     self.tensors = tensors
     self.budget = tensors.needsBudget ? budget ?? Self.defaultBudget : nil
   }
+
+  var displayLabel: String { "sparse \(tensors.word)" }
 
   mutating func visit(_ fields: RecipeFields) {
     fields("tensors", &tensors, .sparseTensors)
     fields("budget", &budget, .optional(.section(BudgetRecipe())))
     budget = tensors.needsBudget ? budget ?? Self.defaultBudget : nil
   }
+
+  func problems(at keyPath: String, names: [String], layers: Int) -> [RecipeProblem] {
+    guard case .shares(let shares) = tensors else { return [] }
+    return TensorPattern.validate(
+      shares.map(\.pattern), at: "\(keyPath).tensors", names: names,
+      spelledOut: names.contains("head") ? [] : ["head"], layers: layers)
+  }
+}
+
+extension MethodRecipe {
+  /// Chosen tensors, or shares of their output rows.
+  public static func sparse(_ settings: SparseRecipe) -> MethodRecipe { MethodRecipe(settings) }
+
+  /// The settings of sparse back-propagation; nil for other methods.
+  public var sparse: SparseRecipe? { settings(as: SparseRecipe.self) }
 }
 
 /// Which tensors sparse back-propagation updates.

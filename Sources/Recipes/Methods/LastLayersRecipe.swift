@@ -1,0 +1,40 @@
+/// Trains the uppermost `count` layers with all of their tensors, and the last norm.
+public struct LastLayersRecipe: MethodSettings {
+  static let type = "last_layers"
+
+  public var count: Int
+  /// The head as well (the embedding where they are tied).
+  public var trainHead: Bool
+
+  /// The uppermost two layers without the head.
+  public init() { self.init(count: 2) }
+
+  public init(count: Int, trainHead: Bool = false) {
+    self.count = count
+    self.trainHead = trainHead
+  }
+
+  var displayLabel: String { count == 1 ? "last layer" : "last \(count) layers" }
+
+  mutating func visit(_ fields: RecipeFields) {
+    fields("count", &count, .integer(1...4096))
+    fields("train_head", &trainHead, .bool)
+  }
+
+  func problems(at keyPath: String, names: [String], layers: Int) -> [RecipeProblem] {
+    guard count > layers else { return [] }
+    return [
+      RecipeProblem(
+        "\(keyPath).count",
+        .mismatch(
+          found: "\(count)", expected: "at most \(layers), the model's layers", suggestion: nil))
+    ]
+  }
+}
+
+extension MethodRecipe {
+  /// The uppermost layers.
+  public static func lastLayers(_ settings: LastLayersRecipe) -> MethodRecipe {
+    MethodRecipe(settings)
+  }
+}
