@@ -103,7 +103,7 @@ def write(work, pair, name, content):
 
 
 def budgets(work, pair):
-    """step_time of a quarter and a half of the way from the cheapest to all blocks."""
+    """step_flops of a quarter and a half of the way from the cheapest to all blocks."""
     def share(method):
         path = write(work, pair, "plan", recipe(work, pair, method, 1, "plan"))
         plan = sparseft("plan", path, "--json")[0]
@@ -117,7 +117,7 @@ def budgets(work, pair):
 
 
 def sparse(tensors, budget, label):
-    return {"type": "sparse", "tensors": tensors, "budget": {"step_time": budget}, "label": label}
+    return {"type": "sparse", "tensors": tensors, "budget": {"step_flops": budget}, "label": label}
 
 
 def baselines(work, pair, epochs):

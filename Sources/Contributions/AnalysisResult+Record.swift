@@ -19,8 +19,8 @@ extension AnalysisResult {
     record.calibration = calibration?.record ?? []
     record.predictedGain = predictedGain
     record.measuredGain = measuredGain
-    record.budget = AnalysisRecord.Budget(memoryBytes: budget.bytes, stepTime: budget.stepTime)
-    record.stepTime = chosen?.candidate.cost.stepTime
+    record.budget = AnalysisRecord.Budget(memoryBytes: budget.bytes, flopsShare: budget.flopsShare)
+    record.flopsShare = chosen?.candidate.cost.flopsShare
     record.plannedBytes = chosen?.candidate.cost.bytes ?? 0
     record.initialValidationLoss = initialValidationLoss
     record.seconds = seconds
@@ -63,7 +63,7 @@ extension CandidateResult {
     record.isChosen = isChosen
     record.learningRate = learningRate
     record.rounds = rounds.map { AnalysisRecord.Round(steps: $0.steps, loss: $0.loss) }
-    record.stepTime = candidate.cost.stepTime
+    record.flopsShare = candidate.cost.flopsShare
     record.plannedBytes = candidate.cost.bytes
     record.scheme = candidate.scheme
     return record

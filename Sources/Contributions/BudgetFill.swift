@@ -90,7 +90,7 @@ struct BudgetFill {
     _ tensor: LinearTensor, from set: UpdateSet, _ refusals: inout Refusals
   ) throws(TrainingError) {
     let cost = try costs(set.adding([tensor]))
-    if cost.fitsTime(budget) {
+    if cost.fitsFlops(budget) {
       refusals.large.append((tensor, isAboveCut(tensor, set)))
     } else {
       refusals.late.append((tensor, isAboveCut(tensor, set)))

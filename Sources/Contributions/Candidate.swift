@@ -47,7 +47,7 @@ public struct Candidate: Hashable, Sendable {
   /// A sentence on what trains and what it costs.
   public var explanation: String {
     let rule = kind == .contributions ? "" : "a fixed rule "
-    let share = formatted(100 * cost.stepTime, decimals: 0)
+    let share = formatted(100 * cost.flopsShare, decimals: 0)
     return "\(label), \(rule)filled to the budget: \(share) % of full fine-tuning's arithmetic, "
       + "\(ByteCount(cost.bytes))"
   }

@@ -6,11 +6,11 @@ public struct SchemeBudget: Hashable, Sendable {
   /// Planned peak in bytes; nil for no limit.
   public var bytes: Int?
   /// Arithmetic as a share of full fine-tuning's; nil for no limit.
-  public var stepTime: Double?
+  public var flopsShare: Double?
 
-  public init(bytes: Int?, stepTime: Double?) {
+  public init(bytes: Int?, flopsShare: Double?) {
     self.bytes = bytes
-    self.stepTime = stepTime
+    self.flopsShare = flopsShare
   }
 }
 
@@ -21,21 +21,21 @@ public struct SchemeCost: Hashable, Sendable {
   /// Planned peak in bytes.
   public var bytes: Int
   /// `flops` as a share of full fine-tuning's.
-  public var stepTime: Double
+  public var flopsShare: Double
 
-  public init(flops: Int, bytes: Int, stepTime: Double) {
+  public init(flops: Int, bytes: Int, flopsShare: Double) {
     self.flops = flops
     self.bytes = bytes
-    self.stepTime = stepTime
+    self.flopsShare = flopsShare
   }
 
   /// Whether both limits hold.
   public func fits(_ budget: SchemeBudget) -> Bool {
-    bytes <= budget.bytes ?? .max && fitsTime(budget)
+    bytes <= budget.bytes ?? .max && fitsFlops(budget)
   }
 
-  /// Whether the limit of time holds.
-  func fitsTime(_ budget: SchemeBudget) -> Bool { stepTime <= budget.stepTime ?? .infinity }
+  /// Whether the limit of operations holds.
+  func fitsFlops(_ budget: SchemeBudget) -> Bool { flopsShare <= budget.flopsShare ?? .infinity }
 }
 
 /// Costs of sets of tensors, each compiled once.
@@ -80,7 +80,7 @@ public final class SchemeCosts {
   /// The error for a budget that nothing fits, with figures of one tensor alone that would do: of
   /// those, the one that oversteps the budget least.
   ///
-  /// Bytes are rounded up to 0.1 MB and time to 0.01, as people are shown them. Only the last block
+  /// Bytes are rounded up to 0.1 MB and the share of operations to 0.01, as people are shown them. Only the last block
   /// is asked: the same tensor of a lower block costs more.
   ///
   /// - Parameter headShares: shares of the head that may be chosen.
@@ -97,16 +97,16 @@ public final class SchemeCosts {
       let cost = try self(set)
       let excess = max(
         Double(cost.bytes) / Double(max(1, budget.bytes ?? .max)),
-        cost.stepTime / (budget.stepTime ?? .infinity))
+        cost.flopsShare / (budget.flopsShare ?? .infinity))
       let isLess = least.map {
         (excess, cost.flops, cost.bytes) < ($0.excess, $0.cost.flops, $0.cost.bytes)
       }
       if isLess ?? true { least = (excess, cost) }
     }
-    let cost = least?.cost ?? SchemeCost(flops: 0, bytes: 0, stepTime: 0)
-    var hundredths = (100 * cost.stepTime).rounded(.up)
-    if hundredths / 100 < cost.stepTime { hundredths += 1 }
+    let cost = least?.cost ?? SchemeCost(flops: 0, bytes: 0, flopsShare: 0)
+    var hundredths = (100 * cost.flopsShare).rounded(.up)
+    if hundredths / 100 < cost.flopsShare { hundredths += 1 }
     return .budget(
-      bytes: (cost.bytes + 99_999) / 100_000 * 100_000, stepTime: hundredths / 100)
+      bytes: (cost.bytes + 99_999) / 100_000 * 100_000, flopsShare: hundredths / 100)
   }
 }

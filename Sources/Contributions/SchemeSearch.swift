@@ -91,12 +91,12 @@ extension SchemeSearch {
     max(0, gains[SchemeItem(SchemeSpace.head, share: share)] ?? 0)
   }
 
-  /// The limit of operations that the limit of time stands for.
+  /// The limit of operations that the budget's share stands for.
   private func flopsLimit() throws(TrainingError) -> Int? {
-    guard let limit = budget.stepTime else { return nil }
+    guard let limit = budget.flopsShare else { return nil }
     let top = LinearTensor(layer: costs.space.layers - 1, kind: .down)
     let cost = try costs(UpdateSet([top]))
-    let full = (Double(cost.flops) / cost.stepTime).rounded()
+    let full = (Double(cost.flops) / cost.flopsShare).rounded()
     let flops = Int((limit * full).rounded())
     return Double(flops) / full <= limit ? flops : flops - 1
   }
@@ -201,7 +201,7 @@ extension SchemeSearch {
           scheme: costs.space.scheme(set), cost: cost, gain: gain, cut: variant.anchor?.path,
           isRounded: solution.isRounded, set: set)
       }
-      if !cost.fitsTime(budget), let limit = variant.knapsack.flopsLimit {
+      if !cost.fitsFlops(budget), let limit = variant.knapsack.flopsLimit {
         let excess = cost.flops - (limit + variant.cost.flops)
         knapsack.flopsLimit = solution.flops - max(1, excess)
       }
@@ -215,7 +215,7 @@ extension SchemeSearch {
 
   /// As in a knapsack: of two costs the limited one counts first, with two limits the operations.
   private func isCheaper(flops: Int, bytes: Int, than other: SchemeCost) -> Bool {
-    if budget.stepTime == nil && budget.bytes != nil {
+    if budget.flopsShare == nil && budget.bytes != nil {
       return (bytes, flops) < (other.bytes, other.flops)
     }
     return (flops, bytes) < (other.flops, other.bytes)

@@ -46,6 +46,8 @@ final class RecipeFields {
 
   private var mode: Mode
   private(set) var keys: [String] = []
+  /// Keys that are read but no longer written.
+  private var formerKeys: [String] = []
   private(set) var written: [(String, JSONValue)] = []
   private var variants: (key: String, current: String, others: () -> [(String, [String])])?
   private var restIsIgnored = false
@@ -75,6 +77,34 @@ final class RecipeFields {
       value = found
       return true
     }
+  }
+
+  /// A key with a default that had another name before: either is read, and of two that are given
+  /// one that an override set; the present one is written.
+  /// - Returns: false if the key was given a value that is not allowed.
+  @discardableResult
+  func callAsFunction<Value>(
+    _ key: String, formerly former: String, _ value: inout Value, _ kind: RecipeKind<Value>
+  ) -> Bool {
+    guard case .reading(let values, let keyPath, let context) = mode,
+      let json = values[former]
+    else { return self(key, &value, kind) }
+    let (path, formerPath) = (join(keyPath, key), join(keyPath, former))
+    formerKeys.append(former)
+    if values[key] != nil {
+      switch (context.isOverridden(path), context.isOverridden(formerPath)) {
+      case (true, false): return self(key, &value, kind)
+      case (false, true): break
+      default:
+        keys.append(key)
+        context.report(formerPath, .conflict(other: path))
+        return false
+      }
+    }
+    keys.append(key)
+    guard let found = kind.read(json, formerPath, context) else { return false }
+    value = found
+    return true
   }
 
   /// A key that must be given.
@@ -138,8 +168,12 @@ final class RecipeFields {
   /// Nothing below this object was reported yet, and all of its keys were asked for.
   var isValidSoFar: Bool {
     guard case .reading(let values, let keyPath, let context) = mode else { return true }
-    return values.keys.allSatisfy(keys.contains)
+    return values.keys.allSatisfy { isKnown($0) }
       && !context.problems.contains { $0.keyPath.hasPrefix(keyPath + ".") }
+  }
+
+  private func isKnown(_ key: String) -> Bool {
+    keys.contains(key) || formerKeys.contains(key)
   }
 
   /// Reports the keys that nobody asked for.
@@ -147,7 +181,7 @@ final class RecipeFields {
     guard case .reading(let values, let keyPath, let context) = mode, !restIsIgnored else {
       return
     }
-    for key in values.keys where !keys.contains(key) {
+    for key in values.keys where !isKnown(key) {
       let path = join(keyPath, key)
       if let variants, let owner = variants.others().first(where: { $0.1.contains(key) }) {
         let displaced =

@@ -24,7 +24,7 @@ public struct AnalysisRecord: JSONRecord {
   public var measuredGain: Double?
   public var budget = Budget()
   /// Arithmetic of a step as a share of full fine-tuning's.
-  public var stepTime: Double?
+  public var flopsShare: Double?
   public var plannedBytes = 0
   /// The whole validation text's loss before training.
   public var initialValidationLoss: Double?
@@ -75,7 +75,7 @@ extension AnalysisRecord {
     public var isChosen = false
     public var learningRate = 0.0
     public var rounds: [Round] = []
-    public var stepTime = 0.0
+    public var flopsShare = 0.0
     public var plannedBytes = 0
     /// Shares of rows by tensor.
     public var scheme: [String: Double] = [:]
@@ -98,11 +98,11 @@ extension AnalysisRecord {
   /// What schemes had to keep; nil: no limit.
   public struct Budget: JSONRecord {
     public var memoryBytes: Int?
-    public var stepTime: Double?
+    public var flopsShare: Double?
 
-    public init(memoryBytes: Int? = nil, stepTime: Double? = nil) {
+    public init(memoryBytes: Int? = nil, flopsShare: Double? = nil) {
       self.memoryBytes = memoryBytes
-      self.stepTime = stepTime
+      self.flopsShare = flopsShare
     }
   }
 }
@@ -117,7 +117,8 @@ extension AnalysisRecord {
       "chosen": .string(chosen), "learning_rate": .optional(learningRate),
       "rate_constant": .number(rateConstant), "calibration": .array(calibration.map(\.json)),
       "predicted_gain": .optional(predictedGain), "measured_gain": .optional(measuredGain),
-      "budget": budget.json, "step_time": .optional(stepTime), "planned_bytes": .int(plannedBytes),
+      "budget": budget.json, "step_time": .optional(flopsShare),
+      "planned_bytes": .int(plannedBytes),
       "initial_validation_loss": .optional(initialValidationLoss), "seconds": .number(seconds),
     ]
   }
@@ -139,7 +140,7 @@ extension AnalysisRecord {
     predictedGain = json["predicted_gain"]?.double
     measuredGain = json["measured_gain"]?.double
     budget = Budget(json["budget"] ?? .null)
-    stepTime = json["step_time"]?.double
+    flopsShare = json["step_time"]?.double
     plannedBytes = json.int("planned_bytes")
     initialValidationLoss = json["initial_validation_loss"]?.double
     seconds = json.double("seconds")
@@ -198,7 +199,7 @@ extension AnalysisRecord.Candidate {
   public var json: JSONValue {
     [
       "label": .string(label), "chosen": .bool(isChosen), "learning_rate": .number(learningRate),
-      "rounds": .array(rounds.map(\.json)), "step_time": .number(stepTime),
+      "rounds": .array(rounds.map(\.json)), "step_time": .number(flopsShare),
       "planned_bytes": .int(plannedBytes), "scheme": .shares(scheme),
     ]
   }
@@ -210,7 +211,7 @@ extension AnalysisRecord.Candidate {
     isChosen = json.bool("chosen")
     learningRate = json.double("learning_rate")
     rounds = json.records("rounds")
-    stepTime = json.double("step_time")
+    flopsShare = json.double("step_time")
     plannedBytes = json.int("planned_bytes")
     scheme = json.shares("scheme") ?? [:]
   }
@@ -226,10 +227,10 @@ extension AnalysisRecord.Round {
 
 extension AnalysisRecord.Budget {
   public var json: JSONValue {
-    ["memory_bytes": .optional(memoryBytes), "step_time": .optional(stepTime)]
+    ["memory_bytes": .optional(memoryBytes), "step_time": .optional(flopsShare)]
   }
 
   public init(_ json: JSONValue) {
-    self.init(memoryBytes: json["memory_bytes"]?.int, stepTime: json["step_time"]?.double)
+    self.init(memoryBytes: json["memory_bytes"]?.int, flopsShare: json["step_time"]?.double)
   }
 }

@@ -100,6 +100,16 @@ public struct StateRecord: JSONRecord {
       decision: RunDecision(json["decision"] ?? .null), progress: RunProgress(json))
   }
 
+  /// `method` as recipes spell it now: what was `step_time` in its budget is `step_flops`.
+  public var presentMethod: JSONValue {
+    guard var fields = method.object, let budget = fields["budget"]?.object else { return method }
+    let renamed = budget.members.map { member in
+      (member.key == "step_time" ? "step_flops" : member.key, member.value)
+    }
+    fields["budget"] = .object(JSONObject(renamed))
+    return .object(fields)
+  }
+
   /// As a training state holds it.
   public var values: JSONObject {
     let head: [(String, JSONValue)] = [

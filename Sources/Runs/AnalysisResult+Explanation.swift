@@ -9,7 +9,7 @@ extension AnalysisResult {
     let cost = chosen.candidate.cost
     return [
       "tensors \"auto\": \(chosen.candidate.label), \(chosen.candidate.scheme.count) tensors, "
-        + "\(Format.percent(cost.stepTime)) of full fine-tuning's arithmetic, "
+        + "\(Format.percent(cost.flopsShare)) of full fine-tuning's arithmetic, "
         + "\(Format.bytes(cost.bytes))", decisionLine(chosen), rateLine(chosen),
     ]
   }

@@ -30,7 +30,7 @@ extension PreparedRun {
       let forecast = MemoryForecast(step, threads: pool.threads, runtimeBytes: runtimeBytes)
       return SchemeCost(
         flops: Int(step.flopsPerToken * Double(settings.shape.tokensPerStep)),
-        bytes: forecast.total, stepTime: step.flopsPerToken / fullFlopsPerToken)
+        bytes: forecast.total, flopsShare: step.flopsPerToken / fullFlopsPerToken)
     }
   }
 
@@ -121,6 +121,6 @@ extension SparseRecipe {
   /// The budget as the search takes it.
   var limits: SchemeBudget {
     let budget = budget ?? Self.defaultBudget
-    return SchemeBudget(bytes: budget.memoryBytes, stepTime: budget.stepTime)
+    return SchemeBudget(bytes: budget.memoryBytes, flopsShare: budget.flopsShare)
   }
 }

@@ -141,7 +141,7 @@ public struct SnapshotStore: Sendable {
     }
     let record = StateRecord(state.values)
     try check("model", record.base, session.checkpoint.contentHash)
-    try check("method", record.method.encoded(), method.encoded())
+    try check("method", record.presentMethod.encoded(), method.encoded())
     for (found, expected) in zip(record.progress.batches.fields, batches.fields) {
       try check(
         found.key.replacing("_", with: " "), "\(found.value)", "\(expected.value)")

@@ -19,7 +19,7 @@ public enum TrainingError: Failure {
   case doesNotFit(planned: Int, available: Int)
   /// `run.memory_mb` is too low, whatever is computed again.
   case memoryLimit(needed: Int, limit: Int)
-  case budget(bytes: Int, stepTime: Double)
+  case budget(bytes: Int, flopsShare: Double)
   /// It was asked to stop before there was anything to save.
   case interrupted
   /// A loss or a gradient is no longer a finite number.
@@ -65,10 +65,10 @@ public enum TrainingError: Failure {
         + "\(formatted(Double(needed) / 1e6, decimals: 1)) MB; besides a higher limit, a lower "
         + "run.batch_size or data.sequence_length, narrower optimizer.state or optimizer.parameters, "
         + "or fewer tensors to train may do"
-    case .budget(let bytes, let stepTime):
+    case .budget(let bytes, let flopsShare):
       "nothing fits method.budget; the smallest choice needs "
-        + "\(formatted(Double(bytes) / 1e6, decimals: 1)) MB (memory_mb) and a step_time of "
-        + "\(formatted(stepTime, decimals: 2))"
+        + "\(formatted(Double(bytes) / 1e6, decimals: 1)) MB (memory_mb) and a step_flops of "
+        + "\(formatted(flopsShare, decimals: 2))"
     case .interrupted: "stopped before anything could be saved"
     case .diverged(let step, let figure, let value):
       "the \(figure) of step \(step) is \(value); lower optimizer.learning_rate or raise "

@@ -14,7 +14,7 @@ struct AnalysisFixture {
   var settings: TrainingSettings
   var text = TrainingFixture.text(windows: 400)
   var validation: TokenStream? = TrainingFixture.text(windows: 8, ids: 1..<20)
-  var budget = SchemeBudget(bytes: nil, stepTime: 0.8)
+  var budget = SchemeBudget(bytes: nil, flopsShare: 0.8)
   var headShares: [Double] = [1]
 
   init(_ fixture: TrainingFixture, steps: Int = 400) {
@@ -36,7 +36,7 @@ struct AnalysisFixture {
       return SchemeCost(
         flops: Int(step.flopsPerToken * Double(compiler.settings.shape.tokensPerStep)),
         bytes: MemoryForecast(step, threads: threads, runtimeBytes: 0).total,
-        stepTime: step.flopsPerToken / full)
+        flopsShare: step.flopsPerToken / full)
     }
     let folder = fixture.folder["candidates"]
     return AnalysisContext(

@@ -74,7 +74,7 @@ import Training
       for share in [0.45, 0.6, 0.8, 1] {
         let budget = SchemeBudget(
           bytes: round % 3 == 0 ? nil : Int(share * Double(whole.bytes)),
-          stepTime: round % 3 == 1 ? nil : share)
+          flopsShare: round % 3 == 1 ? nil : share)
         do {
           let found = try candidates(costs).all(within: budget, gains: gains(costs.space))
           try expectFilled(found, budget, costs)
@@ -98,7 +98,7 @@ import Training
     let whole = try costs(costs.space.items.filter { $0.path != "head" })
     for (bytes, time) in [(nil, 0.6), (0.7, nil), (0.8, 0.75), (0.9, 0.9)] {
       let budget = SchemeBudget(
-        bytes: bytes.map { Int($0 * Double(whole.bytes)) }, stepTime: time)
+        bytes: bytes.map { Int($0 * Double(whole.bytes)) }, flopsShare: time)
       let found = try candidates(costs).all(within: budget, gains: gains(costs.space))
       try expectFilled(found, budget, costs)
       // Some may equal an earlier one, but then it is there.
@@ -141,7 +141,7 @@ import Training
     let two = costs.space.items.filter {
       $0.path.hasPrefix("layers[4]") || $0.path.hasPrefix("layers[3]")
     }
-    let budget = SchemeBudget(bytes: nil, stepTime: try costs(two).stepTime)
+    let budget = SchemeBudget(bytes: nil, flopsShare: try costs(two).flopsShare)
     let found = try candidates(costs).single(.lastBlocks, within: budget)
     #expect(found.scheme == costs.space.scheme(two))
     #expect(found.label == "the last 2 of 5 blocks")
@@ -152,7 +152,7 @@ import Training
   @Test func withoutAnyGainTheLastBlocksStandIn() throws {
     var random = RandomSource(seed: 26)
     let candidates = candidates(AdditiveCosts(layers: 3, random: &random).costs())
-    let budget = SchemeBudget(bytes: nil, stepTime: 0.8)
+    let budget = SchemeBudget(bytes: nil, flopsShare: 0.8)
     let found = try candidates.single(.contributions, within: budget)
     #expect(found == (try candidates.single(.lastBlocks, within: budget)))
   }
@@ -163,7 +163,7 @@ import Training
     let whole = try costs(costs.space.items)
     var last = 0
     for share in stride(from: 0.5, through: 1, by: 0.05) {
-      let budget = SchemeBudget(bytes: Int(share * Double(whole.bytes)), stepTime: nil)
+      let budget = SchemeBudget(bytes: Int(share * Double(whole.bytes)), flopsShare: nil)
       let found = try candidates(costs).single(.lastBlocks, within: budget)
       let blocks = (0..<5).count { layer in
         costs.space.items.allSatisfy {
@@ -179,7 +179,7 @@ import Training
   @Test func candidatesAreAFunctionOfTheSeed() throws {
     var random = RandomSource(seed: 24)
     let model = AdditiveCosts(layers: 6, random: &random)
-    let budget = SchemeBudget(bytes: nil, stepTime: 0.8)
+    let budget = SchemeBudget(bytes: nil, flopsShare: 0.8)
     func all(_ seed: UInt64) throws -> [Candidate] {
       let costs = model.costs(headShares: [1])
       return try candidates(costs, seed: seed).all(within: budget, gains: gains(costs.space))
@@ -194,7 +194,7 @@ import Training
         == one.first { $0.kind == .random }?.scheme)
   }
 
-  @Test(arguments: [SchemeBudget(bytes: 1000, stepTime: nil), .init(bytes: nil, stepTime: 0.2)])
+  @Test(arguments: [SchemeBudget(bytes: 1000, flopsShare: nil), .init(bytes: nil, flopsShare: 0.2)])
   func refusalCarriesFiguresThatDo(budget: SchemeBudget) throws {
     let model = try CompilerCosts(TinyModel.configuration(layers: 3))
     let candidates = candidates(model.costs())
@@ -205,12 +205,12 @@ import Training
     ]
     for body in refused {
       let error = #expect(throws: TrainingError.self) { try body() }
-      guard case .budget(let bytes, let stepTime) = error else {
+      guard case .budget(let bytes, let flopsShare) = error else {
         Issue.record("\(String(describing: error))")
         return
       }
       #expect(error?.category == .usage)
-      let least = SchemeBudget(bytes: bytes, stepTime: stepTime)
+      let least = SchemeBudget(bytes: bytes, flopsShare: flopsShare)
       #expect(try !candidates.all(within: least).isEmpty)
       for kind in [Candidate.Kind.lastBlocks, .random] {
         #expect(try candidates.single(kind, within: least).cost.fits(least))
@@ -219,7 +219,9 @@ import Training
   }
 
   /// A model of 30 blocks: the compilations for one candidate, and for all with contributions.
-  @Test(arguments: [SchemeBudget(bytes: nil, stepTime: 0.6), .init(bytes: 9_000, stepTime: nil)])
+  @Test(arguments: [
+    SchemeBudget(bytes: nil, flopsShare: 0.6), .init(bytes: 9_000, flopsShare: nil),
+  ])
   func thirtyBlocksNeedFewCompilations(budget: SchemeBudget) throws {
     var random = RandomSource(seed: 25)
     let model = AdditiveCosts(layers: 30, random: &random)

@@ -105,23 +105,23 @@ import Weights
 
   @Test func keepsTheBudget() throws {
     var fixture = AnalysisFixture(try TrainingFixture(TinyModel.configuration(layers: 3)))
-    for stepTime in [0.6, 0.7] {
-      fixture.budget = SchemeBudget(bytes: nil, stepTime: stepTime)
+    for flopsShare in [0.6, 0.7] {
+      fixture.budget = SchemeBudget(bytes: nil, flopsShare: flopsShare)
       for result in try fixture.analyse(AnalysisSettings(share: 0.5)).candidates {
-        #expect(result.candidate.cost.stepTime <= stepTime)
+        #expect(result.candidate.cost.flopsShare <= flopsShare)
       }
     }
   }
 
   @Test func refusesWhatNothingFits() throws {
     var fixture = AnalysisFixture(try TrainingFixture())
-    fixture.budget = SchemeBudget(bytes: 1000, stepTime: 0.01)
+    fixture.budget = SchemeBudget(bytes: 1000, flopsShare: 0.01)
     let error = #expect(throws: TrainingError.self) { try fixture.analyse() }
-    guard case .budget(let bytes, let stepTime) = error else {
+    guard case .budget(let bytes, let flopsShare) = error else {
       Issue.record("\(String(describing: error))")
       return
     }
-    fixture.budget = SchemeBudget(bytes: bytes, stepTime: stepTime)
+    fixture.budget = SchemeBudget(bytes: bytes, flopsShare: flopsShare)
     #expect(try fixture.analyse(AnalysisSettings(share: 0)).chosen != nil, "those figures do")
   }
 

@@ -68,7 +68,7 @@ struct AdditiveCosts {
       sum.bytes += Int(share * Double(head.bytes))
     }
     return SchemeCost(
-      flops: sum.flops, bytes: sum.bytes, stepTime: Double(sum.flops) / Double(fullFlops))
+      flops: sum.flops, bytes: sum.bytes, flopsShare: Double(sum.flops) / Double(fullFlops))
   }
 
   func costs(headShares: [Double] = []) -> SchemeCosts {
@@ -107,7 +107,7 @@ struct CompilerCosts {
     return SchemeCost(
       flops: Int(step.flopsPerToken * Double(settings.shape.tokensPerStep)),
       bytes: MemoryForecast(step, threads: 2, runtimeBytes: 0).total,
-      stepTime: step.flopsPerToken / full.flopsPerToken)
+      flopsShare: step.flopsPerToken / full.flopsPerToken)
   }
 
   func costs(headShares: [Double] = []) -> SchemeCosts {

@@ -14,7 +14,7 @@ import Training
     /// Of equal gains the cheaper is better: the limited cost counts first.
     mutating func improve(_ other: Best, _ budget: SchemeBudget) {
       let isBetter =
-        budget.stepTime == nil
+        budget.flopsShare == nil
         ? (-other.gain, other.bytes, other.flops) < (-gain, bytes, flops)
         : (-other.gain, other.flops, other.bytes) < (-gain, flops, bytes)
       if other.gain > 0, isBetter { self = other }
@@ -40,7 +40,7 @@ import Training
       costs: costs, headShares: headShares, gains: Dictionary(uniqueKeysWithValues: gains),
       budget: SchemeBudget(
         bytes: limits == 1 ? nil : Int((0.4 + 0.6 * random.uniform()) * Double(everything.bytes)),
-        stepTime: limits == 2 ? nil : share))
+        flopsShare: limits == 2 ? nil : share))
   }
 
   /// The best subset by cut (-1 for none) and of those with the head.
@@ -71,7 +71,7 @@ import Training
       for (index, head) in heads.enumerated() where cut >= 0 || index > 0 {
         let sum = (flops + pass.flops + head.1, bytes + pass.bytes + head.2)
         let cost = SchemeCost(
-          flops: sum.0, bytes: sum.1, stepTime: Double(sum.0) / Double(instance.costs.fullFlops))
+          flops: sum.0, bytes: sum.1, flopsShare: Double(sum.0) / Double(instance.costs.fullFlops))
         guard cost.fits(instance.budget) else { continue }
         let found = Best(gain: gain + head.0, flops: sum.0, bytes: sum.1)
         byCut[cut, default: Best()].improve(found, instance.budget)
@@ -119,7 +119,7 @@ import Training
       let alone = costs.cost([path: 1])
       let search = SchemeSearch(
         costs.costs(), gains: gains,
-        budget: SchemeBudget(bytes: alone.bytes, stepTime: alone.stepTime))
+        budget: SchemeBudget(bytes: alone.bytes, flopsShare: alone.flopsShare))
       let best = try #require(try search.best())
       #expect(best.scheme[path] == 1)
     }
@@ -132,7 +132,7 @@ import Training
       let shared = instance.costs.costs(headShares: instance.headShares)
       var last = 0.0
       for share in stride(from: 0.4, through: 1, by: 0.05) {
-        instance.budget.stepTime = share
+        instance.budget.flopsShare = share
         let search = SchemeSearch(shared, gains: instance.gains, budget: instance.budget)
         let gain = try search.best()?.gain ?? 0
         #expect(gain >= last)
@@ -146,7 +146,7 @@ import Training
     let costs = AdditiveCosts(layers: 3, random: &random).costs()
     let gains = Dictionary(uniqueKeysWithValues: costs.space.items.map { ($0, -0.5) })
     let search = SchemeSearch(
-      costs, gains: gains, budget: SchemeBudget(bytes: nil, stepTime: nil))
+      costs, gains: gains, budget: SchemeBudget(bytes: nil, flopsShare: nil))
     #expect(try search.best() == nil)
     #expect(try search.perCut().isEmpty)
   }
@@ -167,7 +167,7 @@ import Training
       }
       let gains = Dictionary(
         uniqueKeysWithValues: costs.space.items.map { ($0, 1 + random.uniform()) })
-      let budget = SchemeBudget(bytes: bytes, stepTime: nil)
+      let budget = SchemeBudget(bytes: bytes, flopsShare: nil)
       guard let best = try SchemeSearch(costs, gains: gains, budget: budget).best() else {
         continue
       }

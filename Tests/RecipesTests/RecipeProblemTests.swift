@@ -63,7 +63,26 @@ import Testing
     #expect(
       try message(minimalRecipe(#""method": {"type": "sparse", "budget": {}}"#)) == """
         recipe 'recipes/mine.json' has 1 problem
-          method.budget: missing; expected 'memory_mb', 'step_time' or both
+          method.budget: missing; expected 'memory_mb', 'step_flops' or both
+        """)
+  }
+
+  @Test func bothNamesOfAShareOfArithmetic() throws {
+    let text = minimalRecipe(
+      #""method": {"type": "sparse", "budget": {"step_flops": 0.5, "step_time": 0.5}}"#)
+    #expect(
+      try message(text) == """
+        recipe 'recipes/mine.json' has 1 problem
+          method.budget.step_time: can't stand beside 'method.budget.step_flops'; keep one of the two
+        """)
+  }
+
+  @Test func theFormerNameOfAShareIsChecked() throws {
+    let text = minimalRecipe(#""method": {"type": "sparse", "budget": {"step_time": 2}}"#)
+    #expect(
+      try message(text) == """
+        recipe 'recipes/mine.json' has 1 problem
+          method.budget.step_time: found 2, expected a number in (0, 1]
         """)
   }
 
@@ -135,6 +154,13 @@ import Testing
       return
     }
     #expect(files.map(\.absolute) == ["/home/me/recipes/held-out"])
+  }
+
+  @Test(arguments: ["step_flops", "step_time"], ["step_flops", "step_time"])
+  func anOverrideTakesThePlaceOfAShareByEitherName(file: String, override: String) throws {
+    let text = minimalRecipe(#""method": {"type": "sparse", "budget": {"\#(file)": 0.5}}"#)
+    let recipe = try recipe(text, "method.budget.\(override)=0.7")
+    #expect(recipe.method.method.sparse?.budget == BudgetRecipe(flopsShare: 0.7))
   }
 
   @Test func stepsTakeThePlaceOfEpochs() throws {

@@ -21,7 +21,7 @@ let contractRecipe = """
     "method": {
       "type": "sparse",
       "tensors": "auto",
-      "budget": { "memory_mb": 300, "step_time": 0.6 }   /* either or both */
+      "budget": { "memory_mb": 300, "step_flops": 0.6 }   /* either or both */
     },
     "compare": [ { "type": "lora", "rank": 8, "alpha": 16, "targets": "all_linear" } ],
     "optimizer": { "type": "adamw", "learning_rate": "auto", "betas": [0.9, 0.95],
@@ -65,7 +65,7 @@ func message(_ text: String, _ overrides: String...) throws -> String {
     #expect(recipe.output.absolute == "/home/me/runs/quickstart")
     #expect(recipe.data.train.map(\.absolute) == ["/home/me/recipes/text"])
     #expect(recipe.data.validation == .fraction(0.1))
-    let budget = BudgetRecipe(memoryMegabytes: 300, stepTime: 0.6)
+    let budget = BudgetRecipe(memoryMegabytes: 300, flopsShare: 0.6)
     #expect(recipe.method == MethodEntry(.sparse(SparseRecipe(tensors: .auto, budget: budget))))
     #expect(budget.memoryBytes == 300_000_000)
     #expect(recipe.compare == [MethodEntry(.lora(LoRARecipe(rank: 8, alpha: 16)))])
@@ -76,7 +76,7 @@ func message(_ text: String, _ overrides: String...) throws -> String {
 
   @Test func defaultsAreThoseOfTheContract() throws {
     let full = try recipe(
-      contractRecipe, "compare=[]", #"method={"type": "sparse", "budget": {"step_time": 0.6}}"#,
+      contractRecipe, "compare=[]", #"method={"type": "sparse", "budget": {"step_flops": 0.6}}"#,
       "model=/m", "output=/o", "data.train=/t")
     let minimal = try recipe(minimalRecipe(), "model=/m", "output=/o", "data.train=/t")
     #expect(full == minimal)
@@ -103,7 +103,7 @@ func message(_ text: String, _ overrides: String...) throws -> String {
           "tensors": "auto",
           "budget": {
             "memory_mb": null,
-            "step_time": 0.6
+            "step_flops": 0.6
           },
           "learning_rate": null,
           "label": null
@@ -179,13 +179,26 @@ func message(_ text: String, _ overrides: String...) throws -> String {
   @Test func controlsShareTheBudgetOfTheMethod() throws {
     let recipe = try recipe(
       contractRecipe,
-      #"compare=[{"type": "sparse", "tensors": "random"}, {"type": "sparse", "tensors": "last", "budget": {"step_time": 0.5}}]"#
+      #"compare=[{"type": "sparse", "tensors": "random"}, {"type": "sparse", "tensors": "last", "budget": {"step_flops": 0.5}}]"#
     )
     let budgets = recipe.compare.map { entry -> BudgetRecipe? in
       entry.method.sparse?.budget
     }
-    #expect(budgets[0] == BudgetRecipe(memoryMegabytes: 300, stepTime: 0.6))
-    #expect(budgets[1] == BudgetRecipe(stepTime: 0.5))
+    #expect(budgets[0] == BudgetRecipe(memoryMegabytes: 300, flopsShare: 0.6))
+    #expect(budgets[1] == BudgetRecipe(flopsShare: 0.5))
+  }
+
+  /// A recipe that an earlier version resolved.
+  @Test func theFormerNameOfAShareOfArithmeticIsRead() throws {
+    func method(_ budget: String) throws -> Recipe {
+      try recipe(minimalRecipe(#""method": {"type": "sparse", "budget": \#(budget)}"#))
+    }
+    let former = try method(#"{"memory_mb": null, "step_time": 0.7}"#)
+    #expect(try former == method(#"{"step_flops": 0.7}"#))
+    #expect(former.resolvedJSON["method"]?["budget"]?["step_flops"]?.double == 0.7)
+    #expect(former.resolvedJSON["method"]?["budget"]?["step_time"] == nil)
+    let memory = try method(#"{"memory_mb": 300, "step_time": null}"#)
+    #expect(memory.method.method.sparse?.budget == BudgetRecipe(memoryMegabytes: 300))
   }
 
   @Test func everyMethodHasItsDefaultsByItsWord() throws {

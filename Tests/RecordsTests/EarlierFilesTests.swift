@@ -42,7 +42,7 @@ import Testing
     #expect(record.candidates.count == 9 && record.candidates.count { $0.isChosen } == 1)
     #expect(record.candidates.first { $0.isChosen }?.scheme == record.scheme)
     #expect(record.scheme.count == 22 && record.tensors.count == 23)
-    #expect(record.calibration.count == 5 && record.budget.stepTime == 0.8)
+    #expect(record.calibration.count == 5 && record.budget.flopsShare == 0.8)
     #expect(record.baseLoss != nil && record.predictedGain != nil)
   }
 
@@ -71,6 +71,10 @@ import Testing
     #expect(record.progress.step == 24 && record.method["type"] == "sparse")
     #expect(record.decision?.scheme?["head"] == 1 && record.decision?.products == [])
     #expect(record.progress.batches.tokensPerStep == 32)
+    // A recipe's budget says `step_flops` now, and the state is of the same method.
+    let budget = try #require(record.presentMethod["budget"])
+    #expect(budget == ["memory_mb": nil, "step_flops": 0.8])
+    #expect(record.presentMethod["tensors"] == record.method["tensors"])
   }
 
   @Test func evaluation() throws {

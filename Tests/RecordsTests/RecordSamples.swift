@@ -55,7 +55,7 @@ enum RecordSamples {
     (tensor.fisher, tensor.gradient, tensor.gradientUpdate) = (9.5, 10.5, 11.5)
     record.tensors = [tensor, .init(name: "head")]
     var candidate = AnalysisRecord.Candidate(label: "the last block")
-    (candidate.isChosen, candidate.learningRate, candidate.stepTime) = (true, 0.01, 0.7)
+    (candidate.isChosen, candidate.learningRate, candidate.flopsShare) = (true, 0.01, 0.7)
     candidate.plannedBytes = 1 << 20
     candidate.rounds = [.init(steps: 20, loss: 4), .init(steps: 50, loss: .infinity)]
     candidate.scheme = ["layers[1].mlp.up": 0.25, "head": 1]
@@ -64,8 +64,8 @@ enum RecordSamples {
     (record.learningRate, record.rateConstant) = (0.01, 32)
     record.calibration = calibration.calibration
     (record.predictedGain, record.measuredGain) = (0.4, 0.5)
-    record.budget = .init(memoryBytes: 1 << 21, stepTime: 0.8)
-    (record.stepTime, record.plannedBytes, record.initialValidationLoss) = (0.7, 1 << 20, 5.5)
+    record.budget = .init(memoryBytes: 1 << 21, flopsShare: 0.8)
+    (record.flopsShare, record.plannedBytes, record.initialValidationLoss) = (0.7, 1 << 20, 5.5)
     record.seconds = 3.5
     return record
   }()

@@ -8,7 +8,7 @@ import Training
 
 /// What decides which tensors train, in this process.
 @Suite struct AnalysisRunTests {
-  private static let auto = #"method={"type": "sparse", "budget": {"step_time": 0.8}}"#
+  private static let auto = #"method={"type": "sparse", "budget": {"step_flops": 0.8}}"#
   private static let rate = "optimizer.learning_rate=auto"
   private static let share = "analysis.share=60"
 

@@ -4,7 +4,7 @@ import Testing
 
 /// `analyze`, and what `finetune` makes of its findings.
 @Suite struct AnalyzeTests {
-  private static let auto = #"{"type": "sparse", "budget": {"step_time": 0.8}}"#
+  private static let auto = #"{"type": "sparse", "budget": {"step_flops": 0.8}}"#
   /// A run that is long enough to measure everything, at a learning rate to be found.
   private static let settings = [
     "run.steps=60", "analysis.share=60", "optimizer.learning_rate=auto",
@@ -57,7 +57,7 @@ import Testing
     #expect(first.last?["final_validation_loss"] == second.last?["final_validation_loss"])
     #expect(first.last?["initial_validation_loss"] == second.last?["initial_validation_loss"])
     // Another budget is another question.
-    let third = try shop.succeed(arguments + ["method.budget.step_time=0.7"]).jsonLines()
+    let third = try shop.succeed(arguments + ["method.budget.step_flops=0.7"]).jsonLines()
     #expect(third.contains { $0["type"] == "analysis" })
   }
 

@@ -88,7 +88,7 @@ import Tokenizers
   }
 
   @Test func aRecipeWithoutBaselinesGetsTheDefaultField() throws {
-    let shop = try Workshop(method: #"{"type": "sparse", "budget": {"step_time": 0.7}}"#)
+    let shop = try Workshop(method: #"{"type": "sparse", "budget": {"step_flops": 0.7}}"#)
     let outcome = try shop.succeed(["compare", "recipe.json", "--json"])
     let rows = try outcome.jsonLines().filter { $0["type"] == nil }
     let labels = [

@@ -30,7 +30,7 @@ import Testing
     Method(name: "sparse auto", json: #"{"type": "sparse"}"#, type: "sparse"),
     Method(
       name: "sparse last",
-      json: #"{"type": "sparse", "tensors": "last", "budget": {"step_time": 0.7}}"#,
+      json: #"{"type": "sparse", "tensors": "last", "budget": {"step_flops": 0.7}}"#,
       type: "sparse"),
     Method(
       name: "sparse random",

@@ -196,7 +196,7 @@ extension WrongRecipe {
       overrides: ["method.type=sparse", "method.budget={}"],
       says: """
         recipe 'recipe.json' has 1 problem
-          method.budget: missing; expected 'memory_mb', 'step_time' or both (override \
+          method.budget: missing; expected 'memory_mb', 'step_flops' or both (override \
         'method.budget={}')
         """),
     WrongRecipe(
@@ -204,7 +204,7 @@ extension WrongRecipe {
       overrides: ["method.type=sparse", "method.tensors=last", "method.budget.memory_mb=1"],
       says: """
         nothing fits method.budget; the smallest choice needs N MB (memory_mb) and a \
-        step_time of 0.46
+        step_flops of 0.46
         """),
     WrongRecipe(
       "pattern outside of the model", exitCode: 64,

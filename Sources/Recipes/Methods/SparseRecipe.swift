@@ -8,8 +8,8 @@ public struct SparseRecipe: MethodSettings {
   /// What a chosen scheme may cost. Nil beside written-out patterns, which nothing is chosen for.
   public var budget: BudgetRecipe?
 
-  /// The budget of a choice that names none: 60 % of a full step's time.
-  public static let defaultBudget = BudgetRecipe(stepTime: 0.6)
+  /// The budget of a choice that names none: 60 % of a full step's arithmetic.
+  public static let defaultBudget = BudgetRecipe(flopsShare: 0.6)
 
   /// Tensors chosen by contribution within the default budget.
   public init() { self.init(tensors: .auto) }
@@ -83,12 +83,12 @@ public struct PatternShare: Hashable, Sendable {
 public struct BudgetRecipe: Hashable, Sendable, RecipeSection {
   /// The planned peak in megabytes of 1,000,000 bytes.
   public var memoryMegabytes: Double?
-  /// Time of a step as a share of full fine-tuning's, in (0, 1].
-  public var stepTime: Double?
+  /// Floating-point operations of a step as a share of full fine-tuning's, in (0, 1].
+  public var flopsShare: Double?
 
-  public init(memoryMegabytes: Double? = nil, stepTime: Double? = nil) {
+  public init(memoryMegabytes: Double? = nil, flopsShare: Double? = nil) {
     self.memoryMegabytes = memoryMegabytes
-    self.stepTime = stepTime
+    self.flopsShare = flopsShare
   }
 
   /// The limit of the planned peak in bytes.
@@ -97,9 +97,9 @@ public struct BudgetRecipe: Hashable, Sendable, RecipeSection {
   mutating func visit(_ fields: RecipeFields) {
     let memory = Interval(lower: 0, upper: 1e9, includesLower: false)
     fields("memory_mb", &memoryMegabytes, .optional(.number(memory)))
-    fields("step_time", &stepTime, .optional(.number(.share)))
-    if fields.isValidSoFar, memoryMegabytes == nil, stepTime == nil {
-      fields.report(nil, .missing(expected: "'memory_mb', 'step_time' or both"))
+    fields("step_flops", formerly: "step_time", &flopsShare, .optional(.number(.share)))
+    if fields.isValidSoFar, memoryMegabytes == nil, flopsShare == nil {
+      fields.report(nil, .missing(expected: "'memory_mb', 'step_flops' or both"))
     }
   }
 }

@@ -35,7 +35,7 @@ extension AnalysisResult {
       let losses = result.rounds.map { Format.loss($0.loss) }
       table.add([
         result.candidate.label, "\(result.candidate.scheme.count)",
-        Format.percent(result.candidate.cost.stepTime), Format.bytes(result.candidate.cost.bytes),
+        Format.percent(result.candidate.cost.flopsShare), Format.bytes(result.candidate.cost.bytes),
         Format.rate(result.learningRate), losses.first ?? "–",
         losses.count > 1 ? losses[1] : "–", result.isChosen ? "chosen" : "",
       ])
