@@ -17,9 +17,6 @@ public struct Candidate: Hashable, Sendable {
     case contributions
     /// Linear maps drawn at random: a control.
     case random
-
-    /// Chosen without any measurement, so that a measured choice has to beat it.
-    public var isControl: Bool { self == .lastBlocks || self == .random }
   }
 
   /// What trains, in words.

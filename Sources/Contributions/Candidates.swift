@@ -50,34 +50,24 @@ public struct Candidates {
       ?? candidates[0]
   }
 
-  /// One candidate of a kind; of the random ones the first draw, and the last blocks where the search
-  /// has nothing to go by because nothing that fits gains anything.
+  /// The control of a kind: whole blocks from the top, or the first random draw.
   ///
-  /// - Parameter gains: contributions by item, for the kind that needs them.
   /// - Throws: `TrainingError.budget` with the smallest figures that would do if nothing fits.
-  public func single(
-    _ kind: Candidate.Kind, within budget: SchemeBudget, gains: [SchemeItem: Double]? = nil
+  public func control(
+    _ kind: Control, within budget: SchemeBudget
   ) throws(TrainingError) -> Candidate {
-    let found: Candidate?
-    var (kinds, headShares) = (LinearKind.fillingOrder, [Double]())
-    switch kind {
-    case .lastBlocks: found = try lastBlocks(budget)
-    case .lastBlocksWithHead:
-      headShares = Array(space.headShares.prefix(1))
-      kinds = headShares.isEmpty ? kinds : []
-      found = try lastBlocks(budget, head: headShares.first)
-    case .mlpFirst: found = try mlpFirst(budget)
-    case .attentionAndUp:
-      found = try attentionAndUp(budget)
-      kinds = Self.attentionAndUpKinds
-    case .contributions:
-      let proposed = try contributions(budget, gains ?? [:]).compactMap { $0 }.first
-      found = if let proposed { proposed } else { try lastBlocks(budget) }
-      headShares = space.headShares
-    case .random: found = try random(budget, draw: 0)
-    }
-    if let found { return predicted(found, gains) }
-    throw try costs.leastBudget(budget, kinds: kinds, headShares: headShares)
+    let found =
+      switch kind {
+      case .lastBlocks: try lastBlocks(budget)
+      case .random: try random(budget, draw: 0)
+      }
+    guard let found else { throw try costs.leastBudget(budget) }
+    return found
+  }
+
+  /// Choices that need no probe.
+  public enum Control: Hashable, Sendable, CaseIterable {
+    case lastBlocks, random
   }
 }
 

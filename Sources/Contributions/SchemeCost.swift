@@ -86,11 +86,11 @@ public final class SchemeCosts {
   /// - Parameter headShares: shares of the head that may be chosen.
   /// - Throws: what compiling throws.
   func leastBudget(
-    _ budget: SchemeBudget, kinds: [LinearKind] = LinearKind.fillingOrder, headShares: [Double] = []
+    _ budget: SchemeBudget, headShares: [Double] = []
   ) throws(TrainingError) -> TrainingError {
     let top = space.layers - 1
     let sets =
-      kinds.map { UpdateSet([LinearTensor(layer: top, kind: $0)]) }
+      LinearKind.fillingOrder.map { UpdateSet([LinearTensor(layer: top, kind: $0)]) }
       + headShares.map { UpdateSet([LinearTensor](), head: $0) }
     var least: (excess: Double, cost: SchemeCost)?
     for set in sets {

@@ -15,17 +15,13 @@ public final class SchemeSearch {
     case withHead
   }
 
-  /// The best scheme found for a cut, or of all cuts.
+  /// The best scheme found.
   public struct Proposal: Hashable, Sendable {
     public var scheme: [String: Double]
     /// Of the compiled step: within the budget.
     public var cost: SchemeCost
     /// Sum of contributions.
     public var gain: Double
-    /// The deepest linear map that trains; nil if the head trains alone.
-    public var cut: String?
-    /// Costs were rounded up on the way (`Knapsack.Solution.isRounded`).
-    public var isRounded: Bool
     var set: UpdateSet
   }
 
@@ -52,20 +48,6 @@ public final class SchemeSearch {
   public func best(_ selection: Selection = .any) throws(TrainingError) -> Proposal? {
     guard let best = try best(of: try variants(selection)) else { return nil }
     return try completed(best)
-  }
-
-  /// The best scheme of every cut that something fits at: the head alone, then from the top down.
-  ///
-  /// - Throws: what compiling throws.
-  public func perCut(_ selection: Selection = .any) throws(TrainingError) -> [Proposal] {
-    let cuts = Dictionary(grouping: try variants(selection)) { variant in
-      variant.anchor.map(costs.space.depth) ?? -1
-    }
-    var proposals: [Proposal] = []
-    for (_, variants) in cuts.sorted(by: { $0.key < $1.key }) {
-      if let best = try best(of: variants) { proposals.append(best) }
-    }
-    return proposals
   }
 }
 
@@ -197,9 +179,7 @@ extension SchemeSearch {
       let set = UpdateSet(chosen + [variant.anchor].compactMap { $0 }, head: variant.head)
       let cost = try costs(set)
       guard !cost.fits(budget) else {
-        return Proposal(
-          scheme: costs.space.scheme(set), cost: cost, gain: gain, cut: variant.anchor?.path,
-          isRounded: solution.isRounded, set: set)
+        return Proposal(scheme: costs.space.scheme(set), cost: cost, gain: gain, set: set)
       }
       if !cost.fitsFlops(budget), let limit = variant.knapsack.flopsLimit {
         let excess = cost.flops - (limit + variant.cost.flops)
@@ -240,9 +220,7 @@ extension SchemeSearch {
     let gain = set.tensors.sorted().reduce(set.head.map(contribution(head:)) ?? 0) {
       $0 + contribution($1)
     }
-    let deepest = set.tensors.max { costs.space.depth($0) < costs.space.depth($1) }
     return Proposal(
-      scheme: costs.space.scheme(set), cost: try costs(set), gain: gain, cut: deepest?.path,
-      isRounded: proposal.isRounded, set: set)
+      scheme: costs.space.scheme(set), cost: try costs(set), gain: gain, set: set)
   }
 }

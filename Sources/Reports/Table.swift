@@ -1,4 +1,4 @@
-/// A table with a header, for terminals (`text`) and for documents (`markdown`).
+/// A table with a header, for terminals.
 public struct Table: Sendable {
   /// Where a column's cells stand: names to the left, figures to the right.
   public enum Alignment: Sendable {
@@ -37,20 +37,6 @@ public struct Table: Sendable {
     return lines.map { line($0, widths) }.joined(separator: "\n")
   }
 
-  /// A GitHub-style table whose source is aligned too; "|" in cells is escaped.
-  public var markdown: String {
-    var escaped = Table(columns.map { Column(escape($0.title), $0.alignment) })
-    for row in rows { escaped.add(row.map(escape)) }
-    let widths = escaped.widths.map { max(3, $0) }
-    let rule = zip(columns, widths).map { column, width in
-      column.alignment == .left
-        ? String(repeating: "-", count: width) : String(repeating: "-", count: width - 1) + ":"
-    }
-    let lines = [escaped.columns.map(\.title), rule] + escaped.rows
-    return lines.map { "| " + cells($0, widths).joined(separator: " | ") + " |" }
-      .joined(separator: "\n")
-  }
-
   /// The widest cell of each column, its title included.
   private var widths: [Int] {
     columns.indices.map { index in
@@ -68,10 +54,6 @@ public struct Table: Sendable {
     let joined = cells(row, widths).joined(separator: "  ")
     let kept = joined.reversed().drop { $0 == " " }
     return String(kept.reversed())
-  }
-
-  private func escape(_ cell: String) -> String {
-    cell.split(separator: "|", omittingEmptySubsequences: false).joined(separator: "\\|")
   }
 
   /// A line break inside a cell would tear the table apart.

@@ -68,11 +68,8 @@ public struct Terminal: Sendable {
 
   /// Text styles used by reports.
   public enum Style: Int, Sendable {
-    case bold = 1
     case dim = 2
-    case red = 31
     case green = 32
-    case yellow = 33
   }
 
   /// `text` in a style, or unchanged without colour.

@@ -42,10 +42,10 @@ extension PreparedRun {
 
   /// The one candidate that a control stands for.
   func control(
-    _ kind: Candidate.Kind, _ sparse: SparseRecipe
+    _ kind: Candidates.Control, _ sparse: SparseRecipe
   ) throws(TrainingError) -> Candidate {
     let costs = schemeCosts(SchemeSpace(weights.configuration))
-    return try Candidates(costs, seed: settings.seed).single(kind, within: sparse.limits)
+    return try Candidates(costs, seed: settings.seed).control(kind, within: sparse.limits)
   }
 
   /// What measures `"tensors": "auto"`.

@@ -9,8 +9,6 @@ public enum ProcessMemory {
   public static var residentBytes: Int { status("VmRSS:") }
   /// The most that was resident at once.
   public static var peakResidentBytes: Int { status("VmHWM:") }
-  /// Resident bytes that belong to no file: what the process itself has written.
-  public static var anonymousBytes: Int { status("RssAnon:") }
 
   /// Bytes that new memory may take before the system runs short; nil where it does not tell.
   public static var availableBytes: Int? {

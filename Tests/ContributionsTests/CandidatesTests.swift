@@ -80,10 +80,11 @@ import Training
           try expectFilled(found, budget, costs)
           #expect(Set(found.map(\.scheme)).count == found.count, "equal schemes")
           // Costs add up here, so no other set has a larger sum.
-          let best = try candidates(costs).single(
-            .contributions, within: budget, gains: gains(costs.space))
-          let most = found.compactMap(\.predictedGain).max() ?? 0
-          #expect(best.predictedGain ?? 0 > most * (1 - 1e-9))
+          let search = SchemeSearch(costs, gains: gains(costs.space), budget: budget)
+          let best = try #require(try search.best())
+          let most = try #require(found.max { $0.predictedGain ?? 0 < $1.predictedGain ?? 0 })
+          #expect(best.gain > (most.predictedGain ?? 0) * (1 - 1e-9))
+          #expect(found.contains { $0.scheme == best.scheme })
         } catch TrainingError.budget {
           #expect(share < 0.6)
         }
@@ -102,11 +103,11 @@ import Training
       let found = try candidates(costs).all(within: budget, gains: gains(costs.space))
       try expectFilled(found, budget, costs)
       // Some may equal an earlier one, but then it is there.
-      for kind in Candidate.Kind.allCases {
-        let single = try candidates(costs).single(kind, within: budget, gains: gains(costs.space))
-        #expect(found.contains { $0.scheme == single.scheme }, "\(kind) within \(budget)")
-        #expect(single.predictedGain ?? 0 > 0)
+      for kind in Candidates.Control.allCases {
+        let control = try candidates(costs).control(kind, within: budget)
+        #expect(found.contains { $0.scheme == control.scheme }, "\(kind) within \(budget)")
       }
+      #expect(found.allSatisfy { $0.predictedGain ?? 0 > 0 })
     }
   }
 
@@ -142,19 +143,21 @@ import Training
       $0.path.hasPrefix("layers[4]") || $0.path.hasPrefix("layers[3]")
     }
     let budget = SchemeBudget(bytes: nil, flopsShare: try costs(two).flopsShare)
-    let found = try candidates(costs).single(.lastBlocks, within: budget)
+    let found = try candidates(costs).control(.lastBlocks, within: budget)
     #expect(found.scheme == costs.space.scheme(two))
     #expect(found.label == "the last 2 of 5 blocks")
     #expect(found.explanation.contains("a fixed rule filled to the budget"))
-    #expect(found.kind.isControl)
+    #expect(found.kind == .lastBlocks)
   }
 
-  @Test func withoutAnyGainTheLastBlocksStandIn() throws {
+  /// Nothing is proposed by gains where nothing gains.
+  @Test func withoutAnyGainTheOthersStand() throws {
     var random = RandomSource(seed: 26)
     let candidates = candidates(AdditiveCosts(layers: 3, random: &random).costs())
     let budget = SchemeBudget(bytes: nil, flopsShare: 0.8)
-    let found = try candidates.single(.contributions, within: budget)
-    #expect(found == (try candidates.single(.lastBlocks, within: budget)))
+    let found = try candidates.all(within: budget, gains: [:])
+    #expect(found.map(\.scheme) == (try candidates.all(within: budget)).map(\.scheme))
+    #expect(found.first?.scheme == (try candidates.control(.lastBlocks, within: budget)).scheme)
   }
 
   @Test func moreBudgetNeverLosesBlocks() throws {
@@ -164,7 +167,7 @@ import Training
     var last = 0
     for share in stride(from: 0.5, through: 1, by: 0.05) {
       let budget = SchemeBudget(bytes: Int(share * Double(whole.bytes)), flopsShare: nil)
-      let found = try candidates(costs).single(.lastBlocks, within: budget)
+      let found = try candidates(costs).control(.lastBlocks, within: budget)
       let blocks = (0..<5).count { layer in
         costs.space.items.allSatisfy {
           !$0.path.hasPrefix("layers[\(layer)]") || found.scheme[$0.path] != nil
@@ -190,7 +193,7 @@ import Training
     #expect(one.filter { $0.kind != .random } == other.filter { $0.kind != .random })
     #expect(one.filter { $0.kind == .random } != other.filter { $0.kind == .random })
     #expect(
-      try candidates(model.costs()).single(.random, within: budget).scheme
+      try candidates(model.costs()).control(.random, within: budget).scheme
         == one.first { $0.kind == .random }?.scheme)
   }
 
@@ -200,8 +203,8 @@ import Training
     let candidates = candidates(model.costs())
     let refused: [() throws -> Void] = [
       { _ = try candidates.all(within: budget) },
-      { _ = try candidates.single(.lastBlocks, within: budget) },
-      { _ = try candidates.single(.random, within: budget) },
+      { _ = try candidates.control(.lastBlocks, within: budget) },
+      { _ = try candidates.control(.random, within: budget) },
     ]
     for body in refused {
       let error = #expect(throws: TrainingError.self) { try body() }
@@ -212,8 +215,8 @@ import Training
       #expect(error?.category == .usage)
       let least = SchemeBudget(bytes: bytes, flopsShare: flopsShare)
       #expect(try !candidates.all(within: least).isEmpty)
-      for kind in [Candidate.Kind.lastBlocks, .random] {
-        #expect(try candidates.single(kind, within: least).cost.fits(least))
+      for kind in Candidates.Control.allCases {
+        #expect(try candidates.control(kind, within: least).cost.fits(least))
       }
     }
   }
@@ -226,7 +229,7 @@ import Training
     var random = RandomSource(seed: 25)
     let model = AdditiveCosts(layers: 30, random: &random)
     let single = model.costs()
-    _ = try candidates(single).single(.lastBlocks, within: budget)
+    _ = try candidates(single).control(.lastBlocks, within: budget)
     #expect(single.compilations <= 15)
     let costs = model.costs(headShares: [1, 0.3])
     let found = try candidates(costs).all(within: budget, gains: gains(costs.space))

@@ -43,8 +43,8 @@ import Training
         flopsShare: limits == 2 ? nil : share))
   }
 
-  /// The best subset by cut (-1 for none) and of those with the head.
-  private func bruteForce(_ instance: Instance) -> (byCut: [Int: Best], withHead: Best) {
+  /// The best subset of all and of those with the head.
+  private func bruteForce(_ instance: Instance) -> (best: Best, withHead: Best) {
     let space = instance.costs.costs().space
     let tensors = space.items.compactMap { item in
       instance.costs.place(item.path).map { (item: item, place: $0) }
@@ -58,7 +58,7 @@ import Training
           Int(share * Double(instance.costs.head.bytes))
         )
       }
-    var (byCut, withHead) = ([Int: Best](), Best())
+    var (best, withHead) = (Best(), Best())
     for mask in 0..<1 << tensors.count {
       var (gain, flops, bytes, cut) = (0.0, 0, 0, -1)
       for (index, tensor) in tensors.enumerated() where mask >> index & 1 == 1 {
@@ -74,39 +74,27 @@ import Training
           flops: sum.0, bytes: sum.1, flopsShare: Double(sum.0) / Double(instance.costs.fullFlops))
         guard cost.fits(instance.budget) else { continue }
         let found = Best(gain: gain + head.0, flops: sum.0, bytes: sum.1)
-        byCut[cut, default: Best()].improve(found, instance.budget)
+        best.improve(found, instance.budget)
         if index > 0, head.0 > 0 { withHead.improve(found, instance.budget) }
       }
     }
-    return (byCut, withHead)
+    return (best, withHead)
   }
 
   private func figures(_ proposal: SchemeSearch.Proposal?) -> Best {
     proposal.map { Best(gain: $0.gain, flops: $0.cost.flops, bytes: $0.cost.bytes) } ?? Best()
   }
 
-  @Test func equalsAllSubsetsAndCuts() throws {
+  @Test func equalsAllSubsets() throws {
     var random = RandomSource(seed: 11)
     for round in 0..<60 {
       let instance = instance(&random, layers: round < 5 ? 2 : 1)
       let search = SchemeSearch(
         instance.costs.costs(headShares: instance.headShares), gains: instance.gains,
         budget: instance.budget)
-      let (byCut, withHead) = bruteForce(instance)
-      var best = Best()
-      for found in byCut.values { best.improve(found, instance.budget) }
+      let (best, withHead) = bruteForce(instance)
       #expect(figures(try search.best()) == best, "round \(round)")
       #expect(figures(try search.best(.withHead)) == withHead, "round \(round)")
-      // A cut whose own tensors gain nothing is left to the cuts above it.
-      for proposal in try search.perCut() {
-        let cut = proposal.cut.flatMap(instance.costs.place)?.depth ?? -1
-        if let expected = byCut[cut], expected.gain == proposal.gain {
-          #expect(figures(proposal) == expected)
-        } else {
-          let above = byCut.filter { $0.key < cut }.map(\.value.gain).max() ?? 0
-          #expect(byCut[cut]?.gain ?? 0 <= above)
-        }
-      }
     }
   }
 
@@ -148,7 +136,7 @@ import Training
     let search = SchemeSearch(
       costs, gains: gains, budget: SchemeBudget(bytes: nil, flopsShare: nil))
     #expect(try search.best() == nil)
-    #expect(try search.perCut().isEmpty)
+    #expect(try search.best(.withHead) == nil)
   }
 
   /// Peaks that do not add up: the set is compiled, and a lower limit is tried if it oversteps.

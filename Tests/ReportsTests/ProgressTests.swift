@@ -126,9 +126,9 @@ private let state = ProgressState(
 @Suite struct TerminalTests {
   @Test func colourFollowsNoColor() {
     func style(_ usesColor: Bool) -> String {
-      Terminal(fileDescriptor: 2, isTTY: true, usesColor: usesColor).styled("x", .red)
+      Terminal(fileDescriptor: 2, isTTY: true, usesColor: usesColor).styled("x", .green)
     }
-    #expect(style(true) == "\u{1B}[31mx\u{1B}[0m")
+    #expect(style(true) == "\u{1B}[32mx\u{1B}[0m")
     #expect(style(false) == "x")
     #expect(Terminal.usesColor(isTTY: true, noColor: nil))
     #expect(Terminal.usesColor(isTTY: true, noColor: ""))

@@ -21,17 +21,6 @@ import Testing
         """)
   }
 
-  @Test func markdown() {
-    #expect(
-      Self.methods.markdown == """
-        | method           | trainable |    loss |
-        | ---------------- | --------: | ------: |
-        | sparse auto      |     5.3 M |  1.2345 |
-        | lora r8 \\| naïve |       950 | 12.3000 |
-        | 日本             |           |         |
-        """)
-  }
-
   @Test func cellsStayOnOneLine() {
     var table = Table([.init("a"), .init("b")])
     table.add(["x\ny\tz", "1", "surplus"])
@@ -40,7 +29,6 @@ import Testing
 
   @Test func emptyTables() {
     #expect(Table([.init("a", .right)]).text == "a\n─")
-    #expect(Table([.init("a", .right)]).markdown == "|   a |\n| --: |")
     #expect(Table([]).text == "\n")
   }
 
