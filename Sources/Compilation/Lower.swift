@@ -122,49 +122,63 @@ struct Lowerer {
 
   private mutating func addBuffer(for id: ValueID, layout: inout PersistentLayout) {
     let type = graph.type(of: id)
-    func persistent(_ name: String, _ kind: BufferKind, _ contents: InitialContents) {
-      let elements =
-        kind == .optimizer && type.elementType == .int8
-        ? .momentCodes : BufferElement(type.elementType)
-      let offset = layout.offset(of: name, kind: kind, byteCount: type.byteCount)
-      buffers.append(
-        Buffer(
-          name: name, kind: kind, byteCount: type.byteCount, elements: elements,
-          location: .arena(offset: offset),
-          isPersistent: true, contents: contents))
-    }
     switch graph[id].source {
     case .parameter(let parameter) where parameter.isTrained:
-      persistent(parameter.name, .parameter, parameter.initial)
+      addPersistent(parameter.name, .parameter, type, parameter.initial, layout: &layout)
       if quantisedWeights.contains(id) {
         addTrainedRowScales(of: parameter, type, for: id, layout: &layout)
       }
-    case .parameter(let parameter):
-      addMappedWeight(parameter, type, for: id)
-      if quantisedWeights.contains(id), type.elementType != .int8,
-        case .checkpoint(let tensor, let rows) = parameter.initial
-      {
-        scalesOfValue[id] = addRowScales(
-          of: parameter, type, kind: .constant, layout: &layout,
-          contents: .rowScales(name: tensor, rows: rows, width: type.shape.columns))
-      }
-    case .input(let name): persistent(name, .input, .zeros)
-    case .constant(let name, let contents): persistent(name, .constant, contents)
-    case .state(let name, let kind, let contents): persistent(name, kind, contents)
+    case .parameter(let parameter): addFrozenWeight(parameter, type, for: id, layout: &layout)
+    case .input(let name): addPersistent(name, .input, type, .zeros, layout: &layout)
+    case .constant(let name, let contents):
+      addPersistent(name, .constant, type, contents, layout: &layout)
+    case .state(let name, let kind, let contents):
+      addPersistent(name, kind, type, contents, layout: &layout)
     case .external(let name):
       buffers.append(
         Buffer(
           name: name, kind: .input, byteCount: type.byteCount,
           elements: BufferElement(type.elementType), location: .external))
-    case .node:
-      let live = assignment.live[id] ?? (0, graph.nodes.count)
-      let name = graph.outputs.first { assignment.root[$0.value.index] == id }?.name ?? "\(id)"
-      bufferOfRoot[id] = addTransient(
-        name, kind: gradientRoots.contains(id) ? .gradient : .activation, byteCount: type.byteCount,
-        elements: BufferElement(type.elementType), range: live.first...live.last)
-      return
+    case .node: addResult(id, type)
     }
     if bufferOfRoot[id] == nil { bufferOfRoot[id] = buffers.count - 1 }
+  }
+
+  /// A buffer that keeps its bytes between steps.
+  private mutating func addPersistent(
+    _ name: String, _ kind: BufferKind, _ type: TensorType, _ contents: InitialContents,
+    layout: inout PersistentLayout
+  ) {
+    let elements =
+      kind == .optimizer && type.elementType == .int8
+      ? .momentCodes : BufferElement(type.elementType)
+    let offset = layout.offset(of: name, kind: kind, byteCount: type.byteCount)
+    buffers.append(
+      Buffer(
+        name: name, kind: kind, byteCount: type.byteCount, elements: elements,
+        location: .arena(offset: offset), isPersistent: true, contents: contents))
+  }
+
+  /// A weight as the checkpoint has it, and its rows' scales where products want it in int8.
+  private mutating func addFrozenWeight(
+    _ parameter: Parameter, _ type: TensorType, for id: ValueID, layout: inout PersistentLayout
+  ) {
+    addMappedWeight(parameter, type, for: id)
+    guard quantisedWeights.contains(id), type.elementType != .int8,
+      case .checkpoint(let tensor, let rows) = parameter.initial
+    else { return }
+    scalesOfValue[id] = addRowScales(
+      of: parameter, type, kind: .constant, layout: &layout,
+      contents: .rowScales(name: tensor, rows: rows, width: type.shape.columns))
+  }
+
+  /// The place of what a node computes, while it is live.
+  private mutating func addResult(_ id: ValueID, _ type: TensorType) {
+    let live = assignment.live[id] ?? (0, graph.nodes.count)
+    let name = graph.outputs.first { assignment.root[$0.value.index] == id }?.name ?? "\(id)"
+    bufferOfRoot[id] = addTransient(
+      name, kind: gradientRoots.contains(id) ? .gradient : .activation, byteCount: type.byteCount,
+      elements: BufferElement(type.elementType), range: live.first...live.last)
   }
 
   /// A scale for each row of a weight that is not int8.

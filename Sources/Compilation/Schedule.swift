@@ -12,10 +12,29 @@ extension Graph {
       guard node.part == .body else { return false }
       return node.phase == .update || node.operation is AccumulateGradient
     }
+    let place = earliestPlaces(of: moving)
+    var followers = [Int: [Int]]()
+    for position in moving { followers[place[position] ?? -1, default: []].append(position) }
+    let isMoving = Set(moving)
+    var order = followers[-1] ?? []
+    for position in nodes.indices where !isMoving.contains(position) {
+      order.append(position)
+      order += followers[position] ?? []
+    }
+    // Updates that depend on sources only must still come after what precedes the body.
+    let sorted = order.enumerated().sorted { left, right in
+      let (a, b) = (partRank(nodes[left.element]), partRank(nodes[right.element]))
+      return a == b ? left.offset < right.offset : a < b
+    }
+    nodes = sorted.map { nodes[$0.element] }
+  }
+
+  /// The unmoved node that each moving one may follow at the earliest, -1 for none, both by their
+  /// positions; among those behind the same node the original order holds.
+  private func earliestPlaces(of moving: [Int]) -> [Int: Int] {
     let isMoving = Set(moving)
     let producers = producers()
     let readers = readers()
-    // Places are positions of the unmoved nodes; ties keep the original order.
     var place = [Int: Int]()
     var lastWriter = [ValueID: Int]()
     for position in moving {
@@ -36,19 +55,7 @@ extension Graph {
       }
       place[position] = earliest
     }
-    var followers = [Int: [Int]]()
-    for position in moving { followers[place[position] ?? -1, default: []].append(position) }
-    var order = followers[-1] ?? []
-    for position in nodes.indices where !isMoving.contains(position) {
-      order.append(position)
-      order += followers[position] ?? []
-    }
-    // Updates that depend on sources only must still come after what precedes the body.
-    let sorted = order.enumerated().sorted { left, right in
-      let (a, b) = (partRank(nodes[left.element]), partRank(nodes[right.element]))
-      return a == b ? left.offset < right.offset : a < b
-    }
-    nodes = sorted.map { nodes[$0.element] }
+    return place
   }
 
   private func partRank(_ node: Node) -> Int { StepPart.allCases.firstIndex(of: node.part) ?? 0 }

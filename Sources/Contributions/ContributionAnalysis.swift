@@ -53,8 +53,7 @@ public final class ContributionAnalysis {
     var rule = LearningRateRule(
       scores, optimizer: run.optimizer, configuration: context.compiler.configuration,
       fixedRate: fixedRate)
-    var table = ContributionTable()
-    var calibration: RateCalibration?
+    var (table, calibration) = (ContributionTable(), RateCalibration?.none)
     let isProbed = plan.firstSteps > 0 || !settings.probesJointly
     let simplest = Candidates.unprobed(candidates)
     var decision = unprobed(simplest, rule)
@@ -78,14 +77,19 @@ public final class ContributionAnalysis {
       heldOut: bench?.heldOut.label ?? "nothing", table: table, gradients: scores,
       calibration: calibration, rateConstant: rule.constant, candidates: decision.results,
       tensors: try tensorFacts())
+    result.reports = decision.reports
+    addCosts(of: bench, price: max(0, plan.price(sizes)) / Double(max(1, sizes.steps)), to: &result)
+    return result
+  }
+
+  /// What the analysis took, besides the winner's own steps.
+  private func addCosts(of bench: ProbeBench?, price: Double, to result: inout AnalysisResult) {
     result.initialValidationLoss = bench?.initialValidationLoss
     result.probes = bench?.probes ?? 0
     result.largestStep = max(largestScan, bench?.largestStep ?? 0)
-    result.reports = decision.reports
-    let own = decision.reports.reduce(0) { $0 + $1.seconds }
+    let own = result.reports.reduce(0) { $0 + $1.seconds }
     result.seconds = max(0, (ContinuousClock.now - start).seconds - own)
-    result.priceShare = max(0, plan.price(sizes)) / Double(max(1, sizes.steps))
-    return result
+    result.priceShare = price
   }
 
   /// What an analysis takes at most: time in steps of the run, and bytes of arena and mapped weights.

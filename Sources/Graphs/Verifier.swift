@@ -25,15 +25,7 @@ extension Graph {
         }
       }
       try verifyTypes(of: node, named: name)
-      for index in node.mutates {
-        guard node.operands.indices.contains(index) else { throw fail("mutates no operand") }
-        switch self[node.operands[index]].source {
-        case .parameter(let parameter) where parameter.isTrained:
-          overwritten.insert(node.operands[index])
-        case .state, .external, .input: break
-        default: throw fail("overwrites \(node.operands[index]), which is not state")
-        }
-      }
+      overwritten.formUnion(try overwrittenParameters(of: node, named: name))
       for result in node.results {
         guard case .node(node.id, _) = self[result].source, !available[result.index] else {
           throw fail("produces \(result) twice")
@@ -47,6 +39,26 @@ extension Graph {
     for output in outputs where !available[output.value.index] {
       throw .invalid(node: "output \(output.name)", problem: "is not produced")
     }
+  }
+
+  /// Trained parameters that a node overwrites. Besides them it may overwrite state and inputs.
+  private func overwrittenParameters(
+    of node: Node, named name: String
+  ) throws(GraphError) -> [ValueID] {
+    var parameters: [ValueID] = []
+    for index in node.mutates {
+      guard node.operands.indices.contains(index) else {
+        throw .invalid(node: name, problem: "mutates no operand")
+      }
+      let operand = node.operands[index]
+      switch self[operand].source {
+      case .parameter(let parameter) where parameter.isTrained: parameters.append(operand)
+      case .state, .external, .input: break
+      default:
+        throw .invalid(node: name, problem: "overwrites \(operand), which is not state")
+      }
+    }
+    return parameters
   }
 
   private func verifyTypes(of node: Node, named name: String) throws(GraphError) {

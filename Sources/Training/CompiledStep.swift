@@ -75,50 +75,64 @@ public struct CompiledStep: Sendable {
     reusesMemory: Bool = true
   ) throws(TrainingError) {
     let model = configuration.model
-    func adapted(from block: Int) throws(TrainingError) -> (graph: Graph, plan: SavePlan) {
-      var graph = model.traceLoss(
+    func loss(from block: Int) -> Graph {
+      model.traceLoss(
         batch: shape.windows, tokens: shape.tokens, from: block, elementType: elementType)
-      let plan = try rethrow(TrainingError.adaptation) { () throws(AdaptationError) in
-        try adaptation.adapt(&graph)
-      }
-      return (graph, plan)
     }
-    let (whole, plan) = try adapted(from: 0)
+    let (whole, plan) = try Self.adapted(loss(from: 0), adaptation)
     let cut = splitsPrefix ? whole.frozenBlocks(of: configuration.layers) : 0
-    let body = cut > 0 ? try adapted(from: cut).graph : whole
-    var passes = [body]
-    if cut > 0 {
-      passes.append(
-        model.tracePrefix(
-          batch: shape.windows, tokens: shape.tokens, through: cut, elementType: elementType))
+    let body = cut > 0 ? try Self.adapted(loss(from: cut), adaptation).graph : whole
+    func below() -> Graph {
+      model.tracePrefix(
+        batch: shape.windows, tokens: shape.tokens, through: cut, elementType: elementType)
     }
-    let policy = UpdatePolicy(
-      rule: optimizer.rule, clipNorm: clipNorm, accumulation: shape.accumulation)
+    let passes = cut > 0 ? [body, below()] : [body]
     var compiler = TrainingCompiler(
-      policy: policy, precision: precision, keepsStages: keepsStages,
-      rematerialises: rematerialises)
-    compiler.reusesMemory = reusesMemory
-    compiler.recomputed = recomputed
+      policy: UpdatePolicy(
+        rule: optimizer.rule, clipNorm: clipNorm, accumulation: shape.accumulation),
+      precision: precision, keepsStages: keepsStages, rematerialises: rematerialises)
+    (compiler.reusesMemory, compiler.recomputed) = (reusesMemory, recomputed)
     let compiled = try rethrow(TrainingError.graph) { () throws(GraphError) in
       try compiler.compile(body, with: passes)
     }
     training = compiled.training
     validation = compiled.passes[0]
     prefix = cut > 0 ? compiled.passes[1] : nil
-    lookedUpTable = LookedUpTable(
-      (prefix ?? training).lookedUpWeights,
-      beside: [training, validation] + (prefix.map { [$0] } ?? []),
-      tokens: shape.windows * shape.tokens)
-    frozenBlocks = cut
-    width = configuration.width
-    self.shape = shape
-    self.precision = precision
+    lookedUpTable = Self.lookedUpTable(
+      of: compiled.training, compiled.passes, tokens: shape.windows * shape.tokens)
+    (frozenBlocks, width) = (cut, configuration.width)
+    (self.shape, self.precision) = (shape, precision)
     trainableParameters = whole.trainedParameterCount
-    // A head that training unties counts beside the embedding.
-    let hasHead = whole.parameters.contains { $0.parameter.path == ParameterRole.head.rawValue }
-    totalParameters = (hasHead ? configuration.untied : configuration).parameterCount
+    totalParameters = Self.parameterCount(of: whole, configuration)
     method = adaptation.name
     savePlan = plan
+  }
+
+  /// A traced loss with what an adaptation inserts and trains.
+  private static func adapted(
+    _ traced: Graph, _ adaptation: some Adaptation
+  ) throws(TrainingError) -> (graph: Graph, plan: SavePlan) {
+    var graph = traced
+    let plan = try rethrow(TrainingError.adaptation) { () throws(AdaptationError) in
+      try adaptation.adapt(&graph)
+    }
+    return (graph, plan)
+  }
+
+  /// The embedding, where the lowest program looks it up and no other needs it.
+  ///
+  /// - Parameter passes: validation and, where one is split off, the prefix.
+  private static func lookedUpTable(
+    of training: CompiledProgram, _ passes: [CompiledProgram], tokens: Int
+  ) -> LookedUpTable? {
+    let lowest = passes.count > 1 ? passes[1] : training
+    return LookedUpTable(lowest.lookedUpWeights, beside: [training] + passes, tokens: tokens)
+  }
+
+  /// The model's parameters; a head that training unties counts beside the embedding.
+  private static func parameterCount(of graph: Graph, _ configuration: ModelConfiguration) -> Int {
+    let hasHead = graph.parameters.contains { $0.parameter.path == ParameterRole.head.rawValue }
+    return (hasHead ? configuration.untied : configuration).parameterCount
   }
 
   /// The programs of a session: the training step, the validation pass and, if there is one, the

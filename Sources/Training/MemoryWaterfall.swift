@@ -50,28 +50,38 @@ public struct MemoryWaterfall: Sendable {
       variant.keepsStoredTypes = true
       try add("frozen weights stay as the checkpoint has them")
     }
-    if settings.clipNorm == nil, settings.shape.accumulation == 1 {
-      variant.clipNorm = nil
-      try add("updates as soon as a gradient is complete")
+    for (label, take) in Self.furtherMeasures(settings, recomputed: recomputed) {
+      take(&variant)
+      try add(label)
     }
-    variant.rematerialises = true
-    try add("norms and activations computed again")
-    if settings.precision != .f32 {
-      variant.precision = settings.precision
-      try add("values between products in bf16")
+  }
+
+  /// What the run's settings ask for whatever the method is, in the order in which it adds up.
+  private static func furtherMeasures(
+    _ settings: TrainingSettings, recomputed: Int
+  ) -> [(label: String, take: (inout Variant) -> Void)] {
+    let (precision, optimizer) = (settings.precision, settings.optimizer)
+    var measures: [(label: String, take: (inout Variant) -> Void)] = []
+    if settings.clipNorm == nil, settings.shape.accumulation == 1 {
+      measures.append(("updates as soon as a gradient is complete", { $0.clipNorm = nil }))
+    }
+    measures.append(("norms and activations computed again", { $0.rematerialises = true }))
+    if precision != .f32 {
+      measures.append(("values between products in bf16", { $0.precision = precision }))
     }
     if recomputed > 0 {
-      variant.recomputed = recomputed
-      try add("\(recomputed) products or attentions computed again")
+      let label = "\(recomputed) products or attentions computed again"
+      measures.append((label, { $0.recomputed = recomputed }))
     }
-    if settings.optimizer.stateType != .f32 {
-      variant.optimizer.stateType = settings.optimizer.stateType
-      try add("moments in \(settings.optimizer.stateType)")
+    if optimizer.stateType != .f32 {
+      let label = "moments in \(optimizer.stateType)"
+      measures.append((label, { $0.optimizer.stateType = optimizer.stateType }))
     }
-    if settings.optimizer.parameterType != .f32 {
-      variant.optimizer = settings.optimizer
-      try add("trained matrices in \(settings.optimizer.parameterType)")
+    if optimizer.parameterType != .f32 {
+      let label = "trained matrices in \(optimizer.parameterType)"
+      measures.append((label, { $0.optimizer = optimizer }))
     }
+    return measures
   }
 }
 
