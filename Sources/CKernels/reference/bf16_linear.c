@@ -132,7 +132,7 @@ static inline void row_scales(const sft_call *call, int64_t begin, int64_t end, 
     float highest = 0;
     for (int64_t l = i * width; l < (i + 1) * width; ++l) {
       float value = is_bf16 ? sft_widen_bf16(((const uint16_t *)call->buffers[0])[l])
-                              : ((const float *)call->buffers[0])[l];
+                            : ((const float *)call->buffers[0])[l];
       if (fabsf(value) > highest || isnan(value)) highest = fabsf(value);
     }
     scales[i] = highest / 127;
