@@ -63,7 +63,7 @@ extension PreparedRun {
       cacheBytes: prefixCacheLimit,
       store: { candidate, scheme, rate in
         store(in: candidateFolder(candidate), scheme: scheme, rate: rate)
-      }, discard: { Folder.remove(candidateFolder($0)) })
+      }, discard: { candidatesFolder.remove("\($0)") })
     return ContributionAnalysis(
       context,
       settings: AnalysisSettings(
@@ -78,7 +78,8 @@ extension PreparedRun {
   ///
   /// - Parameter observe: told how probes are going.
   /// - Throws: `RunsError.nothingToAnalyse` where the recipe fixes the tensors,
-  ///   `TrainingError.interrupted` if it was asked to stop.
+  ///   `StorageError.occupied` where something of the user's is in the place of a folder that
+  ///   measuring needs, `TrainingError.interrupted` if it was asked to stop.
   public func analyse(
     observe: @escaping (AnalysisProgress) -> Void = { _ in }
   ) throws -> AnalysisResult {
@@ -86,7 +87,7 @@ extension PreparedRun {
       throw RunsError.nothingToAnalyse(method: recipe.method.displayLabel)
     }
     let result = try analyse(sparse, EarlierMeasurements(self), observe: observe)
-    removeCandidates()
+    candidatesFolder.remove()
     return result
   }
 
@@ -95,14 +96,17 @@ extension PreparedRun {
     _ sparse: SparseRecipe, _ earlier: EarlierMeasurements,
     observe: @escaping (AnalysisProgress) -> Void
   ) throws -> AnalysisResult {
+    try store(in: recipe.output.absolute, scheme: nil, rate: 0).pending.check()
+    try candidatesFolder.check()
+    candidatesFolder.remove()
+    try candidatesFolder.create()
     try Folder.create(cacheFolder)
-    removeCandidates()
     do {
       let result = try analysis(sparse, key: earlier.key, observe: observe).analyse()
       try earlier.write(result.record, to: EarlierMeasurements.contributions)
       return result
     } catch {
-      removeCandidates()
+      candidatesFolder.remove()
       throw error
     }
   }
@@ -110,11 +114,11 @@ extension PreparedRun {
 
 // Probes leave their state in folders of their own until the run goes on from one of them.
 extension PreparedRun {
-  private var candidatesFolder: String { recipe.output.absolute + "/candidates" }
+  var candidatesFolder: WorkFolder {
+    WorkFolder(recipe.output.absolute + "/candidates", .numberedStores)
+  }
 
-  func candidateFolder(_ index: Int) -> String { "\(candidatesFolder)/\(index)" }
-
-  func removeCandidates() { Folder.remove(candidatesFolder) }
+  func candidateFolder(_ index: Int) -> String { "\(candidatesFolder.path)/\(index)" }
 }
 
 extension SparseRecipe {

@@ -7,6 +7,7 @@ import Storage
 /// A folder for token ids that goes when the command ends.
 final class TemporaryCache {
   let path: String
+  private let folder: OpenFolder?
 
   init() throws {
     let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
@@ -16,9 +17,14 @@ final class TemporaryCache {
         path: "\(base)/sparseft-XXXXXX", reason: String(cString: strerror(errno)))
     }
     path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+    folder = OpenFolder(path)
   }
 
-  deinit { Folder.remove(path) }
+  /// The folder was new, so its files are the command's own; none of them is a folder.
+  deinit {
+    for name in folder?.names ?? [] { folder?.removeFile(name) }
+    rmdir(path)
+  }
 
   /// A path as the current folder means it.
   static func absolute(_ path: String) -> String {

@@ -48,7 +48,7 @@ public struct TrainingRun {
     if !resuming { try store.setAside() }
     let probe = resuming ? nil : run.decision.continuation
     if let probe { try store.takeOver(probe.store) }
-    run.prepared.removeCandidates()
+    run.prepared.candidatesFolder.remove()
     let summary = try trainSession(
       store, resuming: resuming || probe != nil, earlier: probe?.reports ?? [])
     let best = store.deltaPath(.best)

@@ -50,6 +50,11 @@ public final class AtomicFile {
   /// O_TMPFILE, a macro that Swift does not import.
   package static let nameless = 0o20_000_000 | O_DIRECTORY
 
+  /// Whether a file's name is one that unfinished files have.
+  static func isTemporaryName(_ name: String) -> Bool {
+    name.hasPrefix(".sparseft-") && name.hasSuffix(".partial")
+  }
+
   private static func temporaryName(for path: String) -> String {
     var random = SystemRandomNumberGenerator()
     return "\(folder(of: path))/.sparseft-\(String(random.next(), radix: 36)).partial"

@@ -55,6 +55,11 @@ public enum Folder {
   public static func names(_ path: String) -> [String] {
     guard let folder = opendir(path) else { return [] }
     defer { closedir(folder) }
+    return names(folder)
+  }
+
+  /// Names that are left in an open listing, without those of the folder itself and the one above.
+  static func names(_ folder: OpaquePointer) -> [String] {
     var names: [String] = []
     while let entry = readdir(folder) {
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
@@ -63,12 +68,5 @@ public enum Folder {
       if name != ".", name != ".." { names.append(name) }
     }
     return names
-  }
-
-  /// Removes a folder with all that is in it; symbolic links in it go, not what they name. What
-  /// can't be removed stays.
-  public static func remove(_ path: String) {
-    for name in names(path) where unlink("\(path)/\(name)") != 0 { remove("\(path)/\(name)") }
-    rmdir(path)
   }
 }

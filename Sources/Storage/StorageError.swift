@@ -10,6 +10,8 @@ public enum StorageError: Failure {
   case readFailed(path: String, reason: String)
   /// A new file that can't be made, or can't take its final name.
   case cannotCreate(path: String, reason: String)
+  /// The place of a folder that the program makes for itself is taken by something else.
+  case occupied(path: String, found: String)
   /// Writing failed half-way; nothing was left behind.
   case writeFailed(path: String, reason: String)
   /// Text that is not JSON, or JSON of a kind that is refused. Lines and columns count from 1,
@@ -22,7 +24,7 @@ public enum StorageError: Failure {
     switch self {
     case .cannotOpen, .notAFile: .missingInput
     case .readFailed, .writeFailed: .inputOutput
-    case .cannotCreate: .cannotCreate
+    case .cannotCreate, .occupied: .cannotCreate
     case .json, .truncated: .badData
     }
   }
@@ -37,6 +39,9 @@ public enum StorageError: Failure {
       "reading '\(path)': \(reason)"
     case .cannotCreate(let path, let reason):
       "creating '\(path)': \(reason); check that its folder exists and may be written"
+    case .occupied(let path, let found):
+      "creating '\(path)': found \(found) of that name that sparseft did not make, which stays as it "
+        + "is: move it away, or choose another output folder"
     case .writeFailed(let path, let reason):
       "writing '\(path)': \(reason); nothing was left behind, free some space and try again"
     case .json(let source, let line, let column, let problem):

@@ -9,6 +9,8 @@ import Tensors
 public struct SnapshotStore: Sendable {
   public static let deltaName = "trained.sfdelta"
   public static let stateName = "state.sfstate"
+  /// The last state of an earlier run in the folder.
+  static let previousStateName = "state.previous.sfstate"
 
   public let folder: String
   /// The method and the resolved recipe, written into every delta.
@@ -32,17 +34,20 @@ public struct SnapshotStore: Sendable {
     "\(folder)/\(kind.rawValue)/\(Self.deltaName)"
   }
   var statePath: String { "\(folder)/last/\(Self.stateName)" }
-  private var pendingFolder: String { "\(folder)/pending" }
-  private func pendingPath(_ step: Int) -> String { "\(pendingFolder)/\(step).sfstate" }
+  /// Where states are whose validation is due.
+  public var pending: WorkFolder { WorkFolder("\(folder)/pending", .pendingStates) }
+  private func pendingPath(_ step: Int) -> String { "\(pending.path)/\(step).sfstate" }
 
   /// Steps whose validation is due, in order.
   var pendingSteps: [Int] {
-    Folder.names(pendingFolder).compactMap { name in
-      name.hasSuffix(".sfstate") ? Int(name.dropLast(8)) : nil
-    }.sorted()
+    guard pending.exists else { return [] }
+    return Folder.names(pending.path).compactMap(Self.pendingStep).sorted()
   }
 
-  func removePending() { Folder.remove(pendingFolder) }
+  /// The step of a state whose validation is due, by its file's name.
+  static func pendingStep(_ name: String) -> Int? {
+    name.hasSuffix(".sfstate") ? Int(name.dropLast(8)) : nil
+  }
 
   /// What the last state's run had decided.
   ///
@@ -63,17 +68,18 @@ public struct SnapshotStore: Sendable {
   public func setAside() throws(TrainingError) {
     guard Folder.exists(statePath) else { return }
     try rethrow(TrainingError.storage) { () throws(StorageError) in
-      try Folder.move(statePath, to: "\(folder)/last/state.previous.sfstate")
+      try Folder.move(statePath, to: "\(folder)/last/\(Self.previousStateName)")
     }
   }
 
   /// Takes over the states of another store, which has none afterwards.
   public func takeOver(_ other: SnapshotStore) throws(TrainingError) {
     try rethrow(TrainingError.storage) { () throws(StorageError) in
-      removePending()
-      if Folder.exists(other.pendingFolder) {
-        try Folder.move(other.pendingFolder, to: pendingFolder)
-      }
+      pending.remove()
+      let steps = other.pendingSteps
+      if !steps.isEmpty { try pending.create() }
+      for step in steps { try Folder.move(other.pendingPath(step), to: pendingPath(step)) }
+      other.pending.remove()
       try Folder.create("\(folder)/last")
       try Folder.move(other.statePath, to: statePath)
     }
@@ -103,7 +109,7 @@ public struct SnapshotStore: Sendable {
   ) throws(TrainingError) {
     let path = pending ? pendingPath(progress.step) : statePath
     try rethrow(TrainingError.storage) { () throws(StorageError) in
-      try Folder.create(pending ? pendingFolder : "\(folder)/last")
+      if pending { try self.pending.create() } else { try Folder.create("\(folder)/last") }
     }
     let tensors = session.stateBuffers.map { buffer in
       (

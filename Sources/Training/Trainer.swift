@@ -84,7 +84,7 @@ public final class Trainer {
       progress = try store.readState(into: session, batches: progress.batches)
       earlierSeconds = progress.elapsedSeconds
     }
-    if !resuming, saving != .nothing { store?.removePending() }
+    if !resuming, saving != .nothing { store?.pending.remove() }
     started = .now
     if !resuming || !earlier.isEmpty || progress.initialValidationLoss == nil {
       try validateBase()
@@ -246,7 +246,7 @@ extension Trainer {
       if !isStale { try goBack(to: reached, store) }
       try saveLast()
     }
-    store.removePending()
+    store.pending.remove()
   }
 
   private func validate(pending step: Int, _ store: SnapshotStore) throws(TrainingError) {

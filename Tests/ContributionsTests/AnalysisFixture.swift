@@ -38,15 +38,17 @@ struct AnalysisFixture {
         bytes: MemoryForecast(step, threads: threads, runtimeBytes: 0).total,
         flopsShare: step.flopsPerToken / full)
     }
-    let folder = fixture.folder["candidates"]
+    let candidates = WorkFolder(fixture.folder["candidates"], .numberedStores)
+    try candidates.create()
     return AnalysisContext(
       compiler: compiler, weights: weights, text: text, validation: validation,
       pool: fixture.pool, kernels: fixture.kernels, budget: budget, costs: costs, space: space,
       runtimeBytes: 0, headRows: headRows, cacheFolder: fixture.folder.path,
       cacheBytes: 1 << 30,
       store: { candidate, _, _ in
-        SnapshotStore(folder: "\(folder)/\(candidate)", method: ["type": "test"], recipe: [:])
-      }, discard: { Folder.remove("\(folder)/\($0)") })
+        SnapshotStore(
+          folder: "\(candidates.path)/\(candidate)", method: ["type": "test"], recipe: [:])
+      }, discard: { candidates.remove("\($0)") })
   }
 
   func analyse(

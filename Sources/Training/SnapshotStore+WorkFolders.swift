@@ -1,0 +1,26 @@
+import Storage
+
+// Snapshots in folders that go again: what is written there, and so what may be removed.
+extension WorkFolder.Contents {
+  /// States whose validation is due, by their steps.
+  static let pendingStates = WorkFolder.Contents(isFile: { SnapshotStore.pendingStep($0) != nil })
+
+  private static let snapshot = WorkFolder.Contents(isFile: { name in
+    [SnapshotStore.stateName, SnapshotStore.previousStateName, SnapshotStore.deltaName]
+      .contains(name)
+  })
+
+  /// Stores of several runs, in folders that are numbers.
+  public static let numberedStores = WorkFolder.Contents(folder: { name in
+    name.allSatisfy { ("0"..."9").contains($0) } ? store : nil
+  })
+
+  /// One store's folder.
+  private static let store = WorkFolder.Contents(folder: { name in
+    switch name {
+    case "last", "best": snapshot
+    case "pending": pendingStates
+    default: nil
+    }
+  })
+}
