@@ -20,7 +20,7 @@ import Testing
     for tensor in checkpoint.tensors {
       #expect(tensor.widened() == folder.weights[tensor.name]?.map(type.rounded), "\(tensor.name)")
     }
-    #expect(checkpoint.metadata["source"] == "m")
+    #expect(checkpoint.metadata == ["format": .string(HuggingFaceFormat.name)])
   }
 
   @Test func widensEveryHalfExactly() throws {

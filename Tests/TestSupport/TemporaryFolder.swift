@@ -51,6 +51,23 @@ public final class TemporaryFolder: Sendable {
   /// - Throws: `TemporaryFolderError`.
   public func read(_ name: String) throws -> [UInt8] { try Self.read(self[name]) }
 
+  /// Whether the bytes of a text occur anywhere in an entry of the folder.
+  /// - Throws: `TemporaryFolderError`.
+  public func holds(_ text: String, in name: String) throws -> Bool {
+    let wanted = Array(text.utf8)
+    return try read(name).withUnsafeBytes { bytes in
+      guard let first = wanted.first, let start = bytes.baseAddress else { return wanted.isEmpty }
+      var place = 0
+      while place + wanted.count <= bytes.count,
+        let found = memchr(start + place, Int32(first), bytes.count - wanted.count + 1 - place)
+      {
+        if memcmp(found, wanted, wanted.count) == 0 { return true }
+        place = UnsafeRawPointer(found) - start + 1
+      }
+      return false
+    }
+  }
+
   /// The bytes of any file.
   /// - Throws: `TemporaryFolderError`.
   public static func read(_ path: String) throws -> [UInt8] {

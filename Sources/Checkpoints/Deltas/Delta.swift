@@ -13,9 +13,9 @@ public final class Delta: Sendable {
   public let baseHash: String
   /// That checkpoint's configuration.
   public let baseConfiguration: ModelConfiguration
-  /// The fine-tuning method as the recipe spells it.
+  /// The fine-tuning method as the recipe spells it, without its label.
   public let method: JSONValue
-  /// The resolved recipe.
+  /// What the resolved recipe says of how was trained. Earlier versions wrote all of it.
   public let recipe: JSONValue
   /// Losses and other figures of the run.
   public let metrics: JSONValue

@@ -121,7 +121,8 @@ public struct DeltaMerge: Sendable {
   ///
   /// - Parameters:
   ///   - elementType: how matrices are stored; nil keeps what holds base and deltas exactly.
-  ///   - metadata: the base's with the deltas' hashes and scales added, unless given.
+  ///   - metadata: unless given, what the base's says without naming a source of its own, and the
+  ///     hashes of base and deltas with their scales.
   /// - Returns: the content hash.
   /// - Throws: `CheckpointError`.
   @discardableResult
@@ -142,7 +143,7 @@ public struct DeltaMerge: Sendable {
   }
 
   private var mergedMetadata: JSONObject {
-    var metadata = base.metadata.object ?? [:]
+    var metadata = SharedDescription.metadata(base.metadata)
     let applied = deltas.map { delta, scale -> JSONValue in
       ["content_hash": .string(delta.contentHash), "scale": .number(scale)]
     }

@@ -25,7 +25,8 @@ public struct DeltaUpdate {
   }
 }
 
-/// Writes `.sfdelta` files.
+/// Writes `.sfdelta` files. A delta is made to be shared: of method, recipe and metrics it gets what
+/// says how it was trained, and nothing that names a place, a person or a text.
 public enum DeltaWriter {
   /// Writes a delta; it appears under `path` whole or not at all.
   ///
@@ -50,7 +51,8 @@ public enum DeltaWriter {
         "base": [
           "content_hash": .string(base.contentHash), "configuration": base.configuration.json,
         ],
-        "method": method, "recipe": recipe, "metrics": metrics,
+        "method": SharedDescription.method(method), "recipe": SharedDescription.recipe(recipe),
+        "metrics": SharedDescription.metrics(metrics),
         "entries": .array(parts.compactMap { $0.first?.entry }),
       ],
       blobs: [], tensors: tensors.map(\.planned))

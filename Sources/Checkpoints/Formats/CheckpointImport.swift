@@ -75,7 +75,7 @@ public enum CheckpointImport {
       vocabularySize: model.configuration.vocabularySize, recognise)
     return try CheckpointWriter.write(
       to: output, configuration: model.configuration, tokenizer: stored,
-      metadata: ["source": .string(lastComponent(path)), "format": .string(format.name)],
+      metadata: ["format": .string(format.name)],
       elementType: elementType ?? model.elementType, tensors: model.tensors)
   }
 
@@ -89,10 +89,5 @@ public enum CheckpointImport {
     } catch {
       throw .storage(error)
     }
-  }
-
-  /// The name without its folders: what is worth keeping of a path.
-  private static func lastComponent(_ path: String) -> String {
-    path.split(separator: "/").last.map(String.init) ?? path
   }
 }

@@ -20,7 +20,7 @@ struct ExportDeltaCommand: ParsableCommand {
     commandName: "export-delta", abstract: "Writes what a run has learned to one small file.",
     discussion: """
       f32 keeps the trained values exactly; bf16 and int8 keep their difference from the base \
-      model, rounded.
+      model, rounded. The delta says how it was trained, and names no file, text, prompt or label.
       """)
 
   @Argument(
@@ -31,22 +31,34 @@ struct ExportDeltaCommand: ParsableCommand {
   @Option(name: .shortAndLong, help: "The delta to write (.sfdelta).")
   var output: String
 
+  @Option(
+    help: "The checkpoint that was trained; without it the one that the run's folder names.")
+  var model: String?
+
   @Option(help: "Element type of the stored values.")
   var dtype: ElementType = .f32
 
   func run() throws {
     let delta = try Delta.open(try snapshotPath())
-    guard let model = delta.recipe["model"]?.string else {
-      throw CommandError.wrongFile(
-        path: delta.path, found: "a delta that does not say which model it was trained on",
-        expected: "a snapshot of a run")
-    }
-    let base = try Checkpoint.open(model)
+    let base = try Checkpoint.open(try model ?? modelPath(delta))
     try DeltaWriter.convert(delta, base: base, elementType: dtype, to: output)
     let written = try Delta.open(output)
     Output.note(
       "\(output): \(Format.bytes(written.byteCount)), \(Format.count(written.storedParameters)) "
         + "values in \(dtype.rawValue), for the model \(written.baseHash.prefix(12))…")
+  }
+
+  /// The model of the run that the snapshot lies in; deltas of earlier versions name it themselves.
+  private func modelPath(_ delta: Delta) throws -> String {
+    let slash = delta.path.lastIndex(of: "/")
+    let folder = slash.map { String(delta.path[..<$0]) } ?? "."
+    let recipe = "\(folder)/../recipe.resolved.json"
+    let isSnapshot = delta.path.hasSuffix(SnapshotStore.deltaName) && Folder.exists(recipe)
+    let resolved = isSnapshot ? try JSONValue.read(path: recipe, .strict) : .null
+    guard let model = (resolved["model"] ?? delta.recipe["model"])?.string else {
+      throw CommandError.unknownModel(path: delta.path)
+    }
+    return model
   }
 
   private func snapshotPath() throws -> String {

@@ -45,14 +45,14 @@ enum ExitStatus {
 /// A mistake in how a command was called, beyond what the parser checks.
 enum CommandError: Failure {
   case notARun(path: String)
-  case wrongFile(path: String, found: String, expected: String)
+  case unknownModel(path: String)
   case unreadable(path: String, reason: String)
   case resultLost(reason: String)
 
   var category: FailureCategory {
     switch self {
     case .notARun, .unreadable: .missingInput
-    case .wrongFile: .badData
+    case .unknownModel: .usage
     case .resultLost: .inputOutput
     }
   }
@@ -62,8 +62,9 @@ enum CommandError: Failure {
     case .notARun(let path):
       "'\(path)' is neither a run's folder with a snapshot in best/ nor a snapshot; "
         + "give the 'output' folder of a finished run"
-    case .wrongFile(let path, let found, let expected):
-      "'\(path)' is \(found), expected \(expected)"
+    case .unknownModel(let path):
+      "'\(path)' does not say where the model is that it was trained on, and lies in no run's folder; "
+        + "name the checkpoint with --model"
     case .unreadable(let path, let reason): "reading '\(path)': \(reason)"
     case .resultLost(let reason):
       "writing the result to standard output: \(reason); free some space and try again"

@@ -1,0 +1,133 @@
+import Storage
+
+/// What a file that is made to be shared says of its origin. It names what is kept, so that whatever
+/// recipes come to say is left out until it is listed here: nothing that names a place, a person or a
+/// text gets into a delta or a merged checkpoint.
+enum SharedDescription {
+  /// Of a recipe: how was trained, not on what, where or for whom.
+  static func recipe(_ recipe: JSONValue) -> JSONValue { kept(recipe, recipeRule) }
+
+  /// Of a method: its type and settings, not its label.
+  static func method(_ method: JSONValue) -> JSONValue { kept(method, methodRule) }
+
+  /// Of a run's losses and other figures: the figures.
+  static func metrics(_ metrics: JSONValue) -> JSONValue { kept(metrics, .members(.figure)) }
+
+  /// Of a checkpoint's metadata: the format that it was imported from, or how it was drawn.
+  static func metadata(_ metadata: JSONValue) -> JSONObject {
+    var result = JSONObject()
+    for (key, value) in metadata.object?.members.map({ ($0.key, $0.value) }) ?? [] {
+      let isKept =
+        switch (key, value.string) {
+        case ("source", let source?): source == "random"
+        case ("format", let format?): CheckpointImport.formats.contains { $0.name == format }
+        case ("seed", let seed?): UInt64(seed) != nil
+        case ("seed", nil): value.int != nil
+        default: false
+        }
+      if isKept { result[key] = value }
+    }
+    return result
+  }
+}
+
+extension SharedDescription {
+  /// What of a value is kept.
+  private indirect enum Rule: Sendable {
+    /// A number, true, false or null.
+    case figure
+    /// The same, or a word such as an optimizer's type or a pattern of tensors' names.
+    case setting
+    /// A setting or a list of settings.
+    case settings
+    /// Of an object's members, those of these names.
+    case object([String: Rule])
+    /// Of an object whose keys are words, every member by one rule.
+    case members(Rule)
+    /// A setting, or an object by a rule.
+    case settingOr(Rule)
+  }
+
+  private static let methodRule = Rule.object([
+    "type": .setting, "tensors": .settingOr(.members(.figure)),
+    "budget": .object(["memory_mb": .figure, "step_time": .figure]),
+    "rank": .figure, "alpha": .figure, "targets": .settings, "count": .figure,
+    "train_head": .figure, "learning_rate": .setting,
+  ])
+
+  private static let recipeRule = Rule.object([
+    "seed": .figure,
+    "data": .object([
+      "validation": .figure, "sequence_length": .figure, "append_eos": .figure,
+      "shuffle": .figure,
+    ]),
+    "method": methodRule,
+    "analysis": .object([
+      "share": .figure, "contributions": .figure, "joint_probes": .figure, "head": .figure,
+    ]),
+    "optimizer": .object([
+      "type": .setting, "learning_rate": .setting, "betas": .settings, "epsilon": .figure,
+      "state": .setting, "parameters": .setting, "momentum": .figure, "weight_decay": .figure,
+      "clip_norm": .figure,
+    ]),
+    "schedule": .object([
+      "type": .setting, "warmup_steps": .figure, "final_ratio": .figure,
+    ]),
+    "run": .object([
+      "steps": .figure, "epochs": .figure, "batch_size": .figure, "accumulation": .figure,
+      "precision": .setting, "products": .setting, "memory_mb": .figure,
+      "validate_every": .figure, "early_stopping": .figure,
+    ]),
+  ])
+
+  /// What a rule keeps of a value; null of all else.
+  private static func kept(_ value: JSONValue, _ rule: Rule) -> JSONValue {
+    part(of: value, rule) ?? .null
+  }
+
+  private static func part(of value: JSONValue, _ rule: Rule) -> JSONValue? {
+    switch rule {
+    case .figure:
+      switch value {
+      case .null, .bool, .int, .number: return value
+      default: return nil
+      }
+    case .setting:
+      guard let word = value.string else { return part(of: value, .figure) }
+      guard isWord(word) else { return nil }
+      return value
+    case .settings:
+      guard let list = value.array else { return part(of: value, .setting) }
+      return .array(list.compactMap { part(of: $0, .setting) })
+    case .settingOr(let other):
+      return part(of: value, value.object == nil ? .setting : other)
+    case .object(let rules):
+      return members(of: value) { rules[$0] }
+    case .members(let rule):
+      return members(of: value) { isWord($0) ? rule : nil }
+    }
+  }
+
+  /// An object's members in their order, each by the rule of its key; null stays null.
+  private static func members(of value: JSONValue, _ rule: (String) -> Rule?) -> JSONValue? {
+    if value.isNull { return value }
+    guard let object = value.object else { return nil }
+    var result = JSONObject()
+    for member in object.members {
+      guard let rule = rule(member.key), let part = part(of: member.value, rule) else { continue }
+      result[member.key] = part
+    }
+    return .object(result)
+  }
+
+  /// What types and patterns of tensors' names are made of: no path, no sentence.
+  private static func isWord(_ text: String) -> Bool {
+    text.utf8.count <= 256
+      && text.utf8.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
+        default: "_.-*[]".utf8.contains(byte)
+        }
+      }
+  }
+}
