@@ -6,7 +6,7 @@ import Tensors
 /// and what of that a delta keeps.
 ///
 /// How a delta's changes go back into weights stands with their encodings (`Checkpoints/Deltas`); a
-/// change that stays beside the weights, `DeltaBranches` inserts with the method's own code.
+/// change that stays beside the weights, `FactorsBesideWeights` inserts with the method's own code.
 public protocol Adaptation: Sendable {
   /// The method's name, as recipes spell it.
   var name: String { get }

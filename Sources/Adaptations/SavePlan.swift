@@ -50,12 +50,12 @@ public struct SavePlan: Hashable, Sendable {
     }
   }
 
-  /// A trained parameter of the graph that no change claims, or that several do; nil where all is
-  /// as it should be.
+  /// A trained parameter of the graph that no change claims, or that several do, or what a change
+  /// claims and the graph does not train; nil where all is as it should be.
   public func misclaimed(in graph: Graph) -> String? {
     let claims = Dictionary(changes.flatMap(\.parameters).map { ($0, 1) }, uniquingKeysWith: +)
-    return graph.parameters.first { $0.parameter.isTrained && claims[$0.parameter.name] != 1 }?
-      .parameter.name
+    let trained = graph.parameters.filter(\.parameter.isTrained).map(\.parameter.name)
+    return trained.first { claims[$0] != 1 } ?? Set(claims.keys).subtracting(trained).min()
   }
 }
 

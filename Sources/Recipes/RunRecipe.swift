@@ -1,6 +1,6 @@
 import Storage
 
-/// How long, in what portions, and what happens on the variant.
+/// How long, in what portions, and what happens on the way.
 public struct RunRecipe: Hashable, Sendable {
   public var length: RunLength = .epochs(2)
   /// Windows in a batch.
@@ -13,7 +13,7 @@ public struct RunRecipe: Hashable, Sendable {
   /// What the planned peak may be, in megabytes of 1,000,000 bytes; nil for no limit. Values are
   /// computed again as far as it takes.
   public var memoryMegabytes: Double?
-  /// Steps between validations and between snapshots; 0 for none on the variant.
+  /// Steps between validations and between snapshots; 0 for none on the way.
   public var validateEvery = 50
   public var saveEvery = 100
   /// Stop after so many validations without a new best; nil never.

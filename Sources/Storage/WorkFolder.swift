@@ -21,7 +21,8 @@ public struct WorkFolder: Sendable {
       folder: @escaping @Sendable (String) -> Contents? = { _ in nil }
     ) {
       self.isFile = { isFile($0) || $0 == WorkFolder.markerName || AtomicFile.isTemporaryName($0) }
-      self.folder = folder
+      // A folder that was to be marked when the process was killed.
+      self.folder = { folder($0) ?? (AtomicFile.isTemporaryName($0) ? Contents() : nil) }
     }
   }
 
@@ -67,7 +68,7 @@ public struct WorkFolder: Sendable {
   private static func check(
     _ folder: OpenFolder, _ path: String, _ contents: Contents
   ) throws(StorageError) {
-    for name in folder.names {
+    for name in folder.names where !AtomicFile.isTemporaryName(name) {
       guard let mode = folder.mode(name) else { continue }
       let inner = contents.folder(name)
       let expected: mode_t? =
@@ -91,13 +92,22 @@ public struct WorkFolder: Sendable {
     if let slash = path.lastIndex(of: "/"), slash > path.startIndex {
       try Folder.create(String(path[..<slash]))
     }
-    guard mkdir(path, 0o777) == 0, let folder = OpenFolder(path) else {
+    // Under its own name only once it is marked: a folder that a killed process left without a marker
+    // would be taken for somebody else's.
+    let temporary = AtomicFile.temporaryName(for: path)
+    guard mkdir(temporary, 0o777) == 0, let folder = OpenFolder(temporary) else {
       throw .cannotCreate(path: path, reason: systemMessage(errno))
     }
     let number = folder.write(Self.marker, to: Self.markerName)
     guard number == 0 else {
-      rmdir(path)
+      rmdir(temporary)
       throw .writeFailed(path: "\(path)/\(Self.markerName)", reason: systemMessage(number))
+    }
+    guard rename(temporary, path) == 0 else {
+      let reason = systemMessage(errno)
+      folder.removeFile(Self.markerName)
+      rmdir(temporary)
+      throw .cannotCreate(path: path, reason: reason)
     }
   }
 

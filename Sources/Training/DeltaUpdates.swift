@@ -15,6 +15,7 @@ extension Session {
       for parameter in change.parameters { waiting[parameter] = change }
     }
     var memory: [String: StateBuffer] = [:]
+    var written = 0
     var updates: [DeltaUpdate] = []
     for (index, buffer) in training.program.buffers.enumerated() where buffer.kind == .parameter {
       guard let change = waiting[buffer.name] else {
@@ -24,6 +25,11 @@ extension Session {
       let parts = change.parameters.compactMap { memory[$0] }
       guard parts.count == change.parameters.count else { continue }
       updates += change.updates(from: parts)
+      written += 1
+    }
+    guard written == step.savePlan.changes.count else {
+      let missing = waiting.keys.filter { memory[$0] == nil }.min() ?? ""
+      throw .adaptation(.unclaimed(method: step.method, parameter: missing))
     }
     return updates
   }

@@ -38,10 +38,10 @@ public struct SnapshotStore: Sendable {
   public var pending: WorkFolder { WorkFolder("\(folder)/pending", .pendingStates) }
   private func pendingPath(_ step: Int) -> String { "\(pending.path)/\(step).sfstate" }
 
-  /// Steps whose validation is due, in order.
+  /// Steps whose validation is due, in order; also those that an earlier version left, which did not
+  /// mark its folders.
   var pendingSteps: [Int] {
-    guard pending.exists else { return [] }
-    return Folder.names(pending.path).compactMap(Self.pendingStep).sorted()
+    Folder.names(pending.path).compactMap(Self.pendingStep).sorted()
   }
 
   /// The step of a state whose validation is due, by its file's name.

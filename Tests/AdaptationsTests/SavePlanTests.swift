@@ -50,6 +50,11 @@ import Testing
     #expect(plan.misclaimed(in: graph) == last.parameters[0])
     plan.changes += [last, last]
     #expect(plan.misclaimed(in: graph) == last.parameters[0])
+    plan.changes.removeLast()
+    #expect(plan.misclaimed(in: graph) == nil)
+    plan.changes.append(
+      SavePlan.Change(tensor: "branch", content: .tensor([2, 2], parameter: "branch[0..<2]")))
+    #expect(plan.misclaimed(in: graph) == "branch[0..<2]")
   }
 
   /// Trains the last norm and forgets it.

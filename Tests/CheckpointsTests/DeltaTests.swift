@@ -70,6 +70,10 @@ import Testing
       }
       return true
     }
+    try DeltaWriter.convert(delta, base: base, elementType: .bf16, to: folder["again"])
+    let again = try Delta.open(folder["again"])
+    #expect(again.entries.map(\.name) == ["norm", "layers[0].branch"])
+    #expect(again.entries[1].tensors[0].widened() == values)
   }
 
   @Test func keepsEverything() throws {

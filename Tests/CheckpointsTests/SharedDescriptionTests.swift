@@ -87,6 +87,7 @@ import Testing
     #"{"type":"lora","rank":8,"alpha":16.0,"targets":["layers[*].mlp.up","*.query"]}"#,
     #"{"type":"last_layers","count":2,"train_head":false}"#,
     #"{"type":"sparse","tensors":"auto","budget":{"memory_mb":80,"step_time":0.6}}"#,
+    #"{"type":"sparse","tensors":"last","budget":{"memory_mb":null,"step_flops":0.6}}"#,
   ])
   func everyMethodsSettingsAreKept(_ text: String) throws {
     let method = try JSONValue.decode(text, source: "method")

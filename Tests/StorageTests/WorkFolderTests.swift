@@ -27,6 +27,7 @@ import Testing
     for name in ["1.state", "7/2.state", "7/.sparseft-abc.partial", ".sparseft-x.partial"] {
       try folder.write("own", to: "a/work/\(name)")
     }
+    mkdir(folder["a/work/.sparseft-y.partial"], 0o755)
     try work.check()
     work.remove("7")
     #expect(!Folder.exists(folder["a/work/7"]) && Folder.exists(folder["a/work/1.state"]))

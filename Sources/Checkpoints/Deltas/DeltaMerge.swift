@@ -26,10 +26,13 @@ public struct DeltaMerge: Sendable {
     let scale: Double
   }
 
-  /// Checks that every delta belongs to `base` and can be merged.
+  /// Checks that every delta belongs to `base`, and that all of it can be merged.
+  ///
+  /// - Parameter leavesOutNewTensors: take what can be merged of a delta that also holds tensors of
+  ///   its own.
   /// - Throws: `CheckpointError.wrongBase`, `.unsupported`.
   public init(
-    base: Checkpoint, deltas: [(delta: Delta, scale: Double)]
+    base: Checkpoint, deltas: [(delta: Delta, scale: Double)], leavesOutNewTensors: Bool = false
   ) throws(CheckpointError) {
     for (delta, _) in deltas {
       guard delta.baseHash == base.contentHash else {
@@ -42,7 +45,7 @@ public struct DeltaMerge: Sendable {
           expected: "the one of '\(base.path)'")
       }
     }
-    for (delta, _) in deltas {
+    for (delta, _) in deltas where !leavesOutNewTensors {
       guard let entry = delta.entries.first(where: { !$0.encoding.canBeMerged }) else { continue }
       throw .unsupported(
         path: delta.path, field: "'\(entry.name)'", found: "a tensor that the base does not have",

@@ -70,7 +70,7 @@ public enum DeltaWriter {
   public static func convert(
     _ delta: Delta, base: Checkpoint, elementType: ElementType, to path: String
   ) throws(CheckpointError) -> String {
-    let merge = try DeltaMerge(base: base, deltas: [(delta, 1)])
+    let merge = try DeltaMerge(base: base, deltas: [(delta, 1)], leavesOutNewTensors: true)
     let updates = delta.entries.map { entry in
       DeltaUpdate(name: entry.name, content: content(of: entry, merge))
     }

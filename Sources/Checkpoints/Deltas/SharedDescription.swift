@@ -50,7 +50,7 @@ extension SharedDescription {
 
   private static let methodRule = Rule.object([
     "type": .setting, "tensors": .settingOr(.members(.figure)),
-    "budget": .object(["memory_mb": .figure, "step_time": .figure]),
+    "budget": .object(["memory_mb": .figure, "step_flops": .figure, "step_time": .figure]),
     "rank": .figure, "alpha": .figure, "targets": .settings, "count": .figure,
     "train_head": .figure, "learning_rate": .setting,
   ])
