@@ -3,7 +3,7 @@ import Operations
 import Tensors
 
 extension Graph {
-  /// Values that depend on some parameters, these included.
+  /// Values that depend on any of some parameters, the parameters included.
   package func values(reachedFrom parameters: Set<ValueID>) -> Set<ValueID> {
     var reached = parameters
     for node in nodes where node.operands.contains(where: reached.contains) {
@@ -13,15 +13,16 @@ extension Graph {
   }
 }
 
-/// How far a backward pass goes for each parameter of a forward pass, as `Graph.differentiate` will
-/// take it: what is chosen for training is chosen by this, not by a second idea of the model.
+/// How far back the backward pass runs for each parameter, read from the same graph that
+/// `Graph.differentiate` works on, so that choosing what trains agrees with what will be computed.
 public struct BackwardReach: Sendable {
-  /// Linear maps between a parameter's own node and the loss, on the longest way there: 0 for the
-  /// last one's matrix. A tensor of no linear map is not there.
+  /// Linear maps between a parameter's own node and the loss, on the longest path: 0 for the matrix
+  /// of the last one. Holds only parameters of linear maps.
   public private(set) var depths: [String: Int] = [:]
-  /// Gains of norms that the pass can go through, from the first one on.
+  /// Paths of the gains of all norms that gradients can pass through, in forward order.
   public private(set) var gains: [String] = []
-  /// For each parameter, a bit for each of `gains` that gradients pass on their way to it.
+  /// For each parameter, one bit per entry of `gains`: whether its gradient passes through that
+  /// norm.
   private var crossed: [String: [UInt64]] = [:]
 
   /// - Parameter graph: a traced forward pass.
@@ -49,7 +50,7 @@ public struct BackwardReach: Sendable {
     }
   }
 
-  /// Gains of the norms that the pass goes through when some parameters train, lowest first.
+  /// Gains of the norms that gradients pass through when these parameters train, lowest first.
   public func gains(crossedBy paths: some Sequence<String>) -> [String] {
     var bits = [UInt64](repeating: 0, count: (gains.count + 63) / 64)
     for path in paths {
@@ -69,7 +70,7 @@ extension Graph {
     }
   }
 
-  /// For each value, the most linear maps between it and what nothing reads any more.
+  /// For each value, the largest number of linear maps on a path from it to a final result.
   fileprivate func linearDepths() -> [ValueID: Int] {
     var depths: [ValueID: Int] = [:]
     for node in nodes.reversed() {

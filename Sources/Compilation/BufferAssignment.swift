@@ -4,7 +4,7 @@ import Tensors
 
 /// Which values share memory, and how long each piece of memory is needed.
 struct BufferAssignment {
-  /// For every value, the value whose memory it uses (itself, or what it took the place of).
+  /// For every value, the value whose memory it uses: itself, or the value that it overwrites.
   private(set) var root: [ValueID]
   /// For every root that nodes produce, the positions from its first write to its last use.
   private(set) var live: [ValueID: (first: Int, last: Int)] = [:]
@@ -27,7 +27,7 @@ struct BufferAssignment {
     }
   }
 
-  /// Lets results take the place of operands that nothing needs any more.
+  /// Lets results overwrite operands that nothing needs any more.
   private mutating func shareMemory(
     of node: Node, at position: Int, in graph: Graph, lastUse: inout [Int]
   ) {

@@ -4,15 +4,15 @@ import Programs
 import Tensors
 
 extension Graph {
-  /// Reverse-mode differentiation towards the trained (or scored) parameters only: sparse
+  /// Reverse-mode differentiation for the trained (or scored) parameters only: sparse
   /// back-propagation.
   ///
-  /// Backward nodes are appended in reverse order of the forward pass. A value that none of these
-  /// parameters leads to gets no gradient, so nothing is emitted below the deepest of them.
+  /// Backward nodes are appended in reverse order of the forward pass. A value that depends on none
+  /// of these parameters gets no gradient, so nothing is emitted below the deepest of them.
   ///
   /// - Parameters:
   ///   - loss: the per-token loss.
-  ///   - cotangent: a number that every token's loss is weighted with.
+  ///   - cotangent: a number by which every token's loss is weighted.
   /// - Returns: the gradient of each of these parameters that the loss depends on.
   package mutating func differentiate(
     _ loss: ValueID, cotangent: ValueID

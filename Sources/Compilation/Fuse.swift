@@ -3,8 +3,8 @@ import Operations
 import Programs
 
 extension Graph {
-  /// Merges nodes that are one kernel together: the head's loss with its gradient, and a sum with
-  /// the product that one of its terms comes from.
+  /// Merges nodes that one kernel can compute: the head's loss with its gradient, and a sum with
+  /// the matmul that produces one of its terms.
   package mutating func fuse() {
     fuseHeadLoss()
     fuseSums()
@@ -34,8 +34,8 @@ extension Graph {
     }
   }
 
-  /// `a + product(…)` becomes one product that adds to a, where the product stood: that is earlier
-  /// than the sum, so no value has to live longer for it.
+  /// `a + matmul(…)` becomes one matmul that adds to a, at the matmul's position: earlier than the
+  /// sum, so no value has to live longer.
   private mutating func fuseSums() {
     var producers = producers()
     var reads = [Int](repeating: 0, count: values.count)
@@ -50,7 +50,7 @@ extension Graph {
         fusion.operation, operands, phase: product.phase, part: product.part,
         mutates: sum.operation is AccumulateGradient ? [operands.count - 1] : [])
       if let result = sum.results.first {
-        // The product takes over the sum's result, so its readers need no change.
+        // The matmul takes over the sum's result, so its readers need no change.
         self[result].source = .node(node.id, result: 0)
         node.results = [result]
         producers[result.index] = fusion.producer
@@ -61,8 +61,8 @@ extension Graph {
     nodes = nodes.indices.filter { !isRemoved[$0] }.map { nodes[$0] }
   }
 
-  /// The product that a sum can become part of: nothing else reads it, and what it is added to is
-  /// there before it.
+  /// The matmul that a sum can be fused into: nothing else reads its result, and the value it adds
+  /// to is computed before it.
   private func fusion(
     of sum: Node, producers: [Int?], reads: [Int]
   ) -> (initial: ValueID, producer: Int, operation: any Operation)? {
@@ -84,7 +84,7 @@ extension Graph {
     return nil
   }
 
-  /// Lets every reader of a key read its value instead.
+  /// Makes every reader of a replaced value (key) read its replacement instead.
   private mutating func replaceUses(_ replacements: [ValueID: ValueID]) {
     for position in nodes.indices {
       nodes[position].operands = nodes[position].operands.map { replacements[$0] ?? $0 }

@@ -4,8 +4,9 @@ import Programs
 import Tensors
 
 extension Graph {
-  /// Keeps matrices that the backward pass reads again, the residual stream between blocks, as bf16
-  /// from their last reader in the forward pass to the first one in the backward pass.
+  /// Stores matrices that the backward pass reads again, such as the residual stream between
+  /// blocks, in bf16 from their last reader in the forward pass to the first one in the backward
+  /// pass.
   package mutating func keepBF16() {
     let readers = readers()
     let producers = producers()

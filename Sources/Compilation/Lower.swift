@@ -13,9 +13,9 @@ struct Lowerer {
   private var scalesOfValue: [ValueID: Int] = [:]
   private var rowScaleCalls: [KernelCall] = []
   private var ranges: [(buffer: Int, range: LiveRange)] = []
-  /// Memory that updates, or sums of gradients, read.
+  /// Memory of gradients: what updates and gradient accumulation read.
   private let gradientRoots: Set<ValueID>
-  /// Weights that products multiply as bytes.
+  /// Weights that matmuls multiply as int8.
   private let quantisedWeights: Set<ValueID>
 
   init(_ graph: Graph) {
@@ -30,7 +30,7 @@ struct Lowerer {
         .flatMap(\.operands).map { assignment.root[$0.index] })
   }
 
-  /// Frozen weights that nothing but lookups of rows reads.
+  /// Frozen weights that are read only by embedding lookups.
   var lookedUpWeights: [Buffer] {
     let readers = graph.readers()
     return graph.parameters.compactMap { value, parameter in
@@ -43,7 +43,7 @@ struct Lowerer {
 
   /// Gives every value its buffer.
   ///
-  /// - Parameter layout: places of persistent buffers; grows by those it does not know yet.
+  /// - Parameter layout: places of persistent buffers; new buffers are added to it.
   mutating func addBuffers(layout: inout PersistentLayout) {
     var used: [ValueID] = []
     var seen = Set<ValueID>()
@@ -55,7 +55,7 @@ struct Lowerer {
     addPorts(used)
   }
 
-  /// Inputs among the used values, and outputs.
+  /// Adds the ports: inputs among the used values, and outputs.
   private mutating func addPorts(_ used: [ValueID]) {
     func add(_ name: String, _ role: PortRole, _ id: ValueID) {
       ports.append(
@@ -69,10 +69,11 @@ struct Lowerer {
     for output in graph.outputs { add(output.name, .output, output.value) }
   }
 
-  /// Emits the calls, and places what passes behind what stays. Comes after `addBuffers`.
+  /// Emits the calls, and places transient buffers behind the persistent ones. Comes after
+  /// `addBuffers`.
   ///
   /// - Parameters:
-  ///   - layout: with the persistent buffers of all programs of the arena.
+  ///   - layout: the persistent buffers of all programs that share the arena.
   ///   - reusesMemory: let values share places when they are not alive together.
   mutating func lower(
     layout: PersistentLayout, reusesMemory: Bool = true
@@ -159,7 +160,7 @@ struct Lowerer {
         location: .arena(offset: offset), isPersistent: true, contents: contents))
   }
 
-  /// A weight as the checkpoint has it, and its rows' scales where products want it in int8.
+  /// Adds a weight as the checkpoint stores it, and its row scales where matmuls need it in int8.
   private mutating func addFrozenWeight(
     _ parameter: Parameter, _ type: TensorType, for id: ValueID, layout: inout PersistentLayout
   ) {
@@ -172,7 +173,7 @@ struct Lowerer {
       contents: .rowScales(name: tensor, rows: rows, width: type.shape.columns))
   }
 
-  /// The place of what a node computes, while it is live.
+  /// Adds the buffer of a node's result, for as long as the result is live.
   private mutating func addResult(_ id: ValueID, _ type: TensorType) {
     let live = assignment.live[id] ?? (0, graph.nodes.count)
     let name = graph.outputs.first { assignment.root[$0.value.index] == id }?.name ?? "\(id)"
@@ -181,7 +182,7 @@ struct Lowerer {
       elements: BufferElement(type.elementType), range: live.first...live.last)
   }
 
-  /// A scale for each row of a weight that is not int8.
+  /// Adds the row scales of a weight that is not stored in int8.
   private mutating func addRowScales(
     of parameter: Parameter, _ type: TensorType, kind: BufferKind,
     layout: inout PersistentLayout, contents: InitialContents
@@ -196,7 +197,7 @@ struct Lowerer {
     return buffers.count - 1
   }
 
-  /// Those of a trained weight are computed whenever a step, or a pass without updates, begins.
+  /// Adds a trained weight's row scales, computed whenever a step or a pass without updates begins.
   private mutating func addTrainedRowScales(
     of parameter: Parameter, _ type: TensorType, for id: ValueID, layout: inout PersistentLayout
   ) {
@@ -243,7 +244,7 @@ struct Lowerer {
     return buffers.count - 1
   }
 
-  /// The arena's persistent buffers by kind, and what is alive when it is fullest.
+  /// Bytes by kind: the persistent buffers, mapped weights, and what is live at the arena's peak.
   private func plan(
     _ program: Program, layout: PersistentLayout, transientBytes: Int
   ) -> MemoryPlan {

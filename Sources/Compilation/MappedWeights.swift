@@ -1,8 +1,8 @@
 import Programs
 
-/// Bytes of frozen weights that buffers read where a checkpoint is mapped, each row of a tensor
-/// counted once: an untied head reads the rows of the embedding's mapping, several programs read the
-/// same tensors.
+/// Bytes of frozen weights that buffers read from the mapped checkpoint, each row of a tensor
+/// counted once, even if an untied head reads the embedding's rows or several programs read the
+/// same tensor.
 public func mappedWeightBytes(_ buffers: some Sequence<Buffer>) -> Int {
   var counted: [MappedTensor: RangeSet<Int>] = [:]
   var bytes = 0

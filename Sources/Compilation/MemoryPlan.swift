@@ -1,17 +1,17 @@
 import Programs
 import Tensors
 
-/// Bytes by what they are for.
+/// Bytes of memory by purpose.
 public struct MemoryPlan: Hashable, Codable, Sendable {
-  /// Copies of what trains.
+  /// Trained parameters, copied into the arena.
   public var parameters = 0
   /// Frozen weights, mapped from the checkpoint: resident, but not in the arena.
   public var mappedWeights = 0
-  /// Values of the passes alive at the arena's fullest moment, inputs and tables.
+  /// Inputs, constant tables, and activations live at the arena's fullest moment.
   public var activations = 0
   public var gradients = 0
   public var optimizer = 0
-  /// Scratch of operations, what placing wastes, and the threads' scratch.
+  /// Scratch of operations, gaps left by the placement, and the threads' scratch.
   public var workspace = 0
 
   public init() {}
@@ -37,7 +37,7 @@ public struct MemoryPlan: Hashable, Codable, Sendable {
 public struct PersistentLayout: Sendable {
   private(set) var offsets: [String: Int] = [:]
   public private(set) var byteCount = 0
-  /// `byteCount` by what it is for.
+  /// `byteCount`, split by purpose.
   private(set) var memory = MemoryPlan()
 
   public init() {}

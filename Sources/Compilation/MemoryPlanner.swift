@@ -50,7 +50,7 @@ public func planMemory(_ ranges: [LiveRange]) -> MemoryLayout {
   return layouts.min { $0.byteCount < $1.byteCount } ?? MemoryLayout(offsets: [], byteCount: 0)
 }
 
-/// Places live ranges behind each other, none where another one has been.
+/// Places live ranges one behind the other, without sharing any memory.
 func stack(_ ranges: [LiveRange]) -> MemoryLayout {
   var total = 0
   let offsets = ranges.map { range in
@@ -60,7 +60,7 @@ func stack(_ ranges: [LiveRange]) -> MemoryLayout {
   return MemoryLayout(offsets: offsets, byteCount: total)
 }
 
-/// The bytes that no layout can do without: the most that is alive at one position.
+/// The lower bound of any layout: the most bytes that are live at one position.
 public func peakLiveBytes(_ ranges: [LiveRange]) -> (bytes: Int, position: Int) {
   var change: [Int: Int] = [:]
   for range in ranges {

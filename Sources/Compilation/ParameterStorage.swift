@@ -2,8 +2,8 @@ import Graphs
 import Tensors
 
 extension Graph {
-  /// Keeps trained matrices in a type, those that everything that reads them takes in it; the others
-  /// stay f32.
+  /// Stores trained matrices in an element type, where every node that reads them accepts it; the
+  /// others stay f32.
   package mutating func keepParameters(as type: ElementType) {
     guard type != .f32 else { return }
     for (value, parameter) in parameters where parameter.isTrained {
@@ -16,7 +16,7 @@ extension Graph {
     }
   }
 
-  /// Whether a node's operands, as they are now, give the results that it has.
+  /// Whether the node's type rule, applied to its operands' current types, gives its result types.
   private func hasSameResults(_ node: Node) -> Bool {
     let types = try? node.operation.resultTypes(node.operands.map { self.type(of: $0) })
     return types == node.results.map { self.type(of: $0) }

@@ -3,23 +3,23 @@ import Operations
 import Programs
 import Tensors
 
-/// What the products of a step multiply; sums are f32 (of bytes: exact) in any case.
+/// What the matmuls of a step multiply; they sum in f32 (int8 products: exactly) in any case.
 public enum Precision: String, Codable, Sendable, CaseIterable {
   /// f32 operands; values are kept in f32.
   case f32
-  /// Operands rounded to bf16, and values between products kept in bf16. The residual stream, its
-  /// gradient, norms' statistics, logits and gradients of parameters stay f32.
+  /// Operands rounded to bf16, and values between matmuls stored in bf16. The residual stream,
+  /// its gradient, norms' statistics, logits and gradients of parameters stay f32.
   case bf16
-  /// As bf16; besides, products of the checkpoint's matrices with activations and with gradients
-  /// quantise these row by row and multiply integers, while weights' gradients stay products of bf16
+  /// As bf16; in addition, matmuls of the checkpoint's matrices with activations and with gradients
+  /// quantise the latter row by row and multiply integers, while weight gradients stay bf16 matmuls
   /// (SwitchBack, Wortsman et al. 2023). Weights that are not int8 are quantised while they are
   /// packed; trained ones by the largest magnitudes that their rows have when a step begins.
   case int8
 }
 
 extension Graph {
-  /// Makes products those of a precision: values that only products and operations with bf16
-  /// kernels touch become bf16, what else products read is rounded before them.
+  /// Rewrites matmuls for a precision: values touched only by matmuls and operations with bf16
+  /// kernels become bf16; other operands of matmuls are rounded before them.
   package mutating func apply(_ precision: Precision) {
     guard precision != .f32 else { return }
     retype(bf16Values())
@@ -27,7 +27,7 @@ extension Graph {
     if precision == .int8 { quantiseProducts() }
   }
 
-  /// Results of nodes all of whose places may be bf16, no group of them mixed.
+  /// Node results that every node touching them allows in bf16, and with them their whole group.
   private func bf16Values() -> Set<ValueID> {
     var allowed: [ValueID: Int] = [:]
     var groups: [[ValueID]] = []
@@ -73,7 +73,7 @@ extension Graph {
     }
   }
 
-  /// Rounds f32 values that products read, each once.
+  /// Rounds f32 values that matmuls read, each once.
   private mutating func roundProductOperands() {
     var rounded: [ValueID: ValueID] = [:]
     var result: [Node] = []
@@ -93,8 +93,8 @@ extension Graph {
     nodes = result
   }
 
-  /// Whether a value is a matrix of the checkpoint, or consecutive rows of one; low-rank factors and
-  /// chosen rows are not.
+  /// Whether a value is a matrix of the checkpoint, or consecutive rows of one; low-rank factors
+  /// and selected rows are not.
   func isStoredMatrix(_ id: ValueID) -> Bool {
     guard case .parameter(let parameter) = self[id].source,
       case .checkpoint = parameter.initial

@@ -1,19 +1,18 @@
 import Graphs
 import Operations
 
-/// A value that the forward pass keeps for the backward pass and that products could give again.
+/// An activation that the forward pass stores for the backward pass and that could be recomputed.
 package struct Recomputation: Sendable {
-  /// The nodes that it takes, by id: the value's own, and what its operands come from if they are
-  /// not there any more.
+  /// The nodes to run again, by id: the value's own, and those of operands that are no longer live.
   package var nodes: Set<Int>
-  /// Arithmetic for each byte that is not kept.
+  /// Floating-point operations per byte saved.
   package var flopsPerByte: Double
 }
 
 extension Graph {
-  /// What can be computed again by products, the cheapest for its bytes first (compare Chen et al.
-  /// 2016): outputs of linear maps and of attention, where norms and activations, which
-  /// `rematerialise` does anyway, don't need to be told.
+  /// Activations that can be recomputed with matmuls, fewest operations per byte first (compare
+  /// Chen et al. 2016): outputs of linear maps and of attention. Norms and elementwise activations
+  /// are left out: `rematerialise` recomputes them anyway.
   package func recomputations() -> [Recomputation] {
     let (readers, producers) = (readers(), producers())
     var found: [Recomputation] = []
@@ -37,8 +36,8 @@ extension Graph {
     }.map(\.element)
   }
 
-  /// Adds a node and what it takes to have its operands at a position; false if that is more than
-  /// products of kept values.
+  /// Adds a node and the nodes needed to recompute its missing operands at a position; false if
+  /// that takes more than cheap operations and matmuls of stored values.
   private func collect(
     _ node: Node, before first: Int, _ readers: [[Int]], _ producers: [Int?],
     into chain: inout Set<Int>
@@ -57,7 +56,7 @@ extension Graph {
 }
 
 extension Operation {
-  /// Whether it makes a new value of its operands, and adds to none.
+  /// Whether it is attention, or a linear map that adds to no other value.
   fileprivate var isProductOfValues: Bool {
     if let linear = self as? Linear { return !linear.accumulates }
     return self is Attention

@@ -2,14 +2,14 @@ import Graphs
 import Programs
 
 extension Graph {
-  /// Computes cheap values again in the backward pass instead of keeping them (Chen et al. 2016,
-  /// restricted to operations without products): normalised inputs and gated activations are
-  /// rebuilt from values that are kept anyway, so nothing new has to stay alive.
+  /// Recomputes cheap activations in the backward pass instead of storing them (Chen et al. 2016,
+  /// restricted to operations without matmuls): normalised inputs and gated activations are rebuilt
+  /// from values that are stored anyway, so nothing new has to stay alive.
   ///
-  /// - Parameter others: nodes whose values are to be computed again too, from `recomputations`.
+  /// - Parameter others: further nodes whose results are to be recomputed, from `recomputations`.
   package mutating func rematerialise(with others: Set<Int> = []) {
     var readers = readers()
-    // Copies by the position of the node that they are needed before.
+    // Copies, keyed by the position of the node that needs them first.
     var copies: [Int: [Node]] = [:]
     for node in nodes.reversed() where node.phase == .forward {
       let isChosen = others.contains(node.id)

@@ -3,9 +3,10 @@ import Operations
 import Programs
 
 extension Graph {
-  /// Moves every update of the body, and every sum of a micro-batch's gradient, to the earliest
-  /// place it may have: right after its gradient is complete and the last node that reads what it
-  /// overwrites. Its gradient's bytes are free from there on. All other nodes keep their order.
+  /// Moves every update in the step's body, and every accumulation of a micro-batch's gradient, to
+  /// the earliest legal position: after its gradient is complete and after the last node that reads
+  /// what it overwrites. From there on the gradient's memory is free. All other nodes keep their
+  /// order.
   package mutating func scheduleUpdates() {
     let moving = nodes.indices.filter { position in
       let node = nodes[position]
@@ -29,8 +30,8 @@ extension Graph {
     nodes = sorted.map { nodes[$0.element] }
   }
 
-  /// The unmoved node that each moving one may follow at the earliest, -1 for none, both by their
-  /// positions; among those behind the same node the original order holds.
+  /// For each moving node, the unmoved node that it can follow at the earliest, as positions; -1
+  /// for none. Nodes that follow the same one keep their original order.
   private func earliestPlaces(of moving: [Int]) -> [Int: Int] {
     let isMoving = Set(moving)
     let producers = producers()

@@ -3,15 +3,15 @@ import Operations
 import Programs
 import Tensors
 
-/// Compiles a step that trains nothing: forward, backward, and cheap scores of each gradient as soon
-/// as it is complete, so that only one gradient exists at a time and no optimizer state at all.
+/// Compiles a step that trains nothing: forward, backward, and cheap scores of each gradient as
+/// soon as it is complete, so that only one gradient is stored at a time, without optimizer state.
 public struct ScoreCompiler: Sendable {
-  /// What products multiply.
+  /// What matmuls multiply.
   public var precision: Precision
 
   public init(precision: Precision = .f32) { self.precision = precision }
 
-  /// The program leaves sums of scores at the port `gradientScores`, a slot for each scored parameter.
+  /// Compiles the step. The port `gradientScores` holds the sums, a slot for each scored parameter.
   ///
   /// - Parameter traced: a forward pass with parameters marked as trained or scored.
   /// - Returns: the program, and the parameters in the order of their slots.

@@ -3,10 +3,10 @@ import Operations
 import Tensors
 
 extension Graph {
-  /// Makes gradients that are larger than a strip, and that nothing but their norm and their update
-  /// reads, one node with that update, which goes over them strip by strip.
+  /// Merges each gradient larger than a strip, if only its norm and its update read it, with that
+  /// update into one node that processes both strip by strip.
   ///
-  /// - Parameter stripBytes: of a gradient at a time.
+  /// - Parameter stripBytes: bytes of a gradient per strip.
   package mutating func streamUpdates(stripBytes: Int) {
     let (producers, readers) = (producers(), readers())
     var isRemoved = [Bool](repeating: false, count: nodes.count)
@@ -36,7 +36,7 @@ extension Graph {
     nodes = zip(nodes, isRemoved).filter { !$0.1 }.map(\.0)
   }
 
-  /// Room for partial sums of more gradients.
+  /// Adds slots to the table of partial sums of squares.
   private mutating func addSlots(_ count: Int, to table: ValueID) -> [Int] {
     let slot = 2 * SquaredNorm.partials
     let known = type(of: table).shape.count / slot

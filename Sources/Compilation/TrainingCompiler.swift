@@ -9,38 +9,40 @@ public struct CompilationStage: Sendable {
   public var text: String
 }
 
-/// A program with what is known about it before it runs.
+/// A program with what the compiler knows about it.
 public struct CompiledProgram: Sendable {
   public var program: Program
   public var memory: MemoryPlan
-  /// Values that products give again in the backward pass rather than that they are kept.
+  /// Number of activations recomputed with matmuls in the backward pass instead of stored.
   public var recomputed: Int
-  /// Frozen weights that nothing but lookups of rows reads.
+  /// Frozen weights that are read only by embedding lookups.
   public var lookedUpWeights: [Buffer]
-  /// Printed stages, if asked for.
+  /// The graph's text after each stage, if asked for.
   public var stages: [CompilationStage]
 }
 
 /// Compiles an adapted forward pass into a whole training step.
 ///
 /// Sparse back-propagation, LoRA and the memory plan are not features of a training loop: they
-/// are what this compiler was asked for (compare PockEngine, Zhu et al. 2023).
+/// follow from the graph and the options given to this compiler (compare PockEngine, Zhu et al.
+/// 2023).
 public struct TrainingCompiler: Sendable {
   /// How gradients become updates.
   public var policy: UpdatePolicy
-  /// What products multiply.
+  /// What matmuls multiply.
   public var precision: Precision
-  /// Keep the text of every stage.
+  /// Whether to keep the graph's text after every stage.
   public var keepsStages: Bool
-  /// Compute cheap values again rather than keep them.
+  /// Whether to recompute cheap activations instead of storing them.
   public var rematerialises: Bool
-  /// How many of the values that products can give again are not kept, at most; the cheapest for
-  /// their bytes come first.
+  /// The most activations to recompute with matmuls instead of storing; those with the fewest
+  /// operations per byte come first.
   public var recomputed = 0
-  /// Give memory that nothing needs any more to other values; off only to see what that saves.
+  /// Whether values that are not live together may share memory; off only to measure what that
+  /// saves.
   public var reusesMemory = true
-  /// Bytes of a gradient that exist at a time where an update can follow it at once; larger ones go
-  /// strip by strip. A strip is to stay in the cores' common cache.
+  /// Bytes of a gradient strip. Where an update can directly follow its gradient, larger gradients
+  /// are processed strip by strip. A strip should fit into the cores' shared cache.
   public var stripBytes = 4 << 20
 
   public init(
@@ -67,11 +69,11 @@ public struct TrainingCompiler: Sendable {
 
   /// Compiles a step, and forward passes that run in the same arena.
   ///
-  /// The persistent buffers of all of them come first, so that no program's passing values lie
-  /// where another one keeps something.
+  /// The persistent buffers of all of them come first, so that no program's transient values
+  /// overlap another one's persistent buffers.
   /// - Parameters:
   ///   - traced: as for `compile(_:layout:)`.
-  ///   - passes: forward passes that nothing is updated by.
+  ///   - passes: forward passes without updates.
   /// - Throws: `GraphError` naming the node if a stage breaks a graph.
   public func compile(
     _ traced: Graph, with passes: [Graph]
@@ -87,7 +89,7 @@ public struct TrainingCompiler: Sendable {
     return (compiled.removeFirst(), compiled)
   }
 
-  /// The whole training step as a graph, as it is before it is lowered.
+  /// The whole training step as a graph, before lowering.
   package func graph(of traced: Graph) throws(GraphError) -> Graph { try transform(traced).graph }
 
   private func transform(_ traced: Graph) throws(GraphError) -> Pipeline {
@@ -111,11 +113,11 @@ public struct TrainingCompiler: Sendable {
   }
 }
 
-/// Compiles a forward pass that nothing is updated by: validation and generation.
+/// Compiles a forward pass without updates: validation and generation.
 public struct InferenceCompiler: Sendable {
-  /// What products multiply.
+  /// What matmuls multiply.
   public var precision: Precision
-  /// How the step that shares the arena keeps trained matrices.
+  /// The element type in which the step that shares the arena stores trained matrices.
   var parameterType = ElementType.f32
 
   public init(precision: Precision = .f32) { self.precision = precision }
@@ -139,7 +141,8 @@ public struct InferenceCompiler: Sendable {
   }
 }
 
-/// Runs stages one after the other, verifies the graph after each, and keeps their texts.
+/// Runs stages one after the other, verifies the graph after each, and keeps their texts if asked
+/// to.
 struct Pipeline {
   private(set) var graph: Graph
   private let keepsStages: Bool

@@ -5,9 +5,9 @@ import Tensors
 
 /// An optimizer as the compiler sees it: state per parameter and one update node.
 public protocol UpdateRule: Sendable {
-  /// How trained matrices are kept: f32, or bf16 if the update can round at random.
+  /// How trained matrices are stored: f32, or bf16 if the update can round stochastically.
   var parameterType: ElementType { get }
-  /// Names and types of the state tensors that a parameter of that shape needs.
+  /// Names and types of the state tensors that a parameter of a shape needs.
   func states(of shape: Shape) -> [(name: String, type: TensorType)]
   /// The in-place update. Its operands: parameter, gradient, the states, hyper [8].
   var update: any Operation { get }
@@ -20,8 +20,8 @@ extension UpdateRule {
 /// What happens to gradients between the backward pass and the updates.
 public struct UpdatePolicy: Sendable {
   public var rule: any UpdateRule
-  /// The largest gradient norm left alone; nil never clips, and lets an update follow its gradient
-  /// at once.
+  /// Gradients with a norm up to this are not clipped; nil never clips, so that an update can
+  /// directly follow its gradient.
   public var clipNorm: Double?
   /// Micro-batches per step.
   public var accumulation: Int
@@ -72,7 +72,7 @@ extension Graph {
     let number: Int
   }
 
-  /// What makes an update of one parameter's gradient: sums over micro-batches, norm, update.
+  /// The nodes that update one parameter: sums over micro-batches, norm, update.
   private mutating func updateNodes(
     of item: (value: ValueID, parameter: Parameter), _ gradient: ValueID, _ norm: NormSlot,
     _ hyper: ValueID, _ policy: UpdatePolicy

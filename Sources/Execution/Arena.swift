@@ -4,10 +4,10 @@ import Tensors
   import Glibc
 #endif
 
-/// The one block of memory that a run's values live in, zeroed, page-aligned, of a fixed size.
+/// The one block of memory that holds a run's values: zeroed, page-aligned, of a fixed size.
 public final class Arena: @unchecked Sendable {
   public let byteCount: Int
-  /// Whether no program has put anything there.
+  /// Whether no program has written to it yet.
   var isUnused = true
   let base: UnsafeMutableRawPointer
   private let mappedBytes: Int
@@ -18,8 +18,8 @@ public final class Arena: @unchecked Sendable {
     let memory = mmap(
       nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
     guard let memory, memory != MAP_FAILED else { throw .outOfMemory(bytes: byteCount) }
-    // Large pages spare the translation of addresses; a step uses nearly all of the arena anyway.
-    // A refusal only costs time.
+    // Large pages save address translation; a step uses nearly all of the arena anyway. If the
+    // system refuses, that only costs time.
     _ = madvise(memory, length, MADV_HUGEPAGE)
     self.byteCount = byteCount
     base = memory
@@ -32,10 +32,10 @@ public final class Arena: @unchecked Sendable {
     return base + offset
   }
 
-  /// Gives all bytes memory of their own: those that are only read would share one page of zeros.
+  /// Makes every page resident: pages that are only read would share a single page of zeros.
   func touch() { memset(base, 0, mappedBytes) }
 
-  /// Makes all bytes zero again and gives their memory back until they are used.
+  /// Zeroes all bytes and returns their memory to the system until they are used again.
   func clear() {
     if madvise(base, mappedBytes, MADV_DONTNEED) != 0 { memset(base, 0, mappedBytes) }
   }

@@ -2,14 +2,14 @@ import CKernels
 import Programs
 import Tensors
 
-/// A program with all that it needs to run: an arena, threads, kernels, the addresses of weights, and
-/// the memory of its ports.
+/// A program with all that it needs to run: an arena, threads, kernels, the addresses of weights,
+/// and the memory of its ports.
 ///
-/// Every call is bound to addresses once, each product in the variant that the kernels' tuner chooses
-/// for it; running only calls kernels. Not safe for use from several threads at once; the worker pool
-/// is its own affair.
+/// Every call is bound to addresses once, each matmul in the variant that the kernels' tuner
+/// chooses; running only calls kernels. Not safe to use from several threads at once; it
+/// distributes its work over the worker pool itself.
 public final class BoundProgram {
-  /// The program as it runs: each product in its chosen variant.
+  /// The program as it runs: each matmul in its chosen variant.
   public let program: Program
   public private(set) var profile = StepProfile()
   private let arena: Arena
@@ -59,19 +59,19 @@ public final class BoundProgram {
     return aligned(values) + scratchBytes(for: programs, threads: threads)
   }
 
-  /// The threads' scratch within `arenaBytes`.
+  /// Bytes of the threads' scratch, a part of `arenaBytes`.
   public static func scratchBytes(for programs: [Program], threads: Int) -> Int {
     threads * aligned(programs.map(\.scratchBytesPerThread).max() ?? 0)
   }
 
   private static func aligned(_ bytes: Int) -> Int { (bytes + 63) & ~63 }
 
-  /// Where a product of the program is new to the kernels' tuner and nothing is in the arena yet, it
-  /// is timed there, and the arena cleared.
+  /// Binds a program. While the arena is unused, matmuls that the kernels' tuner does not know are
+  /// timed in it, and the arena is cleared.
   ///
   /// - Parameters:
   ///   - arena: at least `arenaBytes` of the program; several programs may share one.
-  ///   - weights: what is outside the arena; kept for as long as this is.
+  ///   - weights: the tensors outside the arena; kept alive for as long as this object.
   /// - Throws: `ExecutionError` for an external buffer without an address or an unknown kernel.
   public init(
     _ program: Program, in arena: Arena, pool: WorkerPool, kernels: Kernels,
@@ -118,7 +118,8 @@ public final class BoundProgram {
     return addresses
   }
 
-  /// The program with each product in its chosen variant; times what the tuner does not know.
+  /// The program with each matmul in its chosen variant; times the matmuls that the tuner doesn't
+  /// know.
   private static func tuned(
     _ program: Program, in arena: Arena, at addresses: [UnsafeMutableRawPointer], _ crew: Crew,
     _ kernels: Kernels
@@ -201,7 +202,7 @@ extension BoundProgram {
   /// Runs one call on all threads.
   func run(call index: Int) { crew.run(&calls[index]) }
 
-  /// Forgets the seconds so far.
+  /// Sets the seconds measured so far to zero.
   public func resetProfile() { profile = StepProfile() }
 
   /// The memory of a buffer as elements of a type.
@@ -228,7 +229,7 @@ extension BoundProgram {
 
   /// Fills persistent buffers with what they hold before the first step.
   ///
-  /// - Parameter seed: of what starts at random.
+  /// - Parameter seed: seeds random initial values.
   public func initialise(seed: UInt64) {
     arena.isUnused = false
     for (index, buffer) in program.buffers.enumerated() where buffer.isPersistent {

@@ -1,7 +1,7 @@
 import Programs
 import Tensors
 
-/// What a buffer of numbers holds before the first step, written as f32 or rounded to bf16.
+/// A float buffer's contents before the first step, written as f32 or rounded to bf16.
 struct FloatContents {
   private let contents: InitialContents
   private let seed: UInt64
@@ -37,7 +37,7 @@ struct FloatContents {
     }
   }
 
-  /// Rows of a checkpoint's tensor go one by one; anything else is small.
+  /// Writes bf16. A checkpoint's tensor is converted row by row; other contents are small.
   func write(to memory: UnsafeMutableBufferPointer<UInt16>) {
     guard case .checkpoint(let name, let rows) = contents, !rows.isEmpty else {
       withUnsafeTemporaryAllocation(of: Float.self, capacity: memory.count) { wide in
@@ -56,7 +56,7 @@ struct FloatContents {
     }
   }
 
-  /// The scales that make every row's largest magnitude 127.
+  /// Writes the scales that make every row's largest magnitude 127.
   private func writeRowScales(
     of name: String, _ rows: Range<Int>, width: Int, to scales: UnsafeMutableBufferPointer<Float>
   ) {

@@ -1,7 +1,7 @@
 import Programs
 import Tensors
 
-/// Seconds and arithmetic of one kernel's calls in one phase of a step.
+/// Seconds and floating-point operations of one kernel's calls in one phase of a step.
 public struct KernelProfile: Hashable, Sendable {
   public var phase: Phase
   public var kernel: String
@@ -14,7 +14,7 @@ public struct KernelProfile: Hashable, Sendable {
     self.kernel = kernel
   }
 
-  /// Floating-point operations a second; 0 for kernels that count none.
+  /// Floating-point operations per second; 0 for kernels that count none.
   public var rate: Double { seconds > 0 ? Double(flops) / seconds : 0 }
 }
 

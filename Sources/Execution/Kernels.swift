@@ -6,16 +6,16 @@ import Tensors
   import Glibc
 #endif
 
-/// The kernels of one instruction set and the f32 product they build on.
+/// The kernels of one instruction set and the f32 matmul that they build on.
 public struct Kernels: Sendable {
   /// "reference", "portable", "avx2" …
   public let instructionSet: String
   private let functions: [String: sft_kernel]
   let sgemm: sft_sgemm_function
-  /// Whether products of bf16 operands have instructions of their own: only then are they faster
-  /// than those of f32.
+  /// Whether the CPU has instructions that multiply bf16: only then are bf16 matmuls faster than
+  /// those of f32.
   public let multipliesBF16: Bool
-  /// Chooses how bound programs compute products; nil leaves them as they were compiled.
+  /// Chooses the variants of bound programs' matmuls; nil keeps them as compiled.
   public var tuner: ProductTuner?
 
   /// The best kernels of this CPU, or those that `SPARSEFT_ISA` names.
@@ -41,7 +41,7 @@ public struct Kernels: Sendable {
     SFT_ISA_NEON, SFT_ISA_NEONBF16,
   ]
 
-  /// Names of the instruction sets that this CPU can run, plainest first.
+  /// Names of the instruction sets that this CPU can run, from the most basic one up.
   public static var supported: [String] {
     known.filter(sft_isa_supported).map { String(cString: sft_isa_name($0)) }
   }
@@ -74,7 +74,7 @@ public struct Kernels: Sendable {
     sgemm = loaded
   }
 
-  /// The same kernels, products computed as they were compiled.
+  /// The same kernels without a tuner: matmuls stay as compiled.
   public var untuned: Kernels {
     var copy = self
     copy.tuner = nil

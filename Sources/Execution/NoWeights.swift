@@ -1,6 +1,6 @@
 import Programs
 
-/// For programs whose buffers are all in their arena.
+/// A weight source without weights, for programs whose buffers are all in their arena.
 public struct NoWeights: WeightSource {
   public init() {}
 

@@ -2,7 +2,7 @@ import Programs
 import Tensors
 
 extension MatmulOperand {
-  /// The kernel that multiplies nothing else, as fast as this CPU can.
+  /// The kernel that multiplies this operand type as fast as the CPU can, and does nothing else.
   fileprivate var probe: String {
     switch self {
     case .f32: "probe_floats"
@@ -11,7 +11,7 @@ extension MatmulOperand {
     }
   }
 
-  /// Multiply-adds of one lane.
+  /// Multiply-adds per lane.
   fileprivate var width: Int {
     switch self {
     case .f32: 1
@@ -22,7 +22,7 @@ extension MatmulOperand {
 }
 
 extension Kernels {
-  /// Floating-point operations a second that dot products on registers reach on all threads at
+  /// Peak floating-point operations per second of dot products on registers, on all threads at
   /// once: the best of a few tries of some milliseconds.
   public func peak(_ operand: MatmulOperand, _ pool: WorkerPool) throws(ExecutionError) -> Double {
     let (rounds, itemsPerThread) = (500, 4)
@@ -48,8 +48,8 @@ extension Kernels {
     return rates.max() ?? 0
   }
 
-  /// Seconds that a step's arithmetic would take if all of it ran at the peak of what it multiplies:
-  /// those of the body of some programs, once.
+  /// Seconds that the programs' arithmetic would take at the peak rate of its operand types: the
+  /// calls of each program's body, once.
   public func secondsAtPeak(
     _ programs: [Program], _ pool: WorkerPool
   ) throws(ExecutionError) -> Double {

@@ -1,11 +1,11 @@
 import Programs
 import Synchronization
 
-/// How a product is computed, and why.
+/// The variant chosen for a matmul, and the measurements behind the choice.
 public struct ProductDecision: Hashable, Sendable {
   public var product: Product
   public var variant: ProductVariant
-  /// What each variant took; empty where none was timed.
+  /// The time of each variant; empty if none was timed.
   public var measured: [Measurement]
 
   public struct Measurement: Hashable, Sendable {
@@ -25,20 +25,19 @@ public struct ProductDecision: Hashable, Sendable {
   }
 }
 
-/// Chooses how products are computed where there are several variants, by timing them where their
-/// operands will lie, and remembers what it chose, so that the same product is always computed the
-/// same variant.
+/// Chooses among the variants of matmuls by timing them in the arena where their operands will lie,
+/// and remembers its choices, so that the same matmul is always computed in the same variant.
 public final class ProductTuner: Sendable {
   public enum Policy: Hashable, Sendable {
-    /// The fastest variant, if it is faster than the usual one by more than chance.
+    /// The fastest variant, if it beats the usual one by more than timing noise.
     case measured
-    /// Products of floats by this back-end, threads sharing them out as usual.
+    /// This backend for every matmul that has it, with the usual split over threads.
     case fixed(ProductBackend)
   }
 
-  /// Products with less arithmetic stay as they are: their time says little.
+  /// Matmuls with fewer operations are not tuned: their times are too noisy.
   static let leastFlops = 10_000_000
-  /// Passes over all products, as many as fit into the seconds, but a few at least.
+  /// Passes over all matmuls: as many as fit into `secondsOfPasses`, within these bounds.
   private static let passes = 3...6
   private static let secondsOfPasses = 2.0
 
@@ -47,8 +46,8 @@ public final class ProductTuner: Sendable {
   private let remember: @Sendable ([ProductDecision]) -> Void
 
   /// - Parameters:
-  ///   - known: what was chosen earlier, on the same CPU with the same number of threads.
-  ///   - remember: told what has been timed, whenever something has.
+  ///   - known: earlier choices, from the same CPU with the same number of threads.
+  ///   - remember: called with the new decisions whenever matmuls have been timed.
   public init(
     _ policy: Policy, known: [ProductDecision] = [],
     remember: @escaping @Sendable ([ProductDecision]) -> Void = { _ in }
@@ -59,14 +58,14 @@ public final class ProductTuner: Sendable {
     adopt(known)
   }
 
-  /// Takes choices over from elsewhere, in place of its own.
+  /// Adopts choices made elsewhere; they replace its own.
   public func adopt(_ decisions: [ProductDecision]) {
     known.withLock { known in
       for decision in decisions { known[decision.product] = decision }
     }
   }
 
-  /// How the products of some bound programs are computed, in the order of kernels and sizes.
+  /// How the matmuls of some bound programs are computed, sorted by kernel and sizes.
   public func decisions(in programs: [Program]) -> [ProductDecision] {
     var decisions: Set<ProductDecision> = []
     for call in programs.flatMap(\.calls) {
@@ -77,13 +76,13 @@ public final class ProductTuner: Sendable {
     return decisions.sorted { ($0.product, "\($0.variant)") < ($1.product, "\($1.variant)") }
   }
 
-  /// What is known of the products of some programs.
+  /// The known decisions for the matmuls of some programs.
   public func choices(for programs: [Program]) -> [ProductDecision] {
     let known = programs.flatMap(\.calls).compactMap(usable)
     return Set(known).sorted { $0.product < $1.product }
   }
 
-  /// The call in the variant that is chosen for its product.
+  /// The call in the variant chosen for its matmul.
   func chosen(_ call: KernelCall) -> KernelCall {
     switch policy {
     case .fixed(let backend):
@@ -95,7 +94,7 @@ public final class ProductTuner: Sendable {
     }
   }
 
-  /// What is known of a call's product, if it is one of the call's variants.
+  /// The known decision for a call's matmul, if its variant is one of the call's.
   private func usable(_ call: KernelCall) -> ProductDecision? {
     guard policy == .measured, let product = call.product,
       let decision = known.withLock({ $0[product] }), call.variants.contains(decision.variant)
@@ -103,7 +102,7 @@ public final class ProductTuner: Sendable {
     return decision
   }
 
-  /// Those calls among some whose product is to be timed, one for each.
+  /// The calls whose matmul still has to be timed, one call per matmul.
   func unknown(_ calls: [KernelCall]) -> [KernelCall] {
     guard policy == .measured else { return [] }
     var found: [Product: KernelCall] = [:]
@@ -113,17 +112,18 @@ public final class ProductTuner: Sendable {
     return found.sorted { $0.key < $1.key }.map(\.value)
   }
 
-  /// Times the variants to compute some products.
+  /// Times the variants of some calls' matmuls and adopts the decisions.
   ///
-  /// - Parameter seconds: runs a call once and says how long that took.
+  /// - Parameter seconds: runs a call once and returns its time in seconds.
   func measure(
     _ calls: [KernelCall], seconds: (KernelCall) throws(ExecutionError) -> Double
   ) throws(ExecutionError) {
     var trials = calls.map(Trial.init)
     let clock = ContinuousClock()
     let start = clock.now
-    // Product after product before the next variant of each: none finds its operands in the cache
-    // because another variant has just used them, and what disturbs a moment does not decide for one.
+    // All matmuls in one variant before the next variant: no variant finds its operands in the
+    // cache because another one has just used them, and a momentary disturbance does not decide for
+    // one.
     for pass in 0..<Self.passes.upperBound {
       if pass >= Self.passes.lowerBound, (clock.now - start).seconds > Self.secondsOfPasses {
         break
@@ -138,11 +138,12 @@ public final class ProductTuner: Sendable {
   }
 }
 
-/// The variants to compute one product, the usual one first, and the least seconds that each has taken.
+/// The variants of one matmul, the usual one first, and the best time of each in seconds.
 struct Trial {
-  /// Another variant than the usual one has to take this share of its time at most.
+  /// Another variant is chosen only if it takes at most this fraction of the usual variant's time.
   static let worthwhileShare = 0.95
-  /// A variant that has twice taken this many times the best time so far is not tried again.
+  /// A variant tried twice whose best time exceeds the overall best by this factor is not tried
+  /// again.
   private static let hopeless = 1.5
 
   let candidates: [KernelCall]

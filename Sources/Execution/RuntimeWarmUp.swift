@@ -2,10 +2,10 @@ import Programs
 import Tensors
 
 extension Kernels {
-  /// Multiplies matrices of a usual size on every thread, so that the product library has its
-  /// packing buffers and they count in what the process holds before a run.
+  /// Runs a matmul of a typical size on every thread, so that the matmul library allocates its
+  /// packing buffers and they count towards the process's memory before a run.
   ///
-  /// - Returns: the seconds that one product took and its floating-point operations.
+  /// - Returns: the seconds that one matmul took and its floating-point operations.
   @discardableResult
   public func warmUp(_ pool: WorkerPool) throws(ExecutionError) -> (seconds: Double, flops: Int) {
     let (m, n, k) = (512, 1024, 1024)

@@ -1,6 +1,6 @@
 import Programs
 
-/// Seconds by phase, summed over what has run since the last `reset`.
+/// Seconds by phase, summed over all runs since the last reset.
 public struct StepProfile: Hashable, Sendable {
   public var forward = 0.0
   public var backward = 0.0

@@ -6,8 +6,8 @@ import Tensors
   import Glibc
 #endif
 
-/// The one owner of threads: slices a call's items over them, the same slices for the same count,
-/// so that results repeat exactly.
+/// The one owner of threads: divides a call's items among them into slices, always the same slices
+/// for the same count, so that results repeat exactly.
 public final class WorkerPool: Sendable {
   /// Threads that compute, the caller's included.
   public let threads: Int
@@ -57,7 +57,8 @@ package struct WorkerJob {
   var scratch: UnsafeMutableRawPointer?
   /// Bytes from one thread's scratch to the next one's.
   var scratchStride: Int
-  /// More than one lets a thread whose core was taken away for a while do less.
+  /// With more than one, a thread whose core was taken away for a while can do less than the
+  /// others.
   var slicesPerThread: Int
 
   package init(
@@ -73,7 +74,7 @@ package struct WorkerJob {
     self.scratchStride = scratchStride
   }
 
-  /// Does one of `count` slices of nearly the same size, with a thread's scratch.
+  /// Runs one of `count` slices of nearly equal size, with a thread's scratch.
   func perform(slice: Int, of count: Int, thread: Int) {
     let units = (items + grain - 1) / grain
     let begin = min(items, units * slice / count * grain)
@@ -83,7 +84,7 @@ package struct WorkerJob {
   }
 }
 
-/// What a new thread is told.
+/// What a new thread is started with.
 private final class WorkerSeat {
   private let crew: WorkerCrew
   private let index: Int
@@ -112,8 +113,8 @@ private final class WorkerSeat {
   }
 }
 
-/// The state that workers share. A job is published by moving `generation`; workers spin a short
-/// while for the next one (steps are thousands of calls, microseconds apart), then sleep.
+/// The state that workers share. A job is published by incrementing `generation`; workers spin
+/// briefly for the next one (a step is thousands of calls, microseconds apart), then sleep.
 private final class WorkerCrew: @unchecked Sendable {
   private let threads: Int
   private var job: WorkerJob?
@@ -125,7 +126,7 @@ private final class WorkerCrew: @unchecked Sendable {
   private let isStopping = Atomic<Bool>(false)
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-  /// Looks before a worker sleeps; some tens of microseconds.
+  /// Polls before a worker sleeps: some tens of microseconds.
   private static let spins = 20_000
 
   init(threads: Int) {
@@ -148,7 +149,7 @@ private final class WorkerCrew: @unchecked Sendable {
     generation.add(1, ordering: .sequentiallyConsistent)
     wakeSleepers()
     perform(job, thread: 0)
-    // A worker may have lost its core to another process: give way instead of burning this one.
+    // A worker may have lost its core to another process: yield this one instead of spinning.
     var looks = 0
     while unfinished.load(ordering: .acquiring) > 0 {
       looks += 1
@@ -156,9 +157,9 @@ private final class WorkerCrew: @unchecked Sendable {
     }
   }
 
-  /// Does the thread's own slice, or where there are more than threads, takes slices until none is
-  /// left. Who takes which does not matter for the results: what a slice holds depends on the number
-  /// of threads only.
+  /// Runs the thread's own slice or, if there are more slices than threads, takes slices until none
+  /// is left. Which thread takes which does not affect results: a slice's items depend only on the
+  /// number of threads.
   private func perform(_ job: WorkerJob, thread: Int) {
     guard job.slicesPerThread > 1 else {
       return job.perform(slice: thread, of: threads, thread: thread)

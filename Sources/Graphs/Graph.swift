@@ -23,19 +23,19 @@ public struct TensorType: Hashable, Sendable, CustomStringConvertible {
   public var description: String { "\(elementType)\(shape)" }
 }
 
-/// A tensor of the model, or rows of one, or a factor that an adaptation adds.
+/// A tensor of the model, some of its rows, or a factor that an adaptation adds.
 public struct Parameter: Hashable, Sendable {
   /// Its path: `layers[3].mlp.up`, or `layers[3].mlp.up.lora_a`.
   public var path: String
-  /// The rows of the tensor that this value holds; for `InitialContents.checkpointRows` those that
-  /// it holds some of.
+  /// The rows of the tensor that this value holds. For `InitialContents.checkpointRows`, the range
+  /// that the selected rows come from.
   public var rows: Range<Int>
   public var kind: ParameterKind
-  /// Whether the step updates it.
+  /// Whether the step updates the parameter.
   public var isTrained: Bool
-  /// Whether its gradient is only looked at: it stays where the checkpoint is mapped.
+  /// Whether its gradient is only scored: the parameter stays in the mapped checkpoint, unchanged.
   public var isScored = false
-  /// What it holds before the first step.
+  /// The parameter's contents before the first step.
   public var initial: InitialContents
 
   public init(
@@ -49,11 +49,11 @@ public struct Parameter: Hashable, Sendable {
     self.initial = initial
   }
 
-  /// Whether the backward pass is to reach it.
+  /// Whether the backward pass computes its gradient.
   public var wantsGradient: Bool { isTrained || isScored }
 
-  /// Path and rows: unique within a graph. Rows by number are told by how many they are and a hash,
-  /// so that a training state of other rows does not pass for one of these.
+  /// Path and rows: unique within a graph. Selected rows are named by their count and a hash of
+  /// their ids, so that a training state of other rows is not mistaken for this one.
   public var name: String {
     guard case .checkpointRows(_, let ids) = initial else {
       return "\(path)[\(rows.lowerBound)..<\(rows.upperBound)]"
@@ -105,17 +105,17 @@ public struct Node: Sendable {
   public var results: [ValueID]
   public var phase: Phase
   public var part: StepPart
-  /// Operands that the node overwrites. A node with any is kept for its effect.
+  /// Operands that the node overwrites. A node with any is kept for its side effect.
   public var mutates: [Int]
 }
 
-/// A computation as pure values: nodes in an order in which they can run.
+/// A computation: values, and the nodes that make them in an order in which they can run.
 public struct Graph: Sendable {
   public private(set) var values: [Value] = []
   public var nodes: [Node] = []
   /// Values that the caller reads after a run, by name.
   public var outputs: [(name: String, value: ValueID)] = []
-  /// Named parts of the forward pass in the order in which they ended, as they were traced.
+  /// Named modules of the forward pass as it was traced, in the order in which they ended.
   public internal(set) var modules: [TracedModule] = []
   private var nextNode = 0
 
@@ -142,7 +142,7 @@ public struct Graph: Sendable {
     return ValueID(values.count - 1)
   }
 
-  /// Adds what the caller writes to a port before each run.
+  /// Adds the input value that the caller writes through a port before each run.
   public mutating func addInput<Element>(_ port: Port<Element>, _ shape: Shape) -> ValueID {
     addSource(.input(port.name), TensorType(shape, Element.elementType))
   }
@@ -153,7 +153,7 @@ public struct Graph: Sendable {
   }
 
   /// Appends a node and returns its results. Operands that don't fit the operation are a bug of the
-  /// caller and trap with the operation's name.
+  /// caller: they trap with the operation's name.
   @discardableResult
   public mutating func add(
     _ operation: any Operation, _ operands: [ValueID], phase: Phase = .forward,

@@ -2,7 +2,7 @@ import Programs
 import Tensors
 
 extension Graph: CustomStringConvertible {
-  /// The graph as text, a node a line: results, operation with attributes, operands, types.
+  /// The graph as text, one node per line: results, operation with attributes, operands, types.
   public var description: String {
     let used = Set(nodes.flatMap(\.operands))
     var lines: [String] = []

@@ -17,9 +17,11 @@ public enum GraphError: Error, Equatable, CustomStringConvertible {
   }
 }
 
-/// What a graph's node computes: the type rule, its cost, and what passes may do with it.
+/// What a graph's node computes: its type rule, its cost, and which rewrites the compiler may
+/// apply.
 ///
-/// The rules live with the operation (one file each in `Operations`), the engine knows none of them.
+/// The rules live with the operation (one file each in `Operations`); the engine knows none of
+/// them.
 public protocol Operation: Sendable {
   /// The operation's name in printed graphs.
   var name: String { get }
@@ -33,7 +35,7 @@ public protocol Operation: Sendable {
   var mutatedOperands: [Int] { get }
   /// Results that may take the place of an operand if nothing reads that operand afterwards.
   var inPlacePairs: [(operand: Int, result: Int)] { get }
-  /// Cheaper to compute again in the backward pass than to keep (bytes moved, no products).
+  /// Cheaper to recompute in the backward pass than to keep: it moves bytes but has no matmuls.
   var isCheap: Bool { get }
 }
 
@@ -47,19 +49,19 @@ extension Operation {
 
 /// An operation that gradients can flow through.
 public protocol DifferentiableOperation: Operation {
-  /// Emits what computes the wanted operands' gradients into `graph` (phase `backward`).
+  /// Emits the nodes that compute the wanted operands' gradients into `graph` (phase `backward`).
   ///
   /// - Parameters:
   ///   - node: the forward node.
-  ///   - gradients: one per result; nil where nothing flows back.
-  ///   - wanted: one per operand; gradients of others are not emitted.
+  ///   - gradients: one per result; nil for a result that has no gradient.
+  ///   - wanted: one per operand: whether to emit its gradient.
   /// - Returns: one per operand, nil where not wanted.
   func pullback(
     of node: Node, gradients: [ValueID?], wanted: [Bool], in graph: inout Graph
   ) -> [ValueID?]
 }
 
-/// One of the values that a node reads or makes, by its number.
+/// An operand or a result of a node, by its index.
 public enum NodePlace: Hashable, Sendable {
   case operand(Int)
   case result(Int)
@@ -67,11 +69,12 @@ public enum NodePlace: Hashable, Sendable {
 
 /// An operation with kernels for bf16 values.
 public protocol BF16Operation: Operation {
-  /// Values that may be bf16 as well as f32, in groups whose values have one type.
+  /// Values that may be bf16 or f32, in groups; all values of a group have the same type.
   var bf16Groups: [[NodePlace]] { get }
-  /// Operands of products: they are bf16 where products are.
+  /// Operands of matmuls: they are bf16 where the step's matmuls multiply bf16.
   var productOperands: [Int] { get }
-  /// The type of results that does not follow from the operands'; operations without any ignore it.
+  /// The element type of results whose type does not follow from the operands'; ignored by
+  /// operations that have no such result.
   var resultType: ElementType { get set }
 }
 
@@ -83,11 +86,11 @@ extension BF16Operation {
   }
 }
 
-/// An operation whose products with frozen int8 weights can multiply integers.
+/// An operation whose matmuls with stored weights can multiply integers.
 public protocol QuantisingOperation: Operation {
-  /// Whether rows of its input are quantised for that.
+  /// Whether rows of its input are quantised so that the matmul multiplies integers.
   var quantises: Bool { get set }
-  /// Whether they may be.
+  /// Whether its input rows may be quantised.
   var canQuantise: Bool { get }
 }
 
@@ -97,12 +100,12 @@ extension QuantisingOperation {
 
 /// An operation that can add to an existing value instead of making a new one.
 public protocol AccumulatingOperation: Operation {
-  /// Whether there is one more operand, last, to whose value the first result is added.
+  /// Whether the last operand is an extra one, a value to which the first result is added.
   var accumulates: Bool { get set }
 }
 
 extension AccumulatingOperation {
-  /// The same operation adding to one more operand; nil if it does so already.
+  /// The same operation with one more operand that it adds to; nil if it already accumulates.
   public func accumulating() -> Self? {
     guard !accumulates else { return nil }
     var copy = self

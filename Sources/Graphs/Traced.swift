@@ -4,7 +4,7 @@ import Tensors
 /// Records a forward pass: layers call operations on traced tensors, the tracer keeps the graph.
 public final class Tracer {
   public var graph = Graph()
-  /// By path; their values, since a `Traced` holds the tracer itself.
+  /// Parameter values by path. Not `Traced`, which would hold the tracer itself.
   private var parameters: [String: ValueID] = [:]
   private let elementType: (String) -> ElementType
 
@@ -13,7 +13,7 @@ public final class Tracer {
     self.elementType = elementType
   }
 
-  /// The model's parameter of that path; the same tensor for the same path (weight tying).
+  /// The model's parameter at a path; the same path always gives the same tensor (weight tying).
   public func parameter(
     _ path: String, _ shape: Shape, kind: ParameterKind = .matrix
   ) -> Traced {
@@ -32,7 +32,7 @@ public final class Tracer {
     Traced(self, graph.addSource(.input(name), type))
   }
 
-  /// What the caller writes to a port before each run.
+  /// The input value that the caller writes through a port before each run.
   public func input<Element>(_ port: Port<Element>, _ shape: Shape) -> Traced {
     input(port.name, TensorType(shape, Element.elementType))
   }
@@ -42,7 +42,7 @@ public final class Tracer {
     Traced(self, graph.addSource(.external(name), type))
   }
 
-  /// A table of numbers known when compiling.
+  /// A table of numbers known at compile time.
   public func constant(_ name: String, _ shape: Shape, _ values: [Float]) -> Traced {
     precondition(values.count == shape.count, "constant \(name)")
     return Traced(self, graph.addSource(.constant(name, .values(values)), TensorType(shape)))

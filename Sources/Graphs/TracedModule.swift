@@ -1,23 +1,24 @@
 /// A named part of a traced forward pass: a layer, a block or a part of one, as the model calls it.
 ///
-/// Adaptations find their places by these names ("layers[3].attention.output") instead of by patterns
-/// of nodes. They hold for the graph as it was traced; later stages of the compiler don't keep them.
+/// Adaptations find the modules to change by these names ("layers[3].attention.output") instead of
+/// by patterns of nodes. The names hold for the graph as traced; later compiler stages don't keep
+/// them.
 public struct TracedModule: Hashable, Sendable {
-  /// The part's path, that of its weight where it is one linear map.
+  /// The module's path; for a single linear map, the path of its weight.
   public let path: String
-  /// What it reads: the first operand of the module.
+  /// The module's input: its first operand.
   public let input: ValueID
-  /// What it gives.
+  /// The module's output.
   public let output: ValueID
 }
 
 extension Graph {
-  /// The module of that path; nil if the pass has none.
+  /// The module at a path; nil if the pass has none there.
   public func module(_ path: String) -> TracedModule? { modules.first { $0.path == path } }
 }
 
 extension Traced {
-  /// Traces a named part of the model that reads this value.
+  /// Traces a named module whose input is this value.
   public func module(_ path: String, _ body: (Traced) -> Traced) -> Traced {
     let output = body(self)
     tracer.graph.modules.append(TracedModule(path: path, input: id, output: output.id))

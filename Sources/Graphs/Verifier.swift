@@ -2,7 +2,7 @@ import Programs
 import Tensors
 
 extension Graph {
-  /// Checks what every stage of the compiler relies on; runs between stages.
+  /// Checks the invariants that every compiler stage relies on; runs between stages.
   ///
   /// - Throws: `GraphError.invalid` with the node's name if a value is read before it is produced
   ///   or produced twice, a type rule does not hold, a node overwrites what is read later as if it
@@ -41,7 +41,7 @@ extension Graph {
     }
   }
 
-  /// Trained parameters that a node overwrites. Besides them it may overwrite state and inputs.
+  /// Trained parameters that a node overwrites. A node may also overwrite state and inputs.
   private func overwrittenParameters(
     of node: Node, named name: String
   ) throws(GraphError) -> [ValueID] {

@@ -1,9 +1,9 @@
 import Storage
 
-/// Strict access to the members of another program's description of a model.
+/// Strict access to the members of another program's model configuration.
 public struct ConfigurationFields: Sendable {
   private let object: JSONObject
-  /// The object's place in the file; empty for the whole of it.
+  /// The object's path within the file; empty for the file's top level.
   private let place: String
 
   public init(_ object: JSONObject, place: String = "") {
@@ -17,10 +17,10 @@ public struct ConfigurationFields: Sendable {
     return value
   }
 
-  /// Whether there is such a member, null or not.
+  /// Whether the member is present, null or not.
   public func has(_ key: String) -> Bool { object[key] != nil }
 
-  /// A positive number of things.
+  /// A member that is a positive count.
   public func extent(_ key: String) throws(ConfigurationError) -> Int {
     try int(key, in: 1...(1 << 31))
   }
@@ -64,12 +64,12 @@ public struct ConfigurationFields: Sendable {
     return ConfigurationFields(value, place: name(key))
   }
 
-  /// A member that is missing or wrong.
+  /// The error for a member that is missing or wrong.
   public func damaged(_ key: String, _ expected: String) -> ConfigurationError {
     .damaged(field: name(key), found: Self.shown(object[key]), expected: expected)
   }
 
-  /// A member that asks for what is not implemented.
+  /// The error for a member that asks for what is not implemented.
   public func unsupported(
     _ key: String, found: JSONValue? = nil, _ expected: String
   ) -> ConfigurationError {
@@ -79,7 +79,7 @@ public struct ConfigurationFields: Sendable {
 
   private func name(_ key: String) -> String { place.isEmpty ? key : "\(place).\(key)" }
 
-  /// A value as messages show it: short ones whole, long ones by their kind.
+  /// A value as error messages show it: short ones whole, long ones by their kind.
   private static func shown(_ value: JSONValue?) -> String {
     guard let value else { return "nothing" }
     switch value {

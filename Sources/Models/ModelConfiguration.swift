@@ -1,6 +1,6 @@
 import Tensors
 
-/// How rotary frequencies are stretched for contexts longer than the pre-trained one.
+/// How rotary frequencies are scaled for contexts longer than the pre-trained one.
 public enum RotaryScaling: Hashable, Codable, Sendable {
   case none
   /// Position interpolation (Chen et al. 2023): every frequency divided by `factor`.
@@ -11,7 +11,7 @@ public enum RotaryScaling: Hashable, Codable, Sendable {
     originalContextLength: Int)
 }
 
-/// The shape of a decoder. All widths in elements.
+/// The shape of a decoder. All widths are in elements.
 ///
 /// Letters used in shapes: D width, H hidden width, V vocabulary, L layers, hw head width.
 public struct ModelConfiguration: Hashable, Codable, Sendable {
@@ -27,7 +27,7 @@ public struct ModelConfiguration: Hashable, Codable, Sendable {
   /// hw; D / queryHeads unless the checkpoint says otherwise.
   public var headWidth: Int
   public var vocabularySize: Int
-  /// The longest sequence the model was made for, in tokens.
+  /// The longest sequence that the model was trained for, in tokens.
   public var contextLength: Int
   public var normEpsilon: Double
   public var rotaryBase: Double

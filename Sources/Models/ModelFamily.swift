@@ -1,12 +1,12 @@
 import Graphs
 import Tensors
 
-/// A family of models: its schema, how other programs describe it, and its forward pass. One folder
-/// each, and one line in `ModelFamilies.all`.
+/// A family of models: its schema, its configurations in other formats, and its forward pass. Each
+/// family has one folder, and one line in `ModelFamilies.all`.
 public protocol ModelFamily: Sendable {
-  /// As checkpoints spell it.
+  /// The family's name in checkpoints.
   static var name: String { get }
-  /// The `model_type`s of Hugging Face's config.json that are this family's.
+  /// The `model_type`s in Hugging Face's config.json that belong to this family.
   static var huggingFaceTypes: [String] { get }
   /// The configuration that a config.json describes.
   ///
@@ -30,7 +30,7 @@ public protocol ModelFamily: Sendable {
   func traceLoss(
     batch: Int, tokens: Int, from block: Int, elementType: @escaping (String) -> ElementType
   ) -> Graph
-  /// The part of the forward pass below a block: what `traceLoss` from that block goes on with.
+  /// The forward pass below a block, whose output `traceLoss` from that block takes as "prefix".
   ///
   /// Inputs: "tokens" and "document_starts", int32 [N]. Output: "prefix" f32 [N, D], the residual
   /// stream entering `block`.
@@ -47,19 +47,18 @@ public protocol ModelFamily: Sendable {
   ) -> Graph
 }
 
-/// The families that there are.
+/// The implemented families.
 public enum ModelFamilies {
   public static let all: [any ModelFamily.Type] = [Llama.self]
 
-  /// The family of a name; nil for one that is not known.
+  /// The family of that name; nil if it is unknown.
   public static func named(_ name: String) -> (any ModelFamily.Type)? {
     all.first { $0.name == name }
   }
 }
 
 extension ModelConfiguration {
-  /// The family's type. A configuration of an unknown family is not made: whoever reads one checks
-  /// `problem` first.
+  /// The family's type. The family must be known: readers of configurations check `problem` first.
   public var familyType: any ModelFamily.Type {
     guard let type = ModelFamilies.named(family) else {
       preconditionFailure("no family '\(family)'")
@@ -75,13 +74,14 @@ extension ModelConfiguration {
   /// Every parameter in file order.
   public var parameters: [ParameterDescription] { schema.parameters }
 
-  /// Every parameter that fine-tuning can change: `parameters`, and for a tied model its `head`
-  /// [V, D] too. Training that unties it: it starts as the embedding and goes its own way.
+  /// Every parameter that fine-tuning can change: `parameters`, and for a tied model its `head` [V,
+  /// D] too. Training the head unties it: it starts as a copy of the embedding and diverges from
+  /// it.
   public var trainableParameters: [ParameterDescription] {
     tiedHead ? untied.parameters : parameters
   }
 
-  /// The same shape with a head of its own.
+  /// The same configuration with an untied head.
   public var untied: ModelConfiguration {
     var copy = self
     copy.tiedHead = false

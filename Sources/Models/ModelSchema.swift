@@ -1,23 +1,24 @@
 import Tensors
 
-/// Formats of other programs that name tensors.
+/// Other programs' checkpoint formats, which name tensors.
 public enum ForeignFormat: String, Hashable, Sendable, CaseIterable {
   /// Hugging Face's safetensors.
   case huggingFace
 }
 
-/// A parameter as a family's schema has it.
+/// A parameter as a family's schema describes it.
 public struct ParameterDescription: Hashable, Sendable {
   public let path: ParameterPath
-  /// Matrices `[out, in]`, gains and biases `[n]`.
+  /// `[out, in]` for matrices, `[n]` for gains and biases.
   public let shape: Shape
   public let kind: ParameterKind
-  /// The map's output goes into the residual stream, so random weights start smaller.
+  /// Whether the map's output is added to the residual stream, so that random weights start
+  /// smaller.
   public let writesToResidual: Bool
-  /// Rows are grouped by heads whose halves rotary positions turn against each other; formats that
-  /// interleave them are brought into this order, and back.
+  /// Whether rows are grouped by heads in the "halves" rotary layout; formats that interleave the
+  /// pairs are converted to this order, and back.
   public let hasRotaryRows: Bool
-  /// What other formats call the tensor.
+  /// The tensor's name in other formats.
   public let foreignNames: [ForeignFormat: String]
 
   public init(
@@ -32,25 +33,25 @@ public struct ParameterDescription: Hashable, Sendable {
     self.foreignNames = foreignNames
   }
 
-  /// The path as files and recipes spell it.
+  /// The path as written in files and recipes.
   public var name: String { path.description }
 
-  /// Matrices may be stored in bf16 or int8; gains and biases are always f32.
+  /// Whether it may be stored in bf16 or int8; gains and biases are always f32.
   public var isMatrix: Bool { kind == .matrix || kind == .table }
 }
 
-/// Every parameter of a model in file order, and what other formats call them.
+/// Every parameter of a model in file order, with its names in other formats.
 public struct ModelSchema: Sendable {
   public let parameters: [ParameterDescription]
 
   public init(_ parameters: [ParameterDescription]) { self.parameters = parameters }
 
-  /// The parameter of a role outside blocks or in the given one.
+  /// The parameter at a path; nil if the model has none there.
   public subscript(path: ParameterPath) -> ParameterDescription? {
     parameters.first { $0.path == path }
   }
 
-  /// Parameters by what a format calls them.
+  /// Parameters by their name in a format.
   public func parameters(
     namedIn format: ForeignFormat
   ) -> [String: ParameterDescription] {

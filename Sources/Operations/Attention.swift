@@ -26,8 +26,8 @@ public struct AttentionLayout: Hashable, Sendable {
   /// Query rows whose scores are in scratch at a time.
   var tile: Int { min(tokens, 64) }
 
-  /// Query rows of a tile of the bf16 kernels: fewer, since their tiles of a product are small and
-  /// less is computed in vain beside the diagonal.
+  /// Query rows per tile in the bf16 kernels: fewer, since their matmul tiles are small and less
+  /// work is wasted on masked scores beside the diagonal.
   var bf16Tile: Int { min(tokens, 32) }
 
   func sizes(tile: Int) -> [Int] {
@@ -37,7 +37,7 @@ public struct AttentionLayout: Hashable, Sendable {
     ]
   }
 
-  /// Scratch of the bf16 kernels in bytes; the formula stands in sft_kernels.def.
+  /// Scratch of the bf16 kernels in bytes, by the formula in sft_kernels.def.
   var bf16Scratch: (forward: Int, gradient: Int) {
     func padded(_ count: Int) -> Int { (count + 31) & ~31 }
     let (t, w, q) = (padded(tokens), padded(headWidth), bf16Tile)
@@ -45,17 +45,17 @@ public struct AttentionLayout: Hashable, Sendable {
     return (4 * t * w + 2 * q * w + 6 * q * t + 320, gradient + 768)
   }
 
-  /// Multiply-adds of one product over the tokens that a causal mask leaves, for N rows.
+  /// Floating-point operations of one matmul over the pairs that a causal mask leaves, for N rows.
   func productFlops(rows: Int) -> Int { rows * queryHeads * headWidth * (tokens + 1) }
 }
 
-/// Causal self-attention within documents, scores never kept (Dao et al. 2022).
+/// Causal self-attention within documents; scores are never stored (Dao et al. 2022).
 ///
 ///     s_tj = q_t·k_j / √hw  for start_t ≤ j ≤ t        o_t = Σ_j softmax(s_t)_j · v_j
 ///
 /// Operands: q [N, Hq·hw], k, v [N, Hkv·hw], document starts int32 [N].
 /// Results: o [N, Hq·hw], log-sum-exp [N/T, Hq, T] (kept for the pullback).
-/// Pullback, with P computed again: dv = Pᵀ·do, dP = do·vᵀ, ds = P·(dP − rowsum(do·o)),
+/// Pullback, with P recomputed: dv = Pᵀ·do, dP = do·vᵀ, ds = P·(dP − rowsum(do·o)),
 /// dq = ds·k/√hw, dk = dsᵀ·q/√hw; a key/value head sums over its query heads.
 public struct Attention: DifferentiableOperation, LowerableOperation {
   public var layout: AttentionLayout
@@ -137,7 +137,7 @@ public struct AttentionGradient: LowerableOperation {
     return (0..<3).filter { wanted[$0] }.map { operands[$0] }
   }
 
-  /// Scores again, dP, and each wanted product.
+  /// Counts the recomputed scores, dP, and each wanted matmul.
   public func flops(_ operands: [TensorType]) -> Int {
     let needsScoreGradient = wanted[0] || wanted[1]
     let products = 1 + (needsScoreGradient ? 1 : 0) + wanted.filter { $0 }.count

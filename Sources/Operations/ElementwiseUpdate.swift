@@ -2,9 +2,9 @@ import Graphs
 import Programs
 import Tensors
 
-/// An update that can go over a matrix some elements at a time.
+/// An optimizer update that can process a matrix one range of elements at a time.
 public protocol ElementwiseUpdate: LowerableOperation {
-  /// Emits the update of a range of elements, which starts at a multiple of 256.
+  /// Emits the update of a range of elements. The range starts at a multiple of 256.
   func lower(_ elements: Range<Int>, of place: UpdatePlace, into lowering: inout Lowering)
 }
 
@@ -12,9 +12,9 @@ public protocol ElementwiseUpdate: LowerableOperation {
 public struct UpdatePlace {
   public var parameter: BufferView
   public var parameterType: ElementType
-  /// The gradient of the first element of the range to be updated.
+  /// The gradient, starting at the first element of the range to update.
   public var gradient: BufferView
-  /// The optimizer's states, whole.
+  /// The optimizer's state tensors, each from its first element, not from the range's.
   public var states: [BufferView]
   public var hyper: BufferView
 }

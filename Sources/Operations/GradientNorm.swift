@@ -2,7 +2,7 @@ import Graphs
 import Programs
 import Tensors
 
-/// Partial sums of squares of one gradient, in double, into its slot of a shared table.
+/// Partial sums of one gradient's squares, in double, written to its slot of a shared table.
 ///
 /// Operands: gradient, table f32 [slots · 128] (overwritten; 64 doubles a slot).
 public struct SquaredNorm: LowerableOperation {
@@ -43,7 +43,7 @@ public struct SquaredNorm: LowerableOperation {
 /// The gradient's L2 norm over all trained parameters, and the factor that clips it (Pascanu et al.
 /// 2013), into the hyper input. Operands: table of partial sums, hyper [8] (overwritten).
 public struct ClipScale: LowerableOperation {
-  /// The largest norm left alone; 0 never clips.
+  /// Gradients with a norm up to this are not clipped; 0 never clips.
   public var limit: Float
 
   public init(limit: Float) { self.limit = limit }

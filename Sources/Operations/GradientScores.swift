@@ -11,16 +11,16 @@ import Tensors
 /// (not 0: this micro-batch is the first), table f32 [slots · 384] (64 · 3 doubles a slot;
 /// added to).
 public struct GradientScores: LowerableOperation {
-  /// Scores of a gradient.
+  /// Number of scores per gradient.
   public static let scores = 3
-  /// Floats of a slot of the table.
+  /// Floats per slot of the table.
   public static let slotFloats = 2 * scores * SquaredNorm.partials
 
   public var slot: Int
 
   public init(slot: Int) { self.slot = slot }
 
-  /// Words that hold a sign for each of so many elements.
+  /// Words that hold one sign bit for each of `count` elements.
   public static func signWords(_ count: Int) -> Int { (count + 31) / 32 }
 
   public var name: String { "gradient_scores" }

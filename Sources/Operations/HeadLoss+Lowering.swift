@@ -5,7 +5,7 @@ import Tensors
 // Letters: V vocabulary, all parts together; R selected rows; D width; m tokens of a chunk.
 
 extension HeadLoss: LowerableOperation {
-  /// V and R.
+  /// The column counts V and R.
   private func columns(_ operands: [TensorType]) -> (vocabulary: Int, selected: Int) {
     (
       operands[partOperands].reduce(0) { $0 + $1.shape[0] },
@@ -20,8 +20,8 @@ extension HeadLoss: LowerableOperation {
     return min(operands[0].shape[0], max(16, rows))
   }
 
-  /// The logits [m, V] of a chunk, its losses [m] if they are not wanted, and the selected rows'
-  /// logits or their gradients [m, R] in a block of their own.
+  /// Temporaries of a chunk: the logits [m, V]; the losses [m] if they are not a result; the
+  /// selected rows' logits, later their gradients, [m, R].
   public func temporaries(_ operands: [TensorType]) -> [Int] {
     let columns = columns(operands)
     let rows = chunkRows(operands)
@@ -46,11 +46,11 @@ extension HeadLoss: LowerableOperation {
     let rows: Range<Int>
     let x: Source
     let logits: BufferView
-    /// The logits' gradient, in their place.
+    /// The logits' gradient, which overwrites the logits.
     let logitsGradient: Source
     let vocabulary: Int
     let selected: Int
-    /// The selected rows' columns side by side: logits, then their gradient.
+    /// The selected rows' logits, later their gradient, as contiguous columns.
     let block: Source?
     let loss: BufferView?
     /// The first column of each part's logits.
@@ -68,7 +68,7 @@ extension HeadLoss: LowerableOperation {
         quantises: operation.quantises)
       logits = temporaries[temporaries.startIndex]
       (vocabulary, selected) = operation.columns(types)
-      // In bf16 a row fills the first half of its logits.
+      // In bf16 a gradient row fills the first half of its row of logits.
       logitsGradient = Source(
         view: logits, stride: type == .bf16 ? 2 * vocabulary : vocabulary, type: type)
       let selected = selected

@@ -13,24 +13,24 @@ import Tensors
 /// token's loss gets.
 /// Results, as asked for and in this order: loss [N], dx [N, D], dWₚ [Vₚ, D], dS [R, D].
 ///
-/// Selected rows let a few rows anywhere in a frozen, mapped head train. W's own logits of them are
-/// computed in vain and overwritten, which keeps its products dense. Beside the 6·N·D operations of
-/// training a row that costs 4·N·D for each selected one, and saves 2·N·D for each of the others.
+/// Selected rows let a few rows anywhere in a frozen, mapped head train. The logits that W itself
+/// gives for those rows are wasted work and get overwritten, but its matmuls stay dense. Training a
+/// row costs 6·N·D operations; each selected row costs 4·N·D on top, each other row saves 2·N·D.
 ///
-/// One operation for forward and backward: the backward pass would need the logits again, and the
-/// only thing it waits for is a number known before the step. The compiler's fusing stage merges
-/// the two into one node (`merged`).
+/// One operation for forward and backward: the backward pass would need the logits again, and all
+/// it waits for is the loss scale, known before the step. The compiler's fusing stage merges the
+/// two nodes into one (`merged`).
 public struct HeadLoss: DifferentiableOperation {
   public var parts: Int
-  /// Whether some rows come apart from the parts.
+  /// Whether the values of some rows come from a separate operand instead of the parts.
   public var hasSelectedRows: Bool
   public var wantsLoss: Bool
   public var wantsInput: Bool
-  /// One per part.
+  /// Whether each part's gradient is wanted.
   public var wantsWeights: [Bool]
   public var wantsSelectedRows = false
   public var quantises = false
-  /// The most that the logits may take at a time, in bytes; 16 tokens' logits always may.
+  /// Limit on the logits' memory in bytes; 16 tokens' logits are always allowed.
   public var logitsBytes = 16 << 20
 
   public init(
@@ -106,7 +106,7 @@ public struct HeadLoss: DifferentiableOperation {
     return result
   }
 
-  /// This forward operation and that gradient of it as one, or nil if it isn't one.
+  /// This forward operation and its gradient as one operation; nil if they cannot be merged.
   public func merged(with gradient: HeadLoss) -> HeadLoss? {
     guard parts == gradient.parts, hasSelectedRows == gradient.hasSelectedRows, wantsLoss,
       !wantsGradient, !gradient.wantsLoss

@@ -3,9 +3,9 @@ import Programs
 import Tensors
 
 // Letters: N tokens, I inputs, O outputs; a weight may come in parts of O₀, O₁ … rows, so that some
-// rows can train while the others stay where the checkpoint is mapped.
+// rows can train while the frozen ones stay in the mapped checkpoint.
 
-/// Matrix product with transposed weights, in parts, with optional bias and initial value.
+/// Matmul with transposed weights, in parts, with optional bias and initial value.
 ///
 ///     y = α · x·Wᵀ (+ b) (+ initial)        W = [W₀; W₁; …]
 ///
@@ -265,7 +265,7 @@ extension Linear: BF16Operation, QuantisingOperation {
 }
 
 extension LinearInputGradient: BF16Operation, QuantisingOperation {
-  /// The rows are quantised for one weight's scales.
+  /// Only with one part: the rows are quantised with a single weight's scales.
   public var canQuantise: Bool { parts == 1 }
   public var bf16Groups: [[NodePlace]] {
     [[.operand(0)], [.result(0)] + (accumulates ? [.operand(1 + parts)] : [])]

@@ -14,7 +14,7 @@ extension LowerableOperation {
   public func temporaries(_ operands: [TensorType]) -> [Int] { [] }
 }
 
-/// A node on its way to kernel calls: where its operands and results are, and the calls so far.
+/// The state of lowering one node: where its operands and results are, and the calls so far.
 public struct Lowering {
   public let node: Node
   public let operandTypes: [TensorType]
@@ -24,7 +24,7 @@ public struct Lowering {
   public let scales: [BufferView?]
   public let results: [BufferView]
   public let temporaries: [BufferView]
-  /// What the next calls count as: the node's phase, unless the operation says otherwise.
+  /// The phase of the next calls: the node's, unless the operation sets another one.
   public var phase: Phase
   public private(set) var calls: [KernelCall] = []
 
@@ -42,7 +42,7 @@ public struct Lowering {
     phase = node.phase
   }
 
-  /// Appends a call of the present phase and the node's part of the step.
+  /// Appends a kernel call with the current phase and the node's part of the step.
   public mutating func emit(
     _ kernel: String, _ buffers: [BufferView?], sizes: [Int] = [], scalars: [Float] = [],
     multiplies: MatmulOperand = .f32, items: Int, grain: Int = 1, slices: Int = 1,
@@ -56,7 +56,7 @@ public struct Lowering {
         phase: phase, part: node.part))
   }
 
-  /// Appends a product of the present phase and the node's part of the step.
+  /// Appends a matmul with the current phase and the node's part of the step.
   ///
   /// - Parameter buffers: as `MatrixProduct.buffers` orders them.
   public mutating func emit(_ product: MatrixProduct, _ buffers: [BufferView?]) {
@@ -64,8 +64,8 @@ public struct Lowering {
     calls.append(KernelCall(product, buffers: buffers, phase: phase, part: node.part))
   }
 
-  /// Copies the value to accumulate on, of the result's type, into the result, unless they share
-  /// their place.
+  /// Copies the value to accumulate on, of the result's type, into the result, unless both are the
+  /// same memory.
   public mutating func copyInitial(_ initial: BufferView, to result: BufferView) {
     guard initial != result else { return }
     let words = (resultTypes[0].byteCount + 3) / 4
@@ -73,17 +73,17 @@ public struct Lowering {
   }
 }
 
-/// Smallest pieces that are worth a thread of their own, in work items.
+/// Smallest ranges worth a thread of their own, in work items.
 public enum Grain {
   /// Elementwise work.
   public static let elements = 4096
-  /// Columns of a matrix product or a column sum: whole vector registers.
+  /// Columns of a matmul or a column sum: whole vector registers.
   public static let columns = 16
-  /// Rows of a matrix product.
+  /// Rows of a matmul.
   public static let rows = 16
 }
 
-/// Checks that the type rules of operations share.
+/// Checks shared by the type rules of operations.
 enum TypeRule {
   static func count(_ operands: [TensorType], _ expected: Int) throws(GraphError) {
     guard operands.count == expected else {
@@ -116,6 +116,6 @@ enum TypeRule {
 
 /// An operation whose weight may come in parts of consecutive rows.
 public protocol PartitionedOperation: Operation {
-  /// The same operation with its weight in one more part.
+  /// The same operation with one more part of its weight.
   func withOneMorePart() -> any Operation
 }

@@ -2,16 +2,16 @@ import Graphs
 import Programs
 import Tensors
 
-// The three products of a linear map as kernel calls; shared by every operation that multiplies by
+// The three matmuls of a linear map as kernel calls, shared by every operation that multiplies by
 // weights (`Linear`, `HeadLoss`). Letters as in sft_kernels.def: m tokens, n outputs, k inputs.
 
-/// Rows that a product reads: f32, bf16, or bf16 with their quantised form beside it.
+/// Rows that a matmul reads: f32, bf16, or either with its int8 form beside it.
 struct Source {
   var view: BufferView
   /// Elements from row to row.
   var stride: Int
   var type: ElementType
-  /// The same rows as bytes, for products with int8 weights.
+  /// The same rows quantised to int8, for matmuls with int8 weights.
   var quantised: QuantisedRows?
 
   func advanced(by columns: Int) -> Source {
@@ -19,7 +19,7 @@ struct Source {
   }
 }
 
-/// Rows that a product writes, f32 or bf16.
+/// Rows that a matmul writes, f32 or bf16.
 struct Target {
   var view: BufferView
   /// Elements from row to row.
@@ -31,20 +31,20 @@ struct Target {
   }
 }
 
-/// Rows of a matrix as bytes with a scale for each row.
+/// Rows of a matrix quantised to int8, with a scale for each row.
 struct QuantisedRows {
   var bytes: BufferView
   var scales: BufferView
 
-  /// Bytes that both take for a matrix of that shape.
+  /// Sizes in bytes of `bytes` and `scales` for a matrix of a shape.
   static func byteCounts(_ shape: Shape) -> [Int] { [shape.count, 4 * shape[0]] }
 }
 
 extension Lowering {
-  /// Rows of the first operand as a product's source, quantised first if asked for; the node's
-  /// first temporaries are theirs.
+  /// The first operand's rows as a matmul's source. If they are quantised, the node's first two
+  /// temporaries hold the int8 rows and their scales.
   ///
-  /// - Parameter factors: what scales columns before they are quantised; nil: nothing.
+  /// - Parameter factors: scales for the columns before quantising; nil for none.
   mutating func input(
     _ view: BufferView, rows: Int, quantises: Bool, factors: BufferView? = nil
   ) -> Source {
@@ -60,7 +60,7 @@ extension Lowering {
     return source
   }
 
-  /// y[m,n] = scale · x[m,k]·Wᵀ (+= y), W the operand of that index.
+  /// y[m,n] = scale · x[m,k]·Wᵀ (+= y), W being operand number `weight`.
   mutating func emitLinear(
     x: Source, weight: Int, y: Target, m: Int, accumulate: Bool, scale: Float
   ) {
@@ -77,7 +77,7 @@ extension Lowering {
       scale: scale)
   }
 
-  /// A product of rows with the weight that is the operand of that index.
+  /// A matmul of rows with the operand that holds the weight.
   private mutating func emitProduct(
     _ kind: ProductKind, left: Source, weight: Int, result: Target, m: Int, accumulate: Bool,
     scale: Float
@@ -112,8 +112,8 @@ extension Lowering {
     emit(call, call.buffers(left: dy.view, right: x.view, result: dw))
   }
 
-  /// Rows of a narrow weight that are widened to f32 at a time: a panel of at most 1 MiB, so that it
-  /// stays in the core's own cache while the product reads it.
+  /// Rows of a bf16 or int8 weight that are widened to f32 at a time: a panel of at most 1 MiB, so
+  /// that it stays in the core's own cache while the matmul reads it.
   private static func widenedRows(of type: TensorType) -> Int {
     guard type.elementType != .f32 else { return 0 }
     return min(type.shape[0], max(16, (1 << 18) / max(1, type.shape[1])))
@@ -121,6 +121,6 @@ extension Lowering {
 }
 
 extension Source {
-  /// What products multiply that read these rows as they are.
+  /// The operand type of matmuls that read these rows unquantised.
   fileprivate var operands: MatmulOperand { type == .bf16 ? .bf16 : .f32 }
 }

@@ -1,15 +1,15 @@
 import Graphs
 import Tensors
 
-/// How an optimizer's moments are kept; what is not f32 is rounded at random.
+/// How an optimizer's moments are stored; types other than f32 are rounded stochastically.
 ///
-/// Not how weights are stored (`ElementType`) nor what is multiplied (`MatmulOperand`): a program's
-/// buffers of moments in eight or four bits hold `BufferElement.momentCodes`.
+/// Not how weights are stored (`ElementType`) nor what matmuls multiply (`MatmulOperand`): a
+/// program's buffers of moments in eight or four bits hold `BufferElement.momentCodes`.
 public enum MomentType: String, Hashable, Sendable, CaseIterable {
   case f32, bf16
-  /// Floats of eight bits with a scale for each 256 elements.
+  /// Eight-bit floats with a scale for each 256 elements.
   case int8
-  /// The second moment as in `int8`, the first one in four bits.
+  /// The second moment as in `int8`, the first moment in four bits.
   case int4
 
   /// Whether blocks of elements share a scale.
@@ -20,7 +20,7 @@ public enum MomentType: String, Hashable, Sendable, CaseIterable {
 
   static func blocks(_ count: Int) -> Int { (count + block - 1) / block }
 
-  /// What both moments of a parameter take: elements, or bytes of them, and scales if there are any.
+  /// Types of a parameter's two moments (elements, or bytes of codes) and of their scales, if any.
   public func types(of shape: Shape) -> (first: TensorType, second: TensorType, scales: TensorType?)
   {
     let blocks = Self.blocks(shape.count)

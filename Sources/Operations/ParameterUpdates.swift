@@ -10,7 +10,7 @@ public enum HyperSlot {
   public static let secondCorrection = 2
   public static let clipScale = 3
   public static let gradientNorm = 4
-  /// The number of the step, for rounding at random.
+  /// The step number, which seeds stochastic rounding.
   public static let step = 6
   public static let count = 8
 }
@@ -70,7 +70,7 @@ public struct AdamWUpdate: ElementwiseUpdate {
       "adamw_\(place.parameterType)_\(stateType)",
       [place.parameter.advanced(by: start, of: place.parameterType), place.gradient]
         + moments + [place.hyper] + scales,
-      // So that no two parameters, nor parts of one, are rounded by the same bits.
+      // Distinct per parameter and per part, so that no two are rounded with the same random bits.
       sizes: [lowering.node.id + start, elements.count],
       scalars: [betas.0, betas.1, epsilon, weightDecay],
       items: stateType.hasScales ? MomentType.blocks(elements.count) : elements.count,

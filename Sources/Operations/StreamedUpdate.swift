@@ -2,13 +2,13 @@ import Graphs
 import Programs
 import Tensors
 
-/// The gradient of a large matrix and its update, some rows after the other: a strip of the gradient
-/// is used while it is in the cache, and the whole of it never exists.
+/// The gradient of a large matrix and its update, one strip of rows at a time: a strip of the
+/// gradient is used while it is in the cache, and the whole gradient is never stored.
 ///
 ///     for each strip s of rows:  dW_s = α · dy[:, s]ᵀ·x;  Σ dW_s²;  update W_s
 ///
-/// Operands: dy [N, O], x [N, I], table of partial sums of squares, then the update's without its
-/// gradient: parameter [Oₚ, I], states, hyper [8].
+/// Operands: dy [N, O], x [N, I], table of partial sums of squares, then the update's operands
+/// except its gradient: parameter [Oₚ, I], states, hyper [8].
 public struct StreamedUpdate: LowerableOperation {
   public var gradient: LinearWeightGradient
   public var update: any ElementwiseUpdate
@@ -17,7 +17,8 @@ public struct StreamedUpdate: LowerableOperation {
   /// Slots of the table, one for each strip.
   public var slots: [Int]
 
-  /// Rows of a strip of at most so many bytes of f32; nil if the matrix is no larger than one.
+  /// Rows of a strip of at most `bytes` bytes of f32 (never below 256 rows); nil if one strip would
+  /// cover the whole matrix.
   public static func stripRows(of shape: Shape, within bytes: Int) -> Int? {
     let rows = max(256, bytes / (4 * max(1, shape.columns)) / 256 * 256)
     return rows < shape[0] ? rows : nil
@@ -37,7 +38,7 @@ public struct StreamedUpdate: LowerableOperation {
     gradient.attributes + [("strip", "\(stripRows)")]
   }
   public var mutatedOperands: [Int] {
-    // The update's operands after its gradient stand two further on here.
+    // The update's operands behind its gradient have indices larger by two here.
     [2] + update.mutatedOperands.map { $0 == 0 ? 3 : $0 + 2 }
   }
 

@@ -5,7 +5,7 @@ import Tensors
 /// Gated activation of the MLP (Shazeer 2020, eq. 5): s = silu(g) · u, silu(g) = g / (1 + e^−g).
 ///
 /// Operands: g, u [N, H]. Result: s [N, H].
-/// Pullback: dg = ds·u·silu'(g), du = ds·silu(g), computed again from g and u.
+/// Pullback: dg = ds·u·silu'(g), du = ds·silu(g), recomputed from g and u.
 public struct SwiGLU: DifferentiableOperation, LowerableOperation {
   public init() {}
 

@@ -1,8 +1,8 @@
 import Tensors
 
-/// What a buffer is for; memory plans are reported by this.
+/// What a buffer is for; memory plans report bytes by this.
 public enum BufferKind: String, Codable, Sendable, CaseIterable {
-  /// A frozen weight, read where the checkpoint is mapped.
+  /// A frozen weight, read from the mapped checkpoint.
   case weight
   /// A trained parameter: a copy in the arena.
   case parameter
@@ -14,7 +14,7 @@ public enum BufferKind: String, Codable, Sendable, CaseIterable {
   case activation
   /// Token ids, positions and scalars that the caller writes before a step.
   case input
-  /// Tables that depend on the configuration only.
+  /// Tables that depend only on the configuration.
   case constant
   /// Scratch of one operation, dead when it ends.
   case workspace
@@ -34,11 +34,11 @@ public enum InitialContents: Hashable, Codable, Sendable {
   case zeros
   /// Rows of a checkpoint's tensor, converted to the buffer's type.
   case checkpoint(name: String, rows: Range<Int>)
-  /// Rows of a checkpoint's tensor by their numbers, converted to the buffer's type.
+  /// Selected rows of a checkpoint's tensor, by their ids, converted to the buffer's type.
   case checkpointRows(name: String, ids: [Int32])
-  /// A tensor of a delta that stays beside the weights, under the name that `ModelWeights` gives it.
+  /// A tensor that a delta adds beside the weights, under the name that `ModelWeights` gives it.
   case delta(name: String)
-  /// For each of some rows of a checkpoint's tensor the scale that makes its largest magnitude 127.
+  /// Row scales of a checkpoint's tensor: each makes its row's largest magnitude 127.
   case rowScales(name: String, rows: Range<Int>, width: Int)
   /// Uniform in ±1/√fanIn: Kaiming's rule with a = √5, as PEFT initialises A (He et al. 2015).
   case kaimingUniform(fanIn: Int, stream: UInt64)
@@ -58,7 +58,7 @@ extension InitialContents {
 
 /// A numbered piece of memory. Its number is its index in `Program.buffers`.
 public struct Buffer: Hashable, Codable, Sendable {
-  /// A parameter's name, an input's name, or a label for people.
+  /// A parameter's name, an input's name, or a label for human readers.
   public var name: String
   public var kind: BufferKind
   public var byteCount: Int
@@ -96,7 +96,7 @@ public struct BufferView: Hashable, Codable, Sendable {
     BufferView(buffer: buffer, byteOffset: byteOffset + bytes)
   }
 
-  /// The view `count` elements of a type further on.
+  /// The view moved forward by `count` elements of a type.
   public func advanced(by count: Int, of type: ElementType = .f32) -> BufferView {
     advanced(byBytes: type.byteCount * count)
   }

@@ -3,13 +3,13 @@ import Tensors
 /// What the elements of a buffer are.
 public enum BufferElement: String, Codable, Sendable, CaseIterable {
   case f32, bf16, int32
-  /// A stored matrix's bytes; a scale for each of its rows is in a buffer of its own.
+  /// A stored matrix's int8 elements; its row scales are in a buffer of their own.
   case int8
-  /// Bytes that only the update which writes them can read: an optimizer's moments as floats of eight
-  /// bits, or of four, two in a byte.
+  /// Optimizer moments as floats of eight bits, or of four, two in a byte; only the update that
+  /// writes them can decode them.
   case momentCodes
 
-  /// Elements of a tensor.
+  /// The element type of a tensor's buffer.
   public init(_ type: ElementType) {
     self =
       switch type {

@@ -1,4 +1,4 @@
-/// Calls are written as kernels get them: a name, sizes and scalars; a reader needs to know nothing
+/// Calls are encoded as kernels receive them: a name, sizes and scalars. A reader needs nothing
 /// else to run them.
 extension KernelCall: Codable {
   private enum CodingKeys: String, CodingKey {

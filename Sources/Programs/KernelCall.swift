@@ -1,6 +1,6 @@
 import Tensors
 
-/// The part of a training step that a call belongs to; step profiles are kept by it.
+/// The pass of a training step that a call belongs to; step profiles are split by it.
 public enum Phase: String, Codable, Sendable, CaseIterable {
   case forward, backward, update
 }
@@ -15,13 +15,12 @@ public enum StepPart: String, Codable, Sendable, CaseIterable {
   case finish
 }
 
-/// A kernel by its name, with sizes and scalars in its own order; `sft_kernels.def` says what they
-/// mean.
+/// A kernel's name, with sizes and scalars in the order that `sft_kernels.def` documents.
 public struct NamedKernel: Hashable, Sendable {
   public var name: String
   public var sizes: [Int]
   public var scalars: [Float]
-  /// What its floating-point operations multiply.
+  /// The operand type of its floating-point operations.
   public var multiplies: MatmulOperand
 
   public init(
@@ -39,7 +38,7 @@ public struct KernelCall: Hashable, Sendable {
   /// What is computed.
   public enum Work: Hashable, Sendable {
     case matrixProduct(MatrixProduct)
-    /// Any other kernel.
+    /// Any kernel that is not a matmul.
     case kernel(NamedKernel)
   }
 
@@ -49,8 +48,8 @@ public struct KernelCall: Hashable, Sendable {
   public var items: Int
   /// Ranges start at multiples of this many items.
   public var grain: Int
-  /// Ranges for each thread: a thread that is done with its own takes what is left, so that a core
-  /// that was taken away for a while does not keep the others waiting.
+  /// Ranges per thread: a thread that finishes its own takes what is left, so that a core that
+  /// another process took away for a while does not keep the others waiting.
   public var slices: Int
   /// Private scratch that each thread needs, in bytes.
   public var scratchBytes: Int
@@ -59,11 +58,11 @@ public struct KernelCall: Hashable, Sendable {
   public var phase: Phase
   public var part: StepPart
 
-  /// A call of a kernel that computes no product.
+  /// A call of a kernel that is not a matmul.
   ///
   /// - Parameters:
   ///   - buffers: in the kernel's order, as are sizes and scalars.
-  ///   - multiplies: what its floating-point operations multiply.
+  ///   - multiplies: the operand type of its floating-point operations.
   public init(
     kernel: String, buffers: [BufferView?], sizes: [Int] = [], scalars: [Float] = [],
     multiplies: MatmulOperand = .f32, items: Int, grain: Int = 1, slices: Int = 1,
@@ -82,7 +81,7 @@ public struct KernelCall: Hashable, Sendable {
     self.part = part
   }
 
-  /// A call that computes a product.
+  /// A call of a matmul.
   ///
   /// - Parameter buffers: as `MatrixProduct.buffers` orders them.
   public init(
@@ -102,7 +101,7 @@ public struct KernelCall: Hashable, Sendable {
 }
 
 extension KernelCall {
-  /// The kernel's name, sizes and scalars, of a product as well.
+  /// The kernel's name, sizes and scalars, also for a matmul.
   public var encoded: NamedKernel {
     switch work {
     case .matrixProduct(let product): product.encoded
@@ -113,7 +112,7 @@ extension KernelCall {
   /// The kernel's name.
   public var kernel: String { encoded.name }
 
-  /// What its floating-point operations multiply.
+  /// The operand type of its floating-point operations.
   public var multiplies: MatmulOperand {
     switch work {
     case .matrixProduct(let product): product.product.operands
@@ -121,21 +120,21 @@ extension KernelCall {
     }
   }
 
-  /// The product that the call computes and how; nil if it computes none.
+  /// The matmul that the call computes, with its variant; nil if the kernel is not a matmul.
   public var matrixProduct: MatrixProduct? {
     if case .matrixProduct(let product) = work { product } else { nil }
   }
 
-  /// The product that the call computes; nil if it computes none.
+  /// The matmul that the call computes; nil if the kernel is not a matmul.
   public var product: Product? { matrixProduct?.product }
 
-  /// How the call computes its product; nil if it computes none.
+  /// The variant of the call's matmul; nil if the kernel is not a matmul.
   public var variant: ProductVariant? { matrixProduct?.variant }
 
-  /// The variants of the call's product, its present one first; none if it computes none.
+  /// The variants of the call's matmul, its current one first; empty if the kernel is not a matmul.
   public var variants: [ProductVariant] { matrixProduct?.variants ?? [] }
 
-  /// The same product in one of its `variants`.
+  /// The same matmul in one of its `variants`.
   public func computed(_ variant: ProductVariant) -> KernelCall {
     guard var product = matrixProduct else { return self }
     product.variant = variant

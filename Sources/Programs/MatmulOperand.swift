@@ -1,4 +1,4 @@
-/// What a kernel's arithmetic multiplies; sums are f32, or exact where bytes are multiplied.
+/// The operand type of a kernel's multiplications; sums are f32, or exact integers for int8.
 ///
 /// Not how a weight is stored (`ElementType`): weights of any type can be multiplied as any of these.
 public enum MatmulOperand: String, Codable, Sendable, CaseIterable {
@@ -6,6 +6,6 @@ public enum MatmulOperand: String, Codable, Sendable, CaseIterable {
   case f32
   /// Pairs of bf16 values.
   case bf16
-  /// Groups of four bytes, quantised row by row.
+  /// Groups of four int8 values, quantised row by row.
   case int8
 }

@@ -1,13 +1,13 @@
 import Tensors
 
-// The one place that knows how products are spelled as kernel calls: names, the order of sizes and
+// The one place that knows how matmuls are encoded as kernel calls: names, the order of sizes and
 // buffers, and scratch. `sft_kernels.def` documents the same from the kernels' side.
 
-/// One of the kernels that compute products.
+/// One of the matmul kernels.
 public struct ProductKernel: Hashable, Sendable {
   public var kind: ProductKind
   public var operands: MatmulOperand
-  /// How the weight is stored; nil for its gradient.
+  /// How the weight is stored; nil for kernels that compute the weight's gradient.
   public var weightType: ElementType?
   public var backend: ProductBackend
 
@@ -20,7 +20,7 @@ public struct ProductKernel: Hashable, Sendable {
     self.backend = backend
   }
 
-  /// The kernel of that name; nil if it computes no product.
+  /// The matmul kernel of that name; nil if there is none.
   public init?(named name: String) {
     guard let kernel = Self.byName[name] else { return nil }
     self = kernel
@@ -44,7 +44,7 @@ public struct ProductKernel: Hashable, Sendable {
     return weightType.map { "\(matmul)_\($0)" } ?? matmul
   }
 
-  /// Every kernel that computes a product. Gradients of weights are never products of bytes.
+  /// Every matmul kernel. Weight gradients never multiply int8.
   public static let all: [ProductKernel] = {
     var all: [ProductKernel] = []
     for operands in MatmulOperand.allCases {
@@ -70,14 +70,14 @@ public struct ProductKernel: Hashable, Sendable {
 }
 
 extension Product {
-  /// The kernel of its usual backend, by which files and tables tell products apart.
+  /// The name of its usual backend's kernel, which identifies the matmul in files and tables.
   public var kernel: String { kernel(usualBackend).name }
 
   func kernel(_ backend: ProductBackend) -> ProductKernel {
     ProductKernel(kind, operands: operands, weightType: weightType, backend: backend)
   }
 
-  /// The product of a usual backend's kernel; nil if the kernel is another one.
+  /// The matmul of a usual backend's kernel; nil for any other kernel.
   public init?(kernel name: String, m: Int, n: Int, k: Int) {
     guard let kernel = ProductKernel(named: name) else { return nil }
     self.init(
@@ -109,7 +109,7 @@ extension MatrixProduct {
       multiplies: product.operands)
   }
 
-  /// What the size after the split says.
+  /// The meaning of the size that follows the split.
   private enum LastSize { case none, panelRows, resultType }
 
   private var lastSize: LastSize {
@@ -117,7 +117,7 @@ extension MatrixProduct {
     return product.kind == .weightGradient ? .none : .panelRows
   }
 
-  /// The product that a kernel call computes; nil if it computes none.
+  /// The matmul that a kernel call computes; nil if the kernel is not a matmul.
   public init?(_ encoded: NamedKernel) {
     guard let kernel = ProductKernel(named: encoded.name), encoded.sizes.count >= 8,
       encoded.scalars.count == 1
@@ -143,8 +143,8 @@ extension MatrixProduct {
   /// - Parameters:
   ///   - left: x, or dy.
   ///   - right: W, or x of the weight's gradient.
-  ///   - rightScales: of the rows of W, where they have any.
-  ///   - leftScales: of the rows of the first operand, where bytes are multiplied.
+  ///   - rightScales: the row scales of W, if it has any.
+  ///   - leftScales: the row scales of the first operand, for int8 matmuls.
   public func buffers<Operand>(
     left: Operand?, right: Operand?, rightScales: Operand? = nil, result: Operand?,
     leftScales: Operand? = nil
@@ -156,23 +156,23 @@ extension MatrixProduct {
 }
 
 extension MatrixProduct {
-  /// Work items: what the threads share out.
+  /// Work items: the columns or rows of the result, which are divided among the threads.
   public var items: Int {
     variant.split == .columns ? product.result.columns : product.result.rows
   }
 
-  /// Ranges for each thread. Tiles pack the right operand panel by panel: by columns, more and
-  /// smaller ranges cost nothing, but each range of rows packs all of it.
+  /// Ranges per thread. Tiles pack the right operand panel by panel: splitting columns into more
+  /// and smaller ranges costs nothing, but every range of rows packs the whole operand.
   public var slices: Int {
     guard variant.backend == .tiles, product.kind != .weightGradient else { return 1 }
     return variant.split == .columns ? 3 : 1
   }
 
-  /// Whole vector registers.
+  /// Work items per whole vector register: ranges start at multiples of this.
   static let grain = 16
 
-  /// Private scratch that each thread needs, in bytes, whichever of its variants is chosen: a panel
-  /// of widened weights for the library, packed words for tiles.
+  /// Private scratch that each thread needs, in bytes, enough for every variant: a panel of widened
+  /// weights for the library, packed words for tiles.
   public var scratchBytes: Int {
     switch product.operands {
     case .f32:
@@ -180,13 +180,13 @@ extension MatrixProduct {
     case .bf16 where resultType == .f32:
       return tileScratch(words: (min(product.summed, 2 * Self.sumWords) + 1) / 2)
     case .bf16, .int8:
-      // A sum that is rounded is not cut; one of bytes is exact, and a word of it takes half the
-      // room.
+      // A sum whose result is rounded is never split; an int8 sum is exact, and a word of it takes
+      // half the room.
       return tileScratch(words: (product.summed + 1) / 2)
     }
   }
 
-  /// Words of a sum that tiles take at a time, where results can be added to.
+  /// Words of a sum that tiles process at a time, where partial results can be added up.
   private static let sumWords = 2048
 
   /// Bytes for panels of packed words and for copied rows, at least what `sft_kernels.def` asks for.

@@ -1,7 +1,7 @@
 import Tensors
 
-/// A product as a kernel computes it: what is multiplied, where rows begin, what becomes of the
-/// result, and who computes it how. `MatrixProduct+Encoding.swift` makes a kernel call of it.
+/// A matmul as a kernel computes it: operands, strides, whether it accumulates, the result's type
+/// and the variant. `MatrixProduct+Encoding.swift` turns it into a kernel call.
 public struct MatrixProduct: Hashable, Sendable {
   /// Elements from one row to the next.
   public struct Strides: Hashable, Sendable {
@@ -20,20 +20,20 @@ public struct MatrixProduct: Hashable, Sendable {
 
   public var product: Product
   public var strides: Strides
-  /// Whether the product is added to what the result holds.
+  /// Whether the matmul is added to the result's contents.
   public var accumulates: Bool
-  /// f32, or bf16 where bf16 values or bytes are multiplied.
+  /// The result's type: f32, or bf16 where bf16 or int8 is multiplied.
   public var resultType: ElementType
   public var variant: ProductVariant
   /// Rows of a bf16 or int8 weight that are widened to f32 at a time, where a library multiplies
-  /// floats; 0 elsewhere.
+  /// f32; 0 elsewhere.
   public var panelRows: Int
-  /// What the product is multiplied with.
+  /// The factor by which the matmul is scaled.
   public var alpha: Float
 
   /// - Parameters:
-  ///   - strides: nil: rows lie side by side.
-  ///   - backend: nil: the usual one.
+  ///   - strides: nil: rows are contiguous.
+  ///   - backend: nil: the usual backend.
   public init(
     _ product: Product, strides: Strides? = nil, accumulates: Bool = false,
     resultType: ElementType = .f32, split: ProductSplit, backend: ProductBackend? = nil,
@@ -50,10 +50,10 @@ public struct MatrixProduct: Hashable, Sendable {
     self.alpha = alpha
   }
 
-  /// Products of so few rows (`SFT_FEW_ROWS`) have a path of their own.
+  /// Matmuls of at most this many rows (`SFT_FEW_ROWS`) have a code path of their own.
   private static let fewRows = 4
 
-  /// The variants to choose from, the present one first.
+  /// The variants to choose from, the current one first.
   public var variants: [ProductVariant] {
     guard product.m > Self.fewRows else { return [variant] }
     let all = product.backends.flatMap { backend in

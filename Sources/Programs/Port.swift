@@ -1,16 +1,16 @@
 import Tensors
 
-/// Where a program takes numbers from whoever runs it, or leaves some: a name and the type of the
-/// elements there. A program's own ports are `ProgramPort`s; binding it resolves these to memory.
+/// A named input or output of a program: a name and the type of its elements. A program's own ports
+/// are `ProgramPort`s; binding the program resolves ports to memory.
 public struct Port<Element: PortElement>: Hashable, Sendable {
   public let name: String
 
   public init(_ name: String) { self.name = name }
 }
 
-/// A type that elements of a port's memory have.
+/// A type that the elements of a port's memory can have.
 public protocol PortElement: BitwiseCopyable, Sendable {
-  /// As what buffers of such elements are counted.
+  /// The element type of buffers that hold such elements.
   static var elementType: ElementType { get }
 }
 
@@ -22,7 +22,7 @@ extension Int32: PortElement {
   public static var elementType: ElementType { .int32 }
 }
 
-/// Sums in double precision, in buffers that are counted in floats, two for each.
+/// Sums in double precision; their buffers count two floats for each.
 extension Double: PortElement {
   public static var elementType: ElementType { .f32 }
 }
@@ -36,23 +36,23 @@ extension Port where Element == Int32 {
   public static var targets: Port { Port("targets") }
   /// Where each token's document begins in its window, [N].
   public static var documentStarts: Port { Port("document_starts") }
-  /// The position of the first token behind a cache, [1].
+  /// The position of the first new token behind a key/value cache, [1].
   public static var position: Port { Port("position") }
 }
 
 extension Port where Element == Float {
-  /// The residual stream where a pass is cut in two, [N, D]: an output of the lower part, an input of
-  /// the upper one.
+  /// The residual stream at the block where a forward pass is split, [N, D]: an output of the lower
+  /// part, an input of the upper one.
   public static var prefix: Port { Port("prefix") }
-  /// What every token's loss is weighted with, [1].
+  /// The weight of every token's loss, [1].
   public static var lossScale: Port { Port("loss_scale") }
-  /// Numbers of a step for its updates, and the gradient's norm that clipping leaves, [8].
+  /// Per-step numbers for the updates, and the gradient norm that clipping writes, [8].
   public static var hyper: Port { Port("hyper") }
   /// Losses in nats, [N].
   public static var loss: Port { Port("loss") }
-  /// [rows, V].
+  /// Logits, [rows, V].
   public static var logits: Port { Port("logits") }
-  /// Not 0 for the first of the micro-batches that gradients are scored over, [1].
+  /// Not 0 for the first of the micro-batches that gradients are scored on, [1].
   public static var recordSigns: Port { Port("record_signs") }
 }
 
@@ -63,7 +63,7 @@ extension Port where Element == Double {
 
 /// Who writes a port's memory.
 public enum PortRole: String, Codable, Sendable, CaseIterable {
-  /// Whoever runs the program, before it runs.
+  /// The caller, before the program runs.
   case input
   /// The program.
   case output
@@ -74,7 +74,7 @@ public struct ProgramPort: Hashable, Codable, Sendable {
   public var name: String
   public var role: PortRole
   public var elementType: ElementType
-  /// The number of its buffer.
+  /// The index of its buffer in `Program.buffers`.
   public var buffer: Int
 
   public init(name: String, role: PortRole, elementType: ElementType, buffer: Int) {

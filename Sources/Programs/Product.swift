@@ -12,11 +12,11 @@ public enum ProductKind: String, Sendable, CaseIterable {
   case weightGradient
 }
 
-/// A product with a matrix of weights, or one of its gradients: its types and its sizes, on which the
-/// time that it takes depends most.
+/// A matmul with a weight, or a gradient of one: its types and sizes, which largely determine the
+/// time it takes.
 public struct Product: Hashable, Sendable {
   public var kind: ProductKind
-  /// What it multiplies.
+  /// The operand type.
   public var operands: MatmulOperand
   /// How the weight is stored: f32, bf16 or int8; nil for the weight's gradient, which reads none.
   public var weightType: ElementType?
@@ -46,7 +46,7 @@ public struct Product: Hashable, Sendable {
     }
   }
 
-  /// Terms of each sum.
+  /// Terms of each sum: the inner extent.
   public var summed: Int {
     switch kind {
     case .forward: k
@@ -58,29 +58,29 @@ public struct Product: Hashable, Sendable {
   /// Floating-point operations, a multiply-add counted as two.
   public var flops: Int { 2 * m * n * k }
 
-  /// Who computes it unless another variant is chosen.
+  /// The backend unless another variant is chosen.
   public var usualBackend: ProductBackend { operands == .f32 ? .openBLAS : .tiles }
 
-  /// Who can compute it: a library multiplies floats by floats only.
+  /// The backends that can compute it: a library multiplies only f32.
   public var backends: [ProductBackend] {
     operands == .f32 ? ProductBackend.allCases : [.tiles]
   }
 }
 
-/// Who computes a product.
+/// What computes a matmul.
 public enum ProductBackend: String, Codable, Sendable, CaseIterable {
   case openBLAS = "OpenBLAS"
-  /// The tiles of this project's own kernels.
+  /// This project's own tiled kernels.
   case tiles
 }
 
-/// What of a product's result the threads share out.
+/// Whether the threads divide a matmul's result by rows or by columns.
 public enum ProductSplit: String, Sendable, CaseIterable {
   case rows, columns
 }
 
-/// A variant of a product's computation. Results differ in their last bits between back-ends, not
-/// between splits of tiles.
+/// A backend and a split that compute a matmul. Results differ in their last bits between backends,
+/// not between splits of tiles.
 public struct ProductVariant: Hashable, Sendable, LosslessStringConvertible {
   public var backend: ProductBackend
   public var split: ProductSplit

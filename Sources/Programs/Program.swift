@@ -6,7 +6,7 @@ import Tensors
 public struct Program: Hashable, Codable, Sendable {
   public var buffers: [Buffer]
   public var calls: [KernelCall]
-  /// Where the caller writes what the program works on, and reads what comes out.
+  /// Where the caller writes inputs and reads outputs.
   public var ports: [ProgramPort]
   /// Bytes of the arena, persistent buffers first.
   public var arenaBytes: Int
@@ -35,7 +35,7 @@ public struct Program: Hashable, Codable, Sendable {
 }
 
 extension Program: CustomStringConvertible {
-  /// The program as text, one buffer or call a line; equal programs print equally.
+  /// The program as text, one buffer or call per line; equal programs print equally.
   public var description: String {
     var lines = ["program: arena \(arenaBytes) bytes, \(persistentBytes) of them persistent"]
     for (index, buffer) in buffers.enumerated() {

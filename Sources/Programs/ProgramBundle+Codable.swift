@@ -1,4 +1,4 @@
-/// A bundle that was read is checked as a whole before anything of it can be run.
+/// Decoding checks the whole bundle before any of its programs can run.
 extension ProgramBundle: Codable {
   /// The version of the format that this code writes and reads.
   public static let formatVersion = 1
@@ -44,7 +44,7 @@ extension ProgramBundle: Codable {
       "\(scratch), but programs need \(scratchBytesPerThread)")
   }
 
-  /// The first thing that is wrong with the programs, or nil.
+  /// The first problem found in the programs, or nil.
   private var problem: String? {
     if Set(programs.map(\.role)).count != programs.count { return "two programs of one role" }
     let names = shared.map(\.name)
@@ -57,7 +57,7 @@ extension ProgramBundle: Codable {
 }
 
 extension Program {
-  /// What would make it read or write outside its memory, or nil.
+  /// Why the program would read or write outside its memory, or nil.
   fileprivate var problem: String? {
     guard (0...arenaBytes).contains(persistentBytes) else { return "more persists than there is" }
     for buffer in buffers {

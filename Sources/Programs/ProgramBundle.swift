@@ -1,5 +1,5 @@
-/// The programs of one arena as data that can be written, sent and read back, and then runs the same:
-/// beside the bundle only the checkpoint that its buffers name is needed.
+/// The programs of one arena as data that can be written, sent, read back and run with the same
+/// results. Besides the bundle only the checkpoint that its buffers name is needed.
 ///
 /// A kernel's id is its name in `sft_kernels.def`.
 public struct ProgramBundle: Hashable, Sendable {
@@ -7,9 +7,9 @@ public struct ProgramBundle: Hashable, Sendable {
   public enum Role: String, Codable, Sendable, CaseIterable {
     /// A training step.
     case training
-    /// A forward pass that nothing is updated by.
+    /// A forward pass without updates.
     case validation
-    /// The frozen lowest blocks of both.
+    /// The forward pass of the lowest blocks, frozen, which training and validation share.
     case prefix
   }
 
@@ -17,7 +17,7 @@ public struct ProgramBundle: Hashable, Sendable {
   public struct Entry: Hashable, Codable, Sendable {
     public var role: Role
     public var program: Program
-    /// The only backend that may multiply floats; nil: any.
+    /// The only backend that may compute f32 matmuls; nil: any.
     public var backend: ProductBackend?
 
     public init(_ role: Role, _ program: Program, backend: ProductBackend? = nil) {
@@ -27,7 +27,7 @@ public struct ProgramBundle: Hashable, Sendable {
     }
   }
 
-  /// A place in the arena that keeps its contents from run to run, in all programs that have it.
+  /// A place in the arena that keeps its contents between runs and across the programs that use it.
   public struct SharedBuffer: Hashable, Codable, Sendable {
     public var name: String
     public var kind: BufferKind
@@ -35,11 +35,11 @@ public struct ProgramBundle: Hashable, Sendable {
     public var byteCount: Int
   }
 
-  /// In the order in which they are bound; no role twice.
+  /// In the order in which they are bound, at most one per role.
   public let programs: [Entry]
   /// The layout that the programs share, by place.
   public let shared: [SharedBuffer]
-  /// Every kernel that a call of a program may run, in any variant of its product; sorted.
+  /// Every kernel that a call may run, in any variant of its matmul; sorted.
   public let kernels: [String]
   /// Bytes of the arena without the threads' scratch.
   public let arenaBytes: Int
@@ -72,7 +72,7 @@ public struct ProgramBundle: Hashable, Sendable {
 }
 
 extension KernelCall {
-  /// Names of the kernels that compute the call in one of its variants.
+  /// Names of the kernels that compute the call, in any of its variants.
   fileprivate var possibleKernels: [String] {
     matrixProduct == nil ? [kernel] : variants.map { computed($0).kernel }
   }

@@ -1,5 +1,5 @@
-/// Where programs find tensors that are not theirs: frozen weights at their addresses, and what
-/// parameters hold before the first step.
+/// Where programs find tensors that they do not compute: the addresses of frozen weights, and the
+/// contents of parameters before the first step.
 public protocol WeightSource {
   /// The address of a buffer outside the arena, which stays valid for as long as the source lives;
   /// nil if there is none.

@@ -1,4 +1,4 @@
-/// The type of a tensor's elements as they lie in memory or in a file.
+/// The element type of a tensor in memory or in a file.
 public enum ElementType: String, Codable, Sendable, CaseIterable {
   /// IEEE 754 single precision.
   case f32

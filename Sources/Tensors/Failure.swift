@@ -1,4 +1,4 @@
-/// What kind of mistake an error reports; a command maps it to its exit code in one place.
+/// The kind of mistake that an error reports; commands map it to their exit code in one place.
 public enum FailureCategory: Sendable {
   /// Wrong arguments or a wrong recipe (sysexits 64).
   case usage
@@ -6,7 +6,7 @@ public enum FailureCategory: Sendable {
   case badData
   /// Input that does not exist or can't be opened (66).
   case missingInput
-  /// A bug of ours (70).
+  /// A bug in this program (70).
   case bug
   /// Output that can't be created (73).
   case cannotCreate
@@ -14,8 +14,8 @@ public enum FailureCategory: Sendable {
   case inputOutput
 }
 
-/// An error for people: `description` says what was being done, where, what was found, what was
-/// expected and what to do next. Every module's error enum conforms.
+/// An error for people to read: `description` says what was being done, where, what was found, what
+/// was expected and what to do next. Every module's error enum conforms.
 public protocol Failure: Error, CustomStringConvertible, Sendable {
   var category: FailureCategory { get }
 }

@@ -2,7 +2,7 @@
 public enum LinearKind: String, Hashable, Sendable, CaseIterable {
   case query, key, value, output, gate, up, down
 
-  /// As tensor names spell it: "attention.query", "mlp.up".
+  /// The kind as tensor names spell it: "attention.query", "mlp.up".
   public var roleName: String {
     switch self {
     case .query, .key, .value, .output: "attention.\(rawValue)"
@@ -10,7 +10,7 @@ public enum LinearKind: String, Hashable, Sendable, CaseIterable {
     }
   }
 
-  /// The matrix of this kind in a block.
+  /// The path of this kind's matrix in a block.
   public func path(layer: Int) -> String {
     ParameterPath(layer: layer, .linear(self)).description
   }

@@ -1,4 +1,4 @@
-/// A tensor's place in a model: which block it is in, if it is in one, and its role there. Spelled
+/// A tensor's place in a model: its block, if it is in one, and its role. Spelled
 /// `layers[3].mlp.up`, `layers[3].mlp.up.bias`, `embedding`.
 public struct ParameterPath: Hashable, Sendable, LosslessStringConvertible {
   /// The block, counted from the bottom; nil outside blocks.
@@ -10,7 +10,7 @@ public struct ParameterPath: Hashable, Sendable, LosslessStringConvertible {
     self.role = role
   }
 
-  /// The path that a text spells; nil for a text that opens a block's number and does not end it.
+  /// Parses a path; nil if a block's number is opened but not closed.
   public init?(_ description: String) {
     guard description.hasPrefix("layers[") else {
       self.init(ParameterRole(rawValue: description))
@@ -28,24 +28,24 @@ public struct ParameterPath: Hashable, Sendable, LosslessStringConvertible {
     layer.map { "\(Self.block($0)).\(role.rawValue)" } ?? role.rawValue
   }
 
-  /// What a whole block is called.
+  /// The path of a whole block.
   public static func block(_ layer: Int) -> String { "layers[\(layer)]" }
 }
 
-/// What a tensor is in its block or its model, spelled as in paths: "attention.query", "norm".
+/// A tensor's role in its block or its model, spelled as in paths: "attention.query", "norm".
 public struct ParameterRole: RawRepresentable, Hashable, Sendable {
   public let rawValue: String
   public init(rawValue: String) { self.rawValue = rawValue }
 
   public static let embedding = ParameterRole(rawValue: "embedding")
-  /// The gain of the norm behind all blocks.
+  /// The gain of the norm after all blocks.
   public static let norm = ParameterRole(rawValue: "norm")
   /// The output projection; a tied model has none of its own.
   public static let head = ParameterRole(rawValue: "head")
   public static let attentionNorm = ParameterRole(rawValue: "attention_norm")
   public static let mlpNorm = ParameterRole(rawValue: "mlp_norm")
 
-  /// The matrix of a block's linear map.
+  /// The role of a linear map's matrix in a block.
   public static func linear(_ kind: LinearKind) -> ParameterRole {
     ParameterRole(rawValue: kind.roleName)
   }

@@ -7,8 +7,8 @@
 public struct RandomSource: RandomNumberGenerator, Sendable {
   private var s0: UInt64, s1: UInt64, s2: UInt64, s3: UInt64
 
-  /// - Parameter stream: tells apart the independent streams of one seed (order of batches,
-  ///   initial weights, sampling).
+  /// - Parameter stream: selects one of the seed's independent streams (order of batches, initial
+  ///   weights, sampling).
   public init(seed: UInt64, stream: UInt64 = 0) {
     var state = seed ^ (stream &* 0xD1B5_4A32_D192_ED03)
     func next(_ state: inout UInt64) -> UInt64 {

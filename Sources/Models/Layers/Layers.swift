@@ -35,7 +35,7 @@ struct RMSNormLayer {
   }
 }
 
-/// A table with a row for each piece of the vocabulary.
+/// An embedding table with a row for each token of the vocabulary.
 struct EmbeddingLayer {
   let path: String
   let vocabularySize: Int
@@ -49,7 +49,7 @@ struct EmbeddingLayer {
   }
 }
 
-/// Residual connections read as sums.
+/// The sum of two values, so that residual connections read as sums.
 func + (left: Traced, right: Traced) -> Traced { left.applying(Add(), right)[0] }
 
 /// The MLP of a block: down(silu(gate(x)) · up(x)).

@@ -31,7 +31,7 @@ struct RotaryTable {
     (self.cosine, self.sine) = (cosine, sine)
   }
 
-  /// θ_i = base^(−2i/hw) (Su et al. 2021), stretched as the configuration says.
+  /// θ_i = base^(−2i/hw) (Su et al. 2021), scaled as the configuration says.
   static func frequencies(_ configuration: ModelConfiguration) -> [Double] {
     let width = Double(configuration.headWidth)
     return (0..<configuration.headWidth / 2).map { index in

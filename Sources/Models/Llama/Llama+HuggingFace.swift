@@ -1,7 +1,7 @@
 import Storage
 
-/// How Hugging Face describes the family: `llama`, `mistral` without a sliding window in effect,
-/// `qwen2`. Keys that say nothing about the arithmetic are passed over.
+/// Reads Hugging Face's configurations of the family: `llama`, `mistral` without an effective
+/// sliding window, `qwen2`. Keys that don't affect the arithmetic are ignored.
 extension Llama {
   public static let huggingFaceTypes = ["llama", "mistral", "qwen2"]
 
@@ -49,13 +49,13 @@ extension Llama {
     }
   }
 
-  /// A window as long as the context changes nothing; a shorter one is not implemented.
+  /// Accepts a sliding window at least as long as the context; a shorter one is not implemented.
   private static func checkWindow(
     _ fields: ConfigurationFields, _ type: String
   ) throws(ConfigurationError) {
     let window: JSONValue?
     switch type {
-    // A window that is null is none; one that is left out is the type's default.
+    // A null window means none; a missing one means the type's default.
     case "mistral": window = fields.has("sliding_window") ? fields["sliding_window"] : 4096
     case "qwen2":
       let isUsed = try fields.flag("use_sliding_window", default: false)

@@ -2,7 +2,7 @@ import Graphs
 import Operations
 import Tensors
 
-/// What attention reads besides the normalised residual stream.
+/// What attention reads in addition to the normalised residual stream.
 struct AttentionContext {
   /// cos and sin of the positions' angles, [positions, hw/2].
   let cosine: Traced
@@ -10,7 +10,7 @@ struct AttentionContext {
   let span: AttentionSpan
 }
 
-/// Which earlier tokens attention sees.
+/// Which earlier tokens attention can see.
 enum AttentionSpan {
   /// Windows of T tokens; `starts` is where each token's document begins in its window.
   case windows(tokens: Int, starts: Traced)

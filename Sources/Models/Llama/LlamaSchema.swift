@@ -22,7 +22,7 @@ extension Llama {
     return ModelSchema(table)
   }
 
-  /// What a tied model's embedding may be stored as, too.
+  /// The output head's name, under which a tied model's embedding may be stored too.
   private static let headName = "lm_head.weight"
 
   /// The parameters of a block, in file order.
@@ -73,9 +73,9 @@ extension Llama {
     }
   }
 
-  /// Roles of a block's tensors in llama2.c's files, where those of one role lie together.
+  /// Roles of a block's tensors in the order of llama2.c's files, which group tensors by role.
   public enum Llama2cOrder {
-    /// Of version 0, whose norms stand before the matrices.
+    /// The norms of version 0, where they precede the matrices.
     public static let norms: [ParameterRole] = [.attentionNorm, .mlpNorm]
     public static let attention: [ParameterRole] =
       [LinearKind.query, .key, .value, .output].map(ParameterRole.linear)
