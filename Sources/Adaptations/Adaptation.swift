@@ -2,21 +2,23 @@ import Graphs
 import Operations
 import Tensors
 
-/// A fine-tuning method's whole life in a program: which parameters move, what is inserted for them,
-/// and what of that a delta keeps.
+/// A fine-tuning method: which parameters train, which nodes are inserted for them, and what of
+/// that a delta stores.
 ///
-/// How a delta's changes go back into weights stands with their encodings (`Checkpoints/Deltas`); a
-/// change that stays beside the weights, `FactorsBesideWeights` inserts with the method's own code.
+/// How a delta's changes are merged into weights is defined with their encodings
+/// (`Checkpoints/Deltas`); changes that are not merged are inserted by `FactorsBesideWeights` with the
+/// method's own code.
 public protocol Adaptation: Sendable {
   /// The method's name, as recipes spell it.
   var name: String { get }
-  /// Marks parameters as trained, splits them or inserts new ones. Call `adapt`, which checks.
+  /// Marks parameters as trained, splits them or inserts new ones. Callers use `adapt`, which
+  /// checks.
   ///
-  /// - Returns: what of the trained parameters goes into a delta.
-  /// - Throws: `AdaptationError` if it names what the graph does not have.
+  /// - Returns: which trained parameters go into a delta, and how.
+  /// - Throws: `AdaptationError` if the method names something that the graph does not have.
   func apply(to graph: inout Graph) throws(AdaptationError) -> SavePlan
-  /// Path → share of its rows, where the method trains tensors that it was given one by one: kept in
-  /// a training state, so that a resumed run trains the same.
+  /// Path → share of its rows, for methods that train individually chosen tensors: saved in a
+  /// training state, so that a resumed run trains the same. Nil for other methods.
   var trainedShares: [String: Double]? { get }
 }
 
@@ -26,7 +28,7 @@ extension Adaptation {
   /// Applies the method and checks that its plan claims every trained parameter exactly once: a
   /// delta that silently leaves some out is worse than none.
   ///
-  /// - Returns: what of the trained parameters goes into a delta.
+  /// - Returns: which trained parameters go into a delta, and how.
   /// - Throws: `AdaptationError`; `.unclaimed`, a bug of the method, traps in debug builds.
   @discardableResult
   public func adapt(_ graph: inout Graph) throws(AdaptationError) -> SavePlan {
@@ -41,7 +43,7 @@ extension Adaptation {
 }
 
 extension Graph {
-  /// The model's own parameters: whole tensors of the checkpoint.
+  /// The model's own parameters, those that are whole tensors of the checkpoint.
   var modelParameters: [(value: ValueID, path: String)] {
     parameters.compactMap { value, parameter in
       guard case .checkpoint = parameter.initial else { return nil }
@@ -49,14 +51,14 @@ extension Graph {
     }
   }
 
-  /// Trained parameters and the number of their elements.
+  /// The number of elements of all trained parameters.
   public var trainedParameterCount: Int {
     parameters.reduce(0) { total, item in
       item.parameter.isTrained ? total + type(of: item.value).shape.count : total
     }
   }
 
-  /// Lets the whole tensor train: its value becomes f32.
+  /// Makes the whole tensor trainable, in f32.
   mutating func train(_ value: ValueID) {
     guard case .parameter(var parameter) = self[value].source else { return }
     parameter.isTrained = true

@@ -1,13 +1,13 @@
 import Tensors
 
-/// A method that asks for what the model does not have.
+/// A method that asks for something the model does not have.
 public enum AdaptationError: Failure, Equatable {
   case matchesNothing(pattern: String)
   case tooManyLayers(asked: Int, available: Int)
   case trainsNothing(method: String)
   case notLinear(path: String)
   case shareOfVector(path: String, share: Double)
-  /// A method trains a parameter of which its deltas would hold nothing, or which two changes claim.
+  /// A method trains a parameter that no change of its save plan claims, or that two claim.
   case unclaimed(method: String, parameter: String)
 
   public var category: FailureCategory {

@@ -2,8 +2,8 @@ import Graphs
 import Programs
 import Tensors
 
-/// How LoRA takes part in a pass where its factors are not merged: the same branches as in training,
-/// frozen, their values read where a delta is mapped.
+/// LoRA factors in a pass in which they are not merged into the weights: the same branches as in
+/// training, frozen, with their values read from a mapped delta.
 public struct FactorsBesideWeights: Adaptation {
   /// The factors of one matrix in one delta.
   public struct Branch: Hashable, Sendable {
@@ -15,7 +15,7 @@ public struct FactorsBesideWeights: Adaptation {
     public var rank: Int
     /// What B·A is scaled by.
     public var scale: Double
-    /// How both are stored.
+    /// The type in which both are stored.
     public var elementType: ElementType
 
     public init(

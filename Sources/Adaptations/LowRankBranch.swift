@@ -9,11 +9,11 @@ struct LowRankBranch {
   var b: Parameter
   var rank: Int
   var scale: Float
-  /// How the factors are stored.
+  /// The type in which the factors are stored.
   var elementType = ElementType.f32
 
-  /// Puts the branch beside the linear map at a position of the graph's nodes. The sum takes over
-  /// the map's result, so that its readers need no change.
+  /// Inserts the branch beside the linear map at a position of the graph's nodes. The sum replaces
+  /// the map's result under the same value, so that its consumers need no change.
   func insert(behind position: Int, in graph: inout Graph) {
     let linear = graph.nodes[position]
     let weight = graph.type(of: linear.operands[1]).shape
@@ -30,7 +30,7 @@ struct LowRankBranch {
 }
 
 extension Graph {
-  /// Where the linear map stands that a module is; nil for modules of another kind.
+  /// The position of a module's linear map among the nodes; nil for modules of another kind.
   func linearNode(of module: TracedModule) -> Int? {
     nodes.firstIndex { node in
       guard node.operation is Linear, node.operands[0] == module.input,

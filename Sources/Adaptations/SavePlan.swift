@@ -2,24 +2,24 @@ import Graphs
 import Programs
 import Tensors
 
-/// What of a method's trained parameters goes into a delta, and as what.
+/// Which of a method's trained parameters go into a delta, and in which encoding.
 ///
-/// Parameters are named as `Parameter.name` has them, which is also what a program's buffers are
-/// called. Every trained parameter is claimed by exactly one change.
+/// Parameters are identified by `Parameter.name`, which is also the name of their buffers in a
+/// program. Every trained parameter is claimed by exactly one change.
 public struct SavePlan: Hashable, Sendable {
   /// How a tensor has changed.
   public enum Content: Hashable, Sendable {
-    /// New rows of the tensor: runs of consecutive ones, one behind the other in the parameter.
+    /// New rows of the tensor: runs of consecutive rows, concatenated in the parameter.
     case rows(runs: [Range<Int>], parameter: String)
     /// new = base + scale · B·A, A [rank, in], B [out, rank] (Hu et al. 2021).
     case lowRank(a: String, b: String, rank: Int, scale: Double)
-    /// A tensor that the base does not have, whole.
+    /// A whole tensor that the base does not have.
     case tensor(Shape, parameter: String)
   }
 
   /// A change of one tensor.
   public struct Change: Hashable, Sendable {
-    /// The path of the model's tensor, or of the new one.
+    /// The path of the model's tensor, or of the new tensor.
     public var tensor: String
     public var content: Content
 
@@ -41,7 +41,7 @@ public struct SavePlan: Hashable, Sendable {
 
   public init(_ changes: [Change] = []) { self.changes = changes }
 
-  /// New rows of the model's own tensors, for every trained parameter that starts as some.
+  /// New rows of the model's own tensors, for every trained parameter initialised from such rows.
   public init(rowsOf graph: Graph) {
     changes = graph.parameters.compactMap { _, parameter in
       guard parameter.isTrained, let runs = parameter.initial.rowRuns else { return nil }
@@ -60,8 +60,8 @@ public struct SavePlan: Hashable, Sendable {
 }
 
 extension InitialContents {
-  /// The rows of a checkpoint's tensor that a parameter starts as, in order, as runs of consecutive
-  /// ones; nil for other contents.
+  /// The checkpoint rows that a parameter is initialised from, in order, as runs of consecutive
+  /// rows; nil for other contents.
   var rowRuns: [Range<Int>]? {
     switch self {
     case .checkpoint(_, let rows): return [rows]

@@ -1,9 +1,9 @@
 import Graphs
 import Tensors
 
-/// Nothing trains, but gradients of chosen tensors are computed: for scores.
+/// Computes gradients of chosen tensors for scores; nothing trains.
 ///
-/// The tensors stay where the checkpoint is mapped, in the type it stores them in.
+/// The tensors stay in the mapped checkpoint, in their stored type.
 public struct ScoredAdaptation: Adaptation {
   /// Paths of the tensors; nil for all.
   public var paths: Set<String>?

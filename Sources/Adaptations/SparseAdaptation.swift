@@ -4,18 +4,19 @@ import Tensors
 
 /// Chosen tensors, or the first rows of them, train (Lin et al. 2022; Zhu et al. 2023).
 ///
-/// A share below 1 splits the matrix in two parts: the first rows as a trained f32 tensor, the rest
-/// where the checkpoint is mapped. Both stay dense products.
+/// A share below 1 splits the matrix into two parts: the first rows as a trained f32 tensor, the
+/// rest in the mapped checkpoint. Both remain dense matmuls.
 ///
-/// A scheme may name `head` for a tied model as well. That unties it: the head's values train, from
-/// the embedding's rows on, and the lookup keeps reading the frozen embedding. So no gradient goes
-/// through the blocks for the embedding's sake. With `headRows`, a share of the head means its rows
-/// of the most frequent pieces, wherever they are; the others stay where they are mapped.
+/// A scheme may name `head` for a tied model as well. That unties it: the head's values train,
+/// initialised from the embedding's rows, and the lookup keeps reading the frozen embedding, so the
+/// embedding itself needs no gradient through the blocks. With `headRows`, a share of the head
+/// means its rows of the most frequent pieces, wherever they are; the others stay in the mapped
+/// checkpoint.
 public struct SparseAdaptation: Adaptation {
   /// Path → share of the tensor's rows, in (0, 1].
   public var scheme: [String: Double]
   /// Rows of the head in the order in which a share takes them (pieces by frequency, the most
-  /// frequent first), distinct; empty for the first rows, as of every other matrix.
+  /// frequent first), distinct; empty to take the first rows, as for every other matrix.
   public var headRows: [Int32]
 
   public init(scheme: [String: Double], headRows: [Int32] = []) {
@@ -48,7 +49,8 @@ public struct SparseAdaptation: Adaptation {
     return SavePlan(rowsOf: graph)
   }
 
-  /// Rows that a share stands for: to the nearest multiple of 16 that leaves at least 1.
+  /// The number of rows for a share, at least 1: rounded to a multiple of 16, or to whole rows
+  /// where that multiple is 0.
   public static func rows(share: Double, of total: Int) -> Int {
     guard share < 1 else { return total }
     let exact = share * Double(total)
@@ -58,8 +60,8 @@ public struct SparseAdaptation: Adaptation {
 }
 
 extension Graph {
-  /// Gives a tied model's head a value of its own, "head", that starts as the embedding's rows.
-  /// Only the lookup goes on reading the embedding.
+  /// Gives a tied model's head a parameter of its own, "head", initialised from the embedding's
+  /// rows. Only the lookup still reads the embedding.
   package mutating func untieHead() {
     let (headPath, tablePath) = (ParameterRole.head.rawValue, ParameterRole.embedding.rawValue)
     guard !modelParameters.contains(where: { $0.path == headPath }),
@@ -78,7 +80,7 @@ extension Graph {
     }
   }
 
-  /// Lets rows of the head train apart from the frozen rest.
+  /// Makes given rows of the head trainable, apart from the frozen rest.
   package mutating func selectRows(_ ids: [Int32], of head: ValueID) {
     guard case .parameter(let parameter) = self[head].source,
       case .checkpoint(let tensor, _) = parameter.initial
@@ -101,7 +103,7 @@ extension Graph {
     }
   }
 
-  /// Replaces a matrix by its first rows, trained, and the others, frozen.
+  /// Replaces a matrix by two: its first rows, trained, and the remaining rows, frozen.
   fileprivate mutating func split(_ value: ValueID, at rows: Int) {
     guard case .parameter(let parameter) = self[value].source,
       case .checkpoint(let tensor, _) = parameter.initial

@@ -13,7 +13,7 @@ public struct FullAdaptation: Adaptation {
   }
 }
 
-/// Only gains of the normalisations train, the Llama family's counterpart of bias-only tuning
+/// Only the gains of the norms train, the Llama family's counterpart of bias-only tuning
 /// (Cai et al. 2020).
 public struct NormsAdaptation: Adaptation {
   public init() {}
@@ -26,13 +26,13 @@ public struct NormsAdaptation: Adaptation {
   }
 }
 
-/// The last blocks train whole, and the final norm; the head too if asked.
+/// The last blocks and the final norm train as a whole; optionally the head too.
 public struct LastLayersAdaptation: Adaptation {
   public var count: Int
   public var layers: Int
   public var trainsHead: Bool
 
-  /// - Parameter layers: how many the model has.
+  /// - Parameter layers: the number of the model's layers.
   public init(count: Int, layers: Int, trainsHead: Bool = false) {
     self.count = count
     self.layers = layers

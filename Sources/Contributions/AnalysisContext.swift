@@ -7,13 +7,13 @@ import Tensors
 import Training
 import Weights
 
-/// Where an analysis is.
+/// The progress of an analysis.
 public struct AnalysisProgress: Sendable {
-  /// "gradients", "learning rate", "contributions", "candidates".
+  /// The current part: "gradients", "learning rate", "contributions" or "candidates".
   public var stage: String
-  /// What was probed last.
+  /// The last probe's label.
   public var label: String
-  /// Probes done, of so many planned.
+  /// Probes done, and probes planned in total.
   public var done: Int
   public var total: Int
   /// Held-out loss of the last probe.
@@ -21,7 +21,7 @@ public struct AnalysisProgress: Sendable {
   public var etaSeconds: Double?
 }
 
-/// What an analysis works on.
+/// The inputs of an analysis.
 public struct AnalysisContext {
   /// The run's settings; the peak of its schedule is not read.
   public var compiler: StepCompiler
@@ -31,19 +31,19 @@ public struct AnalysisContext {
   public var pool: WorkerPool
   public var kernels: Kernels
   public var budget: SchemeBudget
-  /// Costs of schemes, and what may be chosen.
+  /// Costs of schemes, and the tensors that may be chosen.
   public var costs: SchemeCosts
   public var space: SchemeSpace
-  /// What the process holds apart from weights and arenas.
+  /// Bytes that the process holds apart from weights and arenas.
   public var runtimeBytes: Int
   /// Vocabulary rows by frequency in the text, for shares of the head.
   public var headRows: [Int32]
-  /// The folder of activations that probes share, and what they may take there.
+  /// The folder for activations that probes share, and their limit in bytes.
   public var cacheFolder: String
   public var cacheBytes: Int
-  /// Where the run that goes on from a candidate finds its state.
+  /// The store in which a candidate's state is saved for the run that continues from it.
   public var store: (_ candidate: Int, _ scheme: [String: Double], _ rate: Double) -> SnapshotStore
-  /// Drops the state of a candidate that is out.
+  /// Removes the state of an eliminated candidate.
   public var discard: (_ candidate: Int) -> Void
 
   public init(

@@ -1,10 +1,10 @@
 import Tensors
 
-/// How many probes of which length an analysis may take for its price.
+/// How many probes, and of which length, an analysis runs within its price.
 ///
-/// Prices are counted in steps of the reference scheme (last blocks filled to the budget) and depend
-/// on the recipe and the text only, not on how fast the machine is today, so the same recipe always
-/// probes the same. What probes share (the frozen prefix) makes them cheaper than the price stated.
+/// Prices are counted in steps of the reference scheme (last blocks filled to the budget) and
+/// depend on the recipe and the text only, not on the machine's speed, so the same recipe always
+/// runs the same probes. The frozen prefix that probes share makes them cheaper than their price.
 public struct AnalysisPlan: Hashable, Sendable {
   /// Which tensors are probed on top of a trained last block.
   public enum Coverage: Int, Hashable, Sendable, Comparable {
@@ -13,17 +13,17 @@ public struct AnalysisPlan: Hashable, Sendable {
     public static func < (a: Coverage, b: Coverage) -> Bool { a.rawValue < b.rawValue }
   }
 
-  /// Micro-batches whose gradients set rates; 0 where the recipe fixes the rate of a run without
-  /// probes.
+  /// Micro-batches whose gradients set learning rates; 0 for a run without probes whose recipe
+  /// fixes the rate.
   public var scannedBatches = 4
   /// Steps of each run of the rate's calibration; 0 for none.
   public var calibrationSteps: Int
   public var coverage: Coverage
-  /// Steps of a contribution's probe.
+  /// Steps of a single contribution's probe.
   public var contributionSteps: Int
-  /// Candidates that are probed at all.
+  /// The number of candidates that are probed.
   public var candidates: Int
-  /// Steps of each of them, and of those that are left after the first round.
+  /// Steps of each candidate's probe, and the number and steps of finalists after the first round.
   public var firstSteps: Int
   public var finalists: Int
   public var finalSteps: Int
@@ -41,7 +41,7 @@ public struct AnalysisPlan: Hashable, Sendable {
     self.finalSteps = finalSteps
   }
 
-  /// Nothing is probed; one look at the gradients, so that the rule gives a rate.
+  /// No probes; one gradient scan, so that the rule gives a rate.
   package static let minimal: AnalysisPlan = {
     var plan = AnalysisPlan(
       calibrationSteps: 0, coverage: .none, contributionSteps: 0, candidates: 1, firstSteps: 0,
@@ -50,7 +50,7 @@ public struct AnalysisPlan: Hashable, Sendable {
     return plan
   }()
 
-  /// From the richest down: fewer probes before noisier ones.
+  /// Plans from the richest down: they reduce the number of probes before their length.
   package static let levels: [AnalysisPlan] = [
     AnalysisPlan(
       calibrationSteps: 20, coverage: .all, contributionSteps: 50, candidates: 12, firstSteps: 20,
@@ -91,17 +91,18 @@ extension AnalysisPlan {
     /// Steps of the run.
     public var steps: Int
     public var layers: Int
-    /// Candidates that there are.
+    /// The number of candidates available.
     public var candidates: Int
-    /// Scoring the held-out windows once, in steps of the reference scheme.
+    /// The cost of scoring the held-out windows once, in steps of the reference scheme.
     public var scoring: Double
-    /// Looking at the gradients of every tensor for one micro-batch, in steps of the reference
+    /// The cost of scanning all tensors' gradients for one micro-batch, in steps of the reference
     /// scheme.
     public var scanning: Double
-    /// A candidate's step, and one down to the lowest block, in steps of the reference scheme.
+    /// Costs of a candidate's step and of one that trains the lowest block, in steps of the
+    /// reference scheme.
     public var candidate: Double
     public var deepest: Double
-    /// Steps that a probe can take so that windows are left to judge it by.
+    /// The most steps that a probe can train so that windows are left to judge it by.
     public var trainableSteps: Int
     /// Whether the learning rate is to be calibrated.
     public var calibrates: Bool
@@ -130,19 +131,20 @@ extension AnalysisPlan {
       ?? minimal.adapted(to: settings, sizes)
   }
 
-  /// Steps of the longest probe, its cool-down included.
+  /// Steps of the longest probe, its cool-down included; 0 without probes.
   var reach: Int { longestProbe == 0 ? 0 : longestProbe + Self.coolDown(longestProbe) }
 
   var longestProbe: Int { max(calibrationSteps, contributionSteps, finalSteps) }
 
-  /// Probes of at most half the run, and none of them cut so short that it says little.
+  /// Whether every probe takes at most half of the run's steps and is long enough to be
+  /// informative.
   private func isMeaningful(for sizes: Sizes) -> Bool {
     2 * longestProbe <= sizes.steps && firstSteps <= finalSteps && reach <= sizes.trainableSteps
       && (coverage == .none || contributionSteps >= 20)
   }
 
-  /// Without what is switched off, with no more candidates than there are, and with long probes cut
-  /// to half of the run.
+  /// The plan without what is switched off, with at most the available candidates, and with long
+  /// probes cut to half of the run.
   private func adapted(to settings: AnalysisSettings, _ sizes: Sizes) -> AnalysisPlan {
     var plan = self
     if !settings.measuresContributions { (plan.coverage, plan.contributionSteps) = (.none, 0) }
@@ -158,17 +160,17 @@ extension AnalysisPlan {
     return plan
   }
 
-  /// Runs of the calibration at most.
+  /// The most runs of the calibration.
   package static let calibrationRuns = 5
-  /// Orders in which base and one tensor are repeated for the noise, beyond the first.
+  /// Additional orders of the batches in which base and one tensor are probed to measure the noise.
   package static let extraOrders = 2
   /// Kinds of linear maps in a block.
   static let kinds = LinearKind.allCases.count
-  /// Kinds that are probed at other depths.
+  /// Kinds of linear maps that are also probed at other depths.
   package static let kindsOverDepth = 3
 
-  /// Probes of contributions: the base, the tensors and the head on top of it, kinds alone where
-  /// depth is probed too, and repeated orders of base and one tensor.
+  /// The number of contribution probes: the base, the tensors and the head on top of it, kinds
+  /// trained alone where depth is probed too, and base and one tensor in further orders.
   package func contributionProbes(layers: Int) -> Int {
     let tensors =
       switch coverage {
@@ -180,10 +182,11 @@ extension AnalysisPlan {
     return tensors == 0 ? 0 : 2 + tensors + 2 * Self.extraOrders
   }
 
-  /// Steps of cooling down before a candidate of so many steps is scored.
+  /// Cool-down steps before a candidate that trained for `steps` steps is scored.
   static func coolDown(_ steps: Int) -> Int { min(10, (steps + 2) / 3) }
 
-  /// In steps of the reference scheme. The steps of the winner are the run's own and cost nothing.
+  /// The price in steps of the reference scheme. The winner's own steps count as the run's, not
+  /// here.
   public func price(_ sizes: Sizes) -> Double {
     func probe(_ steps: Int, cost: Double = 1) -> Double {
       steps > 0 ? Double(steps) * cost + sizes.scoring : 0

@@ -1,7 +1,7 @@
 import Records
 
 extension AnalysisResult {
-  /// The result as `contributions.json` has it.
+  /// The result in the form of `contributions.json`.
   public var record: AnalysisRecord {
     var record = AnalysisRecord()
     record.key = key
@@ -71,7 +71,7 @@ extension CandidateResult {
 }
 
 extension RateCalibration {
-  /// Its runs in the order of their rates.
+  /// The calibration's runs in ascending order of their rates.
   public var record: [CalibrationPoint] {
     points.map { CalibrationPoint(rate: $0.rate, loss: $0.loss) }
   }

@@ -1,49 +1,49 @@
 import Records
 import Tensors
 
-/// One candidate as the probes left it.
+/// The probe results of one candidate.
 public struct CandidateResult: Sendable {
   public var candidate: Candidate
   public var learningRate: Double
-  /// Held-out loss after each round, with the steps trained by then.
+  /// Held-out loss after each round, with the total of steps trained by then.
   public var rounds: [(steps: Int, loss: Double)]
   public var isChosen: Bool
 }
 
-/// What an analysis found: `contributions.json`.
+/// The result of an analysis, as saved in `contributions.json`.
 public struct AnalysisResult: Sendable {
-  /// Hash of all that the result depends on: model, text, settings.
+  /// Hash of everything that the result depends on: model, text, settings.
   public var key: String
   public var plan: AnalysisPlan
   public var budget: SchemeBudget
-  /// What the probes were judged by, in words: "48 windows of the training text".
+  /// The held-out windows in words: "48 windows of the training text".
   public var heldOut: String
   public var table: ContributionTable
-  /// Cheap scores by tensor.
+  /// Gradient scores by tensor path.
   public var gradients: [String: GradientScore]
   public var calibration: RateCalibration?
   /// C of the rule rate = C / Σ|g|.
   public var rateConstant: Double
   public var candidates: [CandidateResult]
   public var tensors: [TensorFacts]
-  /// The whole validation text's loss before training, which the run need not measure again.
+  /// The whole validation text's loss before training, so that the run need not measure it again.
   public var initialValidationLoss: Double?
-  /// Probes trained, seconds of the analysis without the winner's own steps.
+  /// The number of trained probes; `seconds` leaves out the winner's own steps.
   public var probes = 0
-  /// Arena and mapped weights of the largest probe.
+  /// Bytes of arena and mapped weights of the largest probe.
   public var largestStep = 0
   public var seconds = 0.0
-  /// Work that was planned for it, as a share of the run's.
+  /// The planned price as a share of the run's arithmetic.
   public var priceShare = 0.0
-  /// The winner's probe, whose steps are the run's first ones; empty where nothing was probed.
+  /// The steps of the winner's probe, which are the run's first ones; empty if nothing was probed.
   public var reports: [StepReport] = []
 
-  /// What a tensor costs when it is added to a trained last block.
+  /// The cost of a tensor added to a trained last block.
   public struct TensorFacts: Sendable {
     public var path: String
-    /// Of its rows.
+    /// The share of the tensor's rows.
     public var share: Double
-    /// Per token, and bytes of the planned peak.
+    /// Floating-point operations per token, and bytes of the planned peak.
     public var flops: Double
     public var bytes: Int
   }
@@ -52,8 +52,8 @@ public struct AnalysisResult: Sendable {
 }
 
 extension AnalysisResult {
-  /// The gain that adding up contributions predicts for the chosen scheme, in nats over the probe's
-  /// steps; nil without contributions.
+  /// The sum of the chosen scheme's contributions, in nats over the probe's steps; nil without
+  /// contributions.
   public var predictedGain: Double? {
     guard let chosen, !table.contributions.isEmpty, let base = table.baseLoss,
       let lastBlock = table.lastBlockLoss
@@ -65,7 +65,7 @@ extension AnalysisResult {
     return base - lastBlock + others.reduce(0) { $0 + (scores[$1] ?? 0) }
   }
 
-  /// What the chosen scheme gained in its probe, in nats; nil where it was not probed.
+  /// The chosen scheme's gain in its probe, in nats; nil if it was not probed.
   public var measuredGain: Double? {
     guard let loss = chosen?.rounds.last?.loss, let base = table.baseLoss else { return nil }
     return base - loss

@@ -1,10 +1,10 @@
-/// What an analysis is asked for and may cost.
+/// Which parts an analysis runs, and its price.
 public struct AnalysisSettings: Hashable, Sendable {
   /// The price as a share of the planned run's arithmetic.
   public var share: Double
-  /// Measure contributions; off: a control that shows what they are worth.
+  /// Whether contributions are measured; off for a control that shows their value.
   public var measuresContributions: Bool
-  /// Decide by joint probes; off: the first candidate is taken.
+  /// Whether joint probes decide; if off, the first candidate is taken.
   public var probesJointly: Bool
 
   public init(

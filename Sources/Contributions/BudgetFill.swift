@@ -8,11 +8,11 @@ struct BudgetFill {
 
   private typealias Refusal = (tensor: LinearTensor, isAboveCut: Bool)
 
-  /// Tensors that were tried in vain. A set that grows never takes less time, so they stay out.
+  /// Tensors that did not fit. A set that grows never takes less time, so they stay out.
   private struct Refusals {
-    /// Refused for their time.
+    /// Tensors refused for their operations.
     var late: [Refusal] = []
-    /// Refused for their bytes alone.
+    /// Tensors refused for their bytes alone.
     var large: [Refusal] = []
   }
 
@@ -21,9 +21,9 @@ struct BudgetFill {
     return try costs(set).fits(budget)
   }
 
-  /// The largest count in 0...limit whose set fits, by bisection; nil if not even that of 0 does.
+  /// The largest count in 0...limit whose set fits, by bisection; nil if not even 0 fits.
   ///
-  /// - Parameter set: grows with its count.
+  /// - Parameter set: the set for a count; it grows with the count.
   func largest(_ limit: Int, _ set: (Int) -> UpdateSet) throws(TrainingError) -> Int? {
     guard try fits(set(0)) else { return nil }
     return try largest(from: 0, to: limit + 1, set)
@@ -43,13 +43,14 @@ struct BudgetFill {
     return low
   }
 
-  /// Adds tensors in order and goes on after those that do not fit.
+  /// Adds tensors in order, skipping those that do not fit.
   ///
-  /// Equal tensors of blocks above the cut cost the same time, lower ones never less; so one refusal
-  /// answers for many. A peak depends a little on where a tensor lies, so after a refusal for bytes
-  /// the uppermost, middle and deepest missing tensor of a kind are tried again at the end.
+  /// Equal tensors of blocks above the cut cost the same operations, lower ones never fewer, so one
+  /// refusal decides for many. Peak memory depends a little on a tensor's block, so after a refusal
+  /// for bytes the uppermost, middle and deepest missing tensors of a kind are tried again at the
+  /// end.
   ///
-  /// - Parameter expectsRoom: try many at once first.
+  /// - Parameter expectsRoom: try to add all tensors at once first.
   /// - Throws: what compiling throws.
   func filled(
     _ start: UpdateSet, with order: [LinearTensor], expectsRoom: Bool = true
@@ -66,14 +67,14 @@ struct BudgetFill {
       pending = pending.dropFirst(count + 1).filter {
         !isAnswered($0, set, refusals.late) && !isAnswered($0, set, refusals.large)
       }
-      // What follows a refusal mostly is refused as well.
+      // Tensors after a refused one are mostly refused as well.
       stride = 1
     }
     return try completed(set, with: order, refusals)
   }
 
-  /// How many of the tensors can be added: tries `stride`, twice as many while they fit, then
-  /// bisects.
+  /// The number of leading tensors that can be added: tries `stride`, doubles it while they fit,
+  /// then bisects.
   private func longestPrefix(
     of pending: [LinearTensor], for set: UpdateSet, stride: Int
   ) throws(TrainingError) -> Int {
@@ -101,8 +102,8 @@ struct BudgetFill {
     costs.space.depth(tensor) < costs.space.cut(set) ?? 0
   }
 
-  /// Whether a refusal answers for this tensor too: of its kind and not below it, or both above the
-  /// deepest stage that trains.
+  /// Whether an earlier refusal decides for this tensor too: it was of the same kind and not below
+  /// it, or both are above the greatest depth that trains.
   private func isAnswered(
     _ tensor: LinearTensor, _ set: UpdateSet, _ refusals: [Refusal]
   ) -> Bool {

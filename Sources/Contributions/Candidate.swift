@@ -7,7 +7,7 @@ public struct Candidate: Hashable, Sendable {
     /// Whole blocks from the top, then tensors of the next one: the strongest simple choice under a
     /// budget of time, since their backward pass is the shortest for what they train.
     case lastBlocks
-    /// The same with the head, which has no depth to pay for.
+    /// Whole blocks from the top and the head, which adds no depth to the backward pass.
     case lastBlocksWithHead
     /// `down` of as many blocks as possible, then `up`, `gate` and the attention of those blocks.
     case mlpFirst
@@ -23,11 +23,11 @@ public struct Candidate: Hashable, Sendable {
   public var label: String
   /// Tensor path → share of its output rows.
   public var scheme: [String: Double]
-  /// Of its compiled step.
+  /// The cost of its compiled step.
   public var cost: SchemeCost
   public var kind: Kind
-  /// Sum of what its tensors contribute alone, in the unit of the gains; nil if none were given.
-  /// Contributions do not add up, so the gain of all together is mostly far smaller.
+  /// The sum of its tensors' single contributions, in the unit of the gains; nil without gains.
+  /// Contributions do not add up, so the joint gain is mostly far smaller.
   public var predictedGain: Double?
 
   public init(
@@ -41,7 +41,7 @@ public struct Candidate: Hashable, Sendable {
     self.predictedGain = predictedGain
   }
 
-  /// A sentence on what trains and what it costs.
+  /// A sentence stating what trains and what it costs.
   public var explanation: String {
     let rule = kind == .contributions ? "" : "a fixed rule "
     let share = formatted(100 * cost.flopsShare, decimals: 0)

@@ -1,17 +1,17 @@
 import Tensors
 import Training
 
-/// Puts together the update schemes that probes then decide between: rules, controls and, if
-/// contributions were measured, what the search makes of them.
+/// Constructs the update schemes between which probes decide: rules, controls and, if contributions
+/// were measured, the proposals of the search.
 ///
-/// Every candidate fits the budget, and none of its own family's tensors could be added to it.
+/// Every candidate fits the budget, and no further tensor of its own rule would fit.
 public struct Candidates {
   private let costs: SchemeCosts
   private let seed: UInt64
 
   /// - Parameters:
-  ///   - costs: of the model's schemes; shared, so that nothing is compiled twice.
-  ///   - seed: of the random draws.
+  ///   - costs: costs of the model's schemes; shared, so that nothing is compiled twice.
+  ///   - seed: seed of the random draws.
   public init(_ costs: SchemeCosts, seed: UInt64) {
     self.costs = costs
     self.seed = seed
@@ -23,8 +23,8 @@ public struct Candidates {
   ///
   /// - Parameters:
   ///   - gains: contributions by item, ≥ 0, in any unit (nats); nil if none were measured.
-  ///   - randomDraws: how many sets are drawn at random.
-  /// - Throws: `TrainingError.budget` with the smallest figures that would do if nothing fits.
+  ///   - randomDraws: the number of random sets.
+  /// - Throws: `TrainingError.budget` with the smallest sufficient figures if nothing fits.
   public func all(
     within budget: SchemeBudget, gains: [SchemeItem: Double]? = nil, randomDraws: Int = 3
   ) throws(TrainingError) -> [Candidate] {
@@ -43,8 +43,8 @@ public struct Candidates {
     return distinct.map { predicted($0, gains) }
   }
 
-  /// What is trained where nothing is probed: the last blocks with the whole head, which probes
-  /// mostly choose (docs/selection.md), else the first candidate.
+  /// The candidate that is trained without probes: the last blocks with the whole head, which
+  /// probes mostly choose (docs/selection.md), else the first candidate.
   public static func unprobed(_ candidates: [Candidate]) -> Candidate {
     candidates.first { $0.kind == .lastBlocksWithHead && $0.scheme[SchemeSpace.head] == 1 }
       ?? candidates[0]
@@ -52,7 +52,7 @@ public struct Candidates {
 
   /// The control of a kind: whole blocks from the top, or the first random draw.
   ///
-  /// - Throws: `TrainingError.budget` with the smallest figures that would do if nothing fits.
+  /// - Throws: `TrainingError.budget` with the smallest sufficient figures if nothing fits.
   public func control(
     _ kind: Control, within budget: SchemeBudget
   ) throws(TrainingError) -> Candidate {
@@ -65,7 +65,7 @@ public struct Candidates {
     return found
   }
 
-  /// Choices that need no probe.
+  /// Control schemes, which need no probe.
   public enum Control: Hashable, Sendable, CaseIterable {
     case lastBlocks, random
   }
@@ -82,7 +82,7 @@ extension Candidates {
       label: label, scheme: space.scheme(set), cost: try costs(set), kind: kind)
   }
 
-  /// With the sum of its items' gains.
+  /// The candidate with its predicted gain, the sum of its items' gains.
   private func predicted(_ candidate: Candidate, _ gains: [SchemeItem: Double]?) -> Candidate {
     guard let gains else { return candidate }
     var candidate = candidate
@@ -111,8 +111,8 @@ extension Candidates {
     return try candidate(.attentionAndUp, set, "attention and up of \(text)")
   }
 
-  /// As many of the last blocks as fit, of each the given kinds; then those of the next block that
-  /// still fit. Nil if the head alone does not fit.
+  /// As many of the last blocks as fit, with the given kinds of each; then those kinds of the next
+  /// block that still fit. Nil if the head alone does not fit.
   private func fromTheTop(
     _ budget: SchemeBudget, _ kinds: [LinearKind], head: Double?
   ) throws(TrainingError) -> (set: UpdateSet, text: String)? {
@@ -156,7 +156,7 @@ extension Candidates {
       .random, set, "\(set.tensors.count) linear maps drawn at random\(number)")
   }
 
-  /// What the search proposes: the best of all, and the best that trains the head.
+  /// The search's proposals: the best scheme of all, and the best one that trains the head.
   private func contributions(
     _ budget: SchemeBudget, _ gains: [SchemeItem: Double]
   ) throws(TrainingError) -> [Candidate?] {

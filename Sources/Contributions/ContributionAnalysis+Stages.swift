@@ -5,9 +5,9 @@ import Records
 import Tensors
 import Training
 
-// What is measured, stage by stage.
+// The parts of an analysis that measure.
 extension ContributionAnalysis {
-  /// Cheap scores of every tensor over the run's first micro-batches.
+  /// Gradient scores of every tensor over the run's first micro-batches.
   func scanGradients(
     _ batches: Int, within limit: Int
   ) throws(TrainingError) -> [String: GradientScore] {
@@ -21,14 +21,14 @@ extension ContributionAnalysis {
       weights: context.weights, pool: context.pool, kernels: context.kernels, seed: run.seed)
     // A head whose gradient alone does not fit can't be trained either.
     if head.plannedBytes + context.runtimeBytes <= limit {
-      // Shares count in proportion, so what is kept is the size that a whole head would have.
+      // Shares count in proportion, so the size that a whole head would have is stored.
       scores[SchemeSpace.head] = try run(head, over: windows)[SchemeSpace.head]?.scaled(
         by: 1 / share)
     }
     return scores
   }
 
-  /// The scan's memory goes with it, before there is another one.
+  /// Runs a scan, whose memory is freed before another scan is made.
   private func run(
     _ scan: consuming GradientScan, over windows: [Int]
   ) throws(TrainingError) -> [String: GradientScore] {
@@ -36,7 +36,7 @@ extension ContributionAnalysis {
     return scan.run(over: context.text, windows: windows)
   }
 
-  /// A look at the gradients of as many of the uppermost blocks as fit.
+  /// A gradient scan of as many of the uppermost blocks as fit.
   func plannedScan(within limit: Int) throws(TrainingError) -> GradientScan {
     try scan(try scannedLayers(limit))
   }
@@ -91,7 +91,7 @@ extension ContributionAnalysis {
     return try probes.measure(baseLoss: baseLoss)
   }
 
-  /// A candidate that is taken as it is, where the price allows no probes.
+  /// Takes a candidate without probing it, where the price allows no probes.
   func unprobed(
     _ candidate: Candidate, _ rule: LearningRateRule
   ) -> (results: [CandidateResult], reports: [StepReport]) {
@@ -101,8 +101,8 @@ extension ContributionAnalysis {
     )
   }
 
-  /// Each candidate is trained as the run would train it, so that the winner's steps are the run's
-  /// first steps, bit for bit, and cooled down for its score.
+  /// Trains each candidate as the run would, so that the winner's steps are the run's first steps,
+  /// bit for bit, and adds a cool-down for its score.
   func decide(
     _ candidates: [Candidate], _ bench: ProbeBench, _ rule: LearningRateRule,
     _ plan: AnalysisPlan, noise: Double
@@ -133,7 +133,7 @@ extension ContributionAnalysis {
     return (results, halving.standings[halving.winner].rounds.flatMap(\.reports))
   }
 
-  /// What each tensor costs on top of the last block, from compiled steps.
+  /// The cost of each tensor added to the last block, from compiled steps.
   func tensorFacts() throws(TrainingError) -> [AnalysisResult.TensorFacts] {
     let base = UpdateSet(context.space.blocks(1))
     let tokens = Double(run.shape.tokensPerStep)
@@ -157,7 +157,7 @@ extension ContributionAnalysis {
     }
   }
 
-  /// The uppermost blocks whose gradients can be looked at in the memory that the run may take.
+  /// The uppermost blocks whose gradient scan fits the run's memory.
   private func scannedLayers(_ limit: Int) throws(TrainingError) -> Range<Int> {
     var (fits, tooDeep) = (layers - 1, -1)
     while fits - tooDeep > 1 {
@@ -171,8 +171,8 @@ extension ContributionAnalysis {
     return fits..<layers
   }
 
-  /// What the run may take in memory, so that the analysis never takes more: the budget, or where it
-  /// has no such limit the dearest candidate.
+  /// The memory limit of the analysis, in bytes: the budget's or, without one, the cost of the most
+  /// expensive candidate.
   func memoryLimit(_ candidates: [Candidate]) -> Int {
     context.budget.bytes ?? candidates.map(\.cost.bytes).max() ?? .max
   }

@@ -2,12 +2,12 @@ import Adaptations
 import Datasets
 import Training
 
-/// Finds the tensors worth updating under a budget: cheap scores set learning rates, single tensors
-/// are probed on top of a trained last block, a search turns gains and compiled costs into
+/// Finds the tensors worth updating under a budget: gradient scores set learning rates, single
+/// tensors are probed on top of a trained last block, a search turns gains and compiled costs into
 /// candidates beside simpler choices, and short joint runs decide.
 ///
-/// Deterministic: what is probed depends on recipe and text, never on the clock. A budget of memory
-/// also counts what the process holds by itself, rounded up.
+/// Deterministic: which probes run depends on recipe and text, never on time. A memory budget also
+/// covers the process's own memory, rounded up.
 public final class ContributionAnalysis {
   let context: AnalysisContext
   private let settings: AnalysisSettings
@@ -17,13 +17,13 @@ public final class ContributionAnalysis {
   private let shouldStop: () -> Bool
   private var done = 0
   private var total = 0
-  /// Arena and mapped weights of the largest look at gradients.
+  /// Bytes of arena and mapped weights of the largest gradient scan.
   var largestScan = 0
   private let start = ContinuousClock.now
 
   /// - Parameters:
   ///   - fixedRate: the recipe's learning rate; nil to calibrate one.
-  ///   - key: hash of all that the result depends on, kept with it.
+  ///   - key: hash of everything that the result depends on, saved with it.
   public init(
     _ context: AnalysisContext, settings: AnalysisSettings, fixedRate: Double?, key: String,
     observe: @escaping (AnalysisProgress) -> Void = { _ in },
@@ -47,7 +47,7 @@ public final class ContributionAnalysis {
     total = probeCount(plan, candidates: candidates.count)
     report("gradients", "scores of every tensor")
     let limit = memoryLimit(candidates)
-    // The compiler's leavings are not to stand beside the probes' memory.
+    // Memory that the compiler has freed must not stay resident beside the probes'.
     ProcessMemory.trim()
     let scores = try scanGradients(plan.scannedBatches, within: limit)
     var rule = LearningRateRule(
@@ -82,7 +82,7 @@ public final class ContributionAnalysis {
     return result
   }
 
-  /// What the analysis took, besides the winner's own steps.
+  /// Adds the cost of the analysis, without the winner's own steps.
   private func addCosts(of bench: ProbeBench?, price: Double, to result: inout AnalysisResult) {
     result.initialValidationLoss = bench?.initialValidationLoss
     result.probes = bench?.probes ?? 0
@@ -92,7 +92,7 @@ public final class ContributionAnalysis {
     result.priceShare = price
   }
 
-  /// What an analysis takes at most: time in steps of the run, and bytes of arena and mapped weights.
+  /// Upper bounds of an analysis: time in steps of the run, and bytes of arena and mapped weights.
   public func forecast() throws(TrainingError) -> (steps: Double, bytes: Int) {
     let candidates = try proposals(gains: nil)
     let (plan, sizes) = try plan(candidates)
@@ -103,7 +103,7 @@ public final class ContributionAnalysis {
     return (max(0, plan.price(sizes)), max(bytes, scanned))
   }
 
-  /// All candidates under the budget, those of measured gains among them.
+  /// All candidates under the budget, with the search's proposals if gains were measured.
   private func proposals(gains table: ContributionTable?) throws(TrainingError) -> [Candidate] {
     let gains = table.map { table in
       var gains: [SchemeItem: Double] = [:]
@@ -119,7 +119,7 @@ public final class ContributionAnalysis {
     return try Candidates(context.costs, seed: run.seed).all(within: context.budget, gains: gains)
   }
 
-  /// Candidates that gains propose come right behind the last blocks, with and without head.
+  /// The search's candidates follow directly after the last blocks with and without head.
   private func merged(_ simple: [Candidate], _ informed: [Candidate]) -> [Candidate] {
     let new = informed.filter { candidate in
       candidate.kind == .contributions && !simple.contains { $0.scheme == candidate.scheme }
@@ -130,7 +130,7 @@ public final class ContributionAnalysis {
   }
 }
 
-// What may be probed.
+// Planning of probes.
 extension ContributionAnalysis {
   private func plan(
     _ candidates: [Candidate]
@@ -140,7 +140,7 @@ extension ContributionAnalysis {
     // Scoring is a forward pass; a step's arithmetic is its whole program's.
     let forward = Double(step.validationFlops) / Double(shape.windows * shape.tokens)
     let perStep = step.flopsPerToken * Double(shape.tokensPerStep)
-    // Gradients of all tensors take what a full step does, those of the head a forward pass.
+    // Gradients of all tensors cost as much as a full step, those of the head a forward pass.
     let full = try context.compiler.compile(FullAdaptation()).flopsPerToken
     let heads = context.space.headShares.isEmpty ? 0 : forward
     let scored = HeldOutWindows.wanted(tokens: shape.tokens) * shape.tokens

@@ -3,29 +3,28 @@ import Models
 import Tensors
 import Training
 
-/// What training one tensor brings.
+/// The held-out gain of training one tensor.
 public struct Contribution: Hashable, Sendable {
   public var path: String
-  /// Held-out nats gained on top of a trained last block; for a tensor of that block, what is lost
-  /// without it. Nil where neither it nor its kind was probed.
+  /// Held-out nats gained on top of a trained last block; for a tensor of that block, the loss of
+  /// gain without it. Nil where neither it nor its kind was probed.
   public var gain: Double?
   /// Held-out nats gained by training it alone; nil where not probed.
   public var gainAlone: Double?
-  /// Whether this very tensor was probed; else its gain is its kind's at the nearest blocks.
+  /// Whether this tensor was probed; if not, its gain is interpolated from its kind's.
   public var isMeasured: Bool
 }
 
 /// Gains of single tensors, measured by paired probes: the same base, batches and order.
 public struct ContributionTable: Sendable {
   public internal(set) var contributions: [Contribution] = []
-  /// Held-out loss of the base, and with the last block trained.
-  /// nil where not measured.
+  /// Held-out loss of the base model, and with the last block trained; nil where not measured.
   public internal(set) var baseLoss: Double?
   public internal(set) var lastBlockLoss: Double?
   /// Standard deviation of a paired gain over orders of the batches, in nats; 0 where not measured.
   public internal(set) var noise = 0.0
 
-  /// What a gain counts for in the search: nothing where it is under twice the noise.
+  /// A gain's weight in the search: 0 if it is under twice the noise.
   public func score(_ contribution: Contribution) -> Double {
     guard let gain = contribution.gain, gain >= 2 * noise else { return 0 }
     return max(0, gain)
@@ -37,17 +36,17 @@ public struct ContributionTable: Sendable {
   }
 }
 
-/// Probes tensors kind by kind first, in the block below the last one, and over depth only as far
+/// Probes each kind of tensor first, in the block below the last one, and other depths only as far
 /// as the plan's price allows.
 package struct ContributionProbes {
   let configuration: ModelConfiguration
   let plan: AnalysisPlan
   /// The share of the head's rows that may train; nil where the head is not offered.
   let headShare: Double?
-  /// Whether a scheme may be trained in the run's memory; what does not fit is not probed.
+  /// Whether training a scheme fits the run's memory; schemes that do not fit are not probed.
   let fits: (_ scheme: [String: Double]) throws(TrainingError) -> Bool
-  /// Trains a scheme for the plan's steps in the run's order of batches (0) or in another one; its
-  /// held-out loss.
+  /// Trains a scheme for the plan's steps in the run's order of batches (0) or in another one;
+  /// returns its held-out loss.
   let train: (_ scheme: [String: Double], _ order: UInt64) throws(TrainingError) -> Double
 
   package init(
@@ -62,7 +61,7 @@ package struct ContributionProbes {
     self.train = train
   }
 
-  /// The last block whole, with its gains and the final norm: what tensors are trained on top of.
+  /// The base of the probes: the last block whole, with its gains and the final norm.
   private var base: [String: Double] {
     let last = configuration.parameters.map(\.path).filter { path in
       path.layer == configuration.layers - 1 || path == ParameterPath(.norm)
@@ -101,8 +100,8 @@ package struct ContributionProbes {
     return table
   }
 
-  /// Each kind of one block trained by itself: the larger figure that most of its fellows could
-  /// bring as well.
+  /// Trains each kind of one block by itself. That gain is larger than on top of the base, since
+  /// other tensors could bring most of it as well.
   private func measureAlone(
     in layer: Int, _ baseLoss: Double, _ table: inout ContributionTable
   ) throws(TrainingError) {
@@ -125,7 +124,7 @@ package struct ContributionProbes {
     return (squares / Double(gains.count - 1)).squareRoot()
   }
 
-  /// What is probed beyond the first block's kinds.
+  /// The paths to probe beyond the kinds of the first probed block.
   private func pathsOverDepth(after gains: [String: Double], upper: Int) -> [String] {
     switch plan.coverage {
     case .none, .kinds: return []
@@ -141,8 +140,9 @@ package struct ContributionProbes {
     }
   }
 
-  /// Every linear map's gain: measured, or its kind's between the nearest measured blocks. Tensors
-  /// of the last block that were not left out one by one share the block's gain by their size.
+  /// Every linear map's gain: measured, or interpolated from its kind's at the nearest measured
+  /// blocks. Tensors of the last block that were not probed one by one share the block's gain by
+  /// size.
   private func contributions(
     _ gains: [String: Double], blockGain: Double
   ) -> [Contribution] {

@@ -10,10 +10,10 @@ import Tensors
 import Training
 import Weights
 
-/// Cheap scores of one tensor from a few backward passes over the base model.
+/// Gradient scores of one tensor from a few backward passes over the base model.
 ///
-/// They set learning rates and stand beside measured gains as labelled columns; nothing is ranked by
-/// them, since they do not predict what training a tensor brings (docs/selection.md).
+/// They set learning rates and are reported beside measured gains; nothing is ranked by them, since
+/// they do not predict the gain of training a tensor (docs/selection.md).
 public struct GradientScore: Hashable, Sendable {
   /// Σ|g|, the mean over micro-batches.
   public var absolute: Double
@@ -24,7 +24,7 @@ public struct GradientScore: Hashable, Sendable {
   public var update: Double
 }
 
-/// Runs a step that only looks at gradients; nothing of the model changes.
+/// Runs a step that only computes gradients; the model does not change.
 public struct GradientScan {
   private let scored: [Parameter]
   private let bound: BoundProgram
@@ -33,11 +33,11 @@ public struct GradientScan {
   private let recordSigns: UnsafeMutableBufferPointer<Float>
   private let table: UnsafeMutableBufferPointer<Double>
   private let shape: BatchShape
-  /// Bytes of the arena and of the weights it reads.
+  /// Bytes of the arena and of the weights that the scan reads.
   public let plannedBytes: Int
 
-  /// - Parameter adaptation: what is looked at: `ScoredAdaptation`, or a method whose trained
-  ///   tensors are.
+  /// - Parameter adaptation: selects the scanned tensors: `ScoredAdaptation`, or a method whose
+  ///   trained tensors are scanned.
   public init(
     _ compiler: StepCompiler, adaptation: some Adaptation, weights: ModelWeights,
     pool: WorkerPool, kernels: Kernels, seed: UInt64
@@ -73,8 +73,8 @@ public struct GradientScan {
     } catch { throw .graph(error) }
   }
 
-  /// - Parameter windows: of the text, micro-batch after micro-batch; only whole micro-batches are
-  ///   taken, and of these the ones in which a target counts.
+  /// - Parameter windows: windows of the text, micro-batch after micro-batch; only whole
+  ///   micro-batches with at least one scored target are used.
   /// - Returns: a score for each scored parameter by its path; factors and row ranges by their own
   ///   names.
   public func run(over text: TokenStream, windows: [Int]) -> [String: GradientScore] {

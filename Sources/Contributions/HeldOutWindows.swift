@@ -1,30 +1,30 @@
 import Datasets
 import Training
 
-/// The fixed windows that probes are judged by, and that none of them trains on.
+/// The fixed windows that score every probe and that no probe trains on.
 ///
-/// They are spread evenly over the validation text, which is what the run is to do well on. Without
-/// one they come from the end of the training text's first epoch, which probes never reach.
+/// They are spread evenly over the validation text, whose loss the run is to lower. Without one
+/// they come from the end of the training text's first epoch, which probes never reach.
 public struct HeldOutWindows: Sendable {
   public let text: TokenStream
-  /// Windows of that text, whole ones only, in each of which a target counts.
+  /// Indices of whole windows of that text, each with at least one scored target.
   public let windows: [Int]
-  /// What share of each window's targets counts: the weight of its mean loss.
+  /// The share of each window's targets that is scored: the weight of its mean loss.
   public let weights: [Double]
   /// "validation text" or "training text".
   public let source: String
   /// "48 windows of the validation text".
   public var label: String { "\(windows.count) windows of the \(source)" }
 
-  /// About this many windows judge a probe: more would cost more than they tell.
+  /// The target number of windows: more would cost more than they tell.
   public static let target = 48
-  /// … but not many more tokens than this.
+  /// The target number of tokens, which limits the number of windows.
   public static let targetTokens = 16_384
 
-  /// Windows that judge a probe if the text has so many.
+  /// The number of windows that score a probe, if the text has enough.
   static func wanted(tokens: Int) -> Int { max(4, min(target, targetTokens / tokens)) }
 
-  /// Windows of the training text that probes may train on so that some are left to judge them by.
+  /// The most training windows that probes may train on so that enough are left to score them.
   static func trainableWindows(
     _ settings: TrainingSettings, text: TokenStream, validation: TokenStream?
   ) -> Int {
@@ -34,14 +34,14 @@ public struct HeldOutWindows: Sendable {
     return total - min(wanted(tokens: tokens), max(4, total / 8))
   }
 
-  /// Whole windows in which a target counts.
+  /// Whole windows with at least one scored target.
   private static func scoredWindows(of text: TokenStream, tokens: Int) -> [Int] {
     let count = text.windowCount(sequenceLength: tokens, includePartial: false)
     return (0..<count).filter { text.scoredCount(window: $0, sequenceLength: tokens) > 0 }
   }
 
   /// - Parameters:
-  ///   - probeWindows: how many windows, from the first of the order, probes train on.
+  ///   - probeWindows: the number of windows, from the first of the order, that probes train on.
   /// - Returns: nil if neither text has windows to spare.
   public init?(
     _ settings: TrainingSettings, text: TokenStream, validation: TokenStream?, probeWindows: Int
@@ -79,7 +79,7 @@ public struct HeldOutWindows: Sendable {
   }
 }
 
-/// The mean of windows' losses, each weighed by the share of its targets that counts: the mean over
+/// The mean of windows' losses weighted by the share of scored targets, which is the mean over
 /// these targets.
 ///
 /// - Parameter weights: empty where all windows weigh the same.
@@ -96,7 +96,7 @@ public struct PairedDifference: Hashable, Sendable {
   /// Standard error of the mean over windows.
   public var standardError: Double
 
-  /// - Parameter weights: of the windows; empty where all weigh the same.
+  /// - Parameter weights: the windows' weights; empty where all weigh the same.
   public init(_ first: [Double], minus second: [Double], weights: [Double] = []) {
     let differences = zip(first, second).map { $0 - $1 }
     let weights = weights.isEmpty ? differences.map { _ in 1.0 } : weights
@@ -106,7 +106,7 @@ public struct PairedDifference: Hashable, Sendable {
       $0 + ($1.0 - mean) * ($1.0 - mean) * $1.1 * $1.1
     }
     self.mean = mean
-    // That of a ratio of two sums; with equal weights the usual one.
+    // The standard error of a ratio of two sums; with equal weights the usual one.
     let meanWeight = weights.reduce(0, +) / count
     standardError =
       count > 1 ? (squares / (count - 1) / count).squareRoot() / meanWeight : .infinity

@@ -2,8 +2,8 @@
 /// list of non-dominated states (Nemhauser & Ullmann 1969) with bounds from a surrogate relaxation
 /// (Glover 1965).
 ///
-/// Equal gains: the set with fewer operations, then with fewer bytes (one limit: the limited cost
-/// first), then the one nearer to the front of the list.
+/// Ties between equal gains: the set with fewer operations wins, then the one with fewer bytes
+/// (with one limit the limited cost first), then the one nearer to the front of the list.
 public struct Knapsack: Sendable {
   public struct Item: Hashable, Sendable {
     /// ≥ 0; resolved to 2⁻⁴⁰ of the largest.
@@ -26,7 +26,8 @@ public struct Knapsack: Sendable {
     public var gain: Double
     public var flops: Int
     public var bytes: Int
-    /// Costs were rounded up to keep the list short: the limits hold, but a better set may exist.
+    /// Whether costs were rounded up to shorten the list: the limits hold, but a better set may
+    /// exist.
     public var isRounded: Bool
   }
 
@@ -68,13 +69,13 @@ public struct Knapsack: Sendable {
     }
   }
 
-  /// Gains are counted in this unit, a power of 2, so that sums are exact and in any order equal.
+  /// The unit of gains, a power of 2, so that sums are exact and independent of their order.
   private var unit: Double {
     let largest = items.map(\.gain).max() ?? 0
     return largest > 0 ? largest.binade * 0x1p-40 : 1
   }
 
-  /// The limits by which states are compared. An absent one becomes 0, and costs no entry anything.
+  /// The limits by which states are compared. An absent limit becomes 0, and its costs too.
   private func limits(grid: Int?) -> (first: Int, second: Int) {
     let given = [flopsLimit, bytesLimit].compactMap { $0 }.map { limit in
       limit < 0 ? -1 : limit / step(limit, grid)
@@ -86,7 +87,7 @@ public struct Knapsack: Sendable {
     grid.map { max(1, (limit + $0 - 1) / $0) } ?? 1
   }
 
-  /// Items that can gain something and fit alone.
+  /// Items with a gain above 0 that fit alone.
   private func entries(grid: Int?) -> [KnapsackEntry] {
     let limits = limits(grid: grid)
     func rounded(_ cost: Int, _ limit: Int) -> Int {

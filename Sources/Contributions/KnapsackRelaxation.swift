@@ -1,4 +1,4 @@
-/// An item as the list of states counts it.
+/// An item with its gain and costs in the knapsack's integer units.
 struct KnapsackEntry {
   /// In units of the instance, > 0.
   var gain: Int
@@ -6,23 +6,24 @@ struct KnapsackEntry {
   var first = 0
   /// Cost under the second limit, or 0.
   var second = 0
-  /// A cost without a limit, which only decides between equals.
+  /// The cost without a limit, which only breaks ties.
   var tie = 0
   var position: Int
 }
 
-/// Upper bounds: both limits summed into one with weights λ and 1 − λ, items divisible.
+/// Upper bounds from the relaxation: both limits summed into one with weights λ and 1 − λ, and
+/// fractional items allowed.
 struct KnapsackRelaxation {
-  /// From the highest gain per surrogate weight down; the order in which states are extended.
+  /// Entries by descending gain per surrogate weight; states are extended in this order.
   let order: [KnapsackEntry]
   private let firstFactor: Double
   private let secondFactor: Double
   private let capacity: Double
-  /// Sums over the entries before a place.
+  /// Sums of weights and gains over the entries before each position.
   private var weights: [Double] = [0]
   private var gains: [Double] = [0]
 
-  /// Takes the λ in {0, 1/4, …, 1} with the lowest bound.
+  /// Uses the λ in {0, 1/4, …, 1} with the lowest bound.
   init(_ entries: [KnapsackEntry], _ limits: (first: Int, second: Int)) {
     var best = KnapsackRelaxation(entries, limits, lambda: 1)
     for quarters in 0..<4 where limits.second > 0 {
@@ -55,11 +56,11 @@ struct KnapsackRelaxation {
 
   private var rootBound: Double { bound(gain: 0, first: 0, second: 0, from: 0) }
 
-  /// No completion of a state with entries from a place on has a higher gain.
+  /// An upper bound of the gain of a state completed with entries from a position on.
   func bound(gain: Int, first: Int, second: Int, from place: Int) -> Double {
     let used = firstFactor * Double(first) + secondFactor * Double(second)
     let room = weights[place] + max(0, capacity - used)
-    // The last place whose entries before it all fit.
+    // Bisection for the last position up to which all entries fit.
     var (low, high) = (place, order.count + 1)
     while high - low > 1 {
       let middle = (low + high) / 2
@@ -70,7 +71,7 @@ struct KnapsackRelaxation {
       let (more, width) = (gains[low + 1] - gains[low], weights[low + 1] - weights[low])
       bound += width > 0 ? more * min(1, (room - weights[low]) / width) : more
     }
-    // What rounding of the sums above may have taken away.
+    // Added because rounding may have lowered the sums above.
     return bound + 1 + 1e-12 * gains[order.count]
   }
 }

@@ -1,16 +1,16 @@
-/// The list of states that no other state dominates, extended by one item after the other.
+/// The list of non-dominated states, extended by one item after another.
 struct KnapsackStates {
   private struct State {
     var gain = 0
     var first = 0
     var second = 0
     var tie = 0
-    /// Sum of the positions: the lower, the nearer to the front of the list.
+    /// Sum of the items' positions; a lower sum is nearer to the front of the list.
     var rank = 0
-    /// Where its last item is recorded; -1 for none.
+    /// Index of the node that records its last item; -1 for none.
     var node: Int32 = -1
 
-    /// The order of the list; of equal costs the better comes first.
+    /// The sort order of the list; among equal costs the better state comes first.
     func precedes(_ other: State) -> Bool {
       if first != other.first { return first < other.first }
       if second != other.second { return second < other.second }
@@ -51,7 +51,7 @@ struct KnapsackStates {
     return best(states)
   }
 
-  /// The gain of a state with every later entry that still fits, in order.
+  /// The gain of a state after adding, in order, every later entry that still fits.
   private func greedyGain(_ state: State, from place: Int) -> Int {
     var (gain, first, second) = (state.gain, state.first, state.second)
     for entry in relaxation.order[place...]
@@ -76,7 +76,7 @@ struct KnapsackStates {
     }
   }
 
-  /// Gives new states their node.
+  /// Records the nodes of new states.
   private mutating func recorded(_ states: [State], after entry: KnapsackEntry) -> [State] {
     states.map { state in
       guard state.node < -1 else { return state }
@@ -103,9 +103,9 @@ struct KnapsackStates {
     return result + one[left...] + other[right...]
   }
 
-  /// Drops every state that an earlier one equals or beats in gain at no higher costs.
+  /// Drops every state whose gain an earlier one equals or exceeds at no higher costs.
   private func undominated(_ states: [State]) -> [State] {
-    // Highest gain by second cost among the states so far: both ascend.
+    // The highest gain by second cost among the states so far; both ascend.
     var steps: [(second: Int, gain: Int)] = []
     return states.filter { state in
       var (low, high) = (0, steps.count)

@@ -8,18 +8,18 @@ import Training
 public struct LearningRateRule: Hashable, Sendable {
   /// C, in nats per step to first order; calibrated on the model, the text and one scheme.
   public var constant: Double
-  /// A rate that the recipe fixes for whatever trains; then C has no say.
+  /// A rate that the recipe fixes for any scheme; C is then ignored.
   public var fixedRate: Double?
   private let sizes: [String: Double]
   private let configuration: ModelConfiguration
 
-  /// C before any calibration: docs/selection.md has what calibrations found.
+  /// C before any calibration; docs/selection.md lists calibrated values.
   public static let firstConstant = 4.0
   /// The same for low-rank factors: only B has a gradient at first, but A moves as well.
   public static let firstConstantOfFactors = 2.0
 
-  /// - Parameter scores: of every tensor that may train; tensors below the scanned ones take over
-  ///   what their kind has in the lowest scanned block.
+  /// - Parameter scores: scores of every tensor that may train; tensors below the scanned blocks
+  ///   get the score of their kind in the lowest scanned block.
   public init(
     _ scores: [String: GradientScore], optimizer: Optimizer, configuration: ModelConfiguration,
     fixedRate: Double? = nil
@@ -44,7 +44,7 @@ public struct LearningRateRule: Hashable, Sendable {
     fixedRate ?? rate(forSize: gradientSize(of: scheme))
   }
 
-  /// - Parameter size: of the gradient of all that trains.
+  /// - Parameter size: the gradient size of everything that trains.
   public func rate(forSize size: Double) -> Double {
     guard size > 0, size.isFinite else { return 1e-3 }
     return min(1, constant / size)

@@ -1,7 +1,7 @@
 import Tensors
 import Training
 
-/// Operations and bytes that a tensor adds, or that a step has.
+/// Operations and bytes that a tensor adds to a step, or that a whole step takes.
 struct MarginalCost: Hashable {
   var flops: Int
   var bytes: Int
@@ -18,7 +18,7 @@ struct MarginalCost: Hashable {
     Self(flops: one.flops - other.flops, bytes: one.bytes - other.bytes)
   }
 
-  /// The cost at a place on the line from `one` at 0 to `other` at `length`.
+  /// The cost interpolated at `place` on the line from `one` at 0 to `other` at `length`.
   static func onLine(from one: Self, to other: Self, at place: Int, of length: Int) -> Self {
     let change = other - one
     return Self(
@@ -26,32 +26,33 @@ struct MarginalCost: Hashable {
       bytes: one.bytes + change.bytes * place / length)
   }
 
-  /// Equal operations; bytes, which a planner places, to 1/256.
+  /// Whether operations are equal and bytes, which depend on the memory plan, agree to 1/256.
   func isCloseTo(_ other: Self) -> Bool {
     flops == other.flops && abs(bytes - other.bytes) <= abs(bytes) / 256
   }
 }
 
-/// What schemes cost as a sum: the cheapest scheme of a cut, and what each further tensor adds.
+/// Costs of schemes as a sum: the cheapest scheme of a cut, plus the cost that each further tensor
+/// adds.
 ///
-/// Blocks are equal, so a cost depends on the kind of a tensor and the depth of the cut. Over depth
-/// it is a line as a rule: between two depths the middle one is compiled, and others only if it is
-/// not on the line. Sums are estimates (bytes of a plan do not add up exactly): whoever uses them
-/// has to compile what comes out.
+/// Blocks are equal, so a cost depends on a tensor's kind and the depth of the cut, and is mostly
+/// linear in that depth: between two depths the middle one is compiled, and others only if it is
+/// not on the line. Sums are estimates (bytes of a plan do not add up exactly), so callers must
+/// compile the resulting scheme.
 final class MarginalCosts {
   private enum Key: Hashable {
     /// A tensor alone.
     case base(LinearKind)
-    /// What a tensor adds above the deepest stage that trains.
+    /// The cost that a tensor adds above the greatest depth that trains.
     case above(LinearKind)
-    /// What a tensor adds in the deepest stage, beside another one.
+    /// The cost that a tensor adds at the greatest depth that trains, beside another one there.
     case beside(LinearKind, LinearKind)
-    /// What the head adds.
+    /// The cost that the head adds.
     case head(Double)
   }
 
   private let costs: SchemeCosts
-  /// By the layer of the cut.
+  /// Costs by the layer of the cut.
   private var tables: [Key: [MarginalCost]] = [:]
 
   init(_ costs: SchemeCosts) { self.costs = costs }
@@ -61,7 +62,8 @@ final class MarginalCosts {
     try cost(.base(tensor.kind), cut: tensor.layer)
   }
 
-  /// What a tensor adds to a scheme whose deepest tensor is `anchor`; at or above its stage.
+  /// The cost that a tensor adds to a scheme with deepest tensor `anchor`, at its depth or above
+  /// it.
   func marginal(
     _ tensor: LinearTensor, over anchor: LinearTensor
   ) throws(TrainingError) -> MarginalCost {
@@ -77,7 +79,7 @@ final class MarginalCosts {
   private func cost(_ key: Key, cut layer: Int) throws(TrainingError) -> MarginalCost {
     if let table = tables[key] { return table[layer] }
     let top = costs.space.layers - 1
-    // The last block is no part of the line: nothing lies between it and the head.
+    // The last block is not on the line: nothing lies between it and the head.
     var table = try (0...top).map { layer throws(TrainingError) in
       layer == top || layer == 0 || layer == top - 1 ? try compiled(key, cut: layer) : nil
     }
@@ -87,7 +89,7 @@ final class MarginalCosts {
     return complete[layer]
   }
 
-  /// Fills in what lies between two known depths.
+  /// Fills in the costs between two known depths.
   private func fill(
     _ table: inout [MarginalCost?], _ key: Key, from low: Int, to high: Int
   ) throws(TrainingError) {
@@ -122,7 +124,7 @@ final class MarginalCosts {
     case .base(let kind):
       return MarginalCost(try costs(UpdateSet([LinearTensor(layer: layer, kind: kind)])))
     case .above(let kind):
-      // Half-way up, or in the block itself where none is above.
+      // Half-way up, or in the block itself if none is above it.
       let other = layer == costs.space.layers - 1 ? layer : (layer + costs.space.layers) / 2
       return try difference(.value, LinearTensor(layer: other, kind: kind))
     case .beside(let kind, let anchor):

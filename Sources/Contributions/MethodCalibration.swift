@@ -5,30 +5,30 @@ import Tensors
 import Training
 import Weights
 
-/// The learning rate of one method, calibrated on itself: the rule C / Σ|g| is the first guess, a
-/// ladder of short runs around it decides. Every method gets the same treatment, so that no
-/// comparison is lost by a badly tuned rate.
+/// The learning rate of one method, calibrated for that method: the first guess is the rule C /
+/// Σ|g|, and short runs at rates around it decide. Every method is calibrated the same way, so that
+/// no comparison is lost by a badly tuned rate.
 public struct MethodCalibration: Sendable {
   public private(set) var rate: Double
-  /// Nil where the run is too short for the price.
+  /// Nil where the run is too short for a calibration within the price.
   public private(set) var calibration: RateCalibration?
   public private(set) var seconds = 0.0
 
-  /// What a calibration would do for its price.
+  /// The runs of a calibration within its price.
   public struct Plan {
     /// Steps of each of its runs.
     var length: Int
-    /// Windows of the training text that they train on.
+    /// The number of windows of the training text that they train on.
     var trainedWindows: Int
     var heldOut: HeldOutWindows
-    /// What it takes at most, in steps of the run.
+    /// The most that the calibration costs, in steps of the run.
     public var price: Double
 
-    /// Lengths of the runs, longest first.
+    /// Possible lengths of the runs in steps, longest first.
     private static let lengths = [20, 15, 12, 10, 8]
 
-    /// - Parameter share: the price at most, as a share of the run.
-    /// - Returns: nil where the run is too short for any.
+    /// - Parameter share: the highest price, as a share of the run.
+    /// - Returns: nil where the run is too short for any calibration.
     public init?(
       _ settings: TrainingSettings, share: Double, text: TokenStream, validation: TokenStream?
     ) {
@@ -40,7 +40,7 @@ public struct MethodCalibration: Sendable {
         else { continue }
         // A forward pass is at most half of a step.
         let scoring = 0.5 * Double(heldOut.windows.count) / Double(perStep)
-        // The first guess takes one look at the gradients.
+        // The first guess takes one gradient scan.
         let price = Double(AnalysisPlan.calibrationRuns) * (Double(length) + scoring) + 1
         guard price <= share * Double(settings.steps) else { continue }
         (self.length, trainedWindows) = (length, length * perStep)
@@ -52,9 +52,9 @@ public struct MethodCalibration: Sendable {
   }
 
   /// - Parameters:
-  ///   - share: the price at most, as a share of the run.
-  ///   - prefixFolder: where activations that the short runs share are kept, and what they may
-  ///     take there.
+  ///   - share: the highest price, as a share of the run.
+  ///   - prefixFolder: the folder for activations that the short runs share, and their limit in
+  ///     bytes.
   /// - Throws: `TrainingError.interrupted` if it was asked to stop.
   public init(
     _ adaptation: any Adaptation, compiler: StepCompiler, share: Double, weights: ModelWeights,
@@ -92,7 +92,7 @@ public struct MethodCalibration: Sendable {
     seconds = (ContinuousClock.now - start).seconds
   }
 
-  /// C / Σ|g| with the uncalibrated C, over what the method trains.
+  /// C / Σ|g| with the uncalibrated C, summed over the parameters that the method trains.
   private static func guess(
     _ adaptation: any Adaptation, _ compiler: StepCompiler, weights: ModelWeights,
     text: TokenStream, pool: WorkerPool, kernels: Kernels
@@ -103,7 +103,7 @@ public struct MethodCalibration: Sendable {
       seed: settings.seed)
     let windows = BatchOrder.firstWindows(settings, of: text, count: settings.shape.windows)
     let scores = scan.run(over: text, windows: windows)
-    // In a fixed order, so that the sum is the same in every process.
+    // Summed in a fixed order, so that the result is the same in every process.
     let size = scores.sorted { $0.key < $1.key }.reduce(0) {
       $0 + LearningRateRule.size(of: $1.value, settings.optimizer)
     }
@@ -126,7 +126,7 @@ extension BatchOrder {
 }
 
 extension LearningRateSchedule {
-  /// The same curve over a short run of its own: a few steps of warm-up, then all the way down.
+  /// The same curve over a short run: a few warm-up steps, then the whole decay.
   func compressed(to steps: Int, peak: Double) -> LearningRateSchedule {
     var copy = self
     copy.peak = peak

@@ -7,17 +7,17 @@ import Tensors
 import Training
 import Weights
 
-/// What one short training run brought.
+/// The result of one short training run.
 public struct ProbeResult: Sendable {
   /// Mean loss of each held-out window, in nats per token; infinite if the run diverged.
   public var windowLosses: [Double]
   /// The windows' weights; empty where all weigh the same.
   public var weights: [Double]
-  /// Steps trained since the base, an earlier round's included.
+  /// Steps trained since the base, those of an earlier round included.
   public var steps: Int
-  /// Seconds of its steps and its scoring.
+  /// Seconds of training and scoring.
   public var seconds: Double
-  /// Its steps' reports, for the event stream of the run that goes on from it.
+  /// The reports of its steps, for the event stream of the run that continues from it.
   public var reports: [StepReport]
 
   public init(
@@ -31,23 +31,23 @@ public struct ProbeResult: Sendable {
     self.reports = reports
   }
 
-  /// Mean over the held-out windows' targets that count.
+  /// Mean over the held-out windows' scored targets, in nats.
   public var loss: Double { meanLoss(windowLosses, weights: weights) }
 }
 
-/// One probe: what trains, at which rate, for how long.
+/// One probe: what trains, at which rate, for how many steps.
 public struct Probe {
   public var adaptation: any Adaptation
   public var schedule: LearningRateSchedule
   public var steps: Int
   /// Another order of the windows it trains on; nil for the run's own.
   public var reordering: BatchOrder.Reordering?
-  /// Where a run goes on from it; nil where nothing is kept.
+  /// The store of its state, for a run that continues from it; nil where nothing is saved.
   public var store: SnapshotStore?
-  /// Go on from the store's last state.
+  /// Whether to go on from the store's last state.
   public var resuming = false
-  /// Steps after those, at a rate that falls to nothing, for the sake of the score only: the store
-  /// keeps the state before them. A loss in the midst of a run is mostly noise of its high rate.
+  /// Cool-down steps after those, at a rate that falls to nothing, for the score only: the store
+  /// keeps the state before them. A loss in the middle of a run is mostly noise of its high rate.
   public var coolDown = 0
 
   public init(
@@ -64,7 +64,7 @@ public struct Probe {
     self.coolDown = coolDown
   }
 
-  /// The cool-down: from the rate that the steps end with straight down.
+  /// The schedule of the cool-down: linear from the last step's rate to nothing.
   fileprivate var coolingSchedule: LearningRateSchedule {
     LearningRateSchedule(
       curve: .linear, peak: schedule.rate(step: steps), warmupSteps: steps, finalRatio: 0.05,
@@ -72,11 +72,11 @@ public struct Probe {
   }
 }
 
-/// Trains shortly on the same batches in the same order, and scores the same held-out windows.
+/// Runs short trainings on the same batches in the same order, scored on the same held-out windows.
 ///
-/// A probe's session owns copies of what it trains and the checkpoint is mapped read-only, so the
-/// base is what it was, bit for bit, when the session goes. Probes that stop their backward pass at
-/// the same block share the frozen blocks' activations.
+/// A probe's session owns copies of the tensors that it trains and the checkpoint is mapped
+/// read-only, so the base model is unchanged, bit for bit, after the session. Probes that stop
+/// their backward pass at the same block share the frozen blocks' outputs.
 public final class ProbeBench {
   public let compiler: StepCompiler
   public let heldOut: HeldOutWindows
@@ -86,9 +86,9 @@ public final class ProbeBench {
   private let kernels: Kernels
   private let prefixes: SharedPrefixes
   private let shouldStop: () -> Bool
-  /// The loss of the whole validation text before training, for runs that go on from a probe.
+  /// The whole validation text's loss before training, for runs that continue from a probe.
   public var initialValidationLoss: Double?
-  /// Arena and mapped weights of the largest step so far.
+  /// Bytes of arena and mapped weights of the largest step so far.
   public private(set) var largestStep = 0
   /// Probes trained so far.
   public private(set) var probes = 0
@@ -108,8 +108,8 @@ public final class ProbeBench {
     self.shouldStop = shouldStop
   }
 
-  /// - Throws: `TrainingError.interrupted` if it was asked to stop; what a run throws, divergence
-  ///   excepted, which counts as an infinite loss.
+  /// - Throws: `TrainingError.interrupted` if it was asked to stop; errors of the run except
+  ///   divergence, which counts as an infinite loss.
   public func run(_ probe: Probe) throws(TrainingError) -> ProbeResult {
     let start = ContinuousClock.now
     let step = try compiler.compile(probe.adaptation)

@@ -5,11 +5,13 @@ import Training
   import Glibc
 #endif
 
-/// A learning rate found by a few short runs: a ladder of factors of two that starts at a first guess
-/// and half of it and grows at its better end until the best rung is inside; then the vertex of the
-/// parabola through the best rung and its neighbours (loss against the logarithm of the rate).
+/// A learning rate found by a few short runs at rates spaced by factors of two.
 ///
-/// Short runs with a schedule of their own find nearly the rate of long ones: see
+/// The first two rates are a guess and half of it; rates are added at the better end until the best
+/// one is no longer at an end. The result is the vertex of the parabola through the best rate and
+/// its neighbours (loss against the logarithm of the rate).
+///
+/// Short runs with a schedule of their own find nearly the rate of long ones; see
 /// docs/selection.md.
 public struct RateCalibration: Hashable, Sendable {
   /// One short run.
@@ -21,16 +23,16 @@ public struct RateCalibration: Hashable, Sendable {
 
   /// From the lowest rate up.
   public private(set) var points: [Point] = []
-  /// The rate that is taken.
+  /// The resulting rate.
   public private(set) var rate: Double
 
-  /// Rungs are this factor apart.
+  /// The factor between neighbouring rates.
   public static let factor = 2.0
 
   /// - Parameters:
-  ///   - guess: the first rung.
-  ///   - maximumRuns: at least 3; the ladder stops growing there.
-  ///   - loss: trains shortly at a rate and tells the held-out loss.
+  ///   - guess: the first rate.
+  ///   - maximumRuns: at least 3; no rates are added beyond that.
+  ///   - loss: trains a short run at a rate and returns the held-out loss.
   public init(
     around guess: Double, maximumRuns: Int,
     loss: (Double) throws(TrainingError) -> Double
@@ -47,12 +49,12 @@ public struct RateCalibration: Hashable, Sendable {
     rate = vertex
   }
 
-  /// Index of the lowest loss, of equal ones the lowest rate.
+  /// Index of the lowest loss; among equal losses, of the lowest rate.
   private var best: Int {
     points.indices.min { points[$0].loss < points[$1].loss } ?? 0
   }
 
-  /// The rate beyond the end that is best so far; nil once the best is inside.
+  /// The rate beyond the end that is best so far; nil once the best is not at an end.
   private var nextRung: Double? {
     switch best {
     case 0: points[0].rate / Self.factor

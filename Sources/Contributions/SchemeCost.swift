@@ -1,7 +1,7 @@
 import Tensors
 import Training
 
-/// What a step may cost.
+/// Limits of a step's cost.
 public struct SchemeBudget: Hashable, Sendable {
   /// Planned peak in bytes; nil for no limit.
   public var bytes: Int?
@@ -14,7 +14,7 @@ public struct SchemeBudget: Hashable, Sendable {
   }
 }
 
-/// What a scheme's compiled step costs.
+/// The cost of a scheme's compiled step.
 public struct SchemeCost: Hashable, Sendable {
   /// Floating-point operations of a step.
   public var flops: Int
@@ -40,12 +40,12 @@ public struct SchemeCost: Hashable, Sendable {
 
 /// Costs of sets of tensors, each compiled once.
 ///
-/// A class, since those who choose tensors share what has been compiled.
+/// A class, so that all users share what has been compiled.
 public final class SchemeCosts {
-  /// Costs of an update scheme: tensor path → share of its output rows.
+  /// Compiles an update scheme, tensor path → share of its output rows, and returns its cost.
   public typealias Compile = ([String: Double]) throws(TrainingError) -> SchemeCost
 
-  /// What may be chosen.
+  /// The tensors and shares that may be chosen.
   public let space: SchemeSpace
   /// How many schemes were compiled.
   public private(set) var compilations = 0
@@ -58,9 +58,9 @@ public final class SchemeCosts {
     self.compile = compile
   }
 
-  /// The cost of training items and what goes with them.
+  /// The cost of training items together with the biases and gains that train with them.
   ///
-  /// - Parameter items: of `space.items`, the head at most once.
+  /// - Parameter items: elements of `space.items`, the head at most once.
   /// - Throws: what compiling throws.
   public func callAsFunction(
     _ items: some Sequence<SchemeItem>
@@ -77,11 +77,11 @@ public final class SchemeCosts {
     return cost
   }
 
-  /// The error for a budget that nothing fits, with figures of one tensor alone that would do: of
-  /// those, the one that oversteps the budget least.
+  /// The error for a budget that nothing fits, with figures that suffice for a single tensor: the
+  /// one that exceeds the budget least.
   ///
-  /// Bytes are rounded up to 0.1 MB and the share of operations to 0.01, as people are shown them. Only the last block
-  /// is asked: the same tensor of a lower block costs more.
+  /// Bytes are rounded up to 0.1 MB and the share of operations to 0.01, as they are displayed.
+  /// Only the last block is tried: the same tensor of a lower block costs more.
   ///
   /// - Parameter headShares: shares of the head that may be chosen.
   /// - Throws: what compiling throws.

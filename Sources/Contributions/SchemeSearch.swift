@@ -1,24 +1,24 @@
 import Tensors
 import Training
 
-/// Searches for the scheme with the largest sum of contributions under a budget: a knapsack for
-/// every cut, that is for every tensor that may be the deepest to train (Lin et al. 2022 search by
-/// evolution; Huang et al. 2023 by an exact programme over depth, as here).
+/// Searches for the scheme with the largest sum of contributions under a budget: one knapsack for
+/// every cut, that is for every tensor that may be the deepest to train (Lin et al. 2022 use
+/// evolutionary search; Huang et al. 2023 an exact programme over depth, as here).
 ///
-/// What the search assumes, that contributions add up, is wrong for most sets; its proposals are
+/// The search assumes that contributions add up, which is wrong for most sets; its proposals are
 /// candidates for a probe, not results.
 public final class SchemeSearch {
-  /// Which schemes are asked for.
+  /// Which schemes the search considers.
   public enum Selection: Hashable, Sendable {
     case any
-    /// Those that train the head.
+    /// Only schemes that train the head.
     case withHead
   }
 
   /// The best scheme found.
   public struct Proposal: Hashable, Sendable {
     public var scheme: [String: Double]
-    /// Of the compiled step: within the budget.
+    /// The cost of the compiled step, within the budget.
     public var cost: SchemeCost
     /// Sum of contributions.
     public var gain: Double
@@ -29,11 +29,12 @@ public final class SchemeSearch {
   private let marginals: MarginalCosts
   private let gains: [SchemeItem: Double]
   private let budget: SchemeBudget
-  /// For all anchors, made when first asked for.
+  /// Variants for all anchors, made when first needed.
   private var allVariants: [Variant]?
 
   /// - Parameters:
-  ///   - gains: contributions in any unit; what has none, or one below 0, is not chosen.
+  ///   - gains: contributions in any unit; items without a gain, or with one below 0, are not
+  ///     chosen.
   public init(_ costs: SchemeCosts, gains: [SchemeItem: Double], budget: SchemeBudget) {
     self.costs = costs
     self.gains = gains
@@ -41,8 +42,8 @@ public final class SchemeSearch {
     marginals = MarginalCosts(costs)
   }
 
-  /// The best scheme over all cuts, with whatever still fits in the end; nil if nothing fits or
-  /// gains.
+  /// The best scheme over all cuts, filled up with whatever still fits; nil if nothing fits or has
+  /// a gain.
   ///
   /// - Throws: what compiling throws.
   public func best(_ selection: Selection = .any) throws(TrainingError) -> Proposal? {
@@ -52,14 +53,14 @@ public final class SchemeSearch {
 }
 
 extension SchemeSearch {
-  /// A knapsack: the deepest tensor and the head are settled, tensors above may be added.
+  /// A knapsack problem: the deepest tensor and the head are fixed, tensors above may be added.
   private struct Variant {
     var anchor: LinearTensor?
     var head: Double?
-    /// Of anchor and head.
+    /// Gain of anchor and head.
     var gain: Double
     var cost: MarginalCost
-    /// From the top down, like the knapsack's items.
+    /// From the top down, in the order of the knapsack's items.
     var tensors: [LinearTensor]
     var knapsack: Knapsack
     var bound: Double
@@ -73,7 +74,7 @@ extension SchemeSearch {
     max(0, gains[SchemeItem(SchemeSpace.head, share: share)] ?? 0)
   }
 
-  /// The limit of operations that the budget's share stands for.
+  /// The budget's share as a number of operations.
   private func flopsLimit() throws(TrainingError) -> Int? {
     guard let limit = budget.flopsShare else { return nil }
     let top = LinearTensor(layer: costs.space.layers - 1, kind: .down)
@@ -83,7 +84,7 @@ extension SchemeSearch {
     return Double(flops) / full <= limit ? flops : flops - 1
   }
 
-  /// Knapsacks whose base fits, for every anchor and for the head alone.
+  /// Knapsack problems whose base fits, for every anchor and for the head alone.
   private func variants(_ selection: Selection) throws(TrainingError) -> [Variant] {
     let all = if let allVariants { allVariants } else { try makeVariants() }
     allVariants = all
@@ -135,7 +136,7 @@ extension SchemeSearch {
       bound: gain + knapsack.upperBound)
   }
 
-  /// Tensors that gain something at the anchor's stage or above it.
+  /// Tensors with a gain at the anchor's depth or above it.
   private func itemsAbove(_ anchor: LinearTensor) -> [LinearTensor] {
     let cut = costs.space.depth(anchor)
     return costs.space.tensors.filter {
@@ -143,7 +144,7 @@ extension SchemeSearch {
     }
   }
 
-  /// Solves the variants from the most promising on, until none can be better.
+  /// Solves the variants in descending order of their bounds, until none can be better.
   private func best(of variants: [Variant]) throws(TrainingError) -> Proposal? {
     var best: Proposal?
     let order = variants.enumerated().sorted {
@@ -157,10 +158,10 @@ extension SchemeSearch {
   }
 
   /// The best set of a variant whose compiled cost is within the budget; nil if there is none or it
-  /// is no better than what is known.
+  /// is no better than the best known.
   ///
-  /// Where the sum of marginal costs was too small, the limit is lowered by what the compiled step
-  /// overstepped it by.
+  /// Where the sum of marginal costs was too low, the limit is lowered by the amount by which the
+  /// compiled step exceeded it.
   private func solved(
     _ variant: Variant, better known: Proposal?
   ) throws(TrainingError) -> Proposal? {
@@ -201,7 +202,7 @@ extension SchemeSearch {
     return (flops, bytes) < (other.flops, other.bytes)
   }
 
-  /// Adds what fits after all: marginal costs may have been too large.
+  /// Adds items that still fit: marginal costs may have been too high.
   private func completed(_ proposal: Proposal) throws(TrainingError) -> Proposal {
     let missing = costs.space.tensors.filter {
       contribution($0) > 0 && !proposal.set.tensors.contains($0)

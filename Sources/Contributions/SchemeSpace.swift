@@ -3,7 +3,7 @@ import Models
 import Tensors
 
 extension LinearKind {
-  /// In the order in which a block is filled: what the backward pass reaches first comes first.
+  /// The order in which a block is filled: kinds that the backward pass reaches first come first.
   static let fillingOrder: [LinearKind] = [.down, .gate, .up, .output, .value, .query, .key]
 
   var fillingRank: Int { Self.fillingOrder.firstIndex(of: self) ?? 0 }
@@ -16,7 +16,7 @@ struct LinearTensor: Hashable, Comparable {
 
   var path: String { kind.path(layer: layer) }
 
-  /// From the top down, within a block in the order of filling.
+  /// From the top down; within a block in the filling order.
   static func < (one: Self, other: Self) -> Bool {
     (-one.layer, one.kind.fillingRank) < (-other.layer, other.kind.fillingRank)
   }
@@ -40,7 +40,7 @@ struct UpdateSet: Hashable {
   }
 }
 
-/// Something that can be chosen: a tensor, and the share of its output rows.
+/// An item that can be chosen: a tensor, and the share of its output rows.
 public struct SchemeItem: Hashable, Sendable {
   /// The tensor's path, or "head".
   public var path: String
@@ -53,13 +53,14 @@ public struct SchemeItem: Hashable, Sendable {
   }
 }
 
-/// What may be chosen in a model: linear maps and the head; and the whole schemes that choices stand for.
+/// The items that may be chosen in a model, linear maps and the head, and the schemes that sets of
+/// them stand for.
 public struct SchemeSpace: Sendable {
   /// The name of the output projection, also where it is tied to the embedding.
   public static let head = ParameterRole.head.rawValue
 
   let layers: Int
-  /// Shares of the head that may be chosen, at most one of them; empty if it is not available.
+  /// Shares of the head, of which at most one is chosen; empty if the head is not available.
   public let headShares: [Double]
   private let names: Set<String>
   private let reach: BackwardReach
@@ -82,7 +83,7 @@ public struct SchemeSpace: Sendable {
   /// Linear maps from the top down.
   var tensors: [LinearTensor] { blocks(layers) }
 
-  /// What a contribution can be measured of: the head's shares, linear maps from the top down.
+  /// Items whose contribution can be measured: the head's shares, linear maps from the top down.
   public var items: [SchemeItem] {
     headShares.map { SchemeItem(Self.head, share: $0) } + tensors.map { SchemeItem($0.path) }
   }
@@ -100,9 +101,9 @@ public struct SchemeSpace: Sendable {
   /// The depth of the deepest tensor; nil without any.
   func cut(_ set: UpdateSet) -> Int? { set.tensors.map(depth).max() }
 
-  /// Path → share of everything that trains with items, as in `scheme` of a candidate.
+  /// Path → share of everything that trains when items are chosen, as in a candidate's `scheme`.
   ///
-  /// - Parameter items: of `items`, the head at most once.
+  /// - Parameter items: elements of `items`, the head at most once.
   public func scheme(_ items: some Sequence<SchemeItem>) -> [String: Double] {
     scheme(set(items))
   }
@@ -121,10 +122,10 @@ public struct SchemeSpace: Sendable {
   }
 
   /// Path → share of everything that trains with a set: the tensors and their biases, the head, and
-  /// the gains of the norms that the backward pass goes through anyway.
+  /// the gains of the norms that the backward pass crosses anyway.
   ///
-  /// A norm below the deepest of them would lengthen the pass by the products above it, for next to
-  /// no gain once matrices train, so it stays frozen.
+  /// A norm below the deepest of the tensors would extend the backward pass by the matmuls above
+  /// it, for next to no gain once matrices train, so it stays frozen.
   func scheme(_ set: UpdateSet) -> [String: Double] {
     var scheme: [String: Double] = [:]
     for tensor in set.tensors {

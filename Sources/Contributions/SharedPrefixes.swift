@@ -1,11 +1,11 @@
 import Datasets
 import Training
 
-/// What frozen blocks make of the windows that probes train on and are judged by, kept for all probes
-/// that stop at the same block.
+/// The frozen blocks' outputs for the windows that probes train on and are scored on, cached for
+/// all probes that stop their backward pass at the same block.
 ///
-/// A folder's file system holds at most `byteLimit` of it; probes whose activations would take more
-/// compute them.
+/// The caches take at most `byteLimit` bytes in the folder's file system; probes whose outputs
+/// would take more compute them.
 public final class SharedPrefixes {
   private let texts: [(text: TokenStream, windows: Int)]
   private let folder: String
@@ -13,8 +13,8 @@ public final class SharedPrefixes {
   private var caches: [Int: [PrefixCache]] = [:]
 
   /// - Parameters:
-  ///   - trainedWindows: how many windows of the training text probes come by.
-  ///   - byteLimit: for all cuts together.
+  ///   - trainedWindows: the number of windows of the training text that probes train on.
+  ///   - byteLimit: the limit of the caches of all cuts together.
   public init(
     text: TokenStream, trainedWindows: Int, heldOut: HeldOutWindows, folder: String, byteLimit: Int
   ) {
@@ -27,7 +27,7 @@ public final class SharedPrefixes {
     bytesLeft = byteLimit
   }
 
-  /// The caches that fit a step; made when a cut comes by for the first time.
+  /// The caches that fit a step, created when its cut is used for the first time.
   func caches(for step: CompiledStep) -> [PrefixCache] {
     guard step.frozenBlocks > 0 else { return [] }
     if let known = caches[step.frozenBlocks] { return known }
@@ -35,8 +35,8 @@ public final class SharedPrefixes {
     for (text, windows) in texts {
       let bytes = PrefixCache.byteCount(
         windows: windows, tokens: step.shape.tokens, width: step.width, type: step.prefixType)
-      // The file has holes where no probe comes by, so what it takes is what probes use. Without a
-      // cache the same values are computed.
+      // The file is sparse: only windows that probes use take space. Without a cache the same
+      // values are computed.
       guard let bytes, bytes <= bytesLeft,
         let cache = try? PrefixCache(text, for: step, folder: folder, byteLimit: .max)
       else { continue }

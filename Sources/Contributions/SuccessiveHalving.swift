@@ -4,28 +4,28 @@ import Training
 /// Decides between candidates by training each shortly, then only the best of them longer (Jamieson
 /// & Talwalkar 2016). Ties within the noise go to the cheapest.
 public struct SuccessiveHalving {
-  /// What became of one candidate.
+  /// The results of one candidate.
   public struct Standing: Sendable {
-    /// Its place in the list of candidates.
+    /// Its index in the list of candidates.
     public let index: Int
-    /// After each of its rounds.
+    /// The result of each of its rounds.
     public internal(set) var rounds: [ProbeResult] = []
 
     /// The result of its longest probe.
     public var last: ProbeResult? { rounds.last }
   }
 
-  /// In the order of the candidates.
+  /// Results in the order of the candidates.
   public private(set) var standings: [Standing] = []
   /// Index of the winner.
   public private(set) var winner = 0
 
   /// - Parameters:
-  ///   - costs: a step's cost of each candidate; cheaper wins ties.
-  ///   - plan: lengths of the rounds and how many stay for the second.
-  ///   - noise: a difference that repeated orders of batches bring, in nats; 0 if not measured.
-  ///   - discard: told of each candidate that is out; not of the winner.
-  ///   - train: trains a candidate on until it has so many steps.
+  ///   - costs: the cost of a step of each candidate; the cheaper one wins ties.
+  ///   - plan: lengths of the rounds and the number of finalists.
+  ///   - noise: standard deviation over orders of the batches, in nats; 0 if not measured.
+  ///   - discard: called with each eliminated candidate, never with the winner.
+  ///   - train: trains a candidate further, up to a total number of steps.
   public init(
     costs: [Int], plan: AnalysisPlan, noise: Double, discard: (_ index: Int) -> Void = { _ in },
     train: (_ index: Int, _ steps: Int) throws(TrainingError) -> ProbeResult
@@ -38,7 +38,7 @@ public struct SuccessiveHalving {
     let ranked = standings.indices.sorted {
       (firstLoss($0), costs[$0], $0) < (firstLoss($1), costs[$1], $1)
     }
-    // What diverged is out, unless everything did.
+    // Diverged candidates are eliminated, unless all diverged.
     let stable = ranked.count { firstLoss($0).isFinite }
     let finalists = Array(ranked.prefix(max(1, min(plan.finalists, stable))))
     for index in ranked.dropFirst(finalists.count) { discard(index) }
@@ -53,8 +53,8 @@ public struct SuccessiveHalving {
 
   private func firstLoss(_ index: Int) -> Double { standings[index].rounds[0].loss }
 
-  /// The cheapest of those that can't be told from the best: within the noise of orders, or where
-  /// that was not measured, within the standard error of the paired difference over windows.
+  /// The cheapest of the candidates that are tied with the best: within the noise over orders or,
+  /// where that was not measured, within the standard error of the paired difference over windows.
   private func decide(among finalists: [Int], costs: [Int], noise: Double) -> Int {
     let last = finalists.compactMap { index in standings[index].last.map { (index, $0) } }
     guard let best = last.min(by: { $0.1.loss < $1.1.loss }) else { return 0 }

@@ -1,6 +1,6 @@
 import Compilation
 
-/// What matmuls multiply while text is generated, by program.
+/// The type of the matmuls' operands in text generation, by program.
 public struct GenerationPrecision: Hashable, Sendable {
   /// For blocks of the prompt.
   public var block: Precision
@@ -13,8 +13,8 @@ public struct GenerationPrecision: Hashable, Sendable {
   }
 
   /// A precision where it pays: for blocks of the prompt. With a single row of activations the
-  /// weights' bytes are the bottleneck; kernels of f32 activations read them once, as they are
-  /// stored, while those of bf16 and of bytes pack them into panels first (docs/performance.md).
+  /// weights' bytes are the bottleneck; kernels with f32 activations read them once, as they are
+  /// stored, while bf16 and int8 kernels pack them into panels first (docs/performance.md).
   public init(_ precision: Precision) {
     self.init(block: precision, single: .f32)
   }

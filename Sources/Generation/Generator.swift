@@ -21,7 +21,7 @@ public final class Generator {
 
   /// - Parameters:
   ///   - capacity: tokens of prompt and continuation together.
-  ///   - precision: what matmuls multiply.
+  ///   - precision: the type of the matmuls' operands.
   public init(
     _ weights: ModelWeights, capacity: Int, pool: WorkerPool, kernels: Kernels,
     precision: GenerationPrecision = GenerationPrecision(.f32)
@@ -48,7 +48,7 @@ public final class Generator {
     _ weights: ModelWeights, capacity: Int, _ precision: GenerationPrecision
   ) throws(GenerationError) -> [Program] {
     let model = weights.configuration.model
-    // A block that the prompt does not fill still turns all its rows: they need positions, too.
+    // A partly filled block still rotates all its rows, so they need positions, too.
     let rowsInCache = (capacity + blockRows - 1) / blockRows * blockRows
     var programs: [Program] = []
     do {
@@ -56,7 +56,7 @@ public final class Generator {
         var graph = model.traceDecoding(
           rows: rows, capacity: rowsInCache, elementType: weights.elementType)
         try weights.adaptation.adapt(&graph)
-        // Inputs of the two programs differ in size: each has its own places.
+        // The two programs' inputs differ in size, so each has its own offsets.
         var layout = PersistentLayout()
         programs.append(
           try InferenceCompiler(precision: precision).compile(graph, layout: &layout).program)
@@ -71,11 +71,11 @@ public final class Generator {
     return programs
   }
 
-  /// Reads the prompt, then draws tokens until `stop` holds, the cache is full or `maxTokens` came.
+  /// Reads the prompt, then draws tokens until `stop`, a full cache or `maxTokens`.
   ///
   /// - Parameters:
   ///   - stop: a token that ends the text; it is not reported.
-  ///   - emit: gets each token as it is drawn; false ends the text.
+  ///   - emit: called with each token as it is drawn; false ends the text.
   /// - Returns: the number of tokens drawn and reported.
   @discardableResult
   public func generate(
@@ -98,11 +98,13 @@ public final class Generator {
     return count
   }
 
-  /// Reads a prompt from its beginning; the last token's logits, until the next call.
+  /// Reads a prompt from its beginning.
   ///
-  /// The two programs keep their tables in the same bytes of the arena, so each writes its own
-  /// before its turn: blocks first, single tokens from then on. Scales of rows that are quantised while
-  /// they are packed are among them.
+  /// The two programs keep their tables at the same offsets of the arena, so each writes its own
+  /// before it runs: blocks first, single tokens from then on. The row scales of matrices that are
+  /// quantised while they are packed are among these tables.
+  ///
+  /// - Returns: the last token's logits, valid until the next call.
   package func read(_ prompt: [Int32]) -> UnsafeBufferPointer<Float> {
     var logits = UnsafeBufferPointer<Float>(start: nil, count: 0)
     position = 0
@@ -118,8 +120,10 @@ public final class Generator {
     return logits
   }
 
-  /// Runs tokens behind the cache; the last one's logits. Rows that a block does not fill hold
-  /// token 0; what they leave in the cache is overwritten before anything reads it.
+  /// Runs tokens at the cache's current position. Rows that a block does not fill hold token 0; the
+  /// keys and values they leave in the cache are overwritten before anything reads them.
+  ///
+  /// - Returns: the last token's logits.
   private func run(_ decoder: Decoder, _ tokens: [Int32]) -> UnsafeBufferPointer<Float> {
     for row in decoder.tokens.indices {
       decoder.tokens[row] = row < tokens.count ? tokens[row] : 0
@@ -133,7 +137,7 @@ public final class Generator {
   }
 }
 
-/// A pass over some tokens behind the cache, with its ports.
+/// A program that runs some tokens at the cache's current position, with its ports.
 private struct Decoder {
   let bound: BoundProgram
   let tokens: UnsafeMutableBufferPointer<Int32>
@@ -152,7 +156,7 @@ private struct Decoder {
 private struct CachedWeights: WeightSource {
   private let weights: ModelWeights
   private let caches: Arena
-  /// Where each cache begins, by its buffer's name.
+  /// The offset of each cache, by its buffer's name.
   private let offsets: [String: Int]
 
   /// Allocates the caches that a program writes.

@@ -6,9 +6,9 @@ import Tensors
 
 /// Draws the next token from logits.
 public struct Sampler: Sendable {
-  /// 0 always takes the likeliest token.
+  /// 0 always takes the most likely token.
   public var temperature: Double
-  /// Draws from the likeliest tokens that together reach this probability (Holtzman et al. 2020).
+  /// Draws from the most likely tokens that together reach this probability (Holtzman et al. 2020).
   public var topP: Double
   private var random: RandomSource
 

@@ -5,14 +5,15 @@ import Storage
 import Tensors
 import Training
 
-/// Trains methods one after the other on the same batches. Every method runs with every seed,
-/// `compare.json` is written after each run, and a table and a verdict follow from all of them.
+/// Trains several methods one after the other on the same batches.
 ///
-/// Who trains a member is handed in: a process of its own for each keeps its peak of memory its own.
+/// Every method runs with every seed, `compare.json` is written after each run, and a table and a
+/// verdict follow from all of them. The caller provides the function that trains a member: with a
+/// process of its own for each member, peak memory is measured separately.
 public struct Comparison {
-  /// Trains a member; its row need not say how large its delta is.
+  /// Trains a member; the returned row may omit the size of its delta.
   public typealias Trainer = (ComparisonMember) throws -> ComparisonRow
-  /// Told each event, a row once `compare.json` has it.
+  /// Called with each event; with a row once `compare.json` contains it.
   public typealias Observer = (ComparisonEvent) -> Void
 
   public let recipe: Recipe
@@ -21,16 +22,17 @@ public struct Comparison {
   private let overrides: [String]
   private let cache: String
   private let observe: Observer
-  /// Runs of all methods and seeds.
+  /// The number of runs: methods times seeds.
   private let total: Int
-  /// Runs to come: indices into the field and seeds, all methods of a seed before the next one.
+  /// Runs not yet done: indices into the field and seeds, all methods of a seed before the next
+  /// seed.
   private var pending: ArraySlice<(member: Int, seed: Int)>
   public private(set) var report: ComparisonReport
   private var remaining = RemainingTime()
 
   /// - Parameters:
   ///   - recipePath: the recipe's file.
-  ///   - overrides: `key=value` each; `recipe` is what the file and they say.
+  ///   - overrides: `key=value` each; `recipe` is the file's recipe with them applied.
   ///   - cache: the folder of token ids that all runs share.
   ///   - seeds: seeds of every method.
   public init(
@@ -51,10 +53,10 @@ public struct Comparison {
       subject: field.members[0].label, reference: field.members[field.reference].label)
   }
 
-  /// Runs all that is to come.
+  /// Runs all pending runs.
   ///
-  /// - Throws: what `train` throws; rows so far stay in `compare.json`. A default baseline that does
-  ///   not fit the machine or the budget, or diverges, is left out instead.
+  /// - Throws: what `train` throws; finished rows stay in `compare.json`. A default baseline that
+  ///   does not fit the machine or the budget, or diverges, is left out instead.
   public mutating func run(_ train: Trainer) throws {
     while let next = pending.first {
       let member = member(next.member, seed: next.seed)
@@ -75,9 +77,9 @@ public struct Comparison {
     observe(.finished(report))
   }
 
-  /// Takes in the row of the next run, which is over.
+  /// Adds the row of the next pending run, which has ended.
   ///
-  /// - Parameter seconds: what it took by the clock.
+  /// - Parameter seconds: the run's wall-clock time.
   /// - Throws: `StorageError` if `compare.json` can't be written.
   public mutating func add(_ row: ComparisonRow, seconds: Double) throws(StorageError) {
     pending.removeFirst()
@@ -93,10 +95,10 @@ public struct Comparison {
           secondsLeft: labels.isEmpty ? nil : remaining.estimate(labels))))
   }
 
-  /// Takes in a run of the recipe's own method that has left its events in the recipe's folder, the
-  /// ones before an interruption included.
+  /// Adds a run of the recipe's own method from the events in the recipe's folder, those before an
+  /// interruption included.
   ///
-  /// - Parameter summary: of the run's last part.
+  /// - Parameter summary: the summary of the run's last part.
   /// - Throws: `StorageError` if its events can't be read or `compare.json` can't be written.
   public mutating func addOwnRun(_ summary: RunSummary) throws(StorageError) {
     let folder = recipe.output.absolute
@@ -121,7 +123,7 @@ public struct Comparison {
 }
 
 extension Comparison {
-  /// A member of the field as a run with a folder of its own.
+  /// A member of the field as a run with an output folder of its own.
   private func member(_ index: Int, seed: Int) -> ComparisonMember {
     let member = field.members[index]
     let slug = String(member.label.map { $0.isLetter || $0.isNumber ? $0 : "-" })
@@ -134,7 +136,7 @@ extension Comparison {
       ], cache: cache, output: output)
   }
 
-  /// The resolved form of the entry, so that overrides and defaults are those of this recipe.
+  /// The entry in resolved form, with the overrides and defaults of this recipe.
   private func methodJSON(_ entry: MethodEntry) -> String {
     var copy = recipe
     copy.method = entry
@@ -154,7 +156,7 @@ public struct ComparisonMember: Hashable, Sendable {
   public let label: String
   public let seed: Int
   public let recipePath: String
-  /// Those of the comparison, and what makes the recipe this member's.
+  /// The comparison's overrides, and those that select this member's method and seed.
   public let overrides: [String]
   /// The folder of token ids that all runs share.
   public let cache: String
@@ -171,14 +173,14 @@ public enum ComparisonEvent: Sendable {
   /// All runs are over.
   case finished(ComparisonReport)
 
-  /// How far the comparison has come.
+  /// The progress of the comparison.
   public struct Progress: Hashable, Sendable {
-    /// Runs that are over, of so many.
+    /// Runs that have ended, and runs in total.
     public let done: Int
     public let total: Int
-    /// What the last one took by the clock.
+    /// The last run's wall-clock time.
     public let seconds: Double
-    /// What the others will take, if anything is known of that; nil after the last one.
+    /// Estimated seconds of the remaining runs; nil if unknown and after the last run.
     public let secondsLeft: Double?
   }
 }

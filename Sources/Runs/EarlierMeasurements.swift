@@ -5,8 +5,8 @@ import Storage
 import Training
 
 /// What earlier runs in the same folder measured: `contributions.json` for "auto" tensors,
-/// `learning_rate.json` for a calibrated rate. Either counts only for the same model, text and
-/// settings, which its key stands for.
+/// `learning_rate.json` for a calibrated rate. Either is used only if its key, a hash of model,
+/// text and settings, is this run's.
 struct EarlierMeasurements {
   static let contributions = "contributions.json"
   static let rate = "learning_rate.json"
@@ -66,7 +66,7 @@ struct EarlierMeasurements {
     return decision
   }
 
-  /// The rate that `learning_rate.json` holds; nil if it is of something else.
+  /// The rate in `learning_rate.json`; nil if its key differs.
   func knownRate() -> (rate: Double, seconds: Double)? {
     guard let record = CalibrationRecord(file: path(Self.rate)), record.key == key,
       record.learningRate > 0

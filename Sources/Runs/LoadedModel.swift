@@ -5,21 +5,22 @@ import Recipes
 import Tokenizers
 import Weights
 
-/// A checkpoint with deltas applied, its tokenizer, and what computes with them. Low-rank factors stay
-/// beside matrices that the checkpoint stores in less than f32, so that these need not be widened.
+/// A checkpoint with deltas applied, its tokenizer, threads and kernels. Low-rank factors are not
+/// merged into matrices that the checkpoint stores in a type narrower than f32, so these need not
+/// be widened.
 public struct LoadedModel {
   public let weights: ModelWeights
   public let tokenizer: any Tokenizer
   public let pool: WorkerPool
   public let kernels: Kernels
-  /// What matmuls multiply.
+  /// The type of the matmuls' operands.
   public let precision: Precision
 
   /// - Parameters:
   ///   - path: the checkpoint.
-  ///   - deltas: paths of deltas to apply whole.
-  ///   - precision: as `run.precision`; f32 is computed by OpenBLAS, whatever is remembered of this
-  ///     machine, so that its figures are the same in every process.
+  ///   - deltas: paths of deltas, each applied with scale 1.
+  ///   - precision: as `run.precision`; f32 is always computed by OpenBLAS, regardless of the
+  ///     variants remembered for this machine, so that results are the same in every process.
   /// - Throws: what opening the files throws; `ExecutionError` for threads or kernels that this
   ///   machine does not have.
   public init(
@@ -37,7 +38,7 @@ public struct LoadedModel {
     self.precision = kernels.precision(precision, weights)
   }
 
-  /// A run's model with a delta, computed with as `generate` does with the recipe's precision.
+  /// A run's model with a delta, computed in the precision that `generate` uses for the recipe's.
   init(_ run: PreparedRun, delta: String?) throws {
     let deltas = try delta.map { [(delta: try Delta.open($0), scale: 1.0)] } ?? []
     weights = try ModelWeights(run.weights.checkpoint, deltas: deltas, keepsFactors: true)

@@ -2,10 +2,10 @@ import Adaptations
 import Recipes
 import Training
 
-/// A recipe's method as what the compiler needs.
+/// A recipe's method as an adaptation that the compiler can apply.
 struct MethodChoice {
   var adaptation: any Adaptation
-  /// How tensors were chosen where the recipe did not say it.
+  /// How tensors were chosen where the recipe does not specify them.
   var explanation: String?
 
   init(_ adaptation: any Adaptation, explanation: String? = nil) {
@@ -13,7 +13,7 @@ struct MethodChoice {
     self.explanation = explanation
   }
 
-  /// Turns a recipe's method into an adaptation of its model, for all but "auto" tensors.
+  /// Converts a recipe's method into an adaptation of its model, for all but "auto" tensors.
   ///
   /// - Throws: `TrainingError.budget` if nothing fits.
   init(_ run: PreparedRun) throws(TrainingError) {
@@ -24,8 +24,8 @@ struct MethodChoice {
   }
 }
 
-/// A method's settings that give an adaptation. Every method of a recipe conforms, in a file in
-/// `Methods`.
+/// A method's settings that can be converted into an adaptation. Every method of a recipe conforms,
+/// in a file in `Methods`.
 protocol AdaptingMethod {
   /// The settings as an adaptation of the run's model.
   ///

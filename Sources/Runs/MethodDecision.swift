@@ -7,27 +7,27 @@ import Storage
 import Tensors
 import Training
 
-/// What trains and at which learning rate, and how that came about.
+/// What trains and at which learning rate, and how both were decided.
 public struct MethodDecision {
   public var adaptation: any Adaptation
   public var learningRate: Double
-  /// How tensors or rate were chosen where the recipe does not say it, in words, a line each.
+  /// How tensors or rate were chosen where the recipe leaves them open, one sentence per line.
   public var explanation: [String] = []
-  /// What was measured, for the event of that name.
+  /// The measurements, for the event of the same name.
   public var analysis: Records.Measurement?
-  /// The probe that the run goes on from.
+  /// The probe that the run continues from.
   public var continuation: Continuation?
-  /// Seconds that measuring took, also where that was in an earlier run; 0 where nothing was.
+  /// Seconds of measuring, even if an earlier run did it; 0 where nothing was measured.
   public var analysisSeconds = 0.0
   /// The validation text's loss before training, if it was measured.
   public var initialValidationLoss: Double?
-  /// What measuring will take at most before the first step, in steps of the run; 0 where nothing is
+  /// Upper bound of the measuring before the first step, in steps of the run; 0 where nothing is
   /// left to be measured.
   public var measuringSteps = 0.0
-  /// Arena and mapped weights of the largest probe; 0 for none.
+  /// Bytes of arena and mapped weights of the largest probe; 0 for none.
   public var measuringBytes = 0
 
-  /// The winner's probe: its state on disk and its steps.
+  /// The winning probe: its state on disk and its step reports.
   public struct Continuation {
     public var store: SnapshotStore
     public var reports: [StepReport]
@@ -35,7 +35,7 @@ public struct MethodDecision {
 
   /// Decides, measuring where the recipe says "auto" and nothing is known from an earlier run.
   ///
-  /// - Parameter observe: told how probes are going.
+  /// - Parameter observe: called with the progress of probes.
   /// - Throws: `TrainingError.interrupted` if it was asked to stop.
   public init(
     _ run: PreparedRun, observe: @escaping (AnalysisProgress) -> Void = { _ in }
@@ -58,10 +58,10 @@ public struct MethodDecision {
     }
   }
 
-  /// What the run in the folder had decided, for going on with it: whatever the recipe leaves open
-  /// stays as it is in the last state.
+  /// The decision of an earlier run in the folder, for resuming it: whatever the recipe leaves open
+  /// is taken from the last state.
   ///
-  /// - Throws: `TrainingError.nothingToResume` without one.
+  /// - Throws: `TrainingError.nothingToResume` without a last state.
   public init(resuming run: PreparedRun) throws {
     let saved = try run.store(in: run.recipe.output.absolute, scheme: nil, rate: 0).savedDecision()
     run.kernels.tuner?.adopt((saved?.products ?? []).compactMap { ProductDecision($0) })
@@ -84,8 +84,8 @@ public struct MethodDecision {
     learningRate = rate
   }
 
-  /// Decides without training anything: what is known from an earlier run, or else what is taken
-  /// unprobed, at a rate of 0.
+  /// Decides without training anything: takes an earlier run's measurements if there are any, else
+  /// the choice for runs without probes, at a learning rate of 0.
   public init(unmeasured run: PreparedRun) throws {
     let record = EarlierMeasurements(run)
     if let sparse = run.recipe.method.method.sparse, sparse.tensors == .auto {

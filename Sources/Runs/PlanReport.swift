@@ -6,15 +6,15 @@ import Storage
 import Tensors
 import Training
 
-/// What a run will take, in bytes and time: bytes are those of the compiled step, time comes from
-/// running it a few times on the first windows, with a learning rate of zero.
+/// Planned memory and time of a run: bytes are those of the compiled step, time comes from running
+/// it a few times on the first windows with a learning rate of zero.
 public struct PlanReport {
   public let run: PlannedRun
   public let seconds: PlannedSeconds
   public let rates: PlannedRates
-  /// What brings the peak of memory to where it is.
+  /// The measures that lower the peak of memory to the planned one.
   public let waterfall: MemoryWaterfall
-  /// How the step's matmuls are computed.
+  /// The variant of each of the step's matmuls.
   public let products: [ProductDecision]
 
   /// Measures a planned run.
@@ -32,8 +32,8 @@ public struct PlanReport {
       threads: prepared.pool.threads, runtimeBytes: run.forecast.runtime)
   }
 
-  /// Seconds of a step and of a pass over the validation text: when windows come for the first
-  /// time, and when a cache has the frozen blocks' outputs for them.
+  /// Seconds of a step and of a pass over the validation text: for windows used for the first time,
+  /// and for windows whose frozen blocks' outputs a cache holds.
   private static func measure(
     _ session: Session, _ run: PlannedRun
   ) -> [(step: Double, pass: Double)] {
@@ -76,7 +76,7 @@ public struct PlanReport {
 }
 
 extension PlannedRun {
-  /// How the step's matmuls are computed, timed where that is not known yet.
+  /// The variant of each of the step's matmuls, timed where it is not known yet.
   /// - Throws: what starting the step throws.
   public func productDecisions() throws -> [ProductDecision] {
     prepared.kernels.tuner?.decisions(in: try makeSession().programs) ?? []

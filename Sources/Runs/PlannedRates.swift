@@ -1,11 +1,11 @@
 import Execution
 import Training
 
-/// What this CPU can do, and what of it a step uses.
+/// The CPU's peak rate of arithmetic, and the share of it that a step reaches.
 public struct PlannedRates {
-  /// The step's operations a second if each product ran at the peak of what it multiplies.
+  /// The step's peak rate in operations per second, each matmul at the peak of its operands' type.
   public let peak: Double
-  /// What a step reaches, as a share of that.
+  /// The rate that a step reaches, as a share of the peak.
   public let share: Double
 
   init(_ run: PlannedRun, _ seconds: PlannedSeconds) throws {

@@ -3,15 +3,15 @@ import Storage
 import Training
 
 extension PreparedRun {
-  /// Bytes that prefix caches may take: the recipe's limit, and half of what the disk has free, so
-  /// that snapshots find room.
+  /// Bytes that prefix caches may take: the recipe's limit, but at most half of the disk's free
+  /// space, so that snapshots find room.
   var prefixCacheLimit: Int {
     min(recipe.run.prefixCacheBytes, (Folder.availableBytes(cacheFolder) ?? .max) / 2)
   }
 }
 
 extension PlannedRun {
-  /// The caches that the plan asks for, and a warning in their place where they can't be made.
+  /// The planned caches, or a warning instead if they can't be created.
   func makePrefixCaches() -> (caches: [PrefixCache], warning: String?) {
     do throws(StorageError) {
       let caches = try prefixCaches.caches(

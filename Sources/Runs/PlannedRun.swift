@@ -5,14 +5,14 @@ import Records
 import Storage
 import Training
 
-/// A run that is settled: its step compiled, its memory known.
+/// A run before its start, with its step compiled and its memory forecast.
 public struct PlannedRun {
   public let prepared: PreparedRun
   public let decision: MethodDecision
   public let step: CompiledStep
   public let settings: TrainingSettings
   public let forecast: MemoryForecast
-  /// What is kept of the frozen blocks' outputs.
+  /// Which of the frozen blocks' outputs are cached.
   public let prefixCaches: PrefixCachePlan
 
   /// - Parameter keepsStages: keep the compiler's stages as text.
@@ -25,7 +25,7 @@ public struct PlannedRun {
     var settings = prepared.settings
     settings.schedule.peak = decision.learningRate
     self.settings = settings
-    // What deciding has read and freed is not the run's.
+    // Memory that deciding has used and freed does not count as the run's.
     prepared.weights.checkpoint.releasePages()
     prepared.corpus.train.releasePages()
     ProcessMemory.trim()
@@ -43,15 +43,15 @@ public struct PlannedRun {
   public var flopsPerToken: Double { step.flopsPerToken }
   public var fullFlopsPerToken: Double { prepared.fullFlopsPerToken }
 
-  /// A session of the run's step, before its first step.
+  /// A new session of the run's step.
   public func makeSession() throws -> Session {
     try Session(
       step, weights: prepared.weights, pool: prepared.pool, kernels: prepared.kernels,
       seed: settings.seed)
   }
 
-  /// The store with how the step's products are computed in what it keeps, so that a resumed run
-  /// computes them that way, whatever has become of the machine's memory of it.
+  /// The store with the variants of the step's matmuls added to what it saves, so that a resumed
+  /// run uses the same ones, even if `products.json` has changed.
   func remembering(_ tuner: ProductTuner?, in store: SnapshotStore) -> SnapshotStore {
     guard let tuner else { return store }
     var store = store
@@ -68,11 +68,11 @@ public struct PlannedRun {
 }
 
 extension PreparedRun {
-  /// Bytes that runs have been seen to take beyond their forecast, rounded up: a limit is one of the
-  /// real peak.
+  /// Margin for the bytes that runs were seen to take beyond their forecast, rounded up: the
+  /// recipe's limit applies to the real peak.
   private static let forecastMargin = 4 << 20
 
-  /// The run's step, within the recipe's limit of memory if there is one.
+  /// The run's step, within the recipe's memory limit if there is one.
   fileprivate func compile(
     _ adaptation: some Adaptation, keepsStages: Bool
   ) throws -> CompiledStep {
@@ -94,7 +94,7 @@ extension PreparedRun {
   /// A store whose snapshots belong to this recipe and method.
   ///
   /// - Parameters:
-  ///   - scheme: what trains; nil where that is no sparse method's choice.
+  ///   - scheme: what trains; nil where a method other than a sparse one decides that.
   ///   - rate: the learning rate.
   func store(in folder: String, scheme: [String: Double]?, rate: Double) -> SnapshotStore {
     let json = recipe.resolvedJSON

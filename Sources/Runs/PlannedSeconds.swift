@@ -1,11 +1,11 @@
 import Datasets
 import Training
 
-/// Measured seconds, and what they make of the whole run.
+/// Measured seconds of steps and validations, and the run's total that follows from them.
 public struct PlannedSeconds {
   /// A step of the first epoch.
   public let step: Double
-  /// A step of later epochs, in which the prefix cache has the frozen blocks' outputs.
+  /// A step of later epochs, whose frozen blocks' outputs are read from the prefix cache.
   public let laterStep: Double
   /// The first pass over the validation text.
   public let validation: Double
@@ -15,7 +15,7 @@ public struct PlannedSeconds {
   /// Steps of the first epoch.
   private let firstSteps: Int
 
-  /// - Parameter measured: of a first epoch and of later ones.
+  /// - Parameter measured: seconds in the first epoch and in later ones.
   init(
     _ measured: [(step: Double, pass: Double)], settings: TrainingSettings, corpus: Corpus
   ) {
@@ -27,10 +27,10 @@ public struct PlannedSeconds {
         sequenceLength: settings.shape.tokens, includePartial: false))
   }
 
-  /// Seconds of what is measured before the first step, at most.
+  /// Upper bound of the seconds of measuring before the first step.
   public func measuring(_ decision: MethodDecision) -> Double { decision.measuringSteps * step }
 
-  /// Seconds of the run, without what is measured before it.
+  /// Seconds of the run, without measuring before it.
   public var total: Double {
     step * Double(firstSteps) + laterStep * Double(settings.steps - firstSteps) + validation
       + laterValidation * Double(settings.validations - 1)

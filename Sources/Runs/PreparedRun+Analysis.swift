@@ -7,14 +7,14 @@ import Storage
 import Training
 
 extension PreparedRun {
-  /// A sparse method; of a head that trains in part, the rows that the text needs most.
+  /// The adaptation of a scheme; a share of the head takes the rows most frequent in the text.
   func adaptation(_ scheme: [String: Double]) -> SparseAdaptation {
     let needsRows = scheme[SchemeSpace.head].map { $0 < 1 } ?? false
     return SparseAdaptation(scheme: scheme, headRows: needsRows ? headRows : [])
   }
 
-  /// Shares of the head that may be chosen: all rows, and where that saves much only those whose
-  /// pieces occur in the training text.
+  /// Shares of the head that may be chosen: all rows, and where that saves much also only those
+  /// whose pieces occur in the training text.
   private var headShares: [Double] {
     guard recipe.analysis.head else { return [] }
     let size = weights.configuration.vocabularySize
@@ -23,7 +23,7 @@ extension PreparedRun {
     return share < 0.8 ? [share, 1] : [1]
   }
 
-  /// Costs of schemes by compiling them.
+  /// Costs of schemes, measured by compiling them.
   func schemeCosts(_ space: SchemeSpace) -> SchemeCosts {
     SchemeCosts(space) { scheme throws(TrainingError) in
       let step = try compiler.compile(adaptation(scheme))
@@ -40,7 +40,7 @@ extension PreparedRun {
     return try Candidates(schemeCosts(space), seed: settings.seed).all(within: sparse.limits)
   }
 
-  /// The one candidate that a control stands for.
+  /// The single candidate of a control.
   func control(
     _ kind: Candidates.Control, _ sparse: SparseRecipe
   ) throws(TrainingError) -> Candidate {
@@ -48,9 +48,9 @@ extension PreparedRun {
     return try Candidates(costs, seed: settings.seed).control(kind, within: sparse.limits)
   }
 
-  /// What measures `"tensors": "auto"`.
+  /// The analysis for `"tensors": "auto"`.
   ///
-  /// - Parameter key: hash of all that the result depends on.
+  /// - Parameter key: hash of everything that the result depends on.
   func analysis(
     _ sparse: SparseRecipe, key: String, observe: @escaping (AnalysisProgress) -> Void = { _ in }
   ) -> ContributionAnalysis {
@@ -73,10 +73,10 @@ extension PreparedRun {
       shouldStop: shouldStop)
   }
 
-  /// Measures which tensors are worth updating, whatever earlier runs have measured, and leaves what
-  /// it found in the run's folder, for the next run of the recipe. Nothing is trained.
+  /// Measures which tensors are worth updating, ignoring earlier measurements, and writes the
+  /// result to the run's folder for the next run of the recipe. Nothing is trained.
   ///
-  /// - Parameter observe: told how probes are going.
+  /// - Parameter observe: called with the progress of probes.
   /// - Throws: `RunsError.nothingToAnalyse` where the recipe fixes the tensors,
   ///   `StorageError.occupied` where something of the user's is in the place of a folder that
   ///   measuring needs, `TrainingError.interrupted` if it was asked to stop.
@@ -91,7 +91,7 @@ extension PreparedRun {
     return result
   }
 
-  /// Measures what `"tensors": "auto"` is to be; the winner's probe stays for the run to go on from.
+  /// Measures which tensors to train; the winning probe is kept for the run to continue from.
   func analyse(
     _ sparse: SparseRecipe, _ earlier: EarlierMeasurements,
     observe: @escaping (AnalysisProgress) -> Void
@@ -122,7 +122,7 @@ extension PreparedRun {
 }
 
 extension SparseRecipe {
-  /// The budget as the search takes it.
+  /// The recipe's budget in the form that the search takes.
   var limits: SchemeBudget {
     let budget = budget ?? Self.defaultBudget
     return SchemeBudget(bytes: budget.memoryBytes, flopsShare: budget.flopsShare)

@@ -12,10 +12,10 @@ import Training
 import Weights
 
 /// A recipe's inputs made ready: model mapped, text tokenized, threads started. What trains, and at
-/// which rate, is still open.
+/// which rate, is not decided yet.
 ///
-/// One batch's way starts here: recipe → `PreparedRun` → `MethodDecision` → `PlannedRun` →
-/// `TrainingRun` → `Trainer` → events.
+/// The path from a recipe to events starts here: recipe → `PreparedRun` → `MethodDecision` →
+/// `PlannedRun` → `TrainingRun` → `Trainer` → events.
 public struct PreparedRun {
   public let recipe: Recipe
   public let weights: ModelWeights
@@ -24,22 +24,23 @@ public struct PreparedRun {
   public let kernels: Kernels
   public let pool: WorkerPool
   public let compiler: StepCompiler
-  /// Rows of the vocabulary by how often their pieces occur in the training text.
+  /// Vocabulary rows in the order of their pieces' frequency in the training text.
   public let headRows: [Int32]
-  /// The folder of token ids, and of activations while they are wanted.
+  /// The folder of token ids and, temporarily, of cached activations.
   public let cacheFolder: String
-  /// Arithmetic of full fine-tuning, per token.
+  /// Floating-point operations of full fine-tuning per token.
   public let fullFlopsPerToken: Double
   /// What the process holds before anything is planned, rounded up, in bytes.
   public let runtimeBytes: Int
-  /// Asked between steps, probes and generated tokens whether to save and stop.
+  /// Called between steps, probes and generated tokens; true saves and ends the run.
   public let shouldStop: () -> Bool
 
   /// - Parameters:
   ///   - path: the recipe's file.
   ///   - overrides: `key=value` each.
   ///   - cache: the folder for token ids; nil for one in the run's folder.
-  ///   - shouldStop: asked between steps, probes and generated tokens; true saves and ends the run.
+  ///   - shouldStop: called between steps, probes and generated tokens; true saves and ends the
+  ///     run.
   /// - Throws: what reading recipe, model and text throws; `RecipeError` for a recipe that does not
   ///   fit the model, `TrainingError.vocabulary` for a tokenizer that does not.
   public init(
@@ -64,8 +65,8 @@ public struct PreparedRun {
       configuration,
       settings: TrainingSettings(recipe, text: corpus.train, precision: precision),
       elementType: { weights.elementType(of: $0) })
-    // Whether the text was tokenized just now or found in the cache is not to matter for a choice
-    // under a memory budget.
+    // A choice under a memory budget must not depend on whether the text was tokenized just now or
+    // read from the cache.
     ProcessMemory.trim()
     runtimeBytes = (ProcessMemory.residentBytes / Self.runtimeQuantum + 1) * Self.runtimeQuantum
     fullFlopsPerToken = try compiler.compile(FullAdaptation()).flopsPerToken
@@ -76,7 +77,7 @@ public struct PreparedRun {
   /// The run's settings; the peak of its schedule is 0 until the rate is decided.
   public var settings: TrainingSettings { compiler.settings }
 
-  /// What people should know before the first step.
+  /// Warnings to show before the first step.
   public var warnings: [String] {
     let (length, context) = (settings.shape.tokens, weights.configuration.contextLength)
     let tooLong =
@@ -90,7 +91,7 @@ public struct PreparedRun {
 }
 
 extension PreparedRun {
-  /// The recipe's model, which the recipe has to fit.
+  /// The recipe's checkpoint; throws if the recipe does not fit it.
   private static func checkpoint(of recipe: Recipe, path: String) throws -> Checkpoint {
     let checkpoint = try Checkpoint.open(recipe.model.absolute)
     let configuration = checkpoint.configuration
@@ -135,14 +136,14 @@ extension PreparedRun {
 }
 
 extension Kernels {
-  /// Lets a tuner choose how matmuls are computed, as a recipe asks for it. Plain loops compute a
-  /// matmul in one way.
+  /// Sets a tuner that chooses the variants of matmuls as the recipe asks. With plain-loop kernels,
+  /// of which there is only one variant, nothing is chosen.
   mutating func tune(_ choice: ProductsChoice, threads: Int) {
     guard instructionSet != "reference" else { return }
     tuner = ProductTuner(choice, self, threads: threads)
   }
 
-  /// What matmuls multiply for a recipe's choice.
+  /// The type of the matmuls' operands for a recipe's choice.
   func precision(_ choice: PrecisionChoice, _ weights: ModelWeights) -> Precision {
     switch choice {
     case .auto: multipliesBF16 ? (weights.checkpoint.isQuantised ? .int8 : .bf16) : .f32

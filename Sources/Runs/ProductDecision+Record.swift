@@ -15,7 +15,7 @@ extension ProductDecision {
       })
   }
 
-  /// As `products.json`, `plan --json` and a run's state have it.
+  /// The record in `products.json`, in `plan --json` and in a run's state.
   var record: ProductRecord {
     ProductRecord(
       kernel: product.kernel, m: product.m, n: product.n, k: product.k,

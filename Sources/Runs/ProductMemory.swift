@@ -8,10 +8,10 @@ import Storage
   import Glibc
 #endif
 
-/// How products are computed on this machine: timed once, then remembered in `products.json` of the
+/// The chosen variants of matmuls on this machine: timed once, then saved in `products.json` in the
 /// user's cache folder, so that runs of one build repeat bit for bit.
 struct ProductMemory {
-  /// Larger files are none of ours.
+  /// A larger file was not written by this program and is not read.
   private static let byteLimit = 4 << 20
   private let folder: String
   private let machine: String
@@ -23,10 +23,11 @@ struct ProductMemory {
     machine = "\(Self.processor), \(kernels.instructionSet), \(threads) threads"
   }
 
-  /// What was chosen earlier; a file that can't be read is as good as none.
+  /// Earlier choices; none if the file can't be read.
   func read() -> [ProductDecision] { decisions(contents() ?? ProductsFile()) }
 
-  /// Adds choices, also to those of other processes. Where that fails, the next run measures again.
+  /// Adds choices to those in the file, also other processes' ones. If that fails, the next run
+  /// measures again.
   func write(_ new: [ProductDecision]) {
     try? Folder.create(folder)
     let lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -40,7 +41,7 @@ struct ProductMemory {
     try? all.write(to: path)
   }
 
-  /// This machine's choices by this very build; kernels of another one take other times.
+  /// This machine's choices made by this very build; another build's kernels have other timings.
   private func decisions(_ all: ProductsFile) -> [ProductDecision] {
     guard let entry = all[machine], entry.build == Self.build else { return [] }
     return entry.products.compactMap { ProductDecision($0) }
@@ -48,8 +49,8 @@ struct ProductMemory {
 
   private var path: String { "\(folder)/products.json" }
 
-  /// What the file holds for all machines that share the folder: nothing where there is none or it
-  /// is damaged; nil where it can't be read.
+  /// The file's choices for all machines that share the folder: empty if it is missing or damaged,
+  /// nil if it can't be read.
   private func contents() -> ProductsFile? {
     guard Folder.exists(path) else { return ProductsFile() }
     do throws(StorageError) {
@@ -62,7 +63,7 @@ struct ProductMemory {
     }
   }
 
-  /// What this program's file was when it was built.
+  /// Identifies this build: version, size and modification time of the program's file.
   private static var build: String {
     var status = stat()
     guard stat("/proc/self/exe", &status) == 0 else { return Version.text }
@@ -77,7 +78,7 @@ struct ProductMemory {
       .map { $0 + "/sparseft" }
   }
 
-  /// The CPU's model as the system names it.
+  /// The CPU's model name as the system reports it.
   private static var processor: String {
     guard let file = fopen("/proc/cpuinfo", "re") else { return "unknown CPU" }
     defer { fclose(file) }
@@ -96,8 +97,8 @@ struct ProductMemory {
 }
 
 extension ProductTuner {
-  /// Chooses as a recipe asks for. A back-end that it names is taken without reading or writing what
-  /// is remembered.
+  /// A tuner for a recipe's choice. If the recipe names a back-end, that is used, and saved choices
+  /// are neither read nor written.
   convenience init(_ choice: ProductsChoice, _ kernels: Kernels, threads: Int) {
     switch choice {
     case .openblas: self.init(.fixed(.openBLAS))

@@ -1,10 +1,10 @@
 import Tensors
 
-/// Mistakes in what a run or a comparison was asked for, beyond those of a recipe's keys.
+/// Invalid requests for a run or a comparison, beyond errors in a recipe's keys.
 public enum RunsError: Failure {
-  /// An analysis of tensors that the recipe fixes.
+  /// An analysis was asked for, but the recipe fixes the tensors.
   case nothingToAnalyse(method: String)
-  /// A run of a comparison that did not end well: `problem` in words, and of which kind it is.
+  /// A run of a comparison failed: `problem` in words, and its category.
   case member(label: String, problem: String, category: FailureCategory)
 
   public var category: FailureCategory {

@@ -4,7 +4,7 @@ import Storage
   import Glibc
 #endif
 
-/// A folder for token ids that goes when the command ends.
+/// A temporary folder for token ids, removed when the command ends.
 final class TemporaryCache {
   let path: String
   private let folder: OpenFolder?
@@ -20,13 +20,13 @@ final class TemporaryCache {
     folder = OpenFolder(path)
   }
 
-  /// The folder was new, so its files are the command's own; none of them is a folder.
+  /// The folder was created here, so all its files are the command's own; none is a folder.
   deinit {
     for name in folder?.names ?? [] { folder?.removeFile(name) }
     rmdir(path)
   }
 
-  /// A path as the current folder means it.
+  /// A path made absolute, relative to the current folder.
   static func absolute(_ path: String) -> String {
     guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }
     defer { free(folder) }

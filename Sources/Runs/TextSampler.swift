@@ -2,19 +2,19 @@ import Generation
 import Tensors
 import Tokenizers
 
-/// Text in, text out: tokenizes a prompt, generates behind it and decodes as tokens arrive.
+/// Generates text: tokenizes a prompt, continues it and decodes tokens as they are drawn.
 public struct TextSampler {
   private let model: LoadedModel
 
   public init(_ model: LoadedModel) { self.model = model }
 
-  /// What matmuls multiply for the prompt and for single tokens.
+  /// The type of the matmuls' operands for the prompt and for single tokens.
   public var precision: GenerationPrecision { GenerationPrecision(model.precision) }
 
-  /// The continuation of a prompt, whole.
+  /// The whole continuation of a prompt.
   ///
-  /// - Parameter shouldStop: asked after every token; true ends the text there.
-  /// - Throws: `GenerationError` for a prompt that the model's context does not hold.
+  /// - Parameter shouldStop: called after every token; true ends the text there.
+  /// - Throws: `GenerationError` for a prompt longer than the model's context.
   public func text(
     after prompt: String, maxTokens: Int, temperature: Double, topP: Double, seed: UInt64,
     shouldStop: () -> Bool = { false }
@@ -29,12 +29,12 @@ public struct TextSampler {
     return text
   }
 
-  /// The continuation of a prompt, piece by piece. Ends at the end of a document: at EOS, or at BOS
-  /// where the next one would begin.
+  /// The continuation of a prompt, piece by piece. Generation stops at the end of a document: at
+  /// EOS, or at BOS where the next document would begin.
   ///
-  /// - Parameter emit: gets each piece; false ends the text.
+  /// - Parameter emit: called with each piece; false ends the text.
   /// - Returns: the number of tokens generated.
-  /// - Throws: `GenerationError` for a prompt that the model's context does not hold.
+  /// - Throws: `GenerationError` for a prompt longer than the model's context.
   @discardableResult
   public func stream(
     after prompt: String, maxTokens: Int, temperature: Double, topP: Double, seed: UInt64,

@@ -3,10 +3,10 @@ import Reports
 import Storage
 import Training
 
-/// One training run from a planned run to its summary, with the files that it leaves in its folder:
+/// One training run from a planned run to its summary, with the files that it writes to its folder:
 /// `recipe.resolved.json`, `events.jsonl`, snapshots, `summary.json`.
 public struct TrainingRun {
-  /// Told each event once the run's event file has it.
+  /// Called with each event once the run's event file contains it.
   public typealias Observer = (RunEvent) throws(ReportError) -> Void
 
   private let run: PlannedRun
@@ -17,8 +17,8 @@ public struct TrainingRun {
   /// Opens the run's folder; nothing is computed yet.
   ///
   /// - Parameters:
-  ///   - resuming: go on from the folder's last state. The decision has to be that state's too.
-  ///   - observe: told each event as it happens; the run ends with what it throws.
+  ///   - resuming: go on from the folder's last state. The decision must be that state's.
+  ///   - observe: called with each event as it happens; an error that it throws ends the run.
   /// - Throws: `TrainingError.doesNotFit` where this machine has less memory free than the arena
   ///   takes; `StorageError` and `ReportError` if the folder can't be written.
   public init(
@@ -38,7 +38,7 @@ public struct TrainingRun {
     events = try EventWriter(path: folder + "/events.jsonl", resuming: resuming)
   }
 
-  /// Trains, with a sample before and after if the recipe asks for one.
+  /// Trains, and generates a sample before and after if the recipe asks for one.
   ///
   /// - Throws: what the trainer and the observer throw.
   public func train() throws -> RunSummary {
@@ -67,7 +67,7 @@ extension TrainingRun {
     try observer(event)
   }
 
-  /// What is known before the first step.
+  /// Writes the events that are known before the first step.
   private func announce() throws {
     try tell(.start(run.description))
     try tell(
@@ -77,9 +77,9 @@ extension TrainingRun {
     for warning in run.prepared.warnings { try tell(.warning(warning)) }
   }
 
-  /// The session lives here only, so that its arena is gone before the next sample.
+  /// Trains a session, which is local so that its arena is freed before the next sample.
   ///
-  /// - Parameter earlier: the steps of the probe that the run goes on from.
+  /// - Parameter earlier: the steps of the probe that the run continues from.
   private func trainSession(
     _ store: SnapshotStore, resuming: Bool, earlier: [StepReport]
   ) throws -> RunSummary {
@@ -112,7 +112,7 @@ extension TrainingRun {
 }
 
 extension PlannedRun {
-  /// The run as its first event describes it.
+  /// The run's description in its first event.
   public var description: RunDescription {
     let matrices = prepared.weights.checkpoint.tensors.filter { $0.shape.rank == 2 }
     let types = Set(matrices.map(\.elementType))

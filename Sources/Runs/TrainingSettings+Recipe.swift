@@ -5,7 +5,7 @@ import Recipes
 import Training
 
 extension TrainingSettings {
-  /// What a recipe asks for on a text; the peak of the schedule is 0 until the rate is decided.
+  /// A recipe's settings for a text; the peak of the schedule is 0 until the rate is decided.
   init(_ recipe: Recipe, text: TokenStream, precision: Precision) {
     let shape = BatchShape(
       windows: recipe.run.batchSize, tokens: recipe.data.sequenceLength,

@@ -1,19 +1,19 @@
 import Datasets
 import Execution
 
-/// The memory of one micro-batch, window after window, each [windows · tokens].
+/// The memory of one micro-batch: three buffers [windows · tokens], one window after another.
 package struct BatchMemory {
   /// Token ids.
   package let tokens: UnsafeMutableBufferPointer<Int32>
-  /// The ids to predict; −1: not scored.
+  /// Target ids; −1 where no target is scored.
   package let targets: UnsafeMutableBufferPointer<Int32>
   /// Where each token's document begins in its window.
   package let starts: UnsafeMutableBufferPointer<Int32>
 
-  /// The inputs of a step; programs of one arena have them in the same places.
+  /// The input ports of a step; programs bound in one arena have them at the same addresses.
   ///
-  /// - Parameter prefix: the program that reads tokens in place of the step, if there is one.
-  /// - Throws: `ExecutionError.portMissing` if the programs take no such batch.
+  /// - Parameter prefix: the program that reads the tokens in place of the step, if there is one.
+  /// - Throws: `ExecutionError.portMissing` if a program lacks one of these input ports.
   package init(_ step: BoundProgram, below prefix: BoundProgram?) throws(ExecutionError) {
     tokens = try (prefix ?? step).memory(of: .tokens)
     targets = try step.memory(of: .targets)
@@ -41,7 +41,7 @@ extension BatchMemory {
     _ = UnsafeMutableBufferPointer(rebasing: self.starts[range]).update(fromContentsOf: starts)
   }
 
-  /// Makes row `row` count for nothing.
+  /// Clears row `row`: token 0 everywhere and no scored target.
   package func clear(row: Int, tokens: Int) {
     let range = row * tokens..<(row + 1) * tokens
     UnsafeMutableBufferPointer(rebasing: self.tokens[range]).update(repeating: 0)

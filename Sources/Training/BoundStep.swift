@@ -7,15 +7,15 @@ import Weights
 struct BoundStep {
   let training: BoundProgram
   let validation: BoundProgram
-  /// The frozen lowest blocks, where they are a program of their own.
+  /// The program of the frozen lowest blocks; nil where none is split off.
   let below: BoundProgram?
   let arena: Arena
-  /// The embedding, where only rows of it are kept.
+  /// The embedding, where only the rows of a micro-batch's tokens are in memory.
   let embedding: LookupTable?
   let batch: BatchMemory
-  /// Where the updates read their numbers; nil where the step trains nothing.
+  /// Inputs and outputs of the parameter updates; nil where the step trains nothing.
   let updateInputs: UpdateInputs?
-  /// Losses of a micro-batch's tokens, in nats.
+  /// Losses of a micro-batch's tokens in the training program, in nats.
   let trainingLosses: UnsafeMutableBufferPointer<Float>
   let validationLosses: UnsafeMutableBufferPointer<Float>
 
@@ -45,31 +45,31 @@ struct BoundStep {
     self.embedding = embedding
   }
 
-  /// Fills what programs keep with what it holds before the first step.
+  /// Fills persistent buffers with their values before the first step.
   func initialise(seed: UInt64) {
     below?.initialise(seed: seed)
     training.initialise(seed: seed)
   }
 }
 
-/// Where a step's updates read their numbers, and clipping leaves the gradient's norm.
+/// Where a step's updates read the optimizer's hyperparameters and the loss scale.
 struct UpdateInputs {
   /// See `HyperSlot`.
   let hyper: UnsafeMutableBufferPointer<Float>
   let lossScale: UnsafeMutableBufferPointer<Float>
 
-  /// - Throws: `ExecutionError.portMissing` if the program updates nothing.
+  /// - Throws: `ExecutionError.portMissing` if the program contains no updates.
   init(_ training: BoundProgram) throws(ExecutionError) {
     hyper = try training.memory(of: .hyper)
     lossScale = try training.memory(of: .lossScale)
   }
 }
 
-/// A step's weights: where they are mapped, but of an embedding that is only looked up the rows that
-/// are read for each micro-batch.
+/// The addresses of a step's weights: where the checkpoint is mapped, except for an embedding that
+/// is only looked up, of which the rows of each micro-batch are read.
 private struct StepWeights: WeightSource {
   let weights: ModelWeights
-  /// The name of the embedding's buffer, if only rows of it are kept.
+  /// The name of the embedding's buffer, if only rows of it are in memory.
   let table: String?
   let embedding: LookupTable?
 

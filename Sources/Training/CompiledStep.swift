@@ -7,7 +7,7 @@ import Operations
 import Programs
 import Tensors
 
-/// What a step works on: windows in a micro-batch, tokens in a window, micro-batches in a step.
+/// The shape of a step: windows in a micro-batch, tokens in a window, micro-batches in a step.
 public struct BatchShape: Hashable, Sendable {
   public var windows: Int
   public var tokens: Int
@@ -25,46 +25,46 @@ public struct BatchShape: Hashable, Sendable {
 
 /// The training step and the validation pass of one method, compiled for one arena.
 ///
-/// Below the deepest tensor that trains, the forward pass gives the same values for a window
-/// whenever it comes. Where whole blocks are frozen that way, they are a program of their own, and
-/// `training` and `validation` start at the residual stream that it ends with, so that a `Session`
-/// may take that from a `PrefixCache`. Where products are not f32, the stream is rounded to bf16
-/// there, kept or not.
+/// Below the deepest trainable tensor, the forward pass gives the same values for a window in every
+/// epoch. Where whole blocks are frozen that way, they are compiled as a program of their own, and
+/// `training` and `validation` start at the residual stream above them, so that a `Session` may
+/// read it from a `PrefixCache`. Where matmuls are not f32, the residual stream is rounded to bf16
+/// at that point, whether it is cached or not.
 public struct CompiledStep: Sendable {
   /// The embedding and the lowest `frozenBlocks` blocks; nil where none is split off.
   public let prefix: CompiledProgram?
   public let training: CompiledProgram
   public let validation: CompiledProgram
-  /// Lowest blocks in and below which nothing trains, and that `prefix` computes.
+  /// How many of the lowest blocks `prefix` computes: nothing trains in or below them.
   public let frozenBlocks: Int
-  /// The embedding, if a session is to keep only rows of it.
+  /// The embedding, if a session is to hold only the rows of a micro-batch's tokens in memory.
   let lookedUpTable: LookedUpTable?
   /// D, the width of the residual stream.
   public let width: Int
-  /// How the residual stream is kept where the step is cut.
+  /// The element type of the residual stream where the step is split.
   public var prefixType: ElementType { precision == .f32 ? .f32 : .bf16 }
   public let shape: BatchShape
   public let precision: Precision
   public let trainableParameters: Int
   public let totalParameters: Int
-  /// Values that products give again in the backward pass rather than that they are kept.
+  /// The number of activations recomputed in the backward pass, by matmuls, instead of stored.
   public var recomputed: Int { training.recomputed }
   /// The method's name.
   public let method: String
-  /// What of the trained parameters goes into a delta.
+  /// Which trained parameters go into a delta, and how.
   public let savePlan: SavePlan
 
   /// Compiles the step of an adaptation.
   ///
   /// - Parameters:
-  ///   - precision: what products multiply.
-  ///   - elementType: how the checkpoint stores the parameter of that name.
+  ///   - precision: the type of the matmuls' operands.
+  ///   - elementType: the type in which the checkpoint stores the parameter of a given name.
   ///   - keepsStages: keep the compiler's stages as text.
-  ///   - splitsPrefix: make frozen blocks a program of their own; in f32 the figures are the same
-  ///     without.
-  ///   - rematerialises: compute cheap values again rather than keep them.
-  ///   - recomputed: how many values products are to give again rather than that they are kept, at
-  ///     most.
+  ///   - splitsPrefix: compile the frozen blocks as a program of their own; in f32 the results are
+  ///     the same without.
+  ///   - rematerialises: recompute cheap activations instead of storing them.
+  ///   - recomputed: the largest number of activations that matmuls recompute instead of being
+  ///     stored.
   ///   - reusesMemory: see `TrainingCompiler`.
   /// - Throws: `TrainingError.adaptation` if the method does not fit the model.
   public init(
@@ -119,7 +119,7 @@ public struct CompiledStep: Sendable {
     return (graph, plan)
   }
 
-  /// The embedding, where the lowest program looks it up and no other needs it.
+  /// The embedding, if the lowest program only looks it up and no other program reads it.
   ///
   /// - Parameter passes: validation and, where one is split off, the prefix.
   private static func lookedUpTable(
@@ -141,10 +141,11 @@ public struct CompiledStep: Sendable {
     [training.program, validation.program] + (prefix.map { [$0.program] } ?? [])
   }
 
-  /// The same programs as a session binds them, to be written and read elsewhere.
+  /// The same programs as a session binds them, ready to be saved and loaded elsewhere.
   ///
-  /// What frozen blocks make of a window must not depend on its row of the batch, since a cache may
-  /// have it from another row: in f32, sums of tiles do not, those of a library may.
+  /// The frozen blocks' outputs for a window must not depend on its row of the batch, since a cache
+  /// may have stored them from another row: in f32 the tile kernels guarantee that, a library's
+  /// sums may not.
   public var bundle: ProgramBundle {
     let below = prefix.map {
       ProgramBundle.Entry(.prefix, $0.program, backend: precision == .f32 ? .tiles : nil)
@@ -154,12 +155,12 @@ public struct CompiledStep: Sendable {
         + [ProgramBundle.Entry(.validation, validation.program)])
   }
 
-  /// Bytes of the arena that all programs share, scratch of the threads included.
+  /// Bytes of the arena that all programs share, the threads' scratch memory included.
   public func arenaBytes(threads: Int) -> Int {
     BoundProgram.arenaBytes(for: programs, threads: threads)
   }
 
-  /// Bytes of the frozen weights that are resident: each where it is mapped, but of an embedding
+  /// Bytes of the frozen weights that are resident: all of each mapped weight, but of an embedding
   /// that is only looked up the rows of a micro-batch.
   public var mappedWeightBytes: Int {
     let mapped = programs.flatMap(\.buffers).filter { $0.name != lookedUpTable?.buffer.name }
@@ -179,7 +180,7 @@ public struct CompiledStep: Sendable {
 }
 
 extension Graph {
-  /// How many of the lowest blocks of a model give the same whatever the trained parameters are; 0 if
+  /// How many of a model's lowest blocks have outputs that depend on no trained parameter; 0 if
   /// nothing trains at all.
   fileprivate func frozenBlocks(of layers: Int) -> Int {
     let trained = Set(parameters.filter(\.parameter.isTrained).map(\.value))

@@ -4,8 +4,8 @@ import Programs
 import Tensors
 
 extension Session {
-  /// The trained tensors as a delta's updates, as the method's save plan says, in the order of the
-  /// program's buffers.
+  /// The trained tensors as updates of a delta, as the method's save plan maps them, in the order
+  /// of the program's buffers.
   ///
   /// - Throws: `TrainingError.adaptation` for a trained parameter that the plan does not claim, which
   ///   would be a bug.
@@ -36,9 +36,9 @@ extension Session {
 }
 
 extension SavePlan.Change {
-  /// The change as a delta's updates.
+  /// The change as updates of a delta.
   ///
-  /// - Parameter memory: of `parameters`, in that order.
+  /// - Parameter memory: buffers of `parameters`, in that order.
   fileprivate func updates(from memory: [StateBuffer]) -> [DeltaUpdate] {
     switch content {
     case .rows(let runs, _): rowUpdates(runs, in: memory[0])
@@ -53,7 +53,7 @@ extension SavePlan.Change {
     }
   }
 
-  /// One update for each run of rows that lie behind each other in memory.
+  /// One update for each run of rows; the runs lie one after another in memory.
   private func rowUpdates(_ runs: [Range<Int>], in memory: StateBuffer) -> [DeltaUpdate] {
     let width = memory.count / max(1, runs.reduce(0) { $0 + $1.count })
     var place = 0

@@ -4,7 +4,7 @@ import Datasets
 public struct Evaluator {
   private let session: Session
   private let text: TokenStream
-  /// The text's targets that count.
+  /// The number of scored targets in the text.
   public let tokenCount: Int
 
   public init(_ session: Session, text: TokenStream) {
@@ -13,7 +13,7 @@ public struct Evaluator {
     tokenCount = text.scoredCount
   }
 
-  /// Mean negative log-likelihood over all targets that count, in nats; nan for a text without any.
+  /// Mean negative log-likelihood over all scored targets, in nats; nan for a text without any.
   public func meanLoss() -> Double {
     let tokens = session.step.shape.tokens
     let count = text.windowCount(sequenceLength: tokens, includePartial: true)
@@ -22,8 +22,7 @@ public struct Evaluator {
     return sum / Double(tokenCount)
   }
 
-  /// The mean loss of each of some windows, in nats per target that counts; 0 for a window without
-  /// any.
+  /// The mean loss of each given window, in nats per scored target; 0 for a window without any.
   public func windowLosses(_ windows: [Int]) -> [Double] {
     var losses: [Double] = []
     score(windows) { rows in losses += session.scoreRows().prefix(rows) }
@@ -33,7 +32,7 @@ public struct Evaluator {
     }
   }
 
-  /// Fills micro-batches with windows; `body` is told how many rows count.
+  /// Fills micro-batches with windows and calls `body` with the number of filled rows.
   private func score(_ windows: [Int], _ body: (_ rows: Int) -> Void) {
     let shape = session.step.shape
     for first in stride(from: 0, to: windows.count, by: shape.windows) {

@@ -3,27 +3,28 @@ import Execution
 import Programs
 import Tensors
 
-/// The frozen lowest blocks of a session: gives the step the residual stream that it starts from,
-/// read from caches where they have all of a micro-batch's windows, else computed, rounded to what a
-/// cache keeps, and kept.
+/// The frozen lowest blocks of a session: provides the residual stream that the step starts from.
+///
+/// It is read from caches where they hold all windows of a micro-batch; else it is computed,
+/// rounded to the cache's element type and written to the caches.
 final class FrozenPrefix {
   /// What a row of the micro-batch holds.
   private enum Row {
-    /// Nothing that counts.
+    /// A row without scored targets.
     case cleared
     /// A window, and the cache of its text.
     case window(Int, PrefixCache?)
   }
 
-  /// How often the blocks have been computed.
+  /// How many micro-batches the blocks have been computed for.
   private(set) var runs = 0
   /// Seconds spent computing and reading since the last `resetProfile`.
   private(set) var seconds = 0.0
-  /// The blocks' program as it runs.
+  /// The blocks' program with its chosen kernels.
   var program: Program { blocks.program }
   private let blocks: BoundProgram
   private let step: CompiledStep
-  /// What the blocks give, and where the step takes it from, both [windows · tokens · D].
+  /// The blocks' output and the step's input, both [windows · tokens · D].
   private let computed: UnsafeMutableBufferPointer<Float>
   private let input: UnsafeMutableBufferPointer<Float>
   private let embedding: LookupTable?
@@ -31,9 +32,9 @@ final class FrozenPrefix {
   private var rows: [Row]
   private var caches: [PrefixCache] = []
 
-  /// Nil where no blocks are split off the step.
+  /// Nil where no blocks are split off from the step.
   ///
-  /// - Throws: `ExecutionError.portMissing` if a program has no residual stream.
+  /// - Throws: `ExecutionError.portMissing` if a program has no port for the residual stream.
   init?(of step: CompiledStep, _ bound: BoundStep) throws(ExecutionError) {
     guard let blocks = bound.below else { return nil }
     self.blocks = blocks
@@ -45,19 +46,19 @@ final class FrozenPrefix {
     rows = Array(repeating: .window(0, nil), count: step.shape.windows)
   }
 
-  /// Takes those caches that fit the step.
+  /// Uses those of the given caches that fit the step.
   func use(_ caches: [PrefixCache]) { self.caches = caches.filter { $0.fits(step) } }
 
   func fill(row: Int, from text: TokenStream, window: Int) {
     rows[row] = .window(window, caches.first { $0.text.isSame(as: text) })
   }
 
-  /// Row `row` holds ids of no text, so no cache has them.
+  /// Row `row` holds ids that belong to no text, so no cache has its outputs.
   func fill(row: Int) { rows[row] = .window(0, nil) }
 
   func clear(row: Int) { rows[row] = .cleared }
 
-  /// Puts the residual stream of the rows filled where the step starts from it.
+  /// Provides the residual stream of the filled rows at the step's input, read or computed.
   func prepare() {
     let clock = ContinuousClock()
     let start = clock.now
@@ -67,7 +68,7 @@ final class FrozenPrefix {
 
   func resetProfile() { seconds = 0 }
 
-  /// Computes the rows filled, and times each kernel.
+  /// Computes the filled rows and times each kernel.
   func profile() -> [KernelProfile] {
     embedding?.load(batch.tokens)
     let profile = blocks.profile(.body)
@@ -75,7 +76,7 @@ final class FrozenPrefix {
     return profile
   }
 
-  /// Reads all rows; false if a window is missing.
+  /// Reads all rows from caches; false if a window is missing.
   private func readRows() -> Bool {
     rows.indices.allSatisfy { index in
       let memory = row(index, of: input)

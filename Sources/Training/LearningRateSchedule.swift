@@ -2,7 +2,7 @@
   import Glibc
 #endif
 
-/// The learning rate over a run: a linear warm-up, then a curve down to a share of the peak.
+/// The learning rate over a run: a linear warm-up, then a decay to a share of the peak.
 public struct LearningRateSchedule: Hashable, Sendable {
   /// How the rate falls after the warm-up.
   public enum Curve: String, Hashable, Sendable { case cosine, linear, constant }
@@ -10,7 +10,7 @@ public struct LearningRateSchedule: Hashable, Sendable {
   public var curve: Curve
   public var peak: Double
   public var warmupSteps: Int
-  /// The last step's rate as a share of the peak; without meaning for `constant`.
+  /// The last step's rate as a share of the peak; ignored for `constant`.
   public var finalRatio: Double
   public var totalSteps: Int
 

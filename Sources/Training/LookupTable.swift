@@ -8,22 +8,23 @@ import Weights
   import Glibc
 #endif
 
-/// An embedding of which only the rows of a micro-batch's tokens are in memory: each where it would
-/// be in the whole table, in pages of their own that are dropped when the next rows come.
+/// An embedding of which only the rows of a micro-batch's tokens are in memory.
 ///
-/// It is for frozen tables that nothing but the lookup reads. Mapping the file instead would bring a
-/// block of neighbours in with every row, until all of it is resident.
+/// Each row lies at its offset in the whole table, in anonymous pages that are dropped when the
+/// next rows are read. This is for frozen tables that only the lookup reads. Mapping the file
+/// instead would make a block of neighbouring rows resident with every row, until all of the table
+/// is.
 final class LookupTable {
   private let memory: UnsafeMutableRawPointer
   private let byteCount: Int
   private let tensor: StoredTensor
-  /// Of the tensor, those that the program's buffer holds.
+  /// The tensor's rows that the program's buffer holds.
   private let rows: Range<Int>
   private var rowBytes: Int { byteCount / tensor.rowCount }
 
-  /// A table for a program's buffer; nil where a delta has put the tensor into memory already.
+  /// A table for a program's buffer; nil where a delta's merged tensor is in memory already.
   ///
-  /// - Throws: `TrainingError.execution` if the system has no addresses left.
+  /// - Throws: `TrainingError.execution` if no address space is left.
   convenience init?(_ buffer: Buffer, of weights: ModelWeights) throws(TrainingError) {
     guard case .checkpoint(let name, let rows) = buffer.contents, !weights.isMerged(name),
       let tensor = weights.checkpoint.origin(of: name)
@@ -44,12 +45,12 @@ final class LookupTable {
     self.memory = memory
   }
 
-  /// Where the first of the buffer's rows has its place.
+  /// The address of the first of the buffer's rows.
   var address: UnsafeRawPointer { UnsafeRawPointer(memory + rows.lowerBound * rowBytes) }
 
   deinit { munmap(memory, byteCount) }
 
-  /// Forgets the rows that it has and reads those of other tokens, from the file itself.
+  /// Drops the rows in memory and reads those of other tokens from the file.
   func load(_ tokens: UnsafeMutableBufferPointer<Int32>) {
     _ = madvise(memory, byteCount, MADV_DONTNEED)
     for token in tokens where rows.contains(Int(token)) {
@@ -58,17 +59,17 @@ final class LookupTable {
   }
 }
 
-/// A frozen table that is worth a `LookupTable`: nothing but the lookup reads its rows, and those of
-/// a micro-batch take less memory than all of it.
+/// A frozen table for which a `LookupTable` pays: only the lookup reads its rows, and those of a
+/// micro-batch take less memory than the whole table.
 struct LookedUpTable: Sendable {
   let buffer: Buffer
-  /// What the rows of a micro-batch's tokens take at most, in whole pages.
+  /// Upper bound of the memory of a micro-batch's rows, in bytes of whole pages.
   let residentBytes: Int
 
   /// - Parameters:
-  ///   - weights: of the program that reads tokens, those that are only looked up.
-  ///   - programs: all of the step's.
-  ///   - tokens: of a micro-batch.
+  ///   - weights: the weights that are only looked up in the program that reads tokens.
+  ///   - programs: all programs of the step.
+  ///   - tokens: the number of tokens in a micro-batch.
   init?(_ weights: [Buffer], beside programs: [CompiledProgram], tokens: Int) {
     guard let table = weights.first,
       case .checkpoint(_, let rows) = table.contents, !rows.isEmpty

@@ -4,10 +4,10 @@ import Programs
 import Records
 
 extension MemoryForecast {
-  /// What a compiled step takes.
+  /// The memory forecast of a compiled step.
   ///
   /// - Parameters:
-  ///   - runtimeBytes: what the process holds without arena and weights.
+  ///   - runtimeBytes: the process's memory without arena and weights.
   ///   - measuringBytes: arena and mapped weights of the largest probe before the run; 0 for none.
   public init(_ step: CompiledStep, threads: Int, runtimeBytes: Int, measuringBytes: Int = 0) {
     self.init()
@@ -19,14 +19,14 @@ extension MemoryForecast {
     optimizer = plan.optimizer
     runtime = runtimeBytes
     measuring = max(0, measuringBytes - Self.bytes(of: step, threads: threads))
-    // What the training program leaves of the arena: threads' scratch, and room that only the
-    // other programs need.
+    // The part of the arena that the training program does not use: threads' scratch memory, and
+    // bytes that only the other programs need.
     workspace =
       arena - (plan.total - plan.mappedWeights) + plan.workspace + runtimeBytes
       + measuring
   }
 
-  /// Arena and mapped weights of a step.
+  /// Bytes of a step's arena and mapped weights.
   public static func bytes(of step: CompiledStep, threads: Int) -> Int {
     step.arenaBytes(threads: threads) + step.mappedWeightBytes
   }

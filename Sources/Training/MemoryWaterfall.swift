@@ -4,26 +4,27 @@ import Models
 import Records
 import Tensors
 
-/// What each measure that a run takes saves of its peak: from full fine-tuning in f32, every value in
-/// a place of its own, down to the run itself (compare Lin et al. 2022, figure 9).
+/// How much each memory-saving measure of a run lowers its peak, from full fine-tuning in f32
+/// without sharing of memory between values down to the run itself (compare Lin et al. 2022, figure
+/// 9).
 public struct MemoryWaterfall: Sendable {
-  /// One more measure on top of those before it.
+  /// One measure, applied on top of those before it.
   public struct Measure: Sendable {
     public var label: String
-    /// The planned peak with it.
+    /// The planned peak with the measure, in bytes.
     public var bytes: Int
   }
 
-  /// The first is no measure but where the others start.
+  /// The first entry is the starting point, not a measure.
   public private(set) var measures: [Measure] = []
 
   /// Compiles the run's step once for each measure.
   ///
   /// - Parameters:
-  ///   - compiler: of the run.
+  ///   - compiler: the run's compiler.
   ///   - adaptation: what the run trains.
-  ///   - recomputed: values of its step that products give again.
-  ///   - runtimeBytes: what the process holds without arena and weights.
+  ///   - recomputed: the number of the step's activations that matmuls recompute.
+  ///   - runtimeBytes: the process's memory without arena and weights.
   /// - Throws: `TrainingError.adaptation` if the method does not fit the model.
   public init(
     _ compiler: StepCompiler, adaptation: some Adaptation, recomputed: Int, threads: Int,
@@ -56,7 +57,7 @@ public struct MemoryWaterfall: Sendable {
     }
   }
 
-  /// What the run's settings ask for whatever the method is, in the order in which it adds up.
+  /// The measures that the run's settings ask for under any method, in the order of application.
   private static func furtherMeasures(
     _ settings: TrainingSettings, recomputed: Int
   ) -> [(label: String, take: (inout Variant) -> Void)] {

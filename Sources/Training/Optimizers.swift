@@ -7,15 +7,15 @@ import Tensors
   import Glibc
 #endif
 
-/// AdamW (Loshchilov & Hutter 2019), with PyTorch's meaning of every setting.
+/// AdamW (Loshchilov & Hutter 2019); every setting means what it means in PyTorch.
 public struct AdamW: UpdateRule, Hashable {
   public var firstBeta: Double
   public var secondBeta: Double
   public var epsilon: Double
   public var weightDecay: Double
-  /// How the moments are kept.
+  /// The type in which the moments are stored.
   public var stateType: MomentType
-  /// How trained matrices are kept: f32, or bf16 rounded at random.
+  /// The type in which trained matrices are stored: f32, or bf16 with stochastic rounding.
   public var parameterType: ElementType
 
   public init(
@@ -44,7 +44,7 @@ public struct AdamW: UpdateRule, Hashable {
   }
 }
 
-/// Stochastic gradient descent with momentum, with PyTorch's meaning of every setting.
+/// Stochastic gradient descent with momentum; every setting means what it means in PyTorch.
 public struct SGD: UpdateRule, Hashable {
   public var momentum: Double
   public var weightDecay: Double
@@ -68,7 +68,7 @@ public enum Optimizer: Hashable, Sendable {
   case adamW(AdamW)
   case sgd(SGD)
 
-  /// How moments are kept; f32 for other rules.
+  /// The type in which moments are stored; f32 for other rules.
   var stateType: MomentType {
     get { if case .adamW(let rule) = self { rule.stateType } else { .f32 } }
     set {
@@ -78,7 +78,7 @@ public enum Optimizer: Hashable, Sendable {
     }
   }
 
-  /// How trained matrices are kept; f32 for other rules.
+  /// The type in which trained matrices are stored; f32 for other rules.
   var parameterType: ElementType {
     get { rule.parameterType }
     set {
@@ -95,7 +95,7 @@ public enum Optimizer: Hashable, Sendable {
     }
   }
 
-  /// 1 − β₁ᵗ and 1 − β₂ᵗ at step t, from 1; ones where there is nothing to correct.
+  /// Bias corrections 1 − β₁ᵗ and 1 − β₂ᵗ at step t, counted from 1; (1, 1) for other rules.
   package func corrections(step: Int) -> (first: Double, second: Double) {
     switch self {
     case .adamW(let rule):

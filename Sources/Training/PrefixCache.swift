@@ -2,16 +2,16 @@ import Datasets
 import Storage
 import Tensors
 
-/// What the frozen lowest blocks make of the windows of one text: the residual stream behind them,
-/// [S, D] for each window, f32 or bf16, in a file without a name.
+/// The frozen blocks' outputs for the windows of one text: the residual stream above them, [S, D]
+/// for each window, f32 or bf16, in an unnamed file.
 ///
-/// S tokens in a window, D width. The file is read and written a window at a time, so the process's
-/// memory does not grow with it. A cache that can't be written or read any more empties itself and
-/// takes nothing from there on; what it would have given is computed instead.
+/// S tokens in a window, D the width. The file is read and written one window at a time, so the
+/// process's memory does not grow with it. After a read or write error the cache discards all
+/// windows and stores no more; the session computes the outputs instead.
 public final class PrefixCache {
   /// The text that the windows belong to.
   public let text: TokenStream
-  /// Blocks below the residual stream that is kept.
+  /// The number of blocks below the cached residual stream.
   public let frozenBlocks: Int
   /// S.
   public let tokens: Int
@@ -19,12 +19,12 @@ public final class PrefixCache {
   public let width: Int
   /// Windows of the text, the last partial one included.
   public let windowCount: Int
-  /// f32, or bf16 where the step rounds the stream to it.
+  /// f32, or bf16 where the step rounds the residual stream to bf16.
   public let elementType: ElementType
-  /// Values on their way where they are not f32.
+  /// A buffer for values converted from and to bf16.
   private var rounded: [UInt16]
   private static let valuesAtATime = 1 << 15
-  /// Nil once it has failed.
+  /// Nil after a read or write error.
   private var file: ScratchFile?
   /// A bit for each window that the file holds.
   private var present: [UInt64]
@@ -33,7 +33,7 @@ public final class PrefixCache {
   /// A cache for a step's frozen blocks; nil if the step has none or the text's windows take more
   /// than `byteLimit` bytes.
   ///
-  /// - Parameter folder: whose file system holds the file.
+  /// - Parameter folder: the folder in whose file system the file is created.
   /// - Throws: `StorageError.cannotCreate`.
   public convenience init?(
     _ text: TokenStream, for step: CompiledStep, folder: String, byteLimit: Int
@@ -42,7 +42,7 @@ public final class PrefixCache {
     self.init(text, for: step, file: try ScratchFile(folder: folder))
   }
 
-  /// A cache in a given file, of a text whose bytes can be counted.
+  /// A cache in a given file, for a text whose byte count does not overflow.
   package init(_ text: TokenStream, for step: CompiledStep, file: ScratchFile) {
     self.text = text
     self.file = file
@@ -55,8 +55,8 @@ public final class PrefixCache {
     present = [UInt64](repeating: 0, count: (windowCount + 63) / 64)
   }
 
-  /// Bytes that all windows of a text take; nil if the step has no frozen blocks or there are more
-  /// than can be counted.
+  /// Bytes that all windows of a text take; nil if the step has no frozen blocks or the count
+  /// overflows.
   public static func byteCount(of text: TokenStream, for step: CompiledStep) -> Int? {
     guard step.frozenBlocks > 0 else { return nil }
     let windows = text.windowCount(sequenceLength: step.shape.tokens, includePartial: true)
@@ -64,7 +64,7 @@ public final class PrefixCache {
       windows: windows, tokens: step.shape.tokens, width: step.width, type: step.prefixType)
   }
 
-  /// Bytes of so many windows' [S, D]; nil if that is more than can be counted.
+  /// Bytes of the given number of windows, [S, D] each; nil if the count overflows.
   package static func byteCount(
     windows: Int, tokens: Int, width: Int, type: ElementType
   ) -> Int? {
@@ -75,16 +75,16 @@ public final class PrefixCache {
     }
   }
 
-  /// Windows that are kept now.
+  /// The number of windows in the cache.
   public var storedWindows: Int { present.reduce(0) { $0 + $1.nonzeroBitCount } }
 
-  /// Whether the cache goes with a step.
+  /// Whether the cache's text windows and frozen blocks match those of a step.
   func fits(_ step: CompiledStep) -> Bool {
     step.frozenBlocks == frozenBlocks && step.shape.tokens == tokens && step.width == width
       && step.prefixType == elementType
   }
 
-  /// The sentence on why the cache was given up, once.
+  /// The warning that the cache was given up, returned once.
   func takeWarning() -> String? {
     defer { warning = nil }
     return warning
@@ -94,7 +94,7 @@ public final class PrefixCache {
     present[window / 64] & (1 << UInt64(window % 64)) != 0
   }
 
-  /// Reads a window's values, [S, D]; false if it is not kept.
+  /// Reads a window's values, [S, D]; false if the cache does not hold it.
   func read(_ window: Int, into memory: UnsafeMutableBufferPointer<Float>) -> Bool {
     guard let file, contains(window) else { return false }
     do {
@@ -113,8 +113,8 @@ public final class PrefixCache {
     }
   }
 
-  /// Keeps a window's values, [S, D], unless it is kept already. Where the cache is bf16, they are
-  /// rounded to it.
+  /// Stores a window's values, [S, D], unless the cache holds them already. A bf16 cache rounds
+  /// them to bf16.
   func write(_ window: Int, from memory: UnsafeBufferPointer<Float>) {
     guard let file, !contains(window) else { return }
     do {
@@ -134,8 +134,8 @@ public final class PrefixCache {
     }
   }
 
-  /// Goes over a window's values in bf16: room for some, which they are, and where they lie in the
-  /// file.
+  /// Processes a window's values in bf16 in parts: `body` gets a buffer, the part's range of
+  /// elements and its offset in the file.
   private func eachPart(
     of window: Int,
     _ body: (UnsafeMutableBufferPointer<UInt16>, Range<Int>, Int) throws(StorageError) -> Void
@@ -150,7 +150,7 @@ public final class PrefixCache {
     }
   }
 
-  /// Closing the file gives its space back to whatever else needs it.
+  /// Closes the file, which frees its disk space.
   private func giveUp(_ error: StorageError) {
     let folder = file?.folder ?? ""
     file = nil

@@ -1,19 +1,19 @@
 import Datasets
 import Storage
 
-/// For which texts of a run what its frozen blocks compute is worth keeping, and in how many bytes.
+/// For which texts of a run the frozen blocks' outputs are cached, and in how many bytes.
 public struct PrefixCachePlan: Hashable, Sendable {
   /// Bytes that the cache of the training text may take; 0 for none.
   public private(set) var trainingBytes = 0
   /// The same for the validation text.
   public private(set) var validationBytes = 0
 
-  /// A text is kept if its windows come again and all of them fit; the one that is used more often
-  /// has the first claim on the bytes.
+  /// A text is cached if its windows are used more than once and all of them fit; the text that is
+  /// used more often has the first claim on the bytes.
   ///
   /// - Parameters:
   ///   - validationText: nil for none.
-  ///   - byteLimit: what both caches may take together.
+  ///   - byteLimit: the limit of both caches together.
   public init(
     _ step: CompiledStep, settings: TrainingSettings, text: TokenStream,
     validationText: TokenStream?, byteLimit: Int
@@ -38,11 +38,11 @@ public struct PrefixCachePlan: Hashable, Sendable {
   /// Bytes that the caches may take together.
   public var byteCount: Int { trainingBytes + validationBytes }
 
-  /// Makes the caches.
+  /// Creates the caches.
   ///
   /// - Parameters:
   ///   - step: as in the initialiser, like the texts.
-  ///   - folder: whose file system holds the files.
+  ///   - folder: the folder in whose file system the files are created.
   /// - Throws: `StorageError.cannotCreate`.
   public func caches(
     _ step: CompiledStep, text: TokenStream, validationText: TokenStream?, folder: String

@@ -10,13 +10,13 @@ public enum ProcessMemory {
   /// The most that was resident at once.
   public static var peakResidentBytes: Int { status("VmHWM:") }
 
-  /// Bytes that new memory may take before the system runs short; nil where it does not tell.
+  /// Bytes that can be allocated before the system runs short; nil where it does not tell.
   public static var availableBytes: Int? {
     let bytes = value(of: "MemAvailable:", in: "/proc/meminfo")
     return bytes > 0 ? bytes : nil
   }
 
-  /// Gives the memory that the heap holds but nobody uses back to the system.
+  /// Returns the heap's unused memory to the system.
   public static func trim() {
     #if canImport(Glibc)
       malloc_trim(0)
@@ -25,7 +25,7 @@ public enum ProcessMemory {
 
   private static func status(_ key: String) -> Int { value(of: key, in: "/proc/self/status") }
 
-  /// The kilobytes behind a key of one of the kernel's tables, in bytes; 0 if it is not there.
+  /// The value in kilobytes of a key in one of the kernel's tables, in bytes; 0 if it is missing.
   private static func value(of key: String, in path: String) -> Int {
     guard let file = fopen(path, "r") else { return 0 }
     defer { fclose(file) }

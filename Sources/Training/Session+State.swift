@@ -1,7 +1,7 @@
 import Programs
 
 extension Session {
-  /// Parameters and optimizer state: what a step changes and the next one reads.
+  /// Buffers that persist from step to step: trained parameters and optimizer state.
   package var stateBuffers: [StateBuffer] {
     training.program.buffers.enumerated().compactMap { index, buffer in
       guard buffer.isPersistent, buffer.kind == .parameter || buffer.kind == .optimizer else {

@@ -7,11 +7,11 @@ import Programs
 import Tensors
 import Weights
 
-/// A compiled step bound to a checkpoint, an arena and threads: it trains one micro-batch, updates,
-/// and scores. It knows neither files of text nor schedules.
+/// A compiled step bound to a checkpoint, an arena and threads: it trains on one micro-batch,
+/// updates the parameters, and scores. It knows neither text files nor schedules.
 ///
-/// Windows go in row by row with `fill`, to train on as to score. What frozen blocks make of them
-/// is computed, or read where one of `prefixCaches` has it; the figures are the same.
+/// `fill` writes windows row by row, both for training and for scoring. The frozen blocks' outputs
+/// for them are computed, or read where one of `prefixCaches` holds them; the results are the same.
 public final class Session {
   public let step: CompiledStep
   public let weights: ModelWeights
@@ -21,11 +21,11 @@ public final class Session {
   private let bound: BoundStep
   private let prefix: FrozenPrefix?
 
-  /// Allocates the arena, loads trained tensors, releases their pages of the checkpoint and maps
-  /// those of the frozen ones.
+  /// Allocates the arena, loads the trained tensors, releases their pages of the checkpoint and
+  /// maps the pages of the frozen ones.
   ///
   /// - Parameters:
-  ///   - seed: of the initial low-rank factors.
+  ///   - seed: seed of the initial low-rank factors.
   ///   - prefixCaches: see `prefixCaches`.
   public init(
     _ step: CompiledStep, weights: ModelWeights, pool: WorkerPool, kernels: Kernels,
@@ -40,21 +40,22 @@ public final class Session {
     }
     self.prefixCaches = prefixCaches
     prefix?.use(prefixCaches)
-    // Those that timing products has read.
+    // Pages that timing matmuls has read.
     weights.checkpoint.releasePages()
     bound.initialise(seed: seed)
     settleResidentPages()
   }
 
-  /// Where to keep what frozen blocks make of windows: a cache serves the windows of its own text,
-  /// and only steps with its number of frozen blocks, its window length and width. Others, and all
-  /// where nothing is split off, are left alone. That the base's weights are the same whenever a
-  /// cache is used is the caller's part.
+  /// Caches for the frozen blocks' outputs.
+  ///
+  /// A cache serves the windows of its own text, and only steps with its number of frozen blocks,
+  /// its window length and its width; other caches are ignored, and all are where no blocks are
+  /// split off. The caller ensures that the base's weights are the same whenever a cache is used.
   public var prefixCaches: [PrefixCache] {
     didSet { prefix?.use(prefixCaches) }
   }
 
-  /// Leaves the frozen weights resident and nothing else of the checkpoint: trained tensors are
+  /// Makes the frozen weights resident and nothing else of the checkpoint: trained tensors are
   /// copies in the arena. Mapping a page brings in its neighbours, so these go last.
   private func settleResidentPages() {
     weights.checkpoint.releasePages()
@@ -74,7 +75,7 @@ public final class Session {
     }
   }
 
-  /// The step's programs as they run: each product in the way that was chosen for it.
+  /// The step's programs, each matmul in the variant chosen for it.
   public var programs: [Program] {
     [training.program, bound.validation.program] + (prefix.map { [$0.program] } ?? [])
   }
@@ -87,22 +88,23 @@ public final class Session {
 }
 
 extension Session {
-  /// Makes a window of a text row `row` of the next micro-batch, to train on or to score.
+  /// Fills row `row` of the next micro-batch with a window of a text, to train on or to score.
   ///
   /// - Parameters:
-  ///   - row: 0 to the windows of a micro-batch.
-  ///   - window: of the step's window length; the last one may be partial.
+  ///   - row: from 0, less than the number of windows in a micro-batch.
+  ///   - window: index of a window of the step's length; the last one may be partial.
   public func fill(row: Int, from text: TokenStream, window: Int) {
     batch.fill(row: row, tokens: step.shape.tokens, from: text, window: window)
     prefix?.fill(row: row, from: text, window: window)
   }
 
-  /// Makes given ids row `row` of the next micro-batch, to train on or to score.
+  /// Fills row `row` of the next micro-batch with given ids, to train on or to score.
   ///
   /// - Parameters:
   ///   - tokens: as many ids as a window of the step has.
-  ///   - targets: the id to predict at each place; -1 where none counts.
-  ///   - documentStarts: the place where each token's document begins; nil: all are one document.
+  ///   - targets: the target id at each position; -1 where none is scored.
+  ///   - documentStarts: the position where each token's document begins; nil if all tokens are one
+  ///     document.
   public func fill(
     row: Int, tokens: [Int32], targets: [Int32], documentStarts: [Int32]? = nil
   ) {
@@ -115,7 +117,7 @@ extension Session {
     prefix?.fill(row: row)
   }
 
-  /// Makes row `row` of the next micro-batch count for nothing.
+  /// Clears row `row` of the next micro-batch, so that it adds nothing to losses and gradients.
   public func clear(row: Int) {
     batch.clear(row: row, tokens: step.shape.tokens)
     prefix?.clear(row: row)
@@ -123,8 +125,8 @@ extension Session {
 
   /// Starts an optimizer step.
   ///
-  /// - Parameter scoredTokens: the targets that count in all micro-batches of the step; the gradient
-  ///   is that of their mean loss, and zero if there are none.
+  /// - Parameter scoredTokens: the number of scored targets in all micro-batches of the step; the
+  ///   gradient is that of their mean loss, and zero if there are none.
   public func beginStep(
     learningRate: Double, optimizer: Optimizer, step number: Int, scoredTokens: Int
   ) {
@@ -143,15 +145,16 @@ extension Session {
     training.run(.begin)
   }
 
-  /// Forward and backward of the rows filled; the sum of the losses of targets that count, in
-  /// nats.
+  /// Runs forward and backward on the filled rows.
+  ///
+  /// - Returns: the sum of the losses of scored targets, in nats.
   public func runMicroBatch() -> Double {
     prepare()
     training.run(.body)
     return lossSum(bound.trainingLosses)
   }
 
-  /// What the rows filled need before the step's own program.
+  /// Loads what the step's own program reads: embedding rows and the frozen blocks' outputs.
   private func prepare() {
     if let prefix {
       prefix.prepare()
@@ -160,19 +163,21 @@ extension Session {
     }
   }
 
-  /// Updates the parameters; the gradient's norm before clipping.
+  /// Updates the parameters.
+  ///
+  /// - Returns: the gradient's norm before clipping.
   public func finishStep() -> Double {
     training.run(.finish)
     return Double(bound.updateInputs?.hyper[HyperSlot.gradientNorm] ?? 0)
   }
 
-  /// The sum of the losses of the rows filled, in nats.
+  /// The sum of the losses of the filled rows, in nats.
   public func score() -> Double {
     runValidation()
     return lossSum(bound.validationLosses)
   }
 
-  /// The sum of the losses of each row filled, in nats.
+  /// The sum of the losses of each filled row, in nats.
   package func scoreRows() -> [Double] {
     runValidation()
     let tokens = step.shape.tokens
@@ -183,8 +188,8 @@ extension Session {
 
   private func runValidation() {
     prepare()
-    // Whoever changed parameters last, an update or a state that was read: what depends on them, the
-    // scales of rows, is computed anew.
+    // Parameters may have changed by an update or a restored state: what depends on them, the row
+    // scales, is recomputed.
     bound.validation.run(.begin)
     bound.validation.run(.body)
   }
@@ -195,23 +200,23 @@ extension Session {
 }
 
 extension Session {
-  /// Seconds by phase since the step began; those of the prefix, computed or read, are forward.
+  /// Seconds by phase since the step began; the prefix, computed or read, counts as forward.
   var profile: StepProfile {
     var profile = training.profile
     profile.forward += prefix?.seconds ?? 0
     return profile
   }
 
-  /// Runs one micro-batch on the rows filled, and the updates, and times each kernel.
+  /// Runs one micro-batch on the filled rows, and the updates, and times each kernel.
   func profileStep() -> [KernelProfile] {
     let below = prefix?.profile() ?? []
     return below + [StepPart.begin, .body, .finish].flatMap { training.profile($0) }
   }
 
-  /// How often frozen blocks have been computed for a micro-batch, to train on or to score.
+  /// How many micro-batches the frozen blocks have been computed for, to train on or to score.
   package var prefixRuns: Int { prefix?.runs ?? 0 }
 
-  /// What went wrong with the caches since the last call, one sentence each; the session goes on
-  /// without the cache that it is about.
+  /// Warnings of caches that failed since the last call, one sentence each; the session goes on
+  /// without these caches.
   public func takeWarnings() -> [String] { prefixCaches.compactMap { $0.takeWarning() } }
 }

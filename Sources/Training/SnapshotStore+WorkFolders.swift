@@ -1,8 +1,8 @@
 import Storage
 
-// Snapshots in folders that go again: what is written there, and so what may be removed.
+// Snapshots in temporary folders: which files are written there, and so which may be removed.
 extension WorkFolder.Contents {
-  /// States whose validation is due, by their steps.
+  /// States whose validation is due, named by their steps.
   static let pendingStates = WorkFolder.Contents(isFile: { SnapshotStore.pendingStep($0) != nil })
 
   private static let snapshot = WorkFolder.Contents(isFile: { name in
@@ -10,7 +10,7 @@ extension WorkFolder.Contents {
       .contains(name)
   })
 
-  /// Stores of several runs, in folders that are numbers.
+  /// Stores of several runs, in folders named by numbers.
   public static let numberedStores = WorkFolder.Contents(folder: { name in
     name.allSatisfy { ("0"..."9").contains($0) } ? store : nil
   })

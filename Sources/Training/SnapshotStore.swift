@@ -4,8 +4,8 @@ import Records
 import Storage
 import Tensors
 
-/// A run's folder as far as snapshots go: `best/` and `last/` with a delta each, in `last/` the
-/// training state that a resumed run reads, and in `pending/` states whose validation is due.
+/// The snapshots in a run's folder: `best/` and `last/` with a delta each, in `last/` the training
+/// state that a resumed run reads, and in `pending/` states whose validation is due.
 public struct SnapshotStore: Sendable {
   public static let deltaName = "trained.sfdelta"
   public static let stateName = "state.sfstate"
@@ -16,8 +16,8 @@ public struct SnapshotStore: Sendable {
   /// The method and the resolved recipe, written into every delta.
   public let method: JSONValue
   public let recipe: JSONValue
-  /// What trains and at which rate where the recipe leaves that open, and how products are computed;
-  /// written into every state.
+  /// What trains and at which rate where the recipe leaves that open, and the chosen variants of
+  /// matmuls; written into every state.
   public var decision: RunDecision?
 
   public init(
@@ -34,7 +34,7 @@ public struct SnapshotStore: Sendable {
     "\(folder)/\(kind.rawValue)/\(Self.deltaName)"
   }
   var statePath: String { "\(folder)/last/\(Self.stateName)" }
-  /// Where states are whose validation is due.
+  /// The folder of states whose validation is due.
   public var pending: WorkFolder { WorkFolder("\(folder)/pending", .pendingStates) }
   private func pendingPath(_ step: Int) -> String { "\(pending.path)/\(step).sfstate" }
 
@@ -44,12 +44,12 @@ public struct SnapshotStore: Sendable {
     Folder.names(pending.path).compactMap(Self.pendingStep).sorted()
   }
 
-  /// The step of a state whose validation is due, by its file's name.
+  /// The step of a state whose validation is due, from its file's name.
   static func pendingStep(_ name: String) -> Int? {
     name.hasSuffix(".sfstate") ? Int(name.dropLast(8)) : nil
   }
 
-  /// What the last state's run had decided.
+  /// The decision saved with the last state.
   ///
   /// - Throws: `TrainingError.nothingToResume` without a state.
   public func savedDecision() throws(TrainingError) -> RunDecision? {
@@ -72,7 +72,7 @@ public struct SnapshotStore: Sendable {
     }
   }
 
-  /// Takes over the states of another store, which has none afterwards.
+  /// Moves the states of another store into this one.
   public func takeOver(_ other: SnapshotStore) throws(TrainingError) {
     try rethrow(TrainingError.storage) { () throws(StorageError) in
       pending.remove()
@@ -103,7 +103,7 @@ public struct SnapshotStore: Sendable {
   /// Writes what a resumed run needs: trained tensors, optimizer state and progress, in one file, so
   /// that they always belong together.
   ///
-  /// - Parameter pending: keep it beside the last state, until its validation has been made up for.
+  /// - Parameter pending: keep it beside the last state until its validation has been done.
   func writeState(
     _ session: Session, progress: RunProgress, pending: Bool = false
   ) throws(TrainingError) {
@@ -132,7 +132,7 @@ public struct SnapshotStore: Sendable {
 
   /// Reads a state into the session.
   ///
-  /// - Parameter pending: the step of one whose validation is due; nil for the last state.
+  /// - Parameter pending: the step of a state whose validation is due; nil for the last state.
   /// - Throws: `TrainingError.nothingToResume` without one, `.resumeMismatch` if it belongs to
   ///   another model, method, text or order of batches.
   func readState(

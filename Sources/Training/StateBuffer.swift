@@ -1,9 +1,10 @@
 import Tensors
 
-/// What a step changes and the next one reads, one tensor of it; states are read and written as f32,
-/// which holds bf16, and bytes as the numbers that they are, exactly.
+/// One tensor that persists from step to step: a trained parameter or optimizer state.
+///
+/// It is read and written as f32, which represents every bf16 value and byte exactly.
 package struct StateBuffer {
-  /// How the elements are kept.
+  /// The elements by the type in which they are stored.
   enum Elements {
     case f32(UnsafeMutableBufferPointer<Float>)
     case bf16(UnsafeMutableBufferPointer<UInt16>)
@@ -13,7 +14,7 @@ package struct StateBuffer {
   package let name: String
   let elements: Elements
 
-  /// Where the elements are.
+  /// The address of the elements.
   package var address: UnsafeRawPointer? {
     switch elements {
     case .f32(let memory): UnsafeRawPointer(memory.baseAddress)
@@ -51,7 +52,7 @@ package struct StateBuffer {
     }
   }
 
-  /// Takes all elements from an array.
+  /// Sets all elements from an array.
   package func write(_ values: [Float]) {
     precondition(values.count == count, name)
     write { range, target in
@@ -62,7 +63,7 @@ package struct StateBuffer {
     }
   }
 
-  /// Takes all elements from `source`, which gets ranges and where to put them.
+  /// Sets all elements from `source`, which gets ranges of elements and where to write them.
   func write(from source: (Range<Int>, UnsafeMutablePointer<Float>) -> Void) {
     switch elements {
     case .f32(let memory):
@@ -72,7 +73,7 @@ package struct StateBuffer {
     }
   }
 
-  /// A piece at a time, element by element.
+  /// Sets the elements through a buffer of limited size, converting each.
   private func write(
     from source: (Range<Int>, UnsafeMutablePointer<Float>) -> Void,
     storing store: (Int, Float) -> Void

@@ -3,12 +3,12 @@ import Models
 import Records
 import Tensors
 
-/// Compiles the steps of one run: all that methods share is settled, the adaptation is not.
+/// Compiles the steps of one run: all settings are fixed except the adaptation.
 public struct StepCompiler: Sendable {
   public let configuration: ModelConfiguration
   /// Optimizer, clipping and the shape of a step.
   public let settings: TrainingSettings
-  /// How the checkpoint stores the parameter of that name.
+  /// The type in which the checkpoint stores the parameter of a given name.
   public let elementType: @Sendable (String) -> ElementType
 
   public init(
@@ -20,8 +20,8 @@ public struct StepCompiler: Sendable {
     self.elementType = elementType
   }
 
-  /// - Parameter recomputed: how many values products are to give again rather than that they are
-  ///   kept, at most.
+  /// - Parameter recomputed: the largest number of activations that matmuls recompute instead of
+  ///   being stored.
   /// - Throws: `TrainingError.adaptation` if the method does not fit the model.
   public func compile(
     _ adaptation: some Adaptation, recomputed: Int = 0, keepsStages: Bool = false
@@ -32,12 +32,12 @@ public struct StepCompiler: Sendable {
       elementType: elementType, keepsStages: keepsStages, recomputed: recomputed)
   }
 
-  /// The step that keeps as many values as a limit of memory lets it keep.
+  /// The step that stores as many activations as a memory limit allows.
   ///
   /// - Parameters:
   ///   - limit: of arena and mapped weights, in bytes.
-  ///   - threads: that the step runs on.
-  /// - Returns: nil if the limit is too low even where all is computed again that can be.
+  ///   - threads: the number of threads that the step runs on.
+  /// - Returns: nil if the limit is too low even with every possible activation recomputed.
   /// - Throws: `TrainingError.adaptation` if the method does not fit the model.
   public func compile(
     _ adaptation: some Adaptation, within limit: Int, threads: Int, keepsStages: Bool = false
@@ -49,7 +49,7 @@ public struct StepCompiler: Sendable {
     if fits(all) { return all }
     var best = try compile(adaptation, recomputed: .max, keepsStages: keepsStages)
     guard fits(best) else { return nil }
-    // So many do not suffice, and so many do.
+    // `few` recomputed activations do not suffice, `many` do.
     var (few, many) = (0, best.recomputed)
     while many - few > 1 {
       let middle = (few + many) / 2

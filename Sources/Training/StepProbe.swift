@@ -1,8 +1,8 @@
 import Datasets
 import Execution
 
-/// Times a session's step without changing its parameters: the learning rate is zero, and what the
-/// optimizer remembers of it dies with the session.
+/// Times a session's step without changing its parameters: the learning rate is zero, and the
+/// optimizer state is discarded with the session.
 public struct StepProbe {
   private let session: Session
   private let settings: TrainingSettings
@@ -14,7 +14,7 @@ public struct StepProbe {
     self.text = text
   }
 
-  /// The median of a few steps after one that warms caches up, in seconds.
+  /// The median of a few steps after a warm-up step, in seconds.
   public func secondsPerStep(repetitions: Int = 5) -> Double {
     runStep()
     return median(repetitions, runStep)
@@ -42,8 +42,8 @@ public struct StepProbe {
     return seconds.sorted()[repetitions / 2]
   }
 
-  /// Seconds of each kernel in a step, from running one call by call after two that warm caches up;
-  /// those of frozen blocks come first.
+  /// Seconds of each kernel in a step, timed call by call after two warm-up steps; the frozen
+  /// blocks' kernels come first.
   public func profile() -> [KernelProfile] {
     runStep()
     runStep()

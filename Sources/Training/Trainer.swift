@@ -14,8 +14,8 @@ public final class Trainer {
   public enum Saving: Sendable {
     /// Nothing; the store is only read.
     case nothing
-    /// The last state, and one for each validation that is due, for the run that goes on from here
-    /// to make up for it.
+    /// The last state, and one state for each validation that is due, so that the run that
+    /// continues from here can do these validations.
     case states
     /// States, and the trained tensors as deltas.
     case everything
@@ -39,12 +39,12 @@ public final class Trainer {
   /// - Parameters:
   ///   - validationText: windows that are scored but never trained on; nil for none.
   ///   - store: where snapshots go; nil for none.
-  ///   - saving: what goes to the store.
-  ///   - initialValidationLoss: the validation text's loss before training where that is known, so
-  ///     that the run need not measure it.
-  ///   - earlier: the steps that led to the store's state where they were another trainer's, which
-  ///     saved states only; to be told and validated as this run's own.
-  ///   - shouldStop: asked after every step; true saves and ends the run.
+  ///   - saving: what is written to the store.
+  ///   - initialValidationLoss: the validation text's loss before training, if it is known, so that
+  ///     the run need not measure it.
+  ///   - earlier: the steps up to the store's state if another trainer, which saved states only,
+  ///     took them; this run reports and validates them as its own.
+  ///   - shouldStop: called after every step; true saves and ends the run.
   public init(
     _ session: Session, settings: TrainingSettings, text: TokenStream,
     validationText: TokenStream?, store: SnapshotStore?, plannedBytes: Int,
@@ -74,8 +74,8 @@ public final class Trainer {
   /// - Parameters:
   ///   - resuming: go on from the store's last state.
   ///   - other: go on where another trainer of the same session has stopped.
-  /// - Throws: `TrainingError.diverged` if a loss or a gradient is not finite; what reading and
-  ///   writing throw.
+  /// - Throws: `TrainingError.diverged` if a loss or a gradient is not finite; errors of reading
+  ///   and writing.
   public func run(
     resuming: Bool = false, following other: Trainer? = nil
   ) throws(TrainingError) -> RunSummary {
@@ -108,8 +108,8 @@ public final class Trainer {
     return try summarise(reason)
   }
 
-  /// The last validations, as many as patience allows, brought no new best. Part of the progress, so
-  /// that a resumed run does not go on past its early stop.
+  /// Whether the last validations, as many as patience allows, found no new best. Derived from the
+  /// progress, so that a resumed run does not go on past its early stop.
   private var isStale: Bool { progress.validationsSinceBest >= settings.patience ?? .max }
 
   private func isDue(_ interval: Int) -> Bool { interval > 0 && progress.step % interval == 0 }
@@ -118,11 +118,11 @@ public final class Trainer {
 }
 
 extension Trainer {
-  /// What one step of the session gave.
+  /// The figures of one step of the session.
   private struct StepOutcome {
-    /// The targets that count.
+    /// The number of scored targets.
     var scored: Int
-    /// Mean over the targets that count, in nats; 0 without any.
+    /// Mean over the scored targets, in nats; 0 without any.
     var loss = 0.0
     var gradientNorm = 0.0
     var phases = PhaseSeconds()
@@ -149,7 +149,7 @@ extension Trainer {
     try reportWarnings()
   }
 
-  /// A step's outcome with what process and clock say at its end.
+  /// A step's outcome with memory and time at its end.
   private func report(
     _ number: Int, _ outcome: StepOutcome, rate: Double, seconds: Double
   ) -> StepReport {
@@ -167,8 +167,8 @@ extension Trainer {
     return report
   }
 
-  /// Trains on the next windows, micro-batch after micro-batch. Without a target that counts there is
-  /// nothing to learn from: parameters, moments and all else stay as they are.
+  /// Trains on the next windows, micro-batch after micro-batch. Without a scored target there is no
+  /// gradient: parameters, moments and all other state stay unchanged.
   private func runStep(_ number: Int, rate: Double) -> StepOutcome {
     let clock = ContinuousClock()
     let start = clock.now
@@ -204,7 +204,7 @@ extension Trainer {
     for warning in session.takeWarnings() { try observe(.warning(warning)) }
   }
 
-  /// The next step's windows in the order of the seed, running on from one epoch into the next.
+  /// The next step's windows in the order of the seed, continuing from one epoch into the next.
   private func nextWindows() -> [Int] {
     let count = settings.shape.windows * settings.shape.accumulation
     let first = progress.step * count
@@ -229,7 +229,7 @@ extension Trainer {
     try reportWarnings()
   }
 
-  /// Tells the earlier steps and makes up for the validations that were due in them.
+  /// Reports the earlier steps and does the validations that were due in them.
   private func catchUp(_ store: SnapshotStore) throws(TrainingError) {
     let reached = progress
     var pending = store.pendingSteps.filter { $0 <= reached.step }[...]
@@ -242,7 +242,7 @@ extension Trainer {
     }
     for step in pending where !isStale { try validate(pending: step, store) }
     if progress.step < reached.step || !earlier.isEmpty {
-      // An early stop in the midst of them leaves the run where it stopped.
+      // An early stop among them leaves the run where it stopped.
       if !isStale { try goBack(to: reached, store) }
       try saveLast()
     }
@@ -255,13 +255,13 @@ extension Trainer {
     try validate()
   }
 
-  /// Loads the last state again; what validations found is kept.
+  /// Loads the last state again; the results of the validations are kept.
   private func goBack(to reached: RunProgress, _ store: SnapshotStore) throws(TrainingError) {
     _ = try store.readState(into: session, batches: progress.batches)
     progress.step = reached.step
   }
 
-  /// Another trainer's step as one of this run.
+  /// Another trainer's step reported as one of this run.
   private func adopted(_ report: StepReport) -> StepReport {
     var report = report
     report.plannedBytes = plannedBytes

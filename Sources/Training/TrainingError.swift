@@ -13,14 +13,14 @@ public enum TrainingError: Failure {
   case adaptation(AdaptationError)
   case dataset(DatasetError)
   case storage(StorageError)
-  /// The compiler broke its own rules.
+  /// The compiler made a broken graph, which is a bug.
   case graph(GraphError)
   case vocabulary(pieces: Int, rows: Int)
   case doesNotFit(planned: Int, available: Int)
-  /// `run.memory_mb` is too low, whatever is computed again.
+  /// `run.memory_mb` is too low even with every possible activation recomputed.
   case memoryLimit(needed: Int, limit: Int)
   case budget(bytes: Int, flopsShare: Double)
-  /// It was asked to stop before there was anything to save.
+  /// The run was asked to stop before there was anything to save.
   case interrupted
   /// A loss or a gradient is no longer a finite number.
   case diverged(step: Int, figure: String, Double)

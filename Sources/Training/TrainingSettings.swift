@@ -1,25 +1,25 @@
 import Compilation
 import Datasets
 
-/// Everything that decides about a run besides model, method and text.
+/// All settings of a run besides model, method and text.
 public struct TrainingSettings: Hashable, Sendable {
   public var steps: Int
   public var shape: BatchShape
   public var optimizer: Optimizer
-  /// What products multiply.
+  /// The type of the matmuls' operands.
   public var precision: Precision
-  /// The largest gradient norm left alone; nil never clips.
+  /// The gradient norm above which gradients are clipped; nil never clips.
   public var clipNorm: Double?
   public var schedule: LearningRateSchedule
   public var seed: UInt64
-  /// Windows in random order, another one each epoch.
+  /// Whether windows come in random order, a new one each epoch.
   public var shuffles: Bool
-  /// Another order of the first windows, to see what orders do; nil for the usual one.
+  /// Another order of the first windows, to measure the effect of the order; nil for the usual one.
   public var reordering: BatchOrder.Reordering?
-  /// Steps between validations and between snapshots; 0 for none on the way.
+  /// Steps between validations and between snapshots; 0 for none before the end.
   public var validateEvery: Int
   public var saveEvery: Int
-  /// Stop after so many validations without a new best; nil never.
+  /// Stop after this many validations without a new best; nil never stops early.
   public var patience: Int?
 
   public init(
@@ -42,15 +42,15 @@ public struct TrainingSettings: Hashable, Sendable {
 }
 
 extension TrainingSettings {
-  /// How often a run with validation text scores it: before the first step, on the way, at the end.
+  /// How often a run scores its validation text: before the first step, during the run, at the end.
   public var validations: Int {
     guard validateEvery > 0 else { return 2 }
     return 1 + (steps + validateEvery - 1) / validateEvery
   }
 
-  /// Steps until every window of the training text has come once.
+  /// Steps until every window of the training text has been used once.
   ///
-  /// - Parameter windows: of the text.
+  /// - Parameter windows: the number of windows of the text.
   public func firstEpochSteps(windows: Int) -> Int {
     let perStep = shape.windows * shape.accumulation
     return min(steps, (windows + perStep - 1) / perStep)

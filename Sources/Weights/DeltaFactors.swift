@@ -3,16 +3,16 @@ import Checkpoints
 import Programs
 import Tensors
 
-/// Low-rank factors of deltas that stay beside the matrices they belong to.
+/// Low-rank factors of deltas that are not merged into their matrices.
 struct DeltaFactors {
   private var branches: [FactorsBesideWeights.Branch] = []
   private var tensors: [String: StoredTensor] = [:]
 
-  /// None.
+  /// No factors.
   init() {}
 
-  /// Those for matrices that the checkpoint stores in less than f32 and that the deltas change by
-  /// factors only.
+  /// The factors of matrices that the checkpoint stores in a type narrower than f32 and that the
+  /// deltas change by low-rank factors only.
   init(_ deltas: [(delta: Delta, scale: Double)], beside checkpoint: Checkpoint) {
     let entries = deltas.flatMap { delta, scale in delta.entries.map { (entry: $0, scale: scale) } }
     let others = Set(entries.filter { $0.entry.encoding != .lowRank }.map(\.entry.name))
@@ -31,15 +31,15 @@ struct DeltaFactors {
     }
   }
 
-  /// Matrices that stay as the checkpoint stores them.
+  /// The matrices that stay in the type in which the checkpoint stores them.
   var matrices: Set<String> { Set(branches.map(\.matrix)) }
 
-  /// What inserts the factors into a traced pass.
+  /// The adaptation that inserts the factors into a traced pass.
   var adaptation: any Adaptation {
     branches.isEmpty ? NoAdaptation() : FactorsBesideWeights(branches)
   }
 
-  /// Where a factor, or its row scales, lie.
+  /// The address of a factor, or of its row scales.
   func address(of buffer: Buffer, named name: String) -> UnsafeRawPointer? {
     guard let tensor = tensors[name] else { return nil }
     if buffer.name.hasSuffix(".scales") {

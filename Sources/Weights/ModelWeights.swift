@@ -8,8 +8,8 @@ import Tensors
   import Glibc
 #endif
 
-/// A model's weights as programs read them: a mapped checkpoint, with the tensors that deltas touch
-/// merged into f32 memory of their own.
+/// A model's weights as programs read them: a mapped checkpoint, with the tensors that deltas
+/// change merged into f32 memory of their own.
 public final class ModelWeights: WeightSource, @unchecked Sendable {
   public let checkpoint: Checkpoint
   /// The model's shape: the checkpoint's, untied if a delta holds a head of its own.
@@ -17,8 +17,9 @@ public final class ModelWeights: WeightSource, @unchecked Sendable {
   private let merged: [String: UnsafeMutableBufferPointer<Float>]
   private let factors: DeltaFactors
 
-  /// - Parameter keepsFactors: leave low-rank factors beside matrices that the checkpoint stores in
-  ///   less than f32, where merging would widen them; passes have to apply `adaptation` then.
+  /// - Parameter keepsFactors: do not merge low-rank factors into matrices that the checkpoint
+  ///   stores in a type narrower than f32, which merging would widen; passes must then apply
+  ///   `adaptation`.
   /// - Throws: `CheckpointError.wrongBase` if a delta belongs to another checkpoint.
   public init(
     _ checkpoint: Checkpoint, deltas: [(delta: Delta, scale: Double)] = [],
@@ -43,15 +44,16 @@ public final class ModelWeights: WeightSource, @unchecked Sendable {
 
   deinit { for memory in merged.values { memory.deallocate() } }
 
-  /// What a forward pass inserts for the deltas that are not merged; nothing where all are.
+  /// The adaptation that a forward pass needs for deltas that are not merged; inserts nothing if
+  /// all are.
   public var adaptation: any Adaptation { factors.adaptation }
 
-  /// How the parameter of that name is stored here.
+  /// The type in which the parameter of a given name is stored here.
   public func elementType(of name: String) -> ElementType {
     merged[name] == nil ? checkpoint.tensor(name)?.elementType ?? .f32 : .f32
   }
 
-  /// Whether deltas have changed the parameter of that name.
+  /// Whether deltas have changed the parameter of a given name.
   public func isMerged(_ name: String) -> Bool { merged[name] != nil }
 
   /// Bytes of the merged tensors.
@@ -76,16 +78,16 @@ public final class ModelWeights: WeightSource, @unchecked Sendable {
 
   /// Maps all pages of a program's frozen weight at once.
   ///
-  /// Steps read the weights anyway, but of an embedding only the rows of the tokens that come by:
-  /// without this a run's resident memory would creep up to what was planned over its first
-  /// thousands of tokens, with page faults on the way. The pages themselves lie in the system's
-  /// cache already, since opening the checkpoint has hashed them.
+  /// Steps read the weights anyway, but of an embedding only the rows of their tokens: without this
+  /// a run's resident memory would creep up to the planned figure over its first thousands of
+  /// tokens, with page faults on the way. The pages themselves are in the system's page cache
+  /// already, since opening the checkpoint has hashed them.
   public func makeResident(_ buffer: Buffer) {
     guard let address = address(of: buffer) else { return }
     let page = Int(sysconf(Int32(_SC_PAGESIZE)))
     let start = UInt(bitPattern: address) / UInt(page) * UInt(page)
     let count = Int(UInt(bitPattern: address) - start) + buffer.byteCount
-    // MADV_POPULATE_READ, since Linux 5.14. A refusal only means that pages come one by one.
+    // MADV_POPULATE_READ, since Linux 5.14. If it fails, pages are only mapped one by one.
     _ = madvise(UnsafeMutableRawPointer(bitPattern: start), count, 22)
   }
 

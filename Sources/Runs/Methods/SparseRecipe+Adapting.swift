@@ -4,7 +4,7 @@ import Recipes
 import Training
 
 extension SparseRecipe: AdaptingMethod {
-  /// Tensors that are written out, or those of a control; "auto" stands for its simplest candidate.
+  /// The tensors that the recipe lists, or those of a control; for "auto" the simplest candidate.
   func choice(in run: PreparedRun) throws(TrainingError) -> MethodChoice {
     if case .shares(let shares) = tensors {
       return MethodChoice(run.adaptation(Self.scheme(shares, run.weights.configuration)))
