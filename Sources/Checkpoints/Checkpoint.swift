@@ -2,26 +2,26 @@ import Models
 import Storage
 import Tensors
 
-/// A model's weights, configuration and tokenizer in a mapped `.sfckpt` file. Everything was
-/// checked when it was opened; weights are read when touched.
+/// A model's weights, configuration and tokenizer in a mapped `.sfckpt` file. The whole file is
+/// checked on opening; weights are paged in when touched.
 public final class Checkpoint: Sendable {
   /// The path that was opened.
   public let path: String
   /// The model's shape.
   public let configuration: ModelConfiguration
-  /// SHA-256 of all that follows the preamble, in hexadecimal digits; deltas are bound to it.
+  /// SHA-256 of everything after the preamble, in hexadecimal digits; a delta names its base by it.
   public let contentHash: String
-  /// The kind of tokenizer that understands `tokenizerBytes`, by its name. Whether it is known shows
-  /// when the tokenizer is needed.
+  /// Name of the tokenizer kind that reads `tokenizerBytes`. Whether this program has that kind is
+  /// checked only when the tokenizer is loaded.
   public let tokenizerKind: String
-  /// Whatever the writer said of the weights' origin; an object.
+  /// What the writer recorded about the weights' origin; an object.
   public let metadata: JSONValue
-  /// In file order: exactly the parameters of `configuration`.
+  /// The tensors in file order: exactly the parameters of `configuration`.
   public let tensors: [StoredTensor]
   private let container: TensorContainer
 
-  /// Maps and checks a checkpoint: preamble, hash, table, and that the tensors are exactly the
-  /// configuration's parameters.
+  /// Maps a checkpoint and checks its preamble, hash and table, and that its tensors are exactly
+  /// the configuration's parameters.
   /// - Throws: `CheckpointError`.
   public static func open(_ path: String) throws(CheckpointError) -> Checkpoint {
     try Checkpoint(try TensorContainer(path: path, kind: .checkpoint))
@@ -94,8 +94,8 @@ extension Checkpoint {
   /// The tensor of a parameter, or nil for a name that the configuration does not have.
   public func tensor(_ name: String) -> StoredTensor? { container.tensor(name) }
 
-  /// What a trainable parameter starts from: its tensor, and for the `head` of a tied model the
-  /// embedding; nil for a name that is none of `ModelConfiguration.trainableParameters`.
+  /// The tensor that holds a trainable parameter's initial values: its own, or the embedding for
+  /// the `head` of a tied model; nil for a name outside `ModelConfiguration.trainableParameters`.
   public func origin(of name: String) -> StoredTensor? {
     tensor(name)
       ?? (configuration.tiedHead && name == ParameterRole.head.rawValue
@@ -116,6 +116,6 @@ extension Checkpoint {
   /// Drops all pages from resident memory; touching a weight reads it again.
   public func releasePages() { container.releasePages() }
 
-  /// Drops the pages of one parameter.
+  /// Drops one parameter's pages from resident memory.
   public func releasePages(of name: String) { tensor(name)?.releasePages() }
 }

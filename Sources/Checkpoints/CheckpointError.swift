@@ -1,7 +1,7 @@
 import Storage
 import Tensors
 
-/// What can go wrong with checkpoints, deltas, training states and the formats that are imported.
+/// Errors of checkpoints, deltas, training states and imported formats.
 public enum CheckpointError: Failure {
   /// A file that can't be read or written, or JSON that can't be parsed.
   case storage(StorageError)
@@ -11,9 +11,9 @@ public enum CheckpointError: Failure {
   case damaged(path: String, field: String, found: String, expected: String)
   /// A file that is sound but asks for something that is not implemented.
   case unsupported(path: String, field: String, found: String, expected: String)
-  /// A delta that belongs to another checkpoint; both content hashes.
+  /// A delta trained on another checkpoint; both content hashes.
   case wrongBase(delta: String, expected: String, base: String, found: String)
-  /// A file that is needed beside the one named.
+  /// A required file that is missing beside the one named.
   case missing(path: String, what: String, next: String)
   /// A weight that the wanted element type can't hold.
   case unusableWeight(path: String, tensor: String, found: String, expected: String)
@@ -48,7 +48,7 @@ public enum CheckpointError: Failure {
   }
 }
 
-/// Runs `body`, its error wrapped.
+/// Runs `body`, wrapping its `StorageError` in a `CheckpointError`.
 func wrapping<T>(_ body: () throws(StorageError) -> T) throws(CheckpointError) -> T {
   do { return try body() } catch { throw .storage(error) }
 }

@@ -2,16 +2,16 @@ import Models
 import Storage
 import Tensors
 
-/// Writes `.sfckpt` files, one chunk of one tensor in memory at a time.
+/// Writes `.sfckpt` files with at most one chunk of one tensor in memory.
 public enum CheckpointWriter {
-  /// Writes a checkpoint; it appears under `path` whole or not at all.
+  /// Writes a checkpoint; `path` gets the complete file or is left unchanged.
   ///
   /// - Parameters:
-  ///   - tokenizer: carried along as it is.
-  ///   - metadata: an object with whatever is worth knowing of the weights' origin.
-  ///   - elementType: how matrices are stored; gains and biases are always `f32`.
-  ///   - override: another element type for the matrix of a name, or nil for `elementType`.
-  ///   - tensors: the elements of the parameter of a name; asked for in file order.
+  ///   - tokenizer: stored unchanged.
+  ///   - metadata: an object that describes the weights' origin.
+  ///   - elementType: element type of matrices; gains and biases are always `f32`.
+  ///   - override: element type of the named matrix, or nil for `elementType`.
+  ///   - tensors: the elements of the named parameter; called in file order.
   /// - Returns: the content hash.
   /// - Throws: `CheckpointError`.
   @discardableResult

@@ -1,19 +1,19 @@
 import Storage
 import Tensors
 
-/// Sizes and places that reader and writer of a tensor file share; `docs/format.md` has them all.
+/// Sizes and offsets shared by the reader and writer of tensor files; `docs/format.md` lists all.
 enum ContainerLayout {
   /// magic 8, version 4, reserved 4, header length 8, file length 8, SHA-256 32.
   static let preambleLength = 64
-  /// Every section starts at a multiple of this, a cache line and an AVX-512 register.
+  /// Every section starts at a multiple of this: the size of a cache line and an AVX-512 register.
   static let alignment = 64
-  /// More than the header of any model needs; keeps a damaged length from costing memory.
+  /// Maximum header bytes, above any model's; bounds the memory that a damaged length can claim.
   static let headerLimit = 1 << 26
 
   /// The next multiple of `alignment`. `offset` is at most a file's length, so nothing overflows.
   static func aligned(_ offset: Int) -> Int { (offset + alignment - 1) / alignment * alignment }
 
-  /// Where the first section starts, from the start of the file.
+  /// Offset of the first section from the start of the file.
   static func dataStart(headerLength: Int) -> Int { aligned(preambleLength + headerLength) }
 
   static func preamble(

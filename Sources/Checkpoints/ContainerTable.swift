@@ -2,7 +2,7 @@ import Storage
 import Tensors
 
 /// The blobs and tensors of a header, each checked against the file: types, shapes, lengths,
-/// alignment, bounds, no gap and no overlap, no name twice.
+/// alignment and bounds, with no gaps, overlaps or duplicate names.
 struct ContainerTable {
   private(set) var blobs: [String: Range<Int>] = [:]
   private(set) var tensors: [StoredTensor] = []
@@ -71,7 +71,7 @@ struct ContainerTable {
       owner: file)
   }
 
-  /// The shape and the bytes of its elements, every product checked.
+  /// The shape and the byte count of its elements, with overflow checks.
   private func shape(
     _ fields: JSONFields, _ type: ElementType
   ) throws(CheckpointError) -> (Shape, Int) {
@@ -110,7 +110,7 @@ struct ContainerTable {
     return (dataStart + offset)..<(dataStart + offset + length)
   }
 
-  /// Sections must follow each other at the next aligned place and end where the file ends.
+  /// Checks that each section starts at the next aligned offset and the last one ends the file.
   private func checkPacking() throws(CheckpointError) {
     var end = 0
     var previous = "the start"

@@ -1,7 +1,7 @@
 import Storage
 import Tensors
 
-/// A tensor that is to be written.
+/// A tensor to be written.
 struct PlannedTensor {
   let name: String
   let elementType: ElementType
@@ -11,11 +11,11 @@ struct PlannedTensor {
   var rowWidth: Int { shape.extents.dropFirst().reduce(1, *) }
 }
 
-/// Writes a tensor file front to back with one tensor's chunk in memory; the preamble, which holds
-/// the hash of all else, comes last.
+/// Writes a tensor file front to back with one chunk of one tensor in memory; the preamble, which
+/// holds the hash of the rest, is written last.
 struct ContainerWriter {
   let kind: TensorFileKind
-  /// The header's own members; tables are added.
+  /// The header's own members; the tables of blobs and tensors are added.
   let header: JSONObject
   let blobs: [(name: String, bytes: [UInt8])]
   let tensors: [PlannedTensor]
@@ -46,7 +46,8 @@ struct ContainerWriter {
     return try file.finish(kind, headerLength: text.count)
   }
 
-  /// The header with its tables; offsets count from the data area, so they don't depend on it.
+  /// The header with its tables. Offsets count from the data area, so they don't depend on the
+  /// header's length.
   private func headerText() -> String {
     var end = 0
     func place(_ length: Int) -> JSONValue {
@@ -125,8 +126,8 @@ private final class HashedFile {
 private struct TensorStream {
   let tensor: PlannedTensor
   let file: HashedFile
-  /// Elements converted at a time, unless one row is longer: few, since a run writes snapshots at its
-  /// peak of memory.
+  /// Number of elements converted at a time, unless one row is longer. Small, because a run writes
+  /// snapshots when its memory is at its peak.
   private let chunkElements = 1 << 16
 
   init(tensor: PlannedTensor, file: HashedFile) {
@@ -158,7 +159,7 @@ private struct TensorStream {
   }
 
   private func copy(_ stored: StoredTensor) throws(CheckpointError) {
-    // Whole rows at a time, each released, so that copying leaves nothing resident.
+    // Copies whole rows and releases their pages, so that nothing stays resident.
     let chunkRows = max(1, chunkElements / stored.rowWidth)
     for start in stride(from: 0, to: stored.rowCount, by: chunkRows) {
       let range = start..<min(start + chunkRows, stored.rowCount)

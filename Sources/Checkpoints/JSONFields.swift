@@ -1,7 +1,7 @@
 import Storage
 
-/// Strict access to the members of an object in a file's header: every failure names the file, the
-/// field, what was found and what was expected.
+/// Strict access to an object's members in a file's header: every error names the file, the field,
+/// the value found and the value expected.
 struct JSONFields {
   let path: String
   /// The object's place in the header, such as `tensors[3]`; empty for the header itself.
@@ -23,7 +23,7 @@ struct JSONFields {
 
   func name(_ key: String) -> String { place.isEmpty ? key : "\(place).\(key)" }
 
-  /// Refuses members with other keys than `keys`.
+  /// Rejects members whose keys are not in `keys`.
   func allow(_ keys: [String]) throws(CheckpointError) {
     if let other = object.keys.first(where: { !keys.contains($0) }) {
       throw .damaged(
@@ -88,7 +88,7 @@ struct JSONFields {
       path: path, field: name(key), found: Self.shown(found), expected: expected)
   }
 
-  /// A value as messages show it: short ones whole, long ones by their kind.
+  /// A value as messages quote it: in full if short, else by its kind.
   static func shown(_ value: JSONValue?) -> String {
     guard let value else { return "nothing" }
     switch value {

@@ -2,10 +2,10 @@ import Models
 import Storage
 
 extension ModelConfiguration {
-  /// The configuration as it stands in a header; `docs/format.md` lists the keys.
+  /// The configuration as a header's JSON; `docs/format.md` lists the keys.
   var json: JSONValue {
     var object = shape
-    // Files without it are of the first family.
+    // Files without the key belong to the Llama family.
     if family != Llama.name { object["family"] = .string(family) }
     return .object(object)
   }
@@ -22,7 +22,7 @@ extension ModelConfiguration {
     ]
   }
 
-  /// Reads what `json` gives; every key must be there and no other.
+  /// Reads the object that `json` writes; every key is required and no other is allowed.
   init(_ fields: JSONFields) throws(CheckpointError) {
     let limit = 1...(1 << 31)
     let family = fields.object["family"] == nil ? Llama.name : try fields.string("family")

@@ -4,10 +4,10 @@ import Tensors
 
 /// Random weights, for pre-training and for benchmarks.
 public enum RandomInitialisation {
-  /// Standard deviation of matrices.
+  /// Standard deviation of matrix elements.
   public static let deviation = 0.02
 
-  /// Writes a checkpoint with random weights, the same for the same seed on every machine.
+  /// Writes a checkpoint with random weights; a seed gives the same weights on every machine.
   ///
   /// Matrices are normal(0, 0.02); those that write to the residual stream (`attention.output`,
   /// `mlp.down`) are scaled by 1/√(2·layers) (Radford et al. 2019, section 2.3). Gains are 1,
@@ -15,7 +15,7 @@ public enum RandomInitialisation {
   ///
   /// - Parameters:
   ///   - tokenizer: path of a tokenizer with at most `vocabularySize` pieces.
-  ///   - recognise: tells tokenizers from other files.
+  ///   - recognise: identifies tokenizer files.
   /// - Returns: the content hash.
   /// - Throws: `CheckpointError`.
   @discardableResult
@@ -46,7 +46,7 @@ public enum RandomInitialisation {
       })
   }
 
-  /// Every row draws from a stream of its own, so rows don't depend on how they are asked for.
+  /// Each row draws from its own random stream, so its values don't depend on the order of reads.
   private static func normal(
     seed: UInt64, stream: UInt64, width: Int, deviation: Double
   ) -> TensorSource {

@@ -1,7 +1,7 @@
 import Storage
 import Tensors
 
-/// Turns rows of `f32` into the bytes of an element type, little-endian.
+/// Encodes rows of `f32` as bytes of an element type, little-endian.
 struct RowEncoder {
   let elementType: ElementType
   /// Elements of one row.
@@ -54,7 +54,8 @@ struct RowEncoder {
     }
     guard isFinite else { return nil }
     let scale = largest / 127
-    // A subnormal scale loses digits, so the quotient may leave the range; and it may be zero.
+    // A subnormal scale loses precision, so the quotient may exceed the range; the scale may also
+    // be 0.
     for i in 0..<count {
       let q = scale > 0 ? (source[i] / scale).rounded(.toNearestOrEven) : 0
       target[i] = Int8(min(max(q, -127), 127))

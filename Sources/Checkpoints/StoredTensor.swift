@@ -5,18 +5,18 @@ import Tensors
   import Glibc
 #endif
 
-/// A tensor as it lies in a mapped file, row-major. It keeps its file mapped.
+/// A row-major tensor in a mapped file. It keeps the file mapped.
 ///
-/// A row is what the first axis counts: a matrix `[out, in]` has `out` rows of `in` elements, a
-/// gain or bias `[n]` has n rows of one.
+/// Rows are indexed by the first axis: a matrix `[out, in]` has `out` rows of `in` elements, a gain
+/// or bias `[n]` has n rows of one.
 public struct StoredTensor: @unchecked Sendable {
-  /// The name in the file's table.
+  /// The tensor's name in the file's table.
   public let name: String
-  /// How the elements lie in `data`.
+  /// Element type of `data`.
   public let elementType: ElementType
-  /// The extents, slowest first.
+  /// The extents, outermost axis first.
   public let shape: Shape
-  /// The elements; in our own files at a multiple of 64 bytes.
+  /// The elements' bytes; aligned to 64 bytes in our own files.
   public let data: UnsafeRawBufferPointer
   /// One scale per row for `int8`, else nil.
   public let scales: UnsafeBufferPointer<Float>?
@@ -40,10 +40,10 @@ public struct StoredTensor: @unchecked Sendable {
   public var rowCount: Int { shape[0] }
   /// Elements of one row.
   public var rowWidth: Int { shape.extents.dropFirst().reduce(1, *) }
-  /// Bytes in the file, row scales counted, padding not.
+  /// Bytes in the file, with row scales but without padding.
   public var byteCount: Int { data.count + (scales?.count ?? 0) * MemoryLayout<Float>.size }
 
-  /// Rows as `f32`, exactly what they stand for: `range.count * rowWidth` elements.
+  /// Converts rows to `f32`, exactly: `range.count * rowWidth` elements.
   public func widenRows(_ range: Range<Int>, into target: UnsafeMutablePointer<Float>) {
     precondition(
       range.lowerBound >= 0 && range.upperBound <= rowCount, "rows \(range) of \(name) \(shape)")
@@ -81,7 +81,7 @@ public struct StoredTensor: @unchecked Sendable {
     }
   }
 
-  /// Copies the elements of one row as they are stored, without touching the mapping.
+  /// Copies the stored elements of one row without touching the mapping.
   public func readRow(_ row: Int, into target: UnsafeMutableRawPointer) {
     precondition(row >= 0 && row < rowCount, "row \(row) of \(name) \(shape)")
     guard let start = data.baseAddress, let base = owner.bytes.baseAddress else { return }
@@ -93,7 +93,7 @@ public struct StoredTensor: @unchecked Sendable {
   /// Drops the tensor's pages from resident memory; touching the bytes reads them again.
   public func releasePages() { releasePages(ofRows: 0..<rowCount) }
 
-  /// Drops the pages that hold nothing but some rows.
+  /// Drops the pages that hold only the given rows.
   public func releasePages(ofRows rows: Range<Int>) {
     guard let start = data.baseAddress, let base = owner.bytes.baseAddress else { return }
     let range = byteRange(ofRows: rows)
@@ -102,7 +102,7 @@ public struct StoredTensor: @unchecked Sendable {
       sparesNeighbours: true)
   }
 
-  /// Where rows lie in `data`.
+  /// Byte range of rows in `data`.
   func byteRange(ofRows rows: Range<Int>) -> Range<Int> {
     let length = rowWidth * elementType.byteCount
     return (rows.lowerBound * length)..<(rows.upperBound * length)

@@ -1,4 +1,4 @@
-/// A tokenizer as a checkpoint carries it: bytes that only its kind understands.
+/// A tokenizer as stored in a checkpoint: the kind's name, and bytes that only this kind can read.
 public struct StoredTokenizer: Hashable, Sendable {
   /// The kind's name, such as "sentencepiece".
   public var kind: String
@@ -10,17 +10,17 @@ public struct StoredTokenizer: Hashable, Sendable {
     self.bytes = bytes
   }
 
-  /// The kind of all tokenizers in checkpoints of format version 1, which don't name it.
+  /// Tokenizer kind of every checkpoint of format version 1, which does not name it.
   static let unnamedKind = "sentencepiece"
 
-  /// Reads the header's member of a checkpoint of version 2.
+  /// Reads the tokenizer kind from the header of a version 2 checkpoint.
   static func kind(_ fields: JSONFields) throws(CheckpointError) -> String {
     try fields.allow(["kind"])
     return try fields.string("kind")
   }
 }
 
-/// Tells which kind of tokenizer a file's bytes are and how many ids it has; nil for other files. The
-/// caller gives it, so that checkpoints need not understand tokenizers.
+/// Returns the tokenizer kind of a file's bytes and its number of ids; nil for other files. Passed
+/// in by the caller, so that this module need not depend on tokenizers.
 public typealias TokenizerRecogniser =
   (UnsafeRawBufferPointer) -> (kind: String, vocabularySize: Int)?

@@ -5,13 +5,13 @@ import Tensors
 final class TensorContainer: Sendable {
   let path: String
   let kind: TensorFileKind
-  /// The format's version, one that the kind has.
+  /// The format version, one that the file's kind supports.
   let version: UInt32
-  /// SHA-256 of all that follows the preamble, in hexadecimal digits.
+  /// SHA-256 of everything after the preamble, in hexadecimal digits.
   let contentHash: String
   /// The header with all its members.
   let header: JSONObject
-  /// In file order.
+  /// The tensors in file order.
   let tensors: [StoredTensor]
   private let file: MappedFile
   private let blobs: [String: Range<Int>]
@@ -47,7 +47,7 @@ final class TensorContainer: Sendable {
       uniqueKeysWithValues: table.tensors.enumerated().map { ($1.name, $0) })
   }
 
-  /// The header's members without the tables that the container itself reads.
+  /// The header's members without the tables, which the container reads itself.
   func fields(_ keys: [String]) throws(CheckpointError) -> JSONFields {
     let fields = JSONFields(header, path: path)
     try fields.allow(["kind", "blobs", "tensors"] + keys)
@@ -66,7 +66,7 @@ final class TensorContainer: Sendable {
   func releasePages() { file.releasePages(0..<file.bytes.count) }
 }
 
-/// The first 64 bytes, checked against the file's real length.
+/// The file's first 64 bytes, checked against its actual length.
 private struct Preamble {
   let version: UInt32
   let headerLength: Int
@@ -125,7 +125,8 @@ private struct Preamble {
       expected: "a sparseft \(kind.rawValue) (other formats go through 'sparseft import')")
   }
 
-  /// Hashes piece by piece and releases each, so that checking leaves nothing resident.
+  /// Hashes the file chunk by chunk and releases each chunk's pages, so that nothing stays
+  /// resident.
   func checkHash(of file: MappedFile) throws(CheckpointError) {
     let hash = ContentHash()
     let piece = 1 << 22

@@ -1,15 +1,16 @@
 import Storage
 
-/// The three kinds of files that hold named tensors; they differ by their first eight bytes.
+/// The three kinds of files that hold named tensors, told apart by their first eight bytes.
 public enum TensorFileKind: String, Sendable, CaseIterable {
   /// All weights of a model, its configuration and its tokenizer: `.sfckpt`.
   case checkpoint
-  /// What fine-tuning changed in a checkpoint: `.sfdelta`.
+  /// The changes that fine-tuning made to a checkpoint: `.sfdelta`.
   case delta
   /// An optimizer's moments and counters, to resume a run.
   case trainingState = "training state"
 
-  /// The file's first eight bytes. The line ending shows a transfer that rewrote text.
+  /// The file's first eight bytes. They include a line ending, which exposes transfers that rewrote
+  /// the file as text.
   var magic: [UInt8] {
     switch self {
     case .checkpoint: Array("SFCKPT\r\n".utf8)
@@ -26,7 +27,7 @@ public enum TensorFileKind: String, Sendable, CaseIterable {
     }
   }
 
-  /// The kind that a file's first bytes name, or nil: also where the file can't be read.
+  /// The kind given by a file's first bytes; nil for any other file or one that can't be read.
   public static func detect(path: String) -> TensorFileKind? {
     guard let file = try? MappedFile(path: path) else { return nil }
     return allCases.first { file.bytes.starts(with: $0.magic) }

@@ -1,16 +1,16 @@
 import Storage
 import Tensors
 
-/// Fills `range` rows of a tensor, widened to `f32`, row after row.
+/// Writes rows `range` of a tensor to the target as `f32`, row-major.
 public typealias RowReader =
   (_ range: Range<Int>, _ target: UnsafeMutablePointer<Float>) throws(CheckpointError) -> Void
 
-/// Where a writer takes a tensor's elements from.
+/// The source of a tensor's elements for a writer.
 public enum TensorSource {
-  /// A tensor of another file: copied as it is where the element types agree, else converted.
+  /// A tensor of another file: copied if the element types agree, else converted.
   case stored(StoredTensor)
   /// Elements in memory, row-major.
   case values([Float])
-  /// Rows asked for from first to last, each once, a chunk at a time.
+  /// Rows read in order, each once, a chunk at a time.
   case rows(RowReader)
 }

@@ -1,16 +1,16 @@
 import Storage
 import Tensors
 
-/// What a run needs beside its weights to go on where it stopped: named `f32` tensors such as an
-/// optimizer's moments, and JSON such as the step. Not for exchange: a run reads its own.
+/// The state besides the weights that a run needs to resume: named `f32` tensors such as an
+/// optimizer's moments, and JSON such as the step. Not an exchange format: a run reads its own.
 public final class TrainingState: Sendable {
   /// The path that was opened.
   public let path: String
-  /// SHA-256 of all that follows the preamble, in hexadecimal digits.
+  /// SHA-256 of everything after the preamble, in hexadecimal digits.
   public let contentHash: String
-  /// Counters, random sources and whatever else is no tensor; an object.
+  /// Counters, random-generator states and other values that are not tensors; an object.
   public let values: JSONValue
-  /// In file order, all `f32`.
+  /// The tensors in file order, all `f32`.
   public let tensors: [StoredTensor]
   private let container: TensorContainer
 
@@ -34,16 +34,16 @@ public final class TrainingState: Sendable {
     self.container = container
   }
 
-  /// The tensor of a name, or nil.
+  /// The tensor with the given name, or nil.
   public func tensor(_ name: String) -> StoredTensor? { container.tensor(name) }
 
   /// Drops all pages from resident memory.
   public func releasePages() { container.releasePages() }
 
-  /// Writes a training state; it appears under `path` whole or not at all.
+  /// Writes a training state; `path` gets the complete file or is left unchanged.
   ///
   /// - Parameters:
-  ///   - tensors: names, shapes of one to four axes from 1, and elements.
+  ///   - tensors: names, shapes of one to four axes with extents of at least 1, and elements.
   /// - Returns: the content hash.
   /// - Throws: `CheckpointError`.
   @discardableResult

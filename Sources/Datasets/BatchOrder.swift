@@ -1,15 +1,15 @@
 import Tensors
 
-/// Which window is trained on at which place: epoch after epoch, each a permutation of its own if
-/// shuffled, else in the order of the text. Batches take places in order and run on across epochs.
+/// The order in which windows are trained on, epoch after epoch: a new permutation for each if
+/// shuffled, else the order of the text. Batches take consecutive positions, also across epochs.
 public struct BatchOrder: Sendable {
   /// Windows in an epoch.
   public let windowCount: Int
-  /// The same windows in another order, as far as the first so many places go.
+  /// A different order of the windows at the first positions of the first epoch.
   public struct Reordering: Hashable, Sendable {
-    /// How many places of the first epoch change among themselves.
+    /// Number of positions, from the start of the first epoch, whose windows are permuted.
     public var count: Int
-    /// Which order, of the many that the seed gives.
+    /// Which permutation, of those that the seed gives.
     public var draw: UInt64
 
     public init(count: Int, draw: UInt64) {
@@ -22,10 +22,10 @@ public struct BatchOrder: Sendable {
   private let shuffle: Bool
   private var epoch = -1
   private var permutation: [Int32] = []
-  /// Which place of the first epoch a place takes its window from.
+  /// For each reordered position of the first epoch, the position whose window it takes.
   private let moved: [Int]
 
-  /// Epoch e draws from this stream of the seed, plus e: away from the streams of other uses.
+  /// Random stream of epoch 0; epoch e uses this plus e. Distinct from the seed's other streams.
   private static let firstStream: UInt64 = 0x6F72_6465_7200_0000
   private static let reorderingStream: UInt64 = 0x7265_6F72_6400_0000
 
@@ -46,11 +46,11 @@ public struct BatchOrder: Sendable {
       } ?? []
   }
 
-  /// The epoch that `position` lies in, from 0.
+  /// The epoch that contains `position`, from 0.
   public func epoch(at position: Int) -> Int { position / windowCount }
 
-  /// The window at a place counted from the first of the first epoch. Any order of calls gives the
-  /// same; asking within one epoch is cheap.
+  /// The window at a position counted from the start of the first epoch. The result does not depend
+  /// on the order of calls; calls within one epoch are cheap.
   public mutating func window(at position: Int) -> Int {
     precondition(position >= 0, "position \(position)")
     let position = position < moved.count ? moved[position] : position

@@ -1,31 +1,31 @@
 import Tensors
 import Tokenizers
 
-/// Where validation text comes from.
+/// The source of validation text.
 public enum ValidationSource: Sendable, Hashable {
   case none
-  /// A share of the training text, 0..<1: its last documents, or a lone document's last ids.
+  /// A share of the training text in [0, 1): its last documents, or a single document's last ids.
   case fraction(Double)
-  /// Paths of its own.
+  /// Paths of separate files.
   case files([String])
 }
 
-/// The text of a list of paths as one stream of ids.
+/// The text of a list of paths, tokenized into one stream of ids.
 public struct TokenizedText: Sendable {
-  /// All documents end to end, in the order of the files.
+  /// All documents concatenated in the order of the files.
   public let stream: TokenStream
   /// Paths of the files read.
   public let files: [String]
-  /// What people should know: files that were skipped.
+  /// Warnings for the user: skipped files.
   public let warnings: [String]
   let storage: TokenStorage
 
-  /// Reads and encodes the text, or finds it in the cache.
+  /// Reads and encodes the text, or loads its ids from the cache.
   /// - Parameters:
   ///   - paths: files, folders and patterns (see `TextFiles`).
   ///   - base: the folder that paths are relative to.
-  ///   - use: what the text is for, in messages.
-  ///   - cacheFolder: made if absent; holds one file for each list of files and encoding.
+  ///   - use: the text's purpose in messages, such as "training".
+  ///   - cacheFolder: created if missing; holds one file per list of files and encoding.
   /// - Throws: `DatasetError`.
   public static func prepare(
     _ paths: [String], relativeTo base: String = "", use: String, encoding: TextEncoding,
@@ -50,22 +50,22 @@ public struct TokenizedText: Sendable {
 /// Training and validation text, ready to be cut into windows.
 public struct Corpus: Sendable {
   public let train: TokenStream
-  /// Nil without validation.
+  /// Validation text; nil if there is none.
   public let validation: TokenStream?
-  /// What people should know: skipped files, files in both lists, validation of less than a window.
+  /// Warnings for the user: skipped files, files in both lists, validation shorter than a window.
   public let warnings: [String]
 
   /// Bytes of training text.
   public var trainBytes: Int { train.bytes }
-  /// Bytes of validation text; 0 without any.
+  /// Bytes of validation text; 0 if there is none.
   public var validationBytes: Int { validation?.bytes ?? 0 }
 
   /// Prepares both texts.
   /// - Parameters:
   ///   - train: files, folders and patterns, resolved against `base`.
-  ///   - sequenceLength: S; the training text must fill a window of it.
-  ///   - progress: called while text is encoded; not if it is in the cache.
-  /// - Throws: `DatasetError`, `.tooShort` where the text fills no window.
+  ///   - sequenceLength: S; the training text must fill at least one window.
+  ///   - progress: called while text is encoded; never if the ids are in the cache.
+  /// - Throws: `DatasetError`; `.tooShort` if the text fills no window.
   public static func prepare(
     train: [String], validation: ValidationSource, relativeTo base: String = "",
     sequenceLength: Int, separator: String? = nil, appendEOS: Bool = false,
@@ -117,8 +117,8 @@ public struct Corpus: Sendable {
 }
 
 extension TokenizedText {
-  /// The text without, and only, its last max(1, round(share · n)) of n documents; of a lone
-  /// document its last round(share · n) of n ids, at least one.
+  /// Splits off the last max(1, round(share · n)) of n documents; of a single document, the last
+  /// round(share · n) of its n ids, at least one.
   func split(share: Double, tokenizer: any Tokenizer) -> (
     train: TokenStream, validation: TokenStream
   ) {
@@ -148,8 +148,8 @@ extension TokenizedText {
     )
   }
 
-  /// Bytes of the text that ids in the middle of a document decode to: where normalisation changes
-  /// a text's length, the length after it.
+  /// Bytes of text that ids in the middle of a document decode to; if normalisation changes the
+  /// length of the text, the length after it.
   private func textBytes(_ ids: Range<Int>, _ tokenizer: any Tokenizer) -> Int {
     var decoder = StreamingDecoder(tokenizer, continuing: true)
     var bytes = 0

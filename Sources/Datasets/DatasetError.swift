@@ -2,25 +2,25 @@ import Storage
 import Tensors
 import Tokenizers
 
-/// What went wrong between text files and batches.
+/// Errors of reading, encoding and batching text files.
 public enum DatasetError: Failure {
   /// A path of the list names no file, or a folder or pattern holds no text.
   case noMatch(path: String, reason: String)
   /// A file or folder that exists but can't be read.
   case unreadable(path: String, reason: String)
-  /// A file named outright whose byte at `offset` is no text; `found` says what it is.
+  /// A file given by name that is not text: `offset` of the first bad byte, `found` describes it.
   case notText(path: String, offset: Int, found: String)
-  /// JSON Lines, which are not read yet.
+  /// JSON Lines, which are not supported yet.
   case rowsUnsupported(path: String)
-  /// A text that the tokenizer refuses.
+  /// A text that the tokenizer rejects.
   case tokenizer(path: String, error: TokenizerError)
-  /// The files hold no document.
+  /// The files contain no document.
   case noDocuments(use: String)
   /// Fewer ids than are needed; `use` is "training" or "validation".
   case tooShort(use: String, idCount: Int, needed: Int, sequenceLength: Int)
   /// A share of validation documents outside 0..<1.
   case invalidFraction(Double)
-  /// EOS is wanted of a tokenizer that has none.
+  /// EOS was requested, but the tokenizer has none.
   case noEndOfSequence
   /// A file operation failed.
   case storage(StorageError)

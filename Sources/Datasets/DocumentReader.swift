@@ -4,12 +4,11 @@ import Storage
   import Glibc
 #endif
 
-/// Finds the documents of a mapped text file one by one, with no more of it in memory at once than
-/// a chunk.
+/// Finds the documents of a mapped text file one by one, with at most one chunk of it in memory.
 ///
-/// With a separator a document is what stands between two, without the white space (as Unicode
-/// defines it) around it, and empty ones are dropped; without one the file is one document, taken as
-/// it is.
+/// With a separator, a document is the text between two separators, stripped of surrounding white
+/// space (as Unicode defines it); empty documents are dropped. Without one the whole file is one
+/// document, unchanged.
 public struct DocumentReader {
   private let file: MappedFile
   private let separator: [UInt8]
@@ -17,13 +16,13 @@ public struct DocumentReader {
 
   /// - Parameters:
   ///   - file: UTF-8 text.
-  ///   - separator: nil or empty for one document per file.
+  ///   - separator: nil or empty to read the file as one document.
   public init(_ file: MappedFile, separator: String?) {
     self.file = file
     self.separator = Array((separator ?? "").utf8)
   }
 
-  /// The bytes of the next document, nil at the file's end.
+  /// The byte range of the next document; nil at the end of the file.
   public mutating func next() -> Range<Int>? {
     let count = file.bytes.count
     if separator.isEmpty {
@@ -40,11 +39,11 @@ public struct DocumentReader {
     return nil
   }
 
-  /// Where the next separator begins.
+  /// Offset of the next separator; nil if there is none.
   private func nextSeparator() -> Int? {
     var start = position
     while start < file.bytes.count {
-      // Overlapping chunks, so that a separator across their border is seen.
+      // Chunks overlap so that a separator across their boundary is found.
       let end = min(file.bytes.count, start + chunkBytes + separator.count - 1)
       if let found = separator(in: start..<end) { return found }
       file.releasePages(start..<min(end, start + chunkBytes))
@@ -55,7 +54,7 @@ public struct DocumentReader {
 
   private func separator(in range: Range<Int>) -> Int? {
     guard let base = file.bytes.baseAddress else { return nil }
-    // Where a separator can begin.
+    // End of the range in which a separator can begin.
     let end = range.upperBound - separator.count + 1
     var start = range.lowerBound
     while start < end, let next = memchr(base + start, Int32(separator[0]), end - start) {
@@ -78,7 +77,7 @@ public struct DocumentReader {
     return start..<end
   }
 
-  /// The length of the white-space character that begins at `index`, nil for any other.
+  /// Byte length of the white-space character that begins at `index`; nil for any other character.
   private func whiteSpace(at index: Int) -> Int? {
     let lead = file.bytes[index]
     let length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4

@@ -2,10 +2,10 @@
   import Glibc
 #endif
 
-/// What a path names; links are followed.
+/// The kind of object at a path; links are followed.
 enum PathKind {
   case absent, folder
-  /// A file, or a pipe or device, which opening tells apart.
+  /// A file, or a pipe or device, which is detected when it is opened.
   case file
 
   init(_ path: String) {
@@ -18,9 +18,9 @@ enum PathKind {
   }
 }
 
-/// Lists folders, and follows patterns through them.
+/// Lists folders and expands patterns.
 struct FolderListing {
-  /// The names in a folder but "." and "..", in no order.
+  /// The names in a folder without "." and "..", unordered.
   /// - Throws: `DatasetError.unreadable`.
   static func names(in folder: String) throws(DatasetError) -> [String] {
     guard let stream = opendir(folder) else {
@@ -45,8 +45,8 @@ struct FolderListing {
     return sorted(found)
   }
 
-  /// Every file that a pattern matches, sorted by the bytes of their paths; `**` stands for any
-  /// number of folders. A folder that it matches stands for the files below.
+  /// Every file that a pattern matches, sorted by the bytes of their paths; `**` matches any number
+  /// of folders. A matching folder stands for all files below it.
   /// - Throws: `DatasetError.unreadable`.
   static func files(matching pattern: String) throws(DatasetError) -> [String] {
     let parts = pattern.split(separator: "/").map(String.init)
@@ -56,7 +56,7 @@ struct FolderListing {
     return sorted(found)
   }
 
-  /// `name` in `folder`.
+  /// The path of `name` in `folder`.
   static func join(_ folder: String, _ name: String) -> String {
     if name.hasPrefix("/") || folder.isEmpty { return name }
     return folder.hasSuffix("/") ? folder + name : folder + "/" + name
@@ -66,7 +66,7 @@ struct FolderListing {
     Array(Set(paths)).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
   }
 
-  /// - Parameter visited: the folders on the way here, so that a link to one of them ends.
+  /// - Parameter visited: the folders above this one, so that links back to them are not followed.
   private static func collect(
     _ folder: String, _ parts: ArraySlice<String>, _ visited: [Identity], _ found: inout [String]
   ) throws(DatasetError) {
@@ -108,7 +108,7 @@ struct FolderListing {
     }
   }
 
-  /// Tells folders apart whatever path leads to them.
+  /// Identifies a folder independently of the path that leads to it.
   private struct Identity: Equatable {
     let device: UInt64, number: UInt64
 

@@ -1,22 +1,23 @@
-/// One name of a pattern: `*` stands for any characters, `?` for one, `[a-z]` for one of a set and
-/// `[!a-z]` for one outside it. A name that begins with a dot is matched by a pattern that does.
+/// One component of a path pattern: `*` matches any characters, `?` one, `[a-z]` one of a set and
+/// `[!a-z]` one outside it. A name that begins with a dot needs a pattern that does too.
 struct GlobPattern {
   private let pattern: [Unicode.Scalar]
 
   init(_ pattern: some StringProtocol) { self.pattern = Array(pattern.unicodeScalars) }
 
-  /// Whether a path's name holds a character that patterns give a meaning to.
+  /// Whether a name contains a character that is special in patterns.
   static func isPattern(_ name: some StringProtocol) -> Bool {
     name.contains { $0 == "*" || $0 == "?" || $0 == "[" }
   }
 
-  /// Whether the whole of `name` matches. The work is at most the product of the two lengths.
+  /// Whether the whole of `name` matches. Takes time proportional to at most the product of the
+  /// lengths.
   func matches(_ name: String) -> Bool {
     let name = Array(name.unicodeScalars)
     if name.first == ".", pattern.first != "." { return false }
     var place = 0
     var index = 0
-    // Where to go on if the last star has to take one character more.
+    // Where to continue if the last star must match one more character.
     var retry: (place: Int, index: Int)?
     while index < name.count {
       if place < pattern.count, pattern[place] == "*" {
@@ -35,7 +36,7 @@ struct GlobPattern {
     return pattern[place...].allSatisfy { $0 == "*" }
   }
 
-  /// The place behind the element at `place`, if that matches one character.
+  /// The position after the element at `place` if that element matches the character.
   private func step(_ place: Int, _ character: Unicode.Scalar) -> Int? {
     guard place < pattern.count else { return nil }
     switch pattern[place] {
@@ -48,14 +49,14 @@ struct GlobPattern {
     return pattern[place] == character ? place + 1 : nil
   }
 
-  /// The set that begins at `place` and where it ends; nil for a bracket that is never closed,
-  /// which stands for itself.
+  /// The set that begins at `place` and its end; nil for an unclosed bracket, which is an ordinary
+  /// character.
   private func bracket(_ place: Int) -> (contains: (Unicode.Scalar) -> Bool, end: Int)? {
     var first = place + 1
     guard first < pattern.count else { return nil }
     let negated = pattern[first] == "!" || pattern[first] == "^"
     if negated { first += 1 }
-    // A closing bracket right at the start belongs to the set.
+    // A closing bracket right after the opening one belongs to the set.
     guard first < pattern.count,
       let close = pattern[(first + 1)...].firstIndex(of: "]")
     else { return nil }

@@ -1,9 +1,9 @@
 import Storage
 import Tokenizers
 
-/// The text files that a list of paths stands for, in the order they are read.
+/// The text files that a list of paths resolves to, in reading order.
 public struct TextFiles: Sendable {
-  /// A file that a folder or pattern held, and that is left out.
+  /// A file found in a folder or by a pattern and left out.
   public struct Skipped: Sendable, Hashable, CustomStringConvertible {
     /// The file, and why it is left out.
     public let path, reason: String
@@ -11,15 +11,15 @@ public struct TextFiles: Sendable {
     public var description: String { "skipped '\(path)': \(reason)" }
   }
 
-  /// Paths of the files: those of one folder or pattern sorted by the bytes of their paths.
+  /// Paths of the files; those found in one folder or by one pattern are sorted by their bytes.
   public private(set) var files: [String] = []
-  /// What was left out, in the order it was found.
+  /// The files left out, in the order found.
   public private(set) var skipped: [Skipped] = []
   private var seen: Set<String> = []
 
-  /// Resolves files, folders (with all below; hidden names left out) and patterns (`*`, `?`,
-  /// `[a-z]`, `**`) against a base folder. Each file is read once, to see that it is text: one named
-  /// outright must be, one that is found may be skipped.
+  /// Resolves files, folders (recursively, without hidden names) and patterns (`*`, `?`, `[a-z]`,
+  /// `**`) against a base folder. Each file is read once to check that it is text: a file given by
+  /// name must be, a file found in a folder or by a pattern is skipped otherwise.
   /// - Throws: `DatasetError.noMatch`, `.unreadable`, `.notText` or `.rowsUnsupported`.
   public static func resolve(
     _ paths: [String], relativeTo base: String = ""
@@ -52,7 +52,7 @@ public struct TextFiles: Sendable {
     guard taken else { throw .noMatch(path: path, reason: reason) }
   }
 
-  /// Returns whether the file is text.
+  /// Adds a file, or skips it; returns whether it is text.
   @discardableResult
   private mutating func addFile(_ path: String, named: Bool) throws(DatasetError) -> Bool {
     if path.hasSuffix(".jsonl") { throw .rowsUnsupported(path: path) }
@@ -79,10 +79,10 @@ public struct TextFiles: Sendable {
   }
 }
 
-/// How many bytes of a mapped file are in memory at once.
+/// Bytes of a mapped file that are in memory at once.
 let chunkBytes = 1 << 20
 
-/// The first byte of a file that is no text, and what it is.
+/// Offset of the first byte of a file that is not text, and what it is; nil if all is text.
 func firstNonText(_ file: MappedFile) -> (offset: Int, found: String)? {
   var start = 0
   while start < file.bytes.count {
@@ -91,7 +91,7 @@ func firstNonText(_ file: MappedFile) -> (offset: Int, found: String)? {
     let chunk = UnsafeRawBufferPointer(rebasing: file.bytes[start..<end])
     let zero = chunk.firstIndex(of: 0)
     if let invalid = firstInvalidUTF8(chunk), invalid < zero ?? chunk.count {
-      // A character that the chunk's end cuts is looked at again, whole.
+      // A character cut by the chunk's end is checked again as a whole.
       guard invalid > 0, chunk.count - invalid < 4, end < file.bytes.count else {
         return (start + invalid, "byte 0x\(hexadecimal(chunk[invalid]))")
       }

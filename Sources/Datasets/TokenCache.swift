@@ -6,11 +6,11 @@ import Tokenizers
   import Glibc
 #endif
 
-/// How text becomes ids, beside the tokenizer.
+/// How text is encoded as ids, besides the tokenizer.
 public struct TextEncoding: Sendable, Hashable {
-  /// What stands between the documents of a file; nil: one file is one document.
+  /// Text between the documents of a file; nil if each file is one document.
   public var separator: String?
-  /// Put EOS behind every document.
+  /// Whether EOS is appended to every document.
   public var appendEOS: Bool
 
   public init(separator: String? = nil, appendEOS: Bool = false) {
@@ -19,7 +19,7 @@ public struct TextEncoding: Sendable, Hashable {
   }
 }
 
-/// Called with the bytes of text done so far and in all.
+/// Called with the bytes of text encoded so far and in total.
 public typealias TextProgress = (_ done: Int, _ total: Int) -> Void
 
 /// The ids of a list of text files, kept in a mapped file that is written once.
@@ -30,10 +30,10 @@ public typealias TextProgress = (_ done: Int, _ total: Int) -> Void
 ///     0   "sfTokens", UInt32 format, UInt32 0
 ///     16  key, 32 bytes
 ///     48  UInt64 number of ids, UInt64 number of documents
-///     64  SHA-256 of all behind byte 128; zeros up to 128
+///     64  SHA-256 of everything from byte 128 on; zeros up to 128
 ///     128 ids, Int32 each; zeros up to a multiple of 8; documents, UInt64 start and bytes each
 struct TokenCache {
-  /// Raised when the same key would have to give other bytes.
+  /// Format version; raised when the same key would give different bytes.
   static let format: UInt32 = 2
   static let magic = Array("sfTokens".utf8)
   static let headerBytes = 128
@@ -44,7 +44,7 @@ struct TokenCache {
   let key: [UInt8]
   let path: String
 
-  /// Reads the files once, for the key.
+  /// Reads the files once to compute the key.
   /// - Throws: `DatasetError.storage`.
   init(
     _ paths: [String], tokenizer: any Tokenizer, encoding: TextEncoding, folder: String
@@ -60,7 +60,7 @@ struct TokenCache {
     path = FolderListing.join(folder, ContentHash.hexadecimal(key) + ".tokens")
   }
 
-  /// The ids, from the file if it is there and sound, else encoded and written.
+  /// The ids, read from the cache file if it exists and is valid, else encoded and written to it.
   /// - Throws: `DatasetError`.
   func load(progress: TextProgress) throws(DatasetError) -> TokenStorage {
     if let cached = open() { return cached }
@@ -78,7 +78,7 @@ struct TokenCache {
     _ files: [MappedFile], _ tokenizer: any Tokenizer, _ encoding: TextEncoding
   ) -> [UInt8] {
     let hash = ContentHash()
-    // Lengths go before contents, so that no two lists of parts read alike.
+    // Lengths precede contents, so that different lists of parts never hash the same bytes.
     func add(_ number: Int) { withUnsafeBytes(of: UInt64(number).littleEndian) { hash.update($0) } }
     hash.update(magic)
     add(Int(format))
@@ -95,7 +95,7 @@ struct TokenCache {
     return hash.finish()
   }
 
-  /// The stored ids, nil where there are none that can be trusted.
+  /// The cached ids; nil if there is no valid cache file.
   private func open() -> TokenStorage? {
     guard let file = try? MappedFile(path: path), file.bytes.count >= Self.headerBytes else {
       return nil
@@ -125,7 +125,7 @@ struct TokenCache {
     return isSound(file) && isSound(storage) ? storage : nil
   }
 
-  /// Where documents lie behind a number of ids.
+  /// Offset of the document table for a given number of ids.
   static func documentsOffset(ids: Int) -> Int { headerBytes + (4 * ids + 7) / 8 * 8 }
 
   private func isSound(_ file: MappedFile) -> Bool {
@@ -148,7 +148,7 @@ struct TokenCache {
     return inRange && file.bytes[64..<96].elementsEqual(hash.finish())
   }
 
-  /// Whether documents begin at the first id and at rising ones.
+  /// Whether documents begin at the first id and their starts increase.
   private func isSound(_ storage: TokenStorage) -> Bool {
     var next: UInt64 = 0
     for document in storage.documents {
@@ -171,7 +171,7 @@ struct TokenCache {
 }
 
 extension MappedFile {
-  /// Calls `body` with the chunks of `range` in turn, each out of memory afterwards.
+  /// Calls `body` with each chunk of `range` in turn and then releases the chunk's pages.
   func forEachChunk<Failure: Error>(
     of range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
   ) throws(Failure) {

@@ -16,7 +16,7 @@ struct TokenCacheWriter {
     total = cache.files.reduce(0) { $0 + $1.bytes.count }
   }
 
-  /// Writes the whole file, or nothing.
+  /// Writes the complete file or nothing.
   /// - Throws: `DatasetError`.
   mutating func write(progress: TextProgress) throws(DatasetError) {
     do {
@@ -60,7 +60,7 @@ struct TokenCacheWriter {
       if cache.encoding.appendEOS, let end = cache.tokenizer.endOfSequence {
         try put([end], to: output)
       }
-      // Text that is only white space may give no ids at all where there is no BOS either.
+      // Text of white space only may give no ids if there is also no BOS.
       if idCount > start {
         documents.append(.init(start: UInt64(start), byteCount: UInt64(document.count)))
       }

@@ -1,20 +1,20 @@
 import Storage
 
-/// A document of a token cache, as it lies in the file.
+/// A document's record in a token cache file.
 struct DocumentRecord {
   /// Index of the document's first id.
   var start: UInt64
-  /// Bytes of text it was made of.
+  /// Bytes of text that the document was encoded from.
   var byteCount: UInt64
 }
 
-/// Ids and documents in memory that never changes: mapped from a token cache, or a copy of arrays.
+/// Immutable ids and documents: mapped from a token cache, or copied from arrays.
 final class TokenStorage: Sendable {
   nonisolated(unsafe) let ids: UnsafeBufferPointer<Int32>
   nonisolated(unsafe) let documents: UnsafeBufferPointer<DocumentRecord>
-  /// Whether each id counts where it is to be predicted; nil: all do.
+  /// The loss mask: whether each id counts as a target; nil if all do.
   nonisolated(unsafe) let scored: UnsafeBufferPointer<Bool>?
-  /// Keeps a mapping alive; nil where the buffers are our own.
+  /// Keeps the mapping alive; nil if this object owns the buffers.
   private let file: MappedFile?
 
   init(

@@ -1,8 +1,8 @@
 import Storage
 
 extension TokenStream {
-  /// SHA-256 over the ids as little-endian Int32, and the mask if there is one, a byte for each, in
-  /// hexadecimal digits: tells texts (as a tokenizer reads them) apart.
+  /// SHA-256 of the ids as little-endian Int32 and of the loss mask, if any, as one byte per id, in
+  /// hexadecimal digits. Identifies a tokenized text.
   public func contentHash() -> String {
     let hash = ContentHash()
     let chunk = 1 << 16

@@ -1,11 +1,11 @@
-/// A stream of ids, documents end to end, and the windows it is cut into.
+/// A stream of ids, documents concatenated, and the windows it is cut into.
 ///
-/// S sequence length. Window i holds the ids [i·S, i·S + S]: S inputs and, one place on, S targets.
-/// Some of the targets may not count: a loss mask.
+/// With S the sequence length, window i holds the S inputs [i·S, i·S + S) and the S targets one id
+/// later. A loss mask may exclude some of the targets.
 public struct TokenStream: Sendable {
   /// Number of ids.
   public let count: Int
-  /// Bytes of UTF-8 text that the ids stand for, for bits per byte.
+  /// Bytes of UTF-8 text that the ids encode, for bits per byte.
   public let bytes: Int
   /// Number of documents that begin in the stream, or reach into it.
   public let documentCount: Int
@@ -15,9 +15,9 @@ public struct TokenStream: Sendable {
 
   /// A stream of given ids, for short texts and for tests.
   /// - Parameters:
-  ///   - documentStarts: where documents begin, rising; the first need not begin at 0.
-  ///   - bytes: bytes of text behind the ids.
-  ///   - scored: for each id whether it counts where it is a target; nil: all do.
+  ///   - documentStarts: start index of each document, increasing; the first may be above 0.
+  ///   - bytes: bytes of text that the ids encode.
+  ///   - scored: loss mask, whether each id counts as a target; nil if all do.
   public init(ids: [Int32], documentStarts: [Int], bytes: Int, scored: [Bool]? = nil) {
     precondition(
       zip(documentStarts, documentStarts.dropFirst()).allSatisfy { $0 < $1 }
@@ -42,7 +42,7 @@ public struct TokenStream: Sendable {
     count = ids.count
   }
 
-  /// Whether the other stream is this one: the same ids of the same text in memory, not a copy.
+  /// Whether both streams are the same ids of the same storage, not a copy.
   public func isSame(as other: TokenStream) -> Bool {
     storage === other.storage && firstID == other.firstID && count == other.count
   }
@@ -53,14 +53,14 @@ public struct TokenStream: Sendable {
     return storage.ids[firstID + index]
   }
 
-  /// Drops the ids' pages from resident memory, so that a long text costs no more than the windows
-  /// being read.
+  /// Drops the ids' pages from resident memory, so that a long text only costs the windows being
+  /// read.
   public func releasePages() { storage.releasePages() }
 
   /// Number of windows.
   /// - Parameters:
   ///   - sequenceLength: S, at least 1.
-  ///   - includePartial: count a last window of fewer than S targets too.
+  ///   - includePartial: also count a last window with fewer than S targets.
   public func windowCount(sequenceLength: Int, includePartial: Bool) -> Int {
     precondition(sequenceLength > 0, "sequence length \(sequenceLength)")
     let targets = max(0, count - 1)
@@ -70,10 +70,10 @@ public struct TokenStream: Sendable {
 
   /// Writes window `window` into buffers of S elements each.
   ///
-  /// Targets that don't count are -1. Behind the end of the stream inputs are 0 and targets -1, and
-  /// the padding counts as a document of its own.
-  /// - Parameter documentStarts: for each place the place in the window where its document begins,
-  ///   0 if that was before the window.
+  /// Excluded targets are -1. Beyond the end of the stream inputs are 0 and targets -1, and the
+  /// padding counts as a separate document.
+  /// - Parameter documentStarts: for each position in the window, the position where its document
+  ///   begins; 0 if that was before the window.
   public func fill(
     window: Int, inputs: UnsafeMutableBufferPointer<Int32>,
     targets: UnsafeMutableBufferPointer<Int32>,
@@ -107,7 +107,7 @@ public struct TokenStream: Sendable {
     }
   }
 
-  /// How many of a window's targets count: S of a whole window where there is no mask.
+  /// Number of targets in a window that count; S for a whole window without a loss mask.
   /// - Parameter sequenceLength: S, at least 1.
   public func scoredCount(window: Int, sequenceLength: Int) -> Int {
     precondition(
@@ -118,12 +118,12 @@ public struct TokenStream: Sendable {
     return scoredCount(first..<min(first + sequenceLength, count))
   }
 
-  /// How many of some windows' targets count.
+  /// Total number of targets in the windows that count.
   public func scoredCount(windows: some Sequence<Int>, sequenceLength: Int) -> Int {
     windows.reduce(0) { $0 + scoredCount(window: $1, sequenceLength: sequenceLength) }
   }
 
-  /// How many of the stream's targets count: all ids but the first where there is no mask.
+  /// Number of targets in the stream that count; all ids but the first without a loss mask.
   public var scoredCount: Int { count > 1 ? scoredCount(1..<count) : 0 }
 
   private func scoredCount(_ targets: Range<Int>) -> Int {
@@ -131,10 +131,10 @@ public struct TokenStream: Sendable {
     return scored[firstID + targets.lowerBound..<firstID + targets.upperBound].count { $0 }
   }
 
-  /// For each id whether it counts where it is a target; nil: all do.
+  /// The stream's loss mask: whether each id counts as a target; nil if all do.
   var scored: Slice<UnsafeBufferPointer<Bool>>? { storage.scored?[firstID..<firstID + count] }
 
-  /// The first document that does not begin before `id`.
+  /// Index of the first document that begins at or after `id`.
   private func firstDocument(after id: Int) -> Int {
     var (low, high) = (0, storage.documents.count)
     while low < high {
@@ -146,8 +146,8 @@ public struct TokenStream: Sendable {
 }
 
 extension TokenStream {
-  /// How often each piece stands in the stream: [vocabularySize] counts by id. Pages are released on
-  /// the way, so that a long text does not fill memory.
+  /// Number of occurrences of each id in the stream, [vocabularySize]. Releases pages along the
+  /// way, so that a long text does not fill memory.
   ///
   /// - Parameter vocabularySize: more than the largest id.
   public func pieceFrequencies(vocabularySize: Int) -> [Int] {
@@ -159,8 +159,8 @@ extension TokenStream {
     return counts
   }
 
-  /// Every id below `vocabularySize`, the most frequent in the stream first; of equally frequent ones
-  /// the lower first. Those that do not occur come last.
+  /// All ids below `vocabularySize`, most frequent in the stream first, ties by lower id. Ids that
+  /// do not occur come last.
   ///
   /// - Parameter vocabularySize: more than the largest id.
   public func rowsByFrequency(vocabularySize: Int) -> [Int32] {

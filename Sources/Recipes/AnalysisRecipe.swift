@@ -1,12 +1,12 @@
-/// What may be measured before training, and what that may cost.
+/// Which measurements may precede training, and their cost limit.
 public struct AnalysisRecipe: Hashable, Sendable, RecipeSection {
-  /// The price at most, as a share of the planned run's arithmetic; 0 measures nothing.
+  /// Maximum cost as a share of the planned run's arithmetic; 0 measures nothing.
   public var share = 0.2
-  /// Probe what single tensors gain. Off: a control.
+  /// Probe the gain of single tensors. Off: a control.
   public var contributions = true
-  /// Decide between candidates by training each shortly. Off: a control.
+  /// Choose between candidates by training each of them briefly. Off: a control.
   public var jointProbes = true
-  /// Let the output head be among the candidates' tensors.
+  /// Include the output head among the candidates' tensors.
   public var head = true
 
   public init() {}

@@ -1,18 +1,18 @@
-/// The methods of a comparison in the order they run, each under a name of its own.
+/// The methods of a comparison in the order they run, each with a unique label.
 public struct ComparisonField: Hashable, Sendable {
-  /// A method and what reports call it.
+  /// A method and its label in reports.
   public struct Member: Hashable, Sendable {
     public let entry: MethodEntry
-    /// `entry.displayLabel`, with " #2" and so on where an earlier member has that name already.
+    /// `entry.displayLabel`, with " #2" and so on appended if an earlier member has the same label.
     public let label: String
   }
 
   /// The recipe's own method first.
   public let members: [Member]
-  /// The member that others are held against: LoRA of rank 8 on all linear maps where there is one
-  /// (rather a baseline than the recipe's own method), else the first baseline.
+  /// The member that the others are compared with: LoRA of rank 8 on all linear maps if there is
+  /// one (preferably a baseline rather than the recipe's own method), else the first baseline.
   public let reference: Int
-  /// True where the recipe names no baselines, so that the default ones are in the field.
+  /// True if the recipe names no baselines and the default ones are used.
   public let isDefault: Bool
 
   /// The recipe's method and its baselines, or the default baselines where it names none.
@@ -26,12 +26,12 @@ public struct ComparisonField: Hashable, Sendable {
     reference = others.first(where: isUsual) ?? (isUsual(0) ? 0 : others.first ?? 0)
   }
 
-  /// What a recipe without baselines is compared with: LoRA on all linear maps, LoRA as in the
-  /// paper, everything, the two controls of sparse training under the same budget, and gains only;
+  /// The baselines of a recipe that names none: LoRA on all linear maps, LoRA as in the paper, full
+  /// fine-tuning, the two controls of sparse training under the same budget, and gains only;
   /// without the recipe's own method.
   ///
-  /// Each runs at its method's automatic learning rate: one that the recipe fixes was found for the
-  /// recipe's method.
+  /// Each uses its method's automatic learning rate, since a rate fixed in the recipe was chosen
+  /// for the recipe's method.
   public static func defaultBaselines(of recipe: Recipe) -> [MethodEntry] {
     let budget = recipe.method.method.sparse?.budget
     let methods: [MethodRecipe] = [
@@ -44,7 +44,7 @@ public struct ComparisonField: Hashable, Sendable {
     }
   }
 
-  /// LoRA of rank 8 on all linear maps, whatever its alpha.
+  /// Whether the method is LoRA of rank 8 on all linear maps, with any alpha.
   private static func isUsualLoRA(_ method: MethodRecipe) -> Bool {
     method.lora.map { $0.rank == 8 && $0.targets == .allLinear } ?? false
   }

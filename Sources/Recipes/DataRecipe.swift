@@ -1,25 +1,25 @@
 import Storage
 
-/// Which text is trained on, and how it becomes windows of tokens.
+/// The training and validation text, and how it is split into windows of tokens.
 public struct DataRecipe: Hashable, Sendable {
   /// Files, folders or globs.
   public var train: [RecipePath]
   public var validation: ValidationRecipe = .fraction(0.1)
-  /// S, tokens in a window.
+  /// Sequence length S: tokens in a window.
   public var sequenceLength = 256
-  /// Text between documents of a file; nil where a file is one document.
+  /// Text between documents of a file; nil if each file is one document.
   public var documentSeparator: String?
-  /// The end-of-sequence token closes each document.
+  /// Append the end-of-sequence token to each document.
   public var appendEOS = false
-  /// Windows in a new random order each epoch.
+  /// Shuffle the windows anew in each epoch.
   public var shuffle = true
 
   public init(train: [RecipePath]) { self.train = train }
 }
 
-/// Where validation text comes from.
+/// The source of validation text.
 public enum ValidationRecipe: Hashable, Sendable {
-  /// This share of the training documents, from their end; 0 for no validation. In [0, 1).
+  /// A share of the training documents in [0, 1), taken from their end; 0 for no validation.
   case fraction(Double)
   case files([RecipePath])
 }

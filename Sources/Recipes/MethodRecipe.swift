@@ -1,31 +1,31 @@
 import Storage
 
-/// What is trained, and how: a method with its settings. Each method's file in `Methods` adds a
-/// factory here: `.full`, `.lora(LoRARecipe())`.
+/// A fine-tuning method with its settings. Each method's file in `Methods` adds a factory here:
+/// `.full`, `.lora(LoRARecipe())`.
 public struct MethodRecipe: Hashable, Sendable {
   /// All methods, in the order in which messages name them.
   static let known: [any MethodSettings.Type] = [
     FullRecipe.self, SparseRecipe.self, LastLayersRecipe.self, NormsRecipe.self, LoRARecipe.self,
   ]
 
-  /// The words of all methods, as recipes spell them.
+  /// The names of all methods, as recipes spell them.
   public static var types: [String] { known.map { $0.type } }
 
   var settings: any MethodSettings
 
   init(_ settings: any MethodSettings) { self.settings = settings }
 
-  /// The method that a word stands for, with all of its defaults; nil for any other word.
+  /// The named method with default settings; nil for an unknown name.
   public init?(type: String) {
     guard let settings = Self.known.first(where: { $0.type == type }) else { return nil }
     self.init(settings.init())
   }
 
-  /// The word that stands for the method in recipes and event streams.
+  /// The method's name in recipes and event streams.
   public var type: String { Swift.type(of: settings).type }
 
-  /// The settings as a method's own type, or as a protocol that another module has its methods
-  /// conform to; nil where they are of another type.
+  /// The settings as a method's own type, or as a protocol that another module makes the settings
+  /// conform to; nil if they are of another type.
   public func settings<Settings>(as type: Settings.Type) -> Settings? { settings as? Settings }
 
   public static func == (a: MethodRecipe, b: MethodRecipe) -> Bool {
@@ -35,13 +35,13 @@ public struct MethodRecipe: Hashable, Sendable {
   public func hash(into hasher: inout Hasher) { hasher.combine(settings.hashable) }
 }
 
-/// The recipe's `method`, or an entry of `compare`: a method with what any method may say besides,
-/// its own learning rate and its label.
+/// The recipe's `method` or an entry of `compare`: a method with the settings common to all
+/// methods, its own learning rate and its label.
 public struct MethodEntry: Hashable, Sendable {
   public var method: MethodRecipe
-  /// In place of `optimizer.learning_rate`: methods want rates of their own.
+  /// Overrides `optimizer.learning_rate`, since the best rate differs between methods.
   public var learningRate: LearningRate?
-  /// What reports call the method; nil for a name made from its settings.
+  /// The method's label in reports; nil for a name made from its settings.
   public var label: String?
 
   public init(

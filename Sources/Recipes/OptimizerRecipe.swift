@@ -1,8 +1,8 @@
 import Storage
 
-/// The update rule.
+/// The optimizer and its settings.
 public struct OptimizerRecipe: Hashable, Sendable {
-  /// Rules a recipe can name.
+  /// The optimizers that a recipe can name.
   public enum Rule: String, Hashable, Sendable, CaseIterable {
     /// Adam with decoupled weight decay (Loshchilov & Hutter 2019).
     case adamw
@@ -10,17 +10,17 @@ public struct OptimizerRecipe: Hashable, Sendable {
     case sgd
   }
 
-  /// How an optimizer's state can be kept; what is not f32 is rounded at random, so that small
-  /// changes are not lost on average.
+  /// Element type of an optimizer's state; types other than f32 use stochastic rounding, so that
+  /// small updates are kept on average.
   public enum StateType: String, Hashable, Sendable, CaseIterable {
     case f32, bf16
-    /// Floats of eight bits, with a scale for each 256 of them.
+    /// 8-bit floats with one scale per 256 elements.
     case int8
-    /// As int8, the first moment in four bits.
+    /// Like `int8`, but the first moment has 4 bits.
     case int4
   }
 
-  /// How trained matrices can be kept; bf16 is rounded at random.
+  /// Element type of trained matrices; bf16 uses stochastic rounding.
   public enum ParameterType: String, Hashable, Sendable, CaseIterable {
     case f32, bf16
   }
@@ -31,14 +31,15 @@ public struct OptimizerRecipe: Hashable, Sendable {
   public var betas: Betas = Betas(first: 0.9, second: 0.95)
   /// AdamW only: added to the root of the second moment.
   public var epsilon: Double = 1e-8
-  /// AdamW only: how the moments are kept.
+  /// AdamW only: element type of the moments.
   public var state = StateType.f32
-  /// AdamW only: how trained matrices are kept.
+  /// AdamW only: element type of trained matrices.
   public var parameters = ParameterType.f32
   /// SGD only; 0 keeps no state.
   public var momentum: Double = 0
   public var weightDecay: Double = 0
-  /// Gradients longer than this norm, over all trained tensors, are shortened to it; nil never.
+  /// Maximum norm of the gradient over all trained tensors; longer gradients are scaled down to it.
+  /// Nil for no clipping.
   public var clipNorm: Double? = 1
 
   public init(type: Rule = .adamw) { self.type = type }
@@ -116,10 +117,10 @@ extension RecipeKind<Betas> {
   }
 }
 
-/// How the learning rate goes over the run: a linear warm-up to the full rate, then `type`'s curve
-/// down to `finalRatio` of it.
+/// The learning-rate schedule over the run: a linear warm-up to the full rate, then a decay to
+/// `finalRatio` of it along the curve `type`.
 public struct ScheduleRecipe: Hashable, Sendable, RecipeSection {
-  /// Curves a recipe can name.
+  /// The decay curves that a recipe can name.
   public enum Curve: String, Hashable, Sendable, CaseIterable {
     case cosine, linear
     /// Stays at the full rate; `finalRatio` is not used.

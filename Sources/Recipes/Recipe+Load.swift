@@ -21,7 +21,7 @@ extension Recipe {
     return try decode(json, file: path, folder: folder(of: path), overrides: overrides)
   }
 
-  /// Decodes a recipe that is already parsed.
+  /// Decodes a parsed recipe.
   ///
   /// - Parameters:
   ///   - file: names the recipe in messages.

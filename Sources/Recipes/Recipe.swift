@@ -1,10 +1,10 @@
 import Storage
 
-/// A fine-tuning job as a value: everything that decides about its losses besides the files.
+/// A fine-tuning job as a value: everything besides the files that determines its losses.
 public struct Recipe: Hashable, Sendable {
   /// The checkpoint to start from.
   public var model: RecipePath
-  /// The run's folder.
+  /// The folder of the run's output.
   public var output: RecipePath
   /// Seed of every random stream: window order, initial factors, sampling.
   public var seed: Int = 0
@@ -12,7 +12,7 @@ public struct Recipe: Hashable, Sendable {
   public var method = MethodEntry(.sparse(SparseRecipe()))
   /// Baselines trained on the same batches.
   public var compare: [MethodEntry] = []
-  /// What may be measured before training.
+  /// Which measurements may precede training.
   public var analysis = AnalysisRecipe()
   public var optimizer = OptimizerRecipe()
   public var schedule = ScheduleRecipe()
@@ -25,8 +25,8 @@ public struct Recipe: Hashable, Sendable {
     self.data = DataRecipe(train: train)
   }
 
-  /// The recipe with every default and override filled in and absolute paths. Written to a file,
-  /// it loads again as an equal recipe.
+  /// The recipe as JSON with all defaults and overrides filled in and absolute paths. Written to a
+  /// file, it loads as an equal recipe.
   public var resolvedJSON: JSONValue { json }
 }
 
@@ -54,8 +54,8 @@ extension Recipe: RecipeSection {
     SparseRecipe(budget: method.method.sparse?.budget)
   }
 
-  /// A key path of a recipe whose last key is `key`, for suggestions; rather one that has a value
-  /// by default than an optional one.
+  /// A key path of a recipe whose last key is `key`, for suggestions; one with a default value is
+  /// preferred to an optional one.
   static func keyPath(endingWith key: String) -> String? {
     let nowhere = RecipePath("/", relativeTo: "/")
     var found: [(path: String, isNull: Bool)] = []
@@ -72,8 +72,8 @@ extension Recipe: RecipeSection {
 }
 
 extension Recipe {
-  /// What doesn't fit a model: patterns that match none of its tensors, more last layers than it
-  /// has. For `RecipeError.problems`.
+  /// Problems of the recipe with a particular model: patterns that match none of its tensors, or
+  /// more last layers than it has. For `RecipeError.problems`.
   ///
   /// - Parameters:
   ///   - names: the model's tensors, as `ModelConfiguration.parameters` names them.

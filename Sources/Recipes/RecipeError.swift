@@ -1,7 +1,7 @@
 import Storage
 import Tensors
 
-/// What can go wrong between a recipe's path and a validated `Recipe`.
+/// Errors of loading a recipe.
 public enum RecipeError: Failure {
   /// No file at this path.
   case notFound(file: String)
@@ -9,9 +9,9 @@ public enum RecipeError: Failure {
   case unreadable(file: String, reason: String)
   /// Not JSON, or a key given twice. Line and column count from 1, the column in characters.
   case syntax(file: String, line: Int, column: Int, reason: String)
-  /// Everything that is wrong with a recipe's keys and values, all at once.
+  /// All problems of a recipe's keys and values.
   case problems(file: String, [RecipeProblem])
-  /// A tensor pattern that can't be parsed, outside of a recipe (see `TensorPattern`).
+  /// A tensor pattern given outside a recipe that can't be parsed (see `TensorPattern`).
   case pattern(text: String, reason: String)
 
   public var category: FailureCategory {
@@ -38,29 +38,29 @@ public enum RecipeError: Failure {
   }
 }
 
-/// One thing wrong with a recipe: where, what was found, what is allowed.
+/// One problem of a recipe: its key path, what was found and what is allowed.
 public struct RecipeProblem: Hashable, Sendable, CustomStringConvertible {
-  /// The kind of mistake, with its values.
+  /// The kind of problem, with its details.
   public enum Kind: Hashable, Sendable {
-    /// A key that means nothing here; `suggestion` is the nearest known key, if one is near.
+    /// An unknown key; `suggestion` is the nearest known key, if one is close.
     case unknownKey(suggestion: String?, known: [String])
-    /// A key of another type of the same section: `betas` where the type is `sgd`.
+    /// A key that belongs to another type of the same section: `betas` where the type is `sgd`.
     case foreignKey(owner: String, current: String)
     case missing(expected: String)
     /// A wrong type or a value out of range; `suggestion` is the nearest allowed word.
     case mismatch(found: String, expected: String, suggestion: String?)
     /// Two keys that exclude each other.
     case conflict(other: String)
-    /// A pattern, target or override that can't be used, and why.
+    /// A pattern, target or override that can't be used; `reason` says why.
     case invalid(reason: String)
   }
 
   /// Where, as overrides spell it: `compare[0].rank`; empty for the recipe as a whole.
   public let keyPath: String
-  /// The entry within the value that is meant, for example a tensor pattern.
+  /// The entry within the value that the problem is about, for example a tensor pattern.
   public let subject: String?
   public let kind: Kind
-  /// The `key=value` that brought the value in, when it was not the file.
+  /// The `key=value` argument that set the value; nil if the file set it.
   public var override: String?
 
   public init(_ keyPath: String, subject: String? = nil, _ kind: Kind, override: String? = nil) {

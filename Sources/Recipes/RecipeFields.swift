@@ -1,13 +1,13 @@
 import Storage
 
-/// A part of a recipe that is a JSON object. `visit` names each key once, with its place in the
-/// value and its kind; the same visit reads, validates and writes.
+/// A section of a recipe that is a JSON object. `visit` names each key once, with its property and
+/// its kind; the same visit reads, validates and writes.
 protocol RecipeSection {
   mutating func visit(_ fields: RecipeFields)
 }
 
-/// What reading a recipe needs besides the values: the folder paths are relative to, which keys
-/// overrides set, and the list that problems are added to.
+/// The context of reading a recipe: the folder that paths are relative to, the keys set by
+/// overrides, and the list of problems found.
 final class RecipeContext {
   let folder: String
   let overrides: [RecipeOverride]
@@ -23,7 +23,7 @@ final class RecipeContext {
     problems.append(RecipeProblem(keyPath, subject: subject, kind, override: origin?.text))
   }
 
-  /// An override set the key, something inside it, or something around it.
+  /// Whether an override set the key, something inside it or an object around it.
   func isOverridden(_ keyPath: String) -> Bool {
     overrides.contains {
       isPath(keyPath, atOrBelow: $0.path) || isPath($0.path, atOrBelow: keyPath)
@@ -35,9 +35,9 @@ final class RecipeContext {
   }
 }
 
-/// The keys of one JSON object, while a `RecipeSection` visits them: either read from it (with
-/// problems collected in the context) or written to a new one. The keys asked for are the known
-/// ones, so there is no list of keys besides the visits.
+/// The keys of one JSON object while a `RecipeSection` visits them: either read from it (with
+/// problems collected in the context) or written to a new one. The visits define the known keys;
+/// there is no separate list.
 final class RecipeFields {
   private enum Mode {
     case reading(JSONObject, keyPath: String, RecipeContext)
@@ -52,16 +52,16 @@ final class RecipeFields {
   private var variants: (key: String, current: String, others: () -> [(String, [String])])?
   private var restIsIgnored = false
 
-  /// Fields that write.
+  /// Creates fields for writing.
   init() { mode = .writing }
 
-  /// Fields that read an object's members.
+  /// Creates fields that read an object's members.
   init(_ object: JSONObject, at keyPath: String, _ context: RecipeContext) {
     mode = .reading(object, keyPath: keyPath, context)
   }
 
-  /// A key with a default: `value` as it stands before.
-  /// - Returns: false if the key was given a value that is not allowed.
+  /// An optional key; without it `value` keeps its default.
+  /// - Returns: false if the key has a value that is not allowed.
   @discardableResult
   func callAsFunction<Value>(
     _ key: String, _ value: inout Value, _ kind: RecipeKind<Value>
@@ -79,9 +79,9 @@ final class RecipeFields {
     }
   }
 
-  /// A key with a default that had another name before: either is read, and of two that are given
-  /// one that an override set; the present one is written.
-  /// - Returns: false if the key was given a value that is not allowed.
+  /// An optional key with a former name. Either name is read; if both are given, one set by an
+  /// override takes precedence. Only the present name is written.
+  /// - Returns: false if the key has a value that is not allowed.
   @discardableResult
   func callAsFunction<Value>(
     _ key: String, formerly former: String, _ value: inout Value, _ kind: RecipeKind<Value>
@@ -107,8 +107,8 @@ final class RecipeFields {
     return true
   }
 
-  /// A key that must be given.
-  /// - Returns: whether it was, with a value that is allowed.
+  /// A required key.
+  /// - Returns: true if the key is given and its value is allowed.
   @discardableResult
   func required<Value>(_ key: String, _ value: inout Value, _ kind: RecipeKind<Value>) -> Bool {
     if case .reading(let values, let keyPath, let context) = mode, values[key] == nil {
@@ -119,8 +119,8 @@ final class RecipeFields {
     return self(key, &value, kind)
   }
 
-  /// One of two keys: `a` or `b`, where an override of one takes the other's place. Writes the one
-  /// that is not nil.
+  /// One of two keys that exclude each other; an override of one replaces the other in the file.
+  /// Writes the one that is not nil.
   func either<Value>(
     _ a: (key: String, value: Value?), or b: (key: String, value: Value?), _ kind: RecipeKind<Value>
   ) -> (Value?, Value?) {
@@ -148,15 +148,15 @@ final class RecipeFields {
     }
   }
 
-  /// Says that other values of `key` have other keys, so that one of those is explained; when an
-  /// override changed `key`, the file's keys for the former value are dropped.
+  /// Declares the keys that belong to other values of `key`, so that error messages can explain
+  /// them; if an override changed `key`, the file's keys for the former value are dropped.
   func variants(
     of key: String, current: String, others: @escaping () -> [(String, [String])]
   ) {
     variants = (key, current, others)
   }
 
-  /// After a key that decides about the others was wrong: don't judge the rest.
+  /// Stops checking the other keys, after a key that decides about them was wrong.
   func ignoreRest() { restIsIgnored = true }
 
   /// A problem of several keys together, or of an entry within one; `key` nil: of this object.
@@ -165,7 +165,7 @@ final class RecipeFields {
     context.report(key.map { join(keyPath, $0) } ?? keyPath, subject: subject, kind)
   }
 
-  /// Nothing below this object was reported yet, and all of its keys were asked for.
+  /// Whether no problem within this object was reported and all of its keys were visited.
   var isValidSoFar: Bool {
     guard case .reading(let values, let keyPath, let context) = mode else { return true }
     return values.keys.allSatisfy { isKnown($0) }
@@ -176,7 +176,7 @@ final class RecipeFields {
     keys.contains(key) || formerKeys.contains(key)
   }
 
-  /// Reports the keys that nobody asked for.
+  /// Reports the keys that no visit asked for.
   func finish() {
     guard case .reading(let values, let keyPath, let context) = mode, !restIsIgnored else {
       return
@@ -206,7 +206,7 @@ extension RecipeSection {
     return .object(JSONObject(fields.written))
   }
 
-  /// The keys that this value's visit names.
+  /// The keys that the section's visit names.
   var keys: [String] {
     let fields = RecipeFields()
     var copy = self
@@ -215,7 +215,7 @@ extension RecipeSection {
   }
 }
 
-/// `key` below `keyPath`, which is empty for the recipe itself.
+/// The key path of `key` in `keyPath`, which is empty for the recipe itself.
 func join(_ keyPath: String, _ key: String) -> String {
   keyPath.isEmpty ? key : "\(keyPath).\(key)"
 }

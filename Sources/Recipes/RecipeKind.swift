@@ -1,15 +1,15 @@
 import Storage
 import Tensors
 
-/// How a value of one type is read from JSON, checked, described and written back.
+/// How values of one type are read from JSON, checked, described and written.
 struct RecipeKind<Value> {
-  /// What is allowed, as it completes "expected …".
+  /// The allowed values, as the end of "expected …".
   let expected: String
-  /// Nil after having reported why.
+  /// Reads a value; reports a problem and returns nil if it is not allowed.
   let read: (JSONValue, _ keyPath: String, RecipeContext) -> Value?
   let write: (Value) -> JSONValue
 
-  /// A kind that composes others and reports by itself.
+  /// A kind composed of others, which reports problems itself.
   init(
     expected: String, read: @escaping (JSONValue, String, RecipeContext) -> Value?,
     write: @escaping (Value) -> JSONValue
@@ -19,8 +19,8 @@ struct RecipeKind<Value> {
     self.write = write
   }
 
-  /// A kind without parts: `parse` gives nil for whatever is not allowed.
-  /// - Parameter words: what a wrong word may have been meant to be.
+  /// A kind without parts; `parse` returns nil for a value that is not allowed.
+  /// - Parameter words: the allowed words, to suggest the nearest one.
   static func leaf(
     _ expected: String, words: [String] = [], _ parse: @escaping (JSONValue) -> Value?,
     write: @escaping (Value) -> JSONValue
@@ -50,7 +50,7 @@ extension RecipeKind<String> {
       write: { .string($0) })
   }
 
-  /// One of some words.
+  /// One of the given words.
   static func word(of words: [String]) -> RecipeKind {
     leaf(
       oneOf(words), words: words, { $0.string.flatMap { words.contains($0) ? $0 : nil } },
@@ -74,7 +74,7 @@ extension RecipeKind<Int> {
   }
 }
 
-/// An interval of real numbers, each end belonging to it or not.
+/// An interval of real numbers; each end may be included or excluded.
 struct Interval: CustomStringConvertible {
   let lower: Double
   let upper: Double
@@ -86,7 +86,7 @@ struct Interval: CustomStringConvertible {
       && (includesUpper ? value <= upper : value < upper)
   }
 
-  /// In mathematicians' brackets: "(0, 1]".
+  /// The interval in mathematical notation: "(0, 1]".
   var description: String {
     func text(_ value: Double) -> String { Int(exactly: value).map { "\($0)" } ?? "\(value)" }
     return
@@ -106,7 +106,7 @@ extension RecipeKind<Double> {
 }
 
 extension RecipeKind<RecipePath> {
-  /// A path, resolved against the recipe's folder; written absolute.
+  /// A path, resolved against the recipe's folder and written as an absolute path.
   static var path: RecipeKind {
     let text = RecipeKind<String>.leaf(
       "a path", { $0.string.flatMap { $0.isEmpty || $0.contains("\0") ? nil : $0 } },
@@ -120,7 +120,7 @@ extension RecipeKind<RecipePath> {
 }
 
 extension RecipeKind<[RecipePath]> {
-  /// A list of paths with at least one entry; a lone path stands for a list of one.
+  /// A list of at least one path; a single path is read as a list of one.
   static var paths: RecipeKind {
     let list = RecipeKind.list(RecipeKind<RecipePath>.path, minimum: 1)
     return RecipeKind(
@@ -134,7 +134,7 @@ extension RecipeKind<[RecipePath]> {
 }
 
 extension RecipeKind {
-  /// A word that stands for a case.
+  /// A word for each case of an enumeration.
   static func choice() -> RecipeKind
   where Value: CaseIterable & RawRepresentable, Value.RawValue == String {
     let words = Value.allCases.map(\.rawValue)
@@ -143,7 +143,7 @@ extension RecipeKind {
       write: { .string($0.rawValue) })
   }
 
-  /// A list; every entry that is wrong is reported.
+  /// A list; every invalid entry is reported.
   static func list<Element>(_ kind: RecipeKind<Element>, minimum: Int = 0) -> RecipeKind
   where Value == [Element] {
     let expected = "a list of " + (minimum > 0 ? "at least \(minimum), each " : "") + kind.expected
@@ -173,7 +173,7 @@ extension RecipeKind {
       }, write: { $0.map(kind.write) ?? .null })
   }
 
-  /// An object; keys that are absent keep the values of `initial`.
+  /// An object; absent keys keep the values of `initial`.
   static func section(_ initial: Value) -> RecipeKind where Value: RecipeSection {
     RecipeKind(
       expected: "an object",
@@ -193,7 +193,7 @@ extension RecipeKind {
 }
 
 extension JSONValue {
-  /// The value as a message quotes it: as JSON, or by its kind where that would be long.
+  /// The value as messages quote it: as JSON, or its kind if that is too long.
   var excerpt: String {
     switch self {
     case .array(let elements) where elements.isEmpty: "an empty list"

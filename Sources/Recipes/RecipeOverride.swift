@@ -1,8 +1,8 @@
 import Storage
 
-/// A `key=value` of the command line, applied to a recipe's JSON before it is decoded.
+/// A `key=value` argument, applied to a recipe's JSON before decoding.
 struct RecipeOverride {
-  /// As given, for messages.
+  /// The argument as given, for messages.
   let text: String
   /// The part before the first `=`.
   let path: String
@@ -14,8 +14,8 @@ struct RecipeOverride {
     case index(Int)
   }
 
-  /// The value is JSON if it parses as JSON, and otherwise the text itself.
-  /// - Throws: the problem, for an argument without `=` or with a path that can't be read.
+  /// Parses an argument. The value is JSON if it parses as JSON, otherwise a string.
+  /// - Throws: `OverrideProblem` for an argument without `=` or with a malformed path.
   init(_ text: String) throws(OverrideProblem) {
     guard let equals = text.firstIndex(of: "=") else {
       throw OverrideProblem(text, .invalid(reason: "is no override; expected key=value"))
@@ -31,7 +31,7 @@ struct RecipeOverride {
     self.steps = steps
   }
 
-  /// Sets the value at the path; objects on the way are made where there are none.
+  /// Sets the value at the path, creating missing objects along it.
   func apply(to json: inout JSONValue) throws(OverrideProblem) {
     try set(steps[...], in: &json, at: "")
   }
@@ -73,8 +73,8 @@ struct RecipeOverride {
     OverrideProblem(path, .invalid(reason: "can't be set: \(reason)"), text)
   }
 
-  /// `compare[0].rank` → key compare, index 0, key rank; nil where the form is another, or deeper
-  /// than any JSON that is read.
+  /// `compare[0].rank` → key compare, index 0, key rank; nil for a malformed path or one deeper
+  /// than the JSON nesting limit.
   private static func steps(_ path: String) -> [Step]? {
     var steps: [Step] = []
     for part in path.split(separator: ".", omittingEmptySubsequences: false) {

@@ -1,12 +1,13 @@
-/// A file, folder or glob named in a recipe. Two paths are equal when they lead to the same place.
+/// A file, folder or glob named in a recipe. Paths are equal if they resolve to the same absolute
+/// path.
 public struct RecipePath: Sendable, CustomStringConvertible {
-  /// As the recipe spells it.
+  /// The path as the recipe spells it.
   public let raw: String
-  /// Resolved against the recipe's folder.
+  /// The path resolved against the recipe's folder.
   public let absolute: String
 
   /// - Parameter folder: the recipe file's folder as an absolute path without symbolic links, so
-  ///   that removing a leading `..` by text gives what the file system would give.
+  ///   that resolving a leading `..` textually agrees with the file system.
   public init(_ raw: String, relativeTo folder: String) {
     self.raw = raw
     self.absolute = raw.hasPrefix("/") ? raw : RecipePath.join(folder, raw)
@@ -14,7 +15,7 @@ public struct RecipePath: Sendable, CustomStringConvertible {
 
   public var description: String { absolute }
 
-  /// Leading `..` climb from `folder`; one after a name stays, since that name may be a link.
+  /// Resolves leading `..` from `folder`; one after a name is kept, since that name may be a link.
   private static func join(_ folder: String, _ relative: String) -> String {
     var parts = folder.split(separator: "/")
     var climbing = true

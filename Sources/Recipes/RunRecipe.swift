@@ -1,24 +1,24 @@
 import Storage
 
-/// How long, in what portions, and what happens on the way.
+/// The length of a run, its batches, and when it validates and saves snapshots.
 public struct RunRecipe: Hashable, Sendable {
   public var length: RunLength = .epochs(2)
-  /// Windows in a batch.
+  /// Windows per batch.
   public var batchSize = 8
   /// Batches whose gradients are summed for one optimizer step.
   public var accumulation = 1
   public var threads = 2
   public var precision = PrecisionChoice.auto
   public var products = ProductsChoice.auto
-  /// What the planned peak may be, in megabytes of 1,000,000 bytes; nil for no limit. Values are
-  /// computed again as far as it takes.
+  /// Limit on the planned peak in megabytes of 1,000,000 bytes; nil for none. Activations are
+  /// recomputed instead of stored as far as the limit requires.
   public var memoryMegabytes: Double?
-  /// Steps between validations and between snapshots; 0 for none on the way.
+  /// Steps between validations; `saveEvery` between snapshots; 0 for none during the run.
   public var validateEvery = 50
   public var saveEvery = 100
   /// Stop after so many validations without a new best; nil never.
   public var earlyStopping: Int?
-  /// Disk space that what frozen blocks compute may take, in megabytes of 1,000,000 bytes; 0 keeps
+  /// Disk space for caching the frozen blocks' outputs, in megabytes of 1,000,000 bytes; 0 caches
   /// nothing.
   public var prefixCacheMegabytes = 4000.0
   /// Text generated before and after training; nil for none.
@@ -33,20 +33,20 @@ public struct RunRecipe: Hashable, Sendable {
   public var prefixCacheBytes: Int { Int(prefixCacheMegabytes * 1e6) }
 }
 
-/// What products multiply.
+/// Element type that matmuls multiply.
 public enum PrecisionChoice: String, Hashable, Sendable, CaseIterable {
   /// bf16, or int8 on an int8 model, where this CPU has instructions for it, else f32.
   case auto
   case f32, bf16
-  /// As bf16; products with the checkpoint's matrices multiply integers.
+  /// Like `bf16`, but matmuls with the checkpoint's matrices multiply int8 integers.
   case int8
 }
 
-/// How products are computed where there are several variants.
+/// Which variant computes a matmul if there are several.
 public enum ProductsChoice: String, Hashable, Sendable, CaseIterable {
-  /// The variant that is fastest at a product's shape on this machine, measured once and remembered.
+  /// The variant that is fastest for the matmul's shape on this machine, measured once and stored.
   case auto
-  /// Products of f32 by OpenBLAS, or by the project's own kernels.
+  /// f32 matmuls by OpenBLAS, or by the project's own kernels.
   case openblas, tiles
 }
 
@@ -60,9 +60,9 @@ public enum RunLength: Hashable, Sendable {
 public struct SampleRecipe: Hashable, Sendable, RecipeSection {
   public var prompt: String
   public var maxTokens = 64
-  /// 0 always takes the likeliest token.
+  /// Sampling temperature; 0 always takes the most likely token.
   public var temperature = 0.8
-  /// Draws from the likeliest tokens that together reach this probability, in (0, 1].
+  /// Samples from the most likely tokens whose probabilities sum to at least this, in (0, 1].
   public var topP = 0.9
 
   public init(prompt: String) { self.prompt = prompt }

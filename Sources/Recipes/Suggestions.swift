@@ -20,8 +20,8 @@ package func editDistance(_ a: String, _ b: String) -> Int {
 }
 
 /// The candidate nearest to `word` if at most a third of its letters (at least two) differ; the
-/// first of equals. `atMost` edits keep long words apart that share most of their letters. Words
-/// too long to be a slip of the pen get no suggestion.
+/// first of equally near ones. `atMost` limits the edits, so that long words that share most of
+/// their letters are not confused. Words too long to be a typing error get no suggestion.
 package func nearest(to word: String, in candidates: [String], atMost: Int = .max) -> String? {
   guard word.utf8.count <= 200 else { return nil }
   let scored = candidates.map { (word: $0, distance: editDistance(word.lowercased(), $0)) }

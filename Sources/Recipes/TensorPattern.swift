@@ -1,7 +1,7 @@
 /// A pattern for tensor names: `layers[4-5].attention.output`, `layers[*].mlp.up`, `layers[0-3].*`.
 ///
-/// `[3]` and `[4-5]` stand for layer numbers, `[*]` for any; `*` elsewhere for any run of
-/// characters, dots and brackets included. Everything else stands for itself.
+/// `[3]` and `[4-5]` match layer numbers and `[*]` any layer number; `*` elsewhere matches any run
+/// of characters, including dots and brackets. Everything else matches itself.
 public struct TensorPattern: Hashable, Sendable, CustomStringConvertible {
   /// The pattern as written.
   public let text: String
@@ -14,7 +14,7 @@ public struct TensorPattern: Hashable, Sendable, CustomStringConvertible {
     case index(ClosedRange<Int>?)
   }
 
-  /// - Throws: `RecipeError.pattern` with what is wrong and what a pattern may hold.
+  /// - Throws: `RecipeError.pattern` with the error and the allowed syntax.
   public init(parse text: String) throws(RecipeError) {
     var tokens: [Token] = []
     var rest = Array(text.utf8)[...]
@@ -48,13 +48,13 @@ public struct TensorPattern: Hashable, Sendable, CustomStringConvertible {
 
   public var description: String { text }
 
-  /// Layer numbers that the pattern spells out, for messages; empty for `[*]` and `*`.
+  /// Layer numbers written out in the pattern, for messages; empty for `[*]` and `*`.
   public var layerRanges: [ClosedRange<Int>] {
     tokens.compactMap { if case .index(let range?) = $0 { range } else { nil } }
   }
 
-  /// Whether the pattern is the name itself. The head of a tied model is not a tensor of its
-  /// checkpoint, so only a pattern that spells it out means it: `*` never unties a model.
+  /// Whether the pattern is exactly this name. The head of a tied model is not a tensor of its
+  /// checkpoint, so only a pattern with its exact name selects it: `*` never unties a model.
   public func spellsOut(_ name: String) -> Bool { text == name }
 
   /// Whether the whole name fits the pattern. Takes time (length of pattern) × (length of name).
@@ -117,9 +117,9 @@ extension TensorPattern {
   /// One problem for each pattern that no tensor of a model matches.
   ///
   /// - Parameters:
-  ///   - keyPath: where the patterns stand in the recipe.
+  ///   - keyPath: key path of the patterns in the recipe.
   ///   - names: the model's tensors.
-  ///   - spelledOut: further tensors, which only a pattern that spells them out matches.
+  ///   - spelledOut: further tensors, matched only by patterns with their exact names.
   ///   - layers: how many layers the model has.
   public static func validate(
     _ patterns: [TensorPattern], at keyPath: String, names: [String], spelledOut: [String] = [],
@@ -147,14 +147,15 @@ extension TensorPattern {
     }
   }
 
-  /// The pattern that was probably meant: one that ends like this one, or the nearest.
+  /// The pattern that was probably meant: one with the same ending, or the nearest.
   private func similar(in names: [String]) -> String? {
     let spellings = spellings(of: names)
     return spellings.first { $0.hasSuffix("." + text) }
       ?? nearest(to: text, in: spellings, atMost: 3)
   }
 
-  /// The names with their layer number replaced by this pattern's own brackets, each once.
+  /// The names with their layer numbers replaced by this pattern's own brackets, without
+  /// duplicates.
   private func spellings(of names: [String]) -> [String] {
     let brackets: Substring = {
       guard let open = text.firstIndex(of: "["), let close = text[open...].firstIndex(of: "]")

@@ -1,32 +1,32 @@
 import Storage
 
-/// What an analysis of contributions found: `contributions.json`. Losses and gains are in nats.
+/// Result of an analysis of contributions: `contributions.json`. Losses and gains are in nats.
 public struct AnalysisRecord: JSONRecord {
-  /// Hash of all that the result depends on: model, text, settings.
+  /// Hash of everything that the result depends on: model, text, settings.
   public var key = ""
   public var baseLoss: Double?
   public var lastBlockLoss: Double?
   public var noise: Double?
-  /// What the probes were judged by, in words.
+  /// Description of the held-out text that the probes are evaluated on.
   public var heldOut = ""
   public var probe = Probe()
   public var tensors: [Tensor] = []
   public var candidates: [Candidate] = []
-  /// Shares of rows by tensor, of the chosen candidate.
+  /// Share of each tensor's rows that the chosen candidate trains, by tensor name.
   public var scheme: [String: Double] = [:]
   /// The chosen candidate's label.
   public var chosen = ""
   public var learningRate: Double?
-  /// C of the rule rate = C / Σ|g|.
+  /// C in the learning-rate rule rate = C / Σ|g|.
   public var rateConstant = 0.0
   public var calibration: [CalibrationPoint] = []
   public var predictedGain: Double?
   public var measuredGain: Double?
   public var budget = Budget()
-  /// Arithmetic of a step as a share of full fine-tuning's.
+  /// Floating-point operations of a step as a share of full fine-tuning's.
   public var flopsShare: Double?
   public var plannedBytes = 0
-  /// The whole validation text's loss before training.
+  /// Loss on the whole validation text before training.
   public var initialValidationLoss: Double?
   public var seconds = 0.0
 
@@ -34,32 +34,32 @@ public struct AnalysisRecord: JSONRecord {
 }
 
 extension AnalysisRecord {
-  /// Lengths and price of the probes.
+  /// Number, lengths and cost of the probes.
   public struct Probe: JSONRecord {
     public var steps = 0
     public var learningRate: Double?
     public var seconds = 0.0
-    /// Steps of a candidate's first probe, and of its last one.
+    /// Steps of a candidate's first probe; `finalSteps` are those of its last.
     public var firstSteps = 0
     public var finalSteps = 0
     public var probes = 0
-    /// Work that was planned for it, as a share of the run's.
+    /// Planned arithmetic of the probes as a share of the run's.
     public var priceShare = 0.0
 
     public init() {}
   }
 
-  /// What a tensor costs and gives.
+  /// A tensor's cost and its gain.
   public struct Tensor: JSONRecord {
     public var name: String
-    /// Of its rows.
+    /// Share of the tensor's rows.
     public var share = 0.0
     public var score: Double?
     public var gain: Double?
     public var gainAlone: Double?
-    /// Whether the gain was measured on this tensor, not taken from others.
+    /// Whether the gain was measured on this tensor, rather than inferred from others.
     public var isMeasured = false
-    /// Per token.
+    /// Floating-point operations per token.
     public var flops = 0.0
     public var bytes = 0
     public var fisher: Double?
@@ -69,7 +69,7 @@ extension AnalysisRecord {
     public init(name: String) { self.name = name }
   }
 
-  /// A scheme that fits the budget, and how far it came.
+  /// A scheme within the budget and the losses of its probes.
   public struct Candidate: JSONRecord {
     public var label: String
     public var isChosen = false
@@ -77,16 +77,16 @@ extension AnalysisRecord {
     public var rounds: [Round] = []
     public var flopsShare = 0.0
     public var plannedBytes = 0
-    /// Shares of rows by tensor.
+    /// Share of each tensor's rows, by tensor name.
     public var scheme: [String: Double] = [:]
 
     public init(label: String) { self.label = label }
   }
 
-  /// A candidate's held-out loss after so many steps.
+  /// A candidate's held-out loss after a number of steps.
   public struct Round: JSONRecord {
     public var steps: Int
-    /// Nil where the probe diverged.
+    /// Nil if the probe diverged.
     public var loss: Double?
 
     public init(steps: Int, loss: Double?) {
@@ -95,7 +95,7 @@ extension AnalysisRecord {
     }
   }
 
-  /// What schemes had to keep; nil: no limit.
+  /// The limits on schemes; nil for no limit.
   public struct Budget: JSONRecord {
     public var memoryBytes: Int?
     public var flopsShare: Double?
@@ -148,7 +148,7 @@ extension AnalysisRecord {
 }
 
 extension AnalysisRecord.Probe {
-  /// Every step is a batch: both keys have the same number.
+  /// Each step is one batch, so both keys have the same value.
   public var json: JSONValue {
     [
       "steps": .int(steps), "batches": .int(steps), "learning_rate": .optional(learningRate),
@@ -178,7 +178,7 @@ extension AnalysisRecord.Tensor {
     ]
   }
 
-  /// Nil without a name.
+  /// Nil if the name is missing.
   public init?(_ json: JSONValue) {
     guard let name = json["name"]?.string else { return nil }
     self.init(name: name)
@@ -204,7 +204,7 @@ extension AnalysisRecord.Candidate {
     ]
   }
 
-  /// Nil without a label.
+  /// Nil if the label is missing.
   public init?(_ json: JSONValue) {
     guard let label = json["label"]?.string else { return nil }
     self.init(label: label)

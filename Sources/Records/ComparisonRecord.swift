@@ -1,20 +1,20 @@
 import Storage
 
-/// Which weights a comparison judges; the raw value is the row's key.
+/// The weights whose loss a comparison judges; the raw value is the row's JSON key.
 public enum CountedLoss: String, Hashable, Sendable {
-  /// Those at the end of training.
+  /// The weights at the end of training.
   case final = "final_validation_loss"
-  /// Those of the best snapshot.
+  /// The weights of the best snapshot.
   case best = "best_validation_loss"
 }
 
-/// All runs of a comparison and what follows from them: `compare.json`.
+/// All runs of a comparison and its verdict: `compare.json`.
 public struct ComparisonRecord: JSONRecord {
   /// False while runs are missing.
   public var isComplete: Bool
   /// The label of the recipe's own method.
   public var subject: String
-  /// The label of the method that others are held against.
+  /// The label of the method that the others are compared with.
   public var reference: String
   public var counted: CountedLoss
   /// Runs in the order they finished.

@@ -1,36 +1,36 @@
 import Storage
 
-/// What one run of a comparison took and reached: an object of `compare --json`. Losses are means
-/// over the held-out tokens in nats; nil without held-out text.
+/// The results of one run of a comparison: an object of `compare --json`. Losses are means over the
+/// held-out tokens in nats; nil without held-out text.
 public struct ComparisonRow: JSONRecord {
   /// The method's `type`.
   public var method: String
-  /// What the comparison calls the method; no other method of it has this name.
+  /// The label of the method in the comparison; unique among its methods.
   public var label: String
   public var seed: Int
   public var trainableParameters = 0
   public var initialLoss: Double?
-  /// With the weights at the end.
+  /// Loss with the weights at the end of training.
   public var finalLoss: Double?
-  /// With the weights of the best snapshot.
+  /// Loss with the weights of the best snapshot.
   public var bestLoss: Double?
-  /// Trained on in all steps.
+  /// Tokens trained on, over all steps.
   public var tokens = 0
-  /// Over the time spent in training steps.
+  /// Training throughput: tokens over the time spent in training steps.
   public var tokensPerSecond = 0.0
-  /// The whole run by the clock, validations and snapshots included.
+  /// Wall-clock time of the whole run, including validations and snapshots.
   public var seconds = 0.0
-  /// Spent on choosing tensors and rates before the first step.
+  /// Time spent choosing tensors and learning rates before the first step.
   public var analysisSeconds = 0.0
-  /// The sum over all steps, without validations and analysis.
+  /// Total time of all steps, without validations and analysis.
   public var trainingSeconds = 0.0
   public var plannedBytes = 0
   public var peakResidentBytes = 0
-  /// The size of `best/trained.sfdelta`; nil where there is none.
+  /// Size of `best/trained.sfdelta`; nil if there is none.
   public var deltaBytes: Int?
-  /// Floating-point operations of a training step by its tokens.
+  /// Floating-point operations of a training step per token.
   public var flopsPerToken = 0.0
-  /// The schedule's peak.
+  /// Peak learning rate of the schedule.
   public var learningRate = 0.0
   public var reason = EndReason.finished
   public var curve = LossCurve([])
@@ -60,7 +60,7 @@ extension ComparisonRow {
     ]
   }
 
-  /// Nil without a label.
+  /// Nil if the label is missing.
   public init?(_ json: JSONValue) {
     guard let label = json["label"]?.string else { return nil }
     self.init(method: json.string("method"), label: label, seed: json.int("seed"))

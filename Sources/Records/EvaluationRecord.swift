@@ -4,17 +4,17 @@ import Storage
   import Glibc
 #endif
 
-/// What scoring a text found: `eval --json`.
+/// Result of scoring a text: `eval --json`.
 public struct EvaluationRecord: JSONRecord {
-  /// Tokens that were scored.
+  /// Number of tokens scored.
   public var tokens: Int
   /// Mean over these tokens, in nats.
   public var loss: Double
-  /// Of the text.
+  /// Length of the text in bytes.
   public var bytes: Int
   public var tokensPerSecond: Double
   public var peakResidentBytes: Int
-  /// What matmuls multiplied: f32, bf16 or int8; nil where that is not known.
+  /// Element type that matmuls multiply: f32, bf16 or int8; nil if unknown.
   public var precision: String?
 
   public init(
@@ -29,10 +29,10 @@ public struct EvaluationRecord: JSONRecord {
     self.precision = precision
   }
 
-  /// e to the mean loss.
+  /// Perplexity: e to the mean loss.
   public var perplexity: Double { exp(loss) }
 
-  /// The text's information by its length.
+  /// Bits per byte: the loss summed over the tokens, in bits, over the text's bytes.
   public var bitsPerByte: Double { loss * Double(tokens) / log(2) / Double(max(1, bytes)) }
 
   public init(_ json: JSONValue) {

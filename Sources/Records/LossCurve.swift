@@ -1,9 +1,9 @@
 import Storage
 
-/// Held-out loss over training time: a point for each validation, straight lines between them.
+/// Held-out loss over training time: one point per validation, linearly interpolated.
 public struct LossCurve: JSONRecord {
-  /// A validation: seconds trained before it (analysis in front, validations not counted) and the
-  /// mean loss in nats.
+  /// A validation: seconds of training before it (including the analysis, without validations) and
+  /// the mean loss in nats.
   public struct Point: Hashable, Sendable {
     public let seconds: Double
     public let loss: Double
@@ -14,7 +14,7 @@ public struct LossCurve: JSONRecord {
     }
   }
 
-  /// In the order of time. The first one is the base before training.
+  /// Sorted by time. The first point is the base model before training.
   public let points: [Point]
 
   public init(_ points: [Point]) { self.points = points }
@@ -26,7 +26,7 @@ public struct LossCurve: JSONRecord {
     }
   }
 
-  /// `[[seconds, loss], …]`.
+  /// JSON form: `[[seconds, loss], …]`.
   public var json: JSONValue {
     .array(points.map { [.number($0.seconds), .number($0.loss)] })
   }

@@ -1,13 +1,13 @@
 import Storage
 
-/// What was measured before a run's first step: the event `analysis`.
+/// The result of measurements before a run's first step: the event `analysis`.
 public enum Measurement: JSONRecord {
-  /// Which tensors to train, and at which rate.
+  /// Which tensors to train, and at which learning rate.
   case contributions(AnalysisRecord)
   /// The learning rate alone.
   case learningRate(CalibrationRecord)
 
-  /// What it took.
+  /// Time that the measurement took.
   public var seconds: Double {
     switch self {
     case .contributions(let record): record.seconds
@@ -22,7 +22,7 @@ public enum Measurement: JSONRecord {
     }
   }
 
-  /// Only an analysis of contributions has candidates.
+  /// Tells the cases apart by `candidates`, which only an analysis of contributions has.
   public init(_ json: JSONValue) {
     self =
       json["candidates"] == nil
@@ -30,10 +30,10 @@ public enum Measurement: JSONRecord {
   }
 }
 
-/// A short run of a calibration.
+/// One short run of a learning-rate calibration.
 public struct CalibrationPoint: JSONRecord {
   public var rate: Double
-  /// On held-out windows, in nats; nil where the run diverged.
+  /// Loss on held-out windows, in nats; nil if the run diverged.
   public var loss: Double?
 
   public init(rate: Double, loss: Double?) {
@@ -46,16 +46,16 @@ public struct CalibrationPoint: JSONRecord {
     self.init(rate: rate, loss: json[1]?.double)
   }
 
-  /// `[rate, loss]`.
+  /// JSON form: `[rate, loss]`.
   public var json: JSONValue { [.number(rate), .optional(loss)] }
 }
 
 /// A method's calibrated learning rate: `learning_rate.json`.
 public struct CalibrationRecord: JSONRecord {
-  /// Hash of all that the result depends on: model, text, settings.
+  /// Hash of everything that the result depends on: model, text, settings.
   public var key: String
   public var learningRate: Double
-  /// In the order of their rates; empty where the run is too short for any.
+  /// Points sorted by learning rate; empty if the run is too short to calibrate.
   public var calibration: [CalibrationPoint]
   public var seconds: Double
 

@@ -1,35 +1,35 @@
 import Storage
 
-/// The bytes that a run will have resident at its peak, known before its first step.
+/// Resident bytes of a run at its peak, planned before its first step.
 ///
-/// The arena's parts are exact. Frozen weights are mapped from the checkpoint and count whole: a
-/// step reads all of them. `runtime` is what the process holds apart from both (code, libraries,
-/// tokenizer, the product library's buffers), measured when the plan is made. Where tensors or rates
-/// are decided by probes, the peak is that of the largest of them if it takes more than the run.
+/// The arena's parts are exact. Frozen weights are mapped from the checkpoint and counted in full,
+/// since every step reads all of them. `runtime` is the process's other memory (code, libraries,
+/// tokenizer, the matmul library's buffers), measured at planning time. If probes choose tensors or
+/// learning rates and the largest probe needs more memory than the run, the peak is that probe's.
 public struct MemoryForecast: JSONRecord {
-  /// Frozen weights where they are mapped, and copies of trained ones.
+  /// Mapped frozen weights, and copies of trained ones.
   public var weights = 0
   public var activations = 0
   public var gradients = 0
   public var optimizer = 0
-  /// Scratch of operations and threads, what placing wastes, and the runtime.
+  /// Scratch buffers of operations and threads, space lost in placing buffers, and `runtime`.
   public var workspace = 0
   /// The part of `workspace` outside the arena.
   public var runtime = 0
-  /// The part of `workspace` that only what is measured before the run needs: its largest probe may
-  /// take more than the run.
+  /// The part of `workspace` needed only by measurements before the run, whose largest probe may
+  /// take more memory than the run.
   public var measuring = 0
   /// The arena alone: allocated at once, never grown.
   public var arena = 0
 
   public init() {}
 
-  /// All of it.
+  /// Sum of all kinds.
   public var total: Int { weights + activations + gradients + optimizer + workspace }
 }
 
 extension MemoryForecast {
-  /// Bytes by kind; `total` is what the process should peak at.
+  /// Bytes by kind; `total` is the planned peak of the process.
   public var json: JSONValue {
     [
       "weights": .int(weights), "activations": .int(activations), "gradients": .int(gradients),

@@ -1,19 +1,19 @@
 import Storage
 
-/// How one matrix product is computed on a machine, and what each variant took. Kernel and variants are in
-/// words, so that choices for kernels that are gone are passed over by who reads them.
+/// How one matmul is computed on a machine, and the time of each variant. Kernel and variants are
+/// stored by name, so that readers can ignore choices for kernels that no longer exist.
 public struct ProductRecord: JSONRecord {
   public var kernel: String
-  /// Tokens, outputs and inputs.
+  /// Matmul dimensions: m tokens, n outputs, k inputs.
   public var m: Int
   public var n: Int
   public var k: Int
-  /// The variant that was chosen.
+  /// The chosen variant.
   public var chosen: String
-  /// Seconds of each variant, the usual one first; empty where none was timed.
+  /// Seconds of each variant, the default one first; empty if none was timed.
   public var seconds: [Timing]
 
-  /// A variant and what it took.
+  /// A variant and its time.
   public struct Timing: Hashable, Sendable {
     public var variant: String
     public var seconds: Double
@@ -35,7 +35,7 @@ public struct ProductRecord: JSONRecord {
 }
 
 extension ProductRecord {
-  /// As `products.json`, `plan --json` and a run's state have it.
+  /// The record as in `products.json`, `plan --json` and a run's training state.
   public var json: JSONValue {
     [
       "kernel": .string(kernel), "m": .int(m), "n": .int(n), "k": .int(k),
@@ -58,7 +58,7 @@ extension ProductRecord {
   }
 }
 
-/// What was chosen on one machine, by one build: kernels of another one take other times.
+/// The choices made on one machine by one build; other builds' kernels have other timings.
 public struct MachineProducts: JSONRecord {
   public var build: String
   public var products: [ProductRecord]
@@ -77,8 +77,8 @@ public struct MachineProducts: JSONRecord {
   }
 }
 
-/// `products.json`: choices by machine. What it says of other machines stays as it was written, also
-/// by other versions.
+/// `products.json`: choices by machine. Entries of other machines are kept as they were written,
+/// even by other versions of the program.
 public struct ProductsFile: JSONRecord {
   private var machines: JSONObject
 
@@ -88,10 +88,10 @@ public struct ProductsFile: JSONRecord {
 
   public var json: JSONValue { .object(machines) }
 
-  /// The names of the machines, first written first.
+  /// The machine names in file order.
   public var names: [String] { machines.keys }
 
-  /// What was chosen on a machine; nil where nothing was.
+  /// The choices made on a machine; nil if there are none.
   public subscript(machine: String) -> MachineProducts? {
     get { machines[machine].map { MachineProducts($0) } }
     set { machines[machine] = newValue?.json }

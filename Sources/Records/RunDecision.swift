@@ -1,12 +1,12 @@
 import Storage
 
-/// What a run decided where its recipe leaves that open; kept in every training state, so that a
-/// resumed run goes on with it.
+/// A run's choices where its recipe leaves them open; stored in every training state, so that a
+/// resumed run keeps them.
 public struct RunDecision: JSONRecord {
-  /// Shares of rows by tensor; nil where that is no sparse method's choice.
+  /// Share of each tensor's rows, by tensor name; nil if no sparse method chose any.
   public var scheme: [String: Double]?
   public var learningRate: Double?
-  /// How the step's products are computed; nil where none was chosen.
+  /// How the step's matmuls are computed; nil if none was chosen.
   public var products: [ProductRecord]?
 
   public init(
@@ -25,7 +25,7 @@ public struct RunDecision: JSONRecord {
     return .object(object)
   }
 
-  /// Nil for what is no object: states of runs that decided nothing have null.
+  /// Nil for anything but an object: training states of runs that decided nothing store null.
   public init?(_ json: JSONValue) {
     guard json.object != nil else { return nil }
     self.init(

@@ -1,30 +1,30 @@
 import Storage
 
-/// What is about to run: the event `start`.
+/// The run about to start: the event `start`.
 public struct RunDescription: JSONRecord {
   public var model: String
   /// The method's `type`.
   public var method: String
-  /// What people call the method.
+  /// The method's label in reports.
   public var label: String
-  /// How the trained tensors were chosen, in words.
+  /// Description of how the trained tensors were chosen.
   public var choice: String?
   public var trainableParameters: Int
   public var totalParameters: Int
   public var steps: Int
   public var threads: Int
   public var instructionSet: String
-  /// Types of the weights and of the arithmetic, in words.
+  /// Description of the element types of weights and arithmetic.
   public var precision: String
-  /// Of the program.
+  /// Version of the program.
   public var version: String
-  /// The schedule's peak.
+  /// Peak learning rate of the schedule.
   public var learningRate: Double
-  /// Lowest blocks whose outputs are the same for a window whenever it comes.
+  /// Number of frozen lowest blocks; their outputs for a window never change during the run.
   public var frozenBlocks: Int
-  /// Bytes on disk that keeping these outputs may take; 0 where nothing is kept.
+  /// Disk bytes available for caching these outputs; 0 if they are not cached.
   public var prefixCacheBytes: Int
-  /// Seconds of what was measured before the run, also where an earlier run did so.
+  /// Seconds of the measurements before the run, even if an earlier run made them.
   public var analysisSeconds: Double
 
   public init(

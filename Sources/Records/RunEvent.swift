@@ -4,7 +4,7 @@ import Storage
   import Glibc
 #endif
 
-/// What happens in a run, as it happens: a line of `events.jsonl` each.
+/// An event of a run: one line of `events.jsonl`.
 public enum RunEvent: JSONRecord {
   case start(RunDescription)
   case plan(MemoryForecast, flopsPerToken: Double, fullFlopsPerToken: Double)
@@ -20,13 +20,13 @@ public enum RunEvent: JSONRecord {
   case done(RunSummary)
 }
 
-/// Which of a run's two snapshots: the one with the lowest held-out loss, or the one to go on from.
+/// Which of a run's two snapshots: the one with the lowest held-out loss, or the latest, to resume.
 public enum SnapshotKind: String, Hashable, Sendable, CaseIterable {
   case best, last
 }
 
 extension RunEvent {
-  /// The words of `type`.
+  /// Values of the key `type`.
   private enum Kind: String {
     case start, plan, analysis, step, validation, snapshot, warning, sample, done
   }
@@ -59,8 +59,8 @@ extension RunEvent {
     }
   }
 
-  /// Reads a line of the event stream; nil for events of a type that this version does not know, and
-  /// for steps, validations and snapshots that don't say which.
+  /// Reads a line of the event stream; nil for event types that this version does not know, and for
+  /// steps, validations and snapshots without their required members.
   public init?(_ json: JSONValue) {
     switch json["type"]?.string.flatMap(Kind.init) {
     case .start: self = .start(RunDescription(json))

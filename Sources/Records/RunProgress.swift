@@ -1,6 +1,6 @@
 import Storage
 
-/// What decides which tokens a step sees; a resumed run must agree on all of it.
+/// The values that determine which tokens a step trains on; a resumed run must match all of them.
 public struct BatchIdentity: JSONRecord {
   public var sequenceLength: Int
   public var tokensPerStep: Int
@@ -25,7 +25,7 @@ public struct BatchIdentity: JSONRecord {
       shuffles: json.int("shuffle") != 0)
   }
 
-  /// Names of the values, as messages say them after their keys.
+  /// The values with their keys, for messages.
   public var fields: [(key: String, value: Int)] {
     [
       ("sequence_length", sequenceLength), ("tokens_per_step", tokensPerStep),
@@ -78,9 +78,9 @@ public struct RunProgress: JSONRecord {
   }
 }
 
-/// The values of a training state: whose it is, what its run decided, and how far it had come.
+/// The values of a training state: its base model and method, its run's decisions and progress.
 public struct StateRecord: JSONRecord {
-  /// The content hash of the model.
+  /// Content hash of the base model.
   public var base: String
   /// The recipe's method.
   public var method: JSONValue
@@ -100,7 +100,7 @@ public struct StateRecord: JSONRecord {
       decision: RunDecision(json["decision"] ?? .null), progress: RunProgress(json))
   }
 
-  /// `method` as recipes spell it now: what was `step_time` in its budget is `step_flops`.
+  /// `method` in the current spelling of recipes: `step_time` in its budget is now `step_flops`.
   public var presentMethod: JSONValue {
     guard var fields = method.object, let budget = fields["budget"]?.object else { return method }
     let renamed = budget.members.map { member in
@@ -110,7 +110,7 @@ public struct StateRecord: JSONRecord {
     return .object(fields)
   }
 
-  /// As a training state holds it.
+  /// The values as a training state stores them.
   public var values: JSONObject {
     let head: [(String, JSONValue)] = [
       ("base", .string(base)), ("method", method), ("decision", decision?.json ?? .null),

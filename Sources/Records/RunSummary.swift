@@ -4,9 +4,9 @@ import Storage
 public enum EndReason: String, Hashable, Sendable, CaseIterable {
   /// All steps were done.
   case finished
-  /// As many validations as `run.early_stopping` allows brought no new best.
+  /// `run.early_stopping` validations in a row brought no new best.
   case earlyStopping = "early_stopping"
-  /// It was asked to stop.
+  /// The run was asked to stop.
   case interrupted
 }
 
@@ -18,7 +18,7 @@ public struct RunSummary: JSONRecord {
   public var initialValidationLoss: Double?
   public var finalValidationLoss: Double?
   public var bestValidationLoss: Double?
-  /// Over the time spent in training steps.
+  /// Training throughput: tokens over the time spent in training steps.
   public var tokensPerSecond = 0.0
   public var peakResidentBytes = 0
   public var plannedBytes = 0

@@ -1,11 +1,11 @@
 import Storage
 
-/// Mean and 95 % confidence interval of a figure over several runs; nil where there are too few.
+/// Mean and 95 % confidence interval of a quantity over several runs; nil if there are too few.
 public struct SampleRecord: JSONRecord {
   public var mean: Double?
   public var low: Double?
   public var high: Double?
-  /// With n − 1 in the denominator.
+  /// Standard deviation with n − 1 in the denominator.
   public var standardDeviation: Double?
   /// Whether the standard deviation is written.
   public var hasSpread: Bool

@@ -33,12 +33,12 @@ public struct StepReport: JSONRecord {
   public var step: Int
   /// Passes over the training windows, as a fraction.
   public var epoch = 0.0
-  /// Mean over the step's targets that count, in nats; 0 without any.
+  /// Mean loss over the step's targets that count, in nats; 0 if there are none.
   public var loss = 0.0
   public var learningRate = 0.0
-  /// Before clipping.
+  /// Norm of the gradient before clipping.
   public var gradientNorm = 0.0
-  /// Tokens of this step.
+  /// Number of tokens in this step.
   public var tokens = 0
   public var seconds = 0.0
   public var phases = PhaseSeconds()
@@ -66,7 +66,7 @@ extension StepReport {
     ]
   }
 
-  /// Nil where the step's number is missing.
+  /// Nil if the step's number is missing.
   public init?(_ json: JSONValue) {
     guard let step = json["step"]?.int else { return nil }
     self.init(step: step)

@@ -1,15 +1,15 @@
 import Storage
 
-/// A method's runs over all seeds, held against the reference's: a line of `compare --json`.
+/// A method's runs over all seeds, compared with the reference's: a line of `compare --json`.
 public struct SummaryRecord: JSONRecord {
   public var label: String
   /// The method's `type`.
   public var method: String
-  /// Runs.
+  /// Number of runs, one per seed.
   public var seeds: Int
   public var finalLoss: SampleRecord
   public var bestLoss: SampleRecord
-  /// The loss that counts minus the reference's, in nats, paired by seed.
+  /// The judged loss minus the reference's, in nats, paired by seed.
   public var difference: SampleRecord
   public var tokensPerSecond = 0.0
   public var plannedBytes = 0
@@ -21,16 +21,16 @@ public struct SummaryRecord: JSONRecord {
   public var seconds = 0.0
   /// The loss at the training time at which the reference had finished.
   public var lossAtEqualTime: SampleRecord
-  /// Training time until the loss is down to the reference's last one.
+  /// Training time until the loss reaches the reference's final loss.
   public var timeToReferenceLoss: Reached
   /// That time as a multiple of the reference's own.
   public var timeRatio: SampleRecord
 
-  /// Mean seconds over the seeds that get there.
+  /// Mean seconds over the seeds that reach the reference's loss.
   public struct Reached: JSONRecord {
     public var mean: Double?
     public var seeds: Int
-    /// Seeds in which there was a loss of the reference to reach.
+    /// Number of seeds for which the reference has a loss to compare with.
     public var of: Int
 
     public init(mean: Double?, seeds: Int, of: Int) {
@@ -80,7 +80,7 @@ extension SummaryRecord {
     ]
   }
 
-  /// Nil without a label.
+  /// Nil if the label is missing.
   public init?(_ json: JSONValue) {
     guard let label = json["label"]?.string else { return nil }
     func sample(_ key: String) -> SampleRecord { SampleRecord(json[key] ?? .null) }

@@ -1,10 +1,10 @@
 import Storage
 
-/// What won, in one sentence and in figures: the last line of `compare --json`.
+/// Which method won, as a sentence and as figures: the last line of `compare --json`.
 public struct VerdictRecord: JSONRecord {
   public var text: String
   public var outcome: Outcome
-  /// The label of the method that is judged; nil where nothing can be compared.
+  /// The label of the judged method; nil if nothing can be compared.
   public var method: String?
   public var reference: String
   public var counted: CountedLoss
@@ -14,7 +14,7 @@ public struct VerdictRecord: JSONRecord {
   /// How the judged method did against the reference.
   public enum Outcome: String, Hashable, Sendable {
     case win, loss, noise
-    /// Nothing to compare.
+    /// There is nothing to compare.
     case undecided
   }
 
@@ -38,7 +38,7 @@ public struct VerdictRecord: JSONRecord {
     ]
   }
 
-  /// Nil without a sentence.
+  /// Nil if the sentence is missing.
   public init?(_ json: JSONValue) {
     guard let text = json["text"]?.string else { return nil }
     self.init(

@@ -1,4 +1,4 @@
-/// Columns that `text` takes in a terminal: 2 for East Asian wide characters and emoji, 0 for
+/// Number of terminal columns of `text`: 2 for East Asian wide characters and emoji, 0 for
 /// combining marks and control characters, 1 for the rest.
 ///
 /// Covers the blocks of Unicode Standard Annex 11 that occur in names and sample texts, not every
@@ -7,7 +7,7 @@ public func displayWidth(_ text: some StringProtocol) -> Int {
   text.reduce(0) { $0 + columns(of: $1) }
 }
 
-/// The longest beginning of `text` that fits into `width` columns, ending in "…" when cut.
+/// The longest prefix of `text` that fits into `width` columns, ending in "…" if it was cut.
 public func truncated(_ text: String, width: Int) -> String {
   guard displayWidth(text) > width else { return text }
   guard width > 0 else { return "" }
@@ -22,7 +22,7 @@ public func truncated(_ text: String, width: Int) -> String {
   return kept + "…"
 }
 
-/// `text` filled up with spaces to `width` columns; longer text is left as it is.
+/// `text` padded with spaces to `width` columns; longer text is unchanged.
 public func padded(_ text: String, width: Int, alignment: Table.Alignment = .left) -> String {
   let gap = String(repeating: " ", count: max(0, width - displayWidth(text)))
   switch alignment {
@@ -31,7 +31,7 @@ public func padded(_ text: String, width: Int, alignment: Table.Alignment = .lef
   }
 }
 
-/// A character's first scalar decides, except that the emoji selector U+FE0F widens.
+/// Columns of a character, by its first scalar; the emoji selector U+FE0F makes it wide.
 private func columns(of character: Character) -> Int {
   guard let scalar = character.unicodeScalars.first else { return 0 }
   if character.unicodeScalars.contains(where: { $0.value == 0xFE0F }) { return 2 }

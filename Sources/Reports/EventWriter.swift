@@ -4,20 +4,20 @@ import Storage
   import Glibc
 #endif
 
-/// Appends JSON objects to a file, one a line, each handed to the system as it comes, so that a
-/// reader (or the rest after a crash) sees whole lines. A mirror gets the same lines.
+/// Appends JSON objects to a file, one per line. Each line is written at once, so that a reader, or
+/// anyone after a crash, sees whole lines. A mirror descriptor gets the same lines.
 public final class EventWriter {
   private let path: String?
   private let file: Int32?
-  /// Bytes of the file that are whole lines.
+  /// Bytes of the file that are complete lines.
   private var length: off_t = 0
   private let mirror: Int32?
 
   /// - Parameters:
   ///   - path: the event file; nil writes to the mirror only.
-  ///   - resuming: goes on after the lines that are there, instead of starting anew. A last line
-  ///     that a crash cut off is closed first, so that the next one stands for itself.
-  ///   - mirror: a descriptor that gets every line too; 1 is standard output.
+  ///   - resuming: appends to the existing lines instead of starting a new file. A last line cut
+  ///     off by a crash is ended first, so that the next line is separate.
+  ///   - mirror: a descriptor that also gets every line; 1 is standard output.
   /// - Throws: `ReportError.cannotCreate`.
   public init(path: String?, resuming: Bool = false, mirror: Int32? = nil) throws(ReportError) {
     self.path = path
@@ -46,7 +46,7 @@ public final class EventWriter {
     if let mirror { try put(line, mirror, nil) }
   }
 
-  /// Appends to the file; what a full disk cut off is taken back, so that every line stays whole.
+  /// Appends to the file; removes a line that a full disk cut off, so that all lines stay complete.
   private func append(_ bytes: [UInt8], _ file: Int32) throws(ReportError) {
     do throws(ReportError) {
       try put(bytes, file, path ?? "")
@@ -63,7 +63,7 @@ public final class EventWriter {
     throw .writeFailed(path: place, reason: String(cString: strerror(error)))
   }
 
-  /// True for an empty file, and where size or last byte can't be asked for, as with a pipe.
+  /// True for an empty file, and if size or last byte can't be read, as with a pipe.
   private static func endsWithNewline(_ descriptor: Int32) -> Bool {
     let size = lseek(descriptor, 0, SEEK_END)
     var last: UInt8 = 0

@@ -1,6 +1,6 @@
 import Tensors
 
-/// Numbers as people read them; every text has a space between figure and unit.
+/// Numbers formatted for people, with a space between figure and unit.
 public enum Format {
   /// A time span with two units at most: "85 ms", "1.2 s", "42 s", "1 min 23 s", "2 h 05 min",
   /// "3 d 4 h". Negative and non-finite spans are "?".
@@ -48,7 +48,7 @@ public enum Format {
   /// Bytes in binary multiples, as `ByteCount` writes them: "12.3 MiB".
   public static func bytes(_ count: Int) -> String { ByteCount(count).description }
 
-  /// A loss in nats, always four decimals so that lines of one run stand below each other.
+  /// A loss in nats, always with four decimals so that the lines of a run align.
   public static func loss(_ value: Double) -> String { formatted(value, decimals: 4) }
 
   /// A learning rate with three significant digits: "0.00412", "0.0300".
@@ -62,9 +62,9 @@ public enum Format {
     return formatted(value, decimals: decimals)
   }
 
-  /// What becomes of a run's frozen lowest blocks, in one sentence; nil without any.
+  /// How a run treats its frozen lowest blocks, in one sentence; nil if there are none.
   ///
-  /// - Parameter cacheBytes: disk space that keeping what they compute may take; 0: not kept.
+  /// - Parameter cacheBytes: disk space for caching the frozen blocks' outputs; 0: not cached.
   public static func frozenPrefix(_ blocks: Int, cacheBytes: Int) -> String? {
     guard blocks > 0 else { return nil }
     let subject =

@@ -1,16 +1,16 @@
-/// Gains by block and tensor, the upper blocks first; what was chosen stands in brackets.
+/// Gains by block and tensor, upper blocks first; chosen tensors are in brackets.
 ///
 ///     block  query  key  value  output  gate   up   down
 ///     5        ▂     ▁     ▃      ▅    [ ▆ ]  [▇ ]  [ █ ]
 ///
-/// Blocks of eight heights stand for gains from nothing to the largest; `·` is no gain beyond the
-/// noise, a space was not probed.
+/// Bars of eight heights show gains from zero to the largest; `·` is a gain within the noise, a
+/// space a tensor that was not probed.
 public struct GainMap: Sendable {
-  /// One tensor.
+  /// The entry of one tensor.
   public struct Cell: Hashable, Sendable {
-    /// Nats; nil where not probed.
+    /// Gain in nats; nil if not probed.
     public var gain: Double?
-    /// Share of its rows that trains; 0 for none.
+    /// Share of the tensor's rows that is trained; 0 for none.
     public var share: Double
 
     public init(gain: Double?, share: Double) {
@@ -22,7 +22,7 @@ public struct GainMap: Sendable {
   private let columns: [String]
   private let rows: [(label: String, cells: [Cell])]
 
-  /// - Parameter rows: a cell for each column; the first row is printed first.
+  /// - Parameter rows: one cell per column; the first row is printed first.
   public init(columns: [String], rows: [(label: String, cells: [Cell])]) {
     self.columns = columns
     self.rows = rows
@@ -30,7 +30,7 @@ public struct GainMap: Sendable {
 
   private static let heights = Array("▁▂▃▄▅▆▇█")
 
-  /// Columns five apart under their titles, and a line that explains the signs.
+  /// The columns under their titles, five apart, and a line that explains the symbols.
   public var text: String {
     let largest = rows.flatMap(\.cells).compactMap(\.gain).max() ?? 0
     let labels = max(5, rows.map { displayWidth($0.label) }.max() ?? 0)

@@ -7,7 +7,7 @@
 ///
 /// Time comes in with each call, so that tests need no clock.
 public struct ProgressLine {
-  /// Seconds between two paintings on a terminal, and between two plain lines.
+  /// Minimum seconds between two repaints on a terminal, and between two plain lines.
   public static let repaintSeconds = 0.1
   public static let plainSeconds = 10.0
 
@@ -20,8 +20,8 @@ public struct ProgressLine {
   private var lineIsOpen = false
 
   /// - Parameters:
-  ///   - stepInterval: plain lines every so many steps instead of every ten seconds.
-  ///   - write: where text goes; the terminal's descriptor unless a test collects it.
+  ///   - stepInterval: print plain lines every so many steps instead of every ten seconds.
+  ///   - write: receives the text; by default writes it to the terminal's descriptor.
   public init(
     terminal: Terminal = .standardError, stepInterval: Int? = nil, write: ((String) -> Void)? = nil
   ) {
@@ -40,7 +40,7 @@ public struct ProgressLine {
     lastPainted = now
   }
 
-  /// Prints a line of its own above the live line, for warnings and validation results.
+  /// Prints a separate line above the live line, for warnings and validation results.
   public mutating func message(_ text: String) {
     guard terminal.isTTY, lineIsOpen else { return write(text + "\n") }
     write("\r\u{1B}[K" + text + "\n")
@@ -58,7 +58,7 @@ public struct ProgressLine {
     shown = nil
   }
 
-  /// Monotonic seconds since some moment in the past.
+  /// Monotonic seconds since an arbitrary start.
   public static func now() -> Double {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)

@@ -1,17 +1,17 @@
 import Records
 
-/// What the live line shows; values that are not known yet are nil and take no space.
+/// The state shown by the live line; nil values are not known yet and are omitted.
 public struct ProgressState: Sendable {
-  /// What is being done, for example "training" or "analysis".
+  /// The current activity, for example "training" or "analysis".
   public var activity: String
-  /// Steps done, and all steps of the run.
+  /// Steps done; `totalSteps` are all steps of the run.
   public var step: Int
   public var totalSteps: Int
   /// Losses in nats per token.
   public var loss: Double?
   public var validationLoss: Double?
   public var tokensPerSecond: Double?
-  /// Resident memory now, and the planned peak it is held against.
+  /// Resident memory now; `plannedBytes` is the planned peak it is compared with.
   public var residentBytes: Int?
   public var plannedBytes: Int?
   public var etaSeconds: Double?
@@ -34,9 +34,8 @@ public struct ProgressState: Sendable {
 
   /// A step of a run.
   ///
-  /// - Parameters:
-  ///   - totalSteps: of the run.
-  ///   - validationLoss: the last one, in nats per token; nil before the first.
+  ///   - totalSteps: number of steps in the run.
+  ///   - validationLoss: the latest one, in nats per token; nil before the first.
   public init(
     activity: String = "training", _ report: StepReport, totalSteps: Int, validationLoss: Double?
   ) {
@@ -47,7 +46,7 @@ public struct ProgressState: Sendable {
       etaSeconds: report.etaSeconds)
   }
 
-  /// Share of the steps done, in [0, 1].
+  /// Share of the steps that are done, in [0, 1].
   public var share: Double {
     totalSteps > 0 ? min(1, max(0, Double(step) / Double(totalSteps))) : 0
   }
@@ -67,7 +66,7 @@ extension ProgressState {
       fields.remove(at: last)
     }
 
-    // The bar takes what is left, from 6 to 24 columns plus two brackets and a space.
+    // The bar takes the remaining space, from 6 to 24 columns plus two brackets and a space.
     let space = width - displayWidth(text()) - 3
     guard space >= 6 else { return truncated(text(), width: width) }
     let columns = min(24, space)
@@ -78,14 +77,14 @@ extension ProgressState {
     return "[\(bar)] \(text())"
   }
 
-  /// The line for a log file: everything known, no bar.
+  /// The line for a log file: all known fields, without a bar.
   public var plainLine: String {
     let percent = Int((share * 100).rounded(.down))
     let start = "\(activity) \(step)/\(totalSteps) (\(percent) %)"
     return ([start] + fields.map(\.text)).joined(separator: "  ")
   }
 
-  /// Fields in the order shown; 1 is dropped last.
+  /// Fields in display order; rank 1 is dropped last.
   private var fields: [(rank: Int, text: String)] {
     var fields: [(rank: Int, text: String)] = []
     if let loss { fields.append((1, "loss \(Format.loss(loss))")) }

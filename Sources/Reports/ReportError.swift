@@ -1,6 +1,6 @@
 import Tensors
 
-/// What can go wrong while writing reports.
+/// Errors of writing reports.
 public enum ReportError: Failure {
   /// An event file that can't be opened for writing.
   case cannotCreate(path: String, reason: String)

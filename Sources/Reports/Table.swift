@@ -1,6 +1,6 @@
 /// A table with a header, for terminals.
 public struct Table: Sendable {
-  /// Where a column's cells stand: names to the left, figures to the right.
+  /// Alignment of a column's cells: names to the left, figures to the right.
   public enum Alignment: Sendable {
     case left, right
   }
@@ -22,7 +22,7 @@ public struct Table: Sendable {
 
   public init(_ columns: [Column]) { self.columns = columns }
 
-  /// Adds a row; missing cells are empty, surplus ones are dropped.
+  /// Adds a row; missing cells are left empty, extra ones are dropped.
   public mutating func add(_ cells: [String]) {
     let missing = max(0, columns.count - cells.count)
     let row = cells.prefix(columns.count) + Array(repeating: "", count: missing)
@@ -37,7 +37,7 @@ public struct Table: Sendable {
     return lines.map { line($0, widths) }.joined(separator: "\n")
   }
 
-  /// The widest cell of each column, its title included.
+  /// Width of each column: that of its widest cell or its title.
   private var widths: [Int] {
     columns.indices.map { index in
       rows.reduce(displayWidth(columns[index].title)) { max($0, displayWidth($1[index])) }
@@ -56,7 +56,7 @@ public struct Table: Sendable {
     return String(kept.reversed())
   }
 
-  /// A line break inside a cell would tear the table apart.
+  /// The cell on one line, since a line break would break the table's layout.
   private func oneLine(_ cell: String) -> String {
     String(cell.map { $0.isNewline || $0 == "\t" ? " " : $0 })
   }

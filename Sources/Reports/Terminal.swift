@@ -8,11 +8,11 @@ public struct Terminal: Sendable {
   public let fileDescriptor: Int32
   /// True for a terminal that can repaint a line; false for files, pipes and `TERM=dumb`.
   public let isTTY: Bool
-  /// Colour is used: a terminal, and `NO_COLOR` unset or empty (no-color.org).
+  /// Whether colour is used: on a terminal, if `NO_COLOR` is unset or empty (no-color.org).
   public let usesColor: Bool
   private let fixedWidth: Int?
 
-  /// Asks the system about `fileDescriptor`.
+  /// Queries the system about `fileDescriptor`.
   /// - Parameter variable: looks up an environment variable; tests pass their own.
   public init(
     fileDescriptor: Int32, variable: (String) -> String? = { Terminal.environment($0) }
@@ -24,7 +24,7 @@ public struct Terminal: Sendable {
   }
 
   /// A terminal with known properties, for tests and for forced modes.
-  /// - Parameter width: columns; nil asks the system at every use, so that resizing is followed.
+  /// - Parameter width: columns; nil queries the system at each use, to follow resizing.
   public init(fileDescriptor: Int32, isTTY: Bool, usesColor: Bool, width: Int? = nil) {
     self.fileDescriptor = fileDescriptor
     self.isTTY = isTTY
@@ -37,7 +37,7 @@ public struct Terminal: Sendable {
   /// Standard output, where results go.
   public static var standardOutput: Terminal { Terminal(fileDescriptor: 1) }
 
-  /// Columns: the window's, else `COLUMNS`, else 80.
+  /// Width in columns: the window's, else `COLUMNS`, else 80.
   public var width: Int {
     if let fixedWidth { return fixedWidth }
     var size = winsize()
@@ -60,8 +60,8 @@ public struct Terminal: Sendable {
     getenv(name).map { String(cString: $0) }
   }
 
-  /// Writes all of `text`. That a descriptor is closed or full may be ignored, since losing a
-  /// message for people must not stop a training run.
+  /// Writes all of `text`. Callers may ignore a closed or full descriptor: losing a message must
+  /// not stop a training run.
   /// - Returns: the system's error number, or nil.
   @discardableResult
   public func write(_ text: String) -> Int32? { writeAll(Array(text.utf8), to: fileDescriptor) }
@@ -78,7 +78,7 @@ public struct Terminal: Sendable {
   }
 }
 
-/// Writes every byte, going on after signals and short writes; the error number on failure.
+/// Writes every byte, retrying after signals and short writes; returns the error number on failure.
 func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Int32? {
   bytes.withUnsafeBytes { buffer in
     var rest = buffer[...]

@@ -2,19 +2,19 @@
   import Glibc
 #endif
 
-/// A file that appears whole or not at all: bytes go to a file without a name, and `commit` syncs
-/// them, gives the file a temporary name in the same folder and renames it. Without a commit nothing
-/// is left behind, even if the process is killed. (Where a file system knows no nameless files, the
-/// temporary name is there from the start, and only a kill leaves it.)
+/// A file that appears complete or not at all. Bytes go to an unnamed file; `commit` syncs them,
+/// links the file under a temporary name in the same folder and renames it. Without a commit
+/// nothing remains, even if the process is killed. (On file systems without unnamed files the
+/// temporary name exists from the start, and only a kill leaves it behind.)
 public final class AtomicFile {
-  /// The name that the file takes at commit.
+  /// The path that the file gets at commit.
   public let path: String
-  /// Bytes written so far, counting those of `pad`.
+  /// Bytes written so far, including padding.
   public private(set) var position = 0
 
   private var descriptor: Int32
   private var temporary: String?
-  /// False where the caller's descriptor is written to and no name is taken.
+  /// False for a caller's descriptor, which is written to without renaming.
   private var takesName = true
   private static let zeros = [UInt8](repeating: 0, count: 4096)
 
@@ -50,7 +50,7 @@ public final class AtomicFile {
   /// O_TMPFILE, a macro that Swift does not import.
   package static let nameless = 0o20_000_000 | O_DIRECTORY
 
-  /// Whether a file's name is one that unfinished files have.
+  /// Whether a file name has the form of the temporary names used here.
   static func isTemporaryName(_ name: String) -> Bool {
     name.hasPrefix(".sparseft-") && name.hasSuffix(".partial")
   }
@@ -60,8 +60,8 @@ public final class AtomicFile {
     return "\(folder(of: path))/.sparseft-\(String(random.next(), radix: 36)).partial"
   }
 
-  /// Writes through a descriptor that the caller opened, with no temporary name: lets tests see
-  /// what a full disk does.
+  /// Writes to a descriptor opened by the caller, without a temporary name, so that tests can
+  /// simulate a full disk.
   package init(path: String, descriptor: Int32) {
     self.path = path
     self.descriptor = descriptor
@@ -85,7 +85,7 @@ public final class AtomicFile {
     }
   }
 
-  /// Appends zeros until `position` is `offset`, which must not lie behind it.
+  /// Appends zeros until `position` is `offset`, which must not be less than `position`.
   /// - Throws: `StorageError.writeFailed`.
   public func pad(to offset: Int) throws(StorageError) {
     precondition(offset >= position, "padding backwards in \(path)")
@@ -95,7 +95,7 @@ public final class AtomicFile {
     }
   }
 
-  /// Overwrites bytes that were already written, such as a preamble; `position` stays.
+  /// Overwrites bytes written earlier, such as a preamble; `position` is unchanged.
   /// - Throws: `StorageError.writeFailed`.
   public func overwrite(_ bytes: [UInt8], at offset: Int) throws(StorageError) {
     precondition(offset >= 0 && offset + bytes.count <= position, "overwriting beyond \(path)")
@@ -104,7 +104,8 @@ public final class AtomicFile {
     }
   }
 
-  /// Syncs the bytes, gives the file its name and syncs the folder. No writing afterwards.
+  /// Syncs the bytes, renames the file to `path` and syncs the folder. Nothing may be written
+  /// afterwards.
   /// - Throws: `StorageError.writeFailed`, or `.cannotCreate` where the name can't be taken.
   public func commit() throws(StorageError) {
     precondition(descriptor >= 0, "\(path) was committed or aborted before")
@@ -128,7 +129,7 @@ public final class AtomicFile {
     }
   }
 
-  /// Links the nameless file into the folder.
+  /// Links the unnamed file into the folder under a temporary name.
   private func giveTemporaryName() throws(StorageError) {
     let name = Self.temporaryName(for: path)
     let source = "/proc/self/fd/\(descriptor)"

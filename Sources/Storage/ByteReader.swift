@@ -1,6 +1,6 @@
-/// Reads little-endian numbers from raw bytes, front to back, each read checked against the end.
+/// Reads little-endian numbers from raw bytes in sequence; every read is bounds-checked.
 public struct ByteReader {
-  /// What the bytes are, for messages: usually the path.
+  /// Name of the bytes in messages: usually the path.
   public let source: String
   /// Index of the next byte.
   public private(set) var offset: Int
@@ -45,7 +45,7 @@ public struct ByteReader {
     return UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset + count)])
   }
 
-  /// Passes over `count` bytes.
+  /// Skips `count` bytes.
   /// - Throws: `StorageError.truncated`.
   public mutating func skip(_ count: Int, _ field: String) throws(StorageError) {
     _ = try slice(count, field)

@@ -1,6 +1,6 @@
 import SystemCrypto
 
-/// SHA-256 (FIPS 180-4) over bytes that come piece by piece.
+/// Incremental SHA-256 (FIPS 180-4).
 public final class ContentHash {
   private let context: OpaquePointer
 
@@ -37,14 +37,14 @@ public final class ContentHash {
     return digest
   }
 
-  /// The digest of one piece.
+  /// The digest of a single byte array.
   public static func digest(_ bytes: [UInt8]) -> [UInt8] {
     let hash = ContentHash()
     hash.update(bytes)
     return hash.finish()
   }
 
-  /// Bytes as lower-case hexadecimal digits, two for each.
+  /// Bytes as lower-case hexadecimal, two digits each.
   public static func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
     let digits = Array("0123456789abcdef".utf8)
     var text: [UInt8] = []

@@ -2,9 +2,9 @@
   import Glibc
 #endif
 
-/// Folders and the existence of paths.
+/// Operations on folders and paths.
 public enum Folder {
-  /// Creates a folder and the ones above it; one that is there already is fine.
+  /// Creates a folder and its missing parents; an existing folder is not an error.
   ///
   /// - Throws: `StorageError` if it can't be created or a file is in its place.
   public static func create(_ path: String) throws(StorageError) {
@@ -24,7 +24,7 @@ public enum Folder {
     }
   }
 
-  /// Bytes that the folder's file system has free for this user; nil where it does not tell.
+  /// Bytes available to this user on the folder's file system; nil if it does not report them.
   public static func availableBytes(_ path: String) -> Int? {
     var status = statvfs()
     guard statvfs(path, &status) == 0 else { return nil }
@@ -33,7 +33,7 @@ public enum Folder {
     return overflow ? .max : Int(clamping: bytes)
   }
 
-  /// Whether something is at the path.
+  /// Whether anything exists at the path.
   public static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
   /// Whether a folder is at the path.
@@ -42,7 +42,7 @@ public enum Folder {
     return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
   }
 
-  /// Renames a file within a file system; one of the new name is replaced.
+  /// Renames a file within its file system, replacing any file at the new path.
   ///
   /// - Throws: `StorageError.cannotCreate`.
   public static func move(_ path: String, to target: String) throws(StorageError) {
@@ -51,14 +51,14 @@ public enum Folder {
     }
   }
 
-  /// Names of a folder's members, in no order; empty where there is no such folder.
+  /// Names of a folder's entries, unordered; empty if there is no such folder.
   public static func names(_ path: String) -> [String] {
     guard let folder = opendir(path) else { return [] }
     defer { closedir(folder) }
     return names(folder)
   }
 
-  /// Names that are left in an open listing, without those of the folder itself and the one above.
+  /// The remaining entries of an open directory stream, without `.` and `..`.
   static func names(_ folder: OpaquePointer) -> [String] {
     var names: [String] = []
     while let entry = readdir(folder) {

@@ -1,5 +1,5 @@
-/// The members of a JSON object in the order they were written. Two objects are equal where keys,
-/// values and order are.
+/// The members of a JSON object in insertion order. Objects are equal if their keys, values and
+/// order are equal.
 public struct JSONObject: Hashable, Sendable, ExpressibleByDictionaryLiteral {
   /// A key and its value.
   public struct Member: Hashable, Sendable {
@@ -7,27 +7,28 @@ public struct JSONObject: Hashable, Sendable, ExpressibleByDictionaryLiteral {
     public var value: JSONValue
   }
 
-  /// All members, first written first.
+  /// All members in insertion order.
   public private(set) var members: [Member] = []
   private var positions: [String: Int] = [:]
 
   public init() {}
 
-  /// Members in order; a later value of the same key replaces the earlier one.
+  /// The given members in order; a later value for the same key replaces the earlier one.
   public init(_ members: [(String, JSONValue)]) {
     for (key, value) in members { self[key] = value }
   }
 
   public init(dictionaryLiteral elements: (String, JSONValue)...) { self.init(elements) }
 
-  /// The keys, first written first.
+  /// The keys in insertion order.
   public var keys: [String] { members.map(\.key) }
   /// Number of members.
   public var count: Int { members.count }
-  /// True without members.
+  /// True if there are no members.
   public var isEmpty: Bool { members.isEmpty }
 
-  /// The value of a key. Setting keeps a known key's place, appends a new key, and nil removes.
+  /// A key's value. Setting an existing key keeps its position, a new key is appended, nil removes
+  /// it.
   public subscript(key: String) -> JSONValue? {
     get { positions[key].map { members[$0].value } }
     set {

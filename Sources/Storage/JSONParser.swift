@@ -1,4 +1,4 @@
-/// A recursive-descent reader of RFC 8259 with the additions of `JSONDialect.relaxed`.
+/// A recursive-descent parser for RFC 8259 plus the extensions of `JSONDialect.relaxed`.
 struct JSONParser {
   private let bytes: UnsafeRawBufferPointer
   private let source: String
@@ -67,7 +67,7 @@ struct JSONParser {
     position += 1
   }
 
-  /// Takes the comma before the next element, or the closing bracket and returns true.
+  /// Consumes the comma before the next element, or consumes the closing bracket and returns true.
   private mutating func closes(_ bracket: UInt8, isFirst: Bool) throws(StorageError) -> Bool {
     try skipSpace()
     var mayClose = isFirst

@@ -1,14 +1,14 @@
-/// Which JSON a reader takes.
+/// Which JSON syntax is accepted.
 public enum JSONDialect: Sendable {
-  /// RFC 8259, and no key twice in an object.
+  /// RFC 8259; duplicate keys in an object are an error.
   case strict
-  /// As `strict`, and `//` and `/* */` comments, commas before a closing bracket, and a byte-order
-  /// mark: what people write by hand.
+  /// Like `strict`, but also accepts `//` and `/* */` comments, trailing commas and a byte-order
+  /// mark, as in hand-written files.
   case relaxed
 }
 
 extension JSONValue {
-  /// The deepest nesting that is read.
+  /// The deepest nesting that is accepted.
   public static let depthLimit = 64
 
   /// Reads a document from bytes, which must be UTF-8.

@@ -2,14 +2,14 @@
 public enum JSONLayout: Sendable {
   /// One line without spaces.
   case compact
-  /// Two spaces for each level, one member or element a line.
+  /// Indented by two spaces per level, with one member or element per line.
   case pretty
 }
 
 extension JSONValue: CustomStringConvertible {
-  /// The document as text, without a newline at the end. Every number reads back as itself.
+  /// The document as text, without a final newline. Every number is parsed back to the same value.
   ///
-  /// - Parameter sorted: puts keys in the order of their Unicode scalars rather than as inserted.
+  /// - Parameter sorted: orders keys by their Unicode scalars instead of by insertion.
   public func encoded(_ layout: JSONLayout = .compact, sorted: Bool = false) -> String {
     var writer = JSONWriter(layout: layout, sorted: sorted)
     writer.write(self, level: 0)

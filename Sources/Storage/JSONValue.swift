@@ -6,7 +6,7 @@
 public enum JSONValue: Hashable, Sendable {
   case null
   case bool(Bool)
-  /// A number written without fraction and exponent that fits `Int`.
+  /// A number without fraction or exponent that fits `Int`.
   case int(Int)
   /// Any other number. Not finite values are encoded as `null`.
   case number(Double)
@@ -16,10 +16,10 @@ public enum JSONValue: Hashable, Sendable {
 }
 
 extension JSONValue {
-  /// The member of an object, or nil: also where this is no object.
+  /// An object's member; nil if the key is missing or the value is not an object.
   public subscript(key: String) -> JSONValue? { object?[key] }
 
-  /// The element of an array, or nil: also where this is no array or the index is outside.
+  /// An array's element; nil if the index is out of range or the value is not an array.
   public subscript(index: Int) -> JSONValue? {
     guard let array, array.indices.contains(index) else { return nil }
     return array[index]
@@ -58,7 +58,7 @@ extension JSONValue {
   /// An object's members; nil for anything else.
   public var object: JSONObject? { if case .object(let value) = self { value } else { nil } }
 
-  /// What this is, for messages: "a string", "an object" ….
+  /// The value's kind for messages: "a string", "an object" ….
   public var kind: String {
     switch self {
     case .null: "null"

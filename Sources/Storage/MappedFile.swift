@@ -48,8 +48,9 @@ public final class MappedFile: Sendable {
     guard let start, start != MAP_FAILED else {
       throw .readFailed(path: path, reason: "mapping \(count) bytes: \(systemMessage(errno))")
     }
-    // A cached file may lie in huge pages, and touching one byte would map two megabytes around it,
-    // pages that were just released among them. A refusal only costs memory.
+    // The page cache may hold the file in huge pages; touching one byte would then map two
+    // megabytes around it, including pages just released. If the call fails, that only costs
+    // memory.
     _ = madvise(start, count, MADV_NOHUGEPAGE)
     return UnsafeRawBufferPointer(start: start, count: count)
   }
@@ -61,7 +62,7 @@ public final class MappedFile: Sendable {
     close(descriptor)
   }
 
-  /// Copies bytes of the file without touching the mapping, whose pages stay as they are.
+  /// Copies bytes of the file without touching the mapping, so its resident pages don't change.
   public func copy(_ range: Range<Int>, into target: UnsafeMutableRawPointer) {
     precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count, "\(range) of \(path)")
     var done = 0
@@ -71,8 +72,8 @@ public final class MappedFile: Sendable {
       guard count > 0 else { break }
       done += count
     }
-    // What the descriptor does not give, a disk's error or a file cut short since, the mapping has
-    // or says in its own way.
+    // Bytes that `pread` can't deliver, after a disk error or truncation, are read through the
+    // mapping, which has them or raises the system's own signal.
     if done < range.count, let start = bytes.baseAddress {
       memcpy(target + done, start + range.lowerBound + done, range.count - done)
     }
@@ -81,8 +82,9 @@ public final class MappedFile: Sendable {
   /// Drops the pages that hold `range` from this process's resident memory. The bytes stay
   /// readable: touching them reads the file again.
   ///
-  /// - Parameter sparesNeighbours: leave pages that hold other bytes too. When those are touched
-  ///   next, the system may map a large block of the file around them, what was released included.
+  /// - Parameter sparesNeighbours: keep pages that also hold other bytes. Otherwise, when those
+  ///   bytes are touched next, the system may map a large block around them, including what was
+  ///   released.
   public func releasePages(_ range: Range<Int>, sparesNeighbours: Bool = false) {
     let range = range.clamped(to: 0..<bytes.count)
     guard let start = bytes.baseAddress, !range.isEmpty else { return }
@@ -93,7 +95,7 @@ public final class MappedFile: Sendable {
       if end < bytes.count { end = end / page * page }
     }
     guard first < end else { return }
-    // A refusal only costs memory, so the result does not matter.
+    // If the call fails, that only costs memory, so its result is ignored.
     _ = madvise(UnsafeMutableRawPointer(mutating: start + first), end - first, MADV_DONTNEED)
   }
 }

@@ -2,18 +2,18 @@
   import Glibc
 #endif
 
-/// A folder held open, so that nothing done in it is led elsewhere: neither the folder nor an entry
-/// of it is reached through a symbolic link.
+/// A folder held open by its descriptor, so that operations in it can't be redirected: neither the
+/// folder nor its entries are reached through symbolic links.
 package final class OpenFolder {
   private let descriptor: Int32
 
-  /// Opens a real folder; nil for a link, a file or nothing.
+  /// Opens a real folder; nil for a link, a file or a missing path.
   package init?(_ path: String) {
     descriptor = open(path, Self.flags)
     if descriptor < 0 { return nil }
   }
 
-  /// Opens a real folder that is an entry of another one.
+  /// Opens a real folder that is an entry of `parent`.
   init?(_ name: String, in parent: OpenFolder) {
     descriptor = openat(parent.descriptor, name, Self.flags)
     if descriptor < 0 { return nil }
@@ -23,7 +23,7 @@ package final class OpenFolder {
 
   deinit { if descriptor >= 0 { close(descriptor) } }
 
-  /// Names of the entries, in no order.
+  /// Names of the entries, unordered.
   package var names: [String] {
     let again = openat(descriptor, ".", Self.flags)
     guard again >= 0, let stream = fdopendir(again) else { return [] }
@@ -31,7 +31,7 @@ package final class OpenFolder {
     return Folder.names(stream)
   }
 
-  /// The entry's mode, a link's being its own; nil without such an entry.
+  /// The entry's mode, without following links; nil if there is no such entry.
   func mode(_ name: String) -> mode_t? {
     var status = stat()
     return fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 ? status.st_mode : nil
@@ -40,10 +40,10 @@ package final class OpenFolder {
   /// Removes an entry that is no folder.
   package func removeFile(_ name: String) { unlinkat(descriptor, name, 0) }
 
-  /// Removes an entry that is an empty folder; anything else stays.
+  /// Removes an entry that is an empty folder; does nothing to anything else.
   func removeFolder(_ name: String) { unlinkat(descriptor, name, AT_REMOVEDIR) }
 
-  /// The first bytes of a file, at most `count`; nil for a link or what can't be read.
+  /// At most the first `count` bytes of a file; nil for a link or an unreadable file.
   func read(_ name: String, count: Int) -> [UInt8]? {
     let file = openat(descriptor, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
     guard file >= 0 else { return nil }
@@ -53,9 +53,9 @@ package final class OpenFolder {
     return read < 0 ? nil : Array(bytes[..<read])
   }
 
-  /// Writes a small file that was not there; nothing is left of it if that fails.
+  /// Writes a small file that must not exist yet; removes it if writing fails.
   ///
-  /// - Returns: the system's error number; 0 if it was written.
+  /// - Returns: the system's error number; 0 on success.
   func write(_ bytes: [UInt8], to name: String) -> Int32 {
     let file = openat(
       descriptor, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o666)

@@ -2,10 +2,10 @@
   import Glibc
 #endif
 
-/// A file without a name for bytes that a process wants back later, and nobody after it: the system
-/// frees it when it is closed, also if the process is killed.
+/// An unnamed temporary file that only this process reads back; the system frees it when it is
+/// closed, even if the process is killed.
 ///
-/// Read and written at offsets and never mapped, so it does not count as the process's memory.
+/// It is read and written at offsets and never mapped, so it does not count as resident memory.
 public final class ScratchFile {
   /// The folder whose file system holds the bytes.
   public let folder: String
@@ -19,7 +19,7 @@ public final class ScratchFile {
       descriptor = nameless
       return
     }
-    // Where a file system knows no nameless files, the name goes at once.
+    // On file systems without unnamed files, the name is removed at once.
     var template = Array("\(folder)/.sparseft-scratch-XXXXXX".utf8CString)
     descriptor = mkstemp(&template)
     guard descriptor >= 0 else {
@@ -29,8 +29,7 @@ public final class ScratchFile {
     _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
   }
 
-  /// Reads and writes through a descriptor that the caller opened: lets tests see what a full disk
-  /// does.
+  /// Uses a descriptor opened by the caller, so that tests can simulate a full disk.
   package init(folder: String, descriptor: Int32) {
     self.folder = folder
     self.descriptor = descriptor
@@ -38,8 +37,8 @@ public final class ScratchFile {
 
   deinit { close(descriptor) }
 
-  /// Writes bytes at an offset; what lies between the file's end and the offset becomes zeros that
-  /// take no space.
+  /// Writes bytes at an offset; a gap between the file's end and the offset reads as zeros and
+  /// takes no disk space.
   /// - Throws: `StorageError.writeFailed`.
   public func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(StorageError) {
     var done = 0

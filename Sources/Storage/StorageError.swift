@@ -1,23 +1,23 @@
 import Tensors
 
-/// What can go wrong with a file or with the JSON in it.
+/// Errors of files and of the JSON in them.
 public enum StorageError: Failure {
-  /// A file that is absent or may not be read.
+  /// A file that is missing or may not be read.
   case cannotOpen(path: String, reason: String)
   /// The path names something other than a file, such as a folder.
   case notAFile(path: String, found: String)
   /// Reading or mapping a file failed after it was opened.
   case readFailed(path: String, reason: String)
-  /// A new file that can't be made, or can't take its final name.
+  /// A new file that can't be created, or can't get its final name.
   case cannotCreate(path: String, reason: String)
-  /// The place of a folder that the program makes for itself is taken by something else.
+  /// The path of a folder that the program creates is taken by something else.
   case occupied(path: String, found: String)
   /// Writing failed half-way; nothing was left behind.
   case writeFailed(path: String, reason: String)
-  /// Text that is not JSON, or JSON of a kind that is refused. Lines and columns count from 1,
+  /// Text that is not JSON, or JSON that this dialect rejects. Lines and columns count from 1,
   /// columns in characters.
   case json(source: String, line: Int, column: Int, problem: String)
-  /// A field that reaches beyond the end of its bytes.
+  /// A field that extends beyond the end of its bytes.
   case truncated(source: String, field: String, offset: Int, needed: Int, available: Int)
 
   public var category: FailureCategory {

@@ -2,10 +2,10 @@
   import Glibc
 #endif
 
-/// The system's words for an error number.
+/// The system's message for an error number.
 func systemMessage(_ number: Int32) -> String { String(cString: strerror(number)) }
 
-/// What kind of thing a file's mode says it is, for messages.
+/// The kind of file that a mode describes, for messages.
 func kindOfFile(_ mode: mode_t) -> String {
   switch mode & S_IFMT {
   case S_IFDIR: "a folder"

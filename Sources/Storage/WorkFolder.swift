@@ -2,20 +2,20 @@
   import Glibc
 #endif
 
-/// A folder that the program makes for itself among a user's files, for as long as it needs it.
+/// A working folder that the program creates among a user's files and removes when it is done.
 ///
-/// A marker in it says whose it is. Only a real folder with the marker is used or removed, and of
-/// what is in it only what the program writes there; whatever else somebody put into it stays, and
-/// the folder then stays too. No symbolic link is followed, neither in its place nor in it.
+/// A marker file identifies it. Only a real folder with the marker is used or removed, and only
+/// files that the program writes there are deleted; if anything else is in it, that and the folder
+/// stay. No symbolic link is followed, neither at the folder's path nor inside it.
 public struct WorkFolder: Sendable {
-  /// What the program writes into a folder: names of files, and of folders with their own contents.
+  /// What the program writes into a folder: file names, and subfolders with their own contents.
   public struct Contents: Sendable {
     fileprivate let isFile: @Sendable (String) -> Bool
     fileprivate let folder: @Sendable (String) -> Contents?
 
     /// - Parameters:
-    ///   - isFile: whether the program gives a file that name.
-    ///   - folder: what it writes into a folder of that name; nil where it makes none.
+    ///   - isFile: whether the program writes a file with that name.
+    ///   - folder: contents of a subfolder with that name; nil if the program creates none.
     public init(
       isFile: @escaping @Sendable (String) -> Bool = { _ in false },
       folder: @escaping @Sendable (String) -> Contents? = { _ in nil }
@@ -26,7 +26,7 @@ public struct WorkFolder: Sendable {
     }
   }
 
-  /// The file that says that the folder is the program's own.
+  /// The marker file that identifies the folder as the program's own.
   public static let markerName = ".sparseft"
   private static let marker = Array("made by sparseft, which removes it with its own files\n".utf8)
 
@@ -41,7 +41,7 @@ public struct WorkFolder: Sendable {
     self.contents = contents
   }
 
-  /// The folder if it is there and the program's own.
+  /// The opened folder, if it exists and is the program's own.
   private var own: OpenFolder? {
     guard let folder = OpenFolder(path),
       folder.read(Self.markerName, count: Self.marker.count) == Self.marker
@@ -49,11 +49,11 @@ public struct WorkFolder: Sendable {
     return folder
   }
 
-  /// Whether the folder is there and the program's own.
+  /// Whether the folder exists and is the program's own.
   public var exists: Bool { own != nil }
 
-  /// Checks that the folder could be made or is the program's own, before hours go into what is to
-  /// be written there.
+  /// Checks that the folder can be created or is the program's own, before hours are spent on what
+  /// will be written there.
   ///
   /// - Throws: `StorageError.occupied` where something else has its name or that of an entry.
   public func check() throws(StorageError) {
@@ -83,9 +83,9 @@ public struct WorkFolder: Sendable {
     }
   }
 
-  /// Makes the folder and the ones above it; one that is there and the program's own is fine.
+  /// Creates the folder and its missing parents; an existing folder of the program's own is fine.
   ///
-  /// - Throws: `StorageError.occupied` as `check` does; what creating throws.
+  /// - Throws: `StorageError.occupied` as in `check`, and what creating a folder throws.
   public func create() throws(StorageError) {
     try check()
     if exists { return }
@@ -111,8 +111,8 @@ public struct WorkFolder: Sendable {
     }
   }
 
-  /// Removes what the program wrote into the folder, and the folder if nothing else is in it. A
-  /// folder that is not the program's own stays as it is.
+  /// Removes what the program wrote into the folder, then the folder if it is empty. A folder that
+  /// is not the program's own is left alone.
   public func remove() {
     guard let own else { return }
     Self.clear(own, contents)
@@ -124,7 +124,7 @@ public struct WorkFolder: Sendable {
     if let own { Self.remove(name, in: own, contents) }
   }
 
-  /// The marker goes last, and only where nothing is left beside it.
+  /// The marker is removed last, and only if nothing else is left in the folder.
   private static func clear(_ folder: OpenFolder, _ contents: Contents) {
     for name in folder.names where name != markerName { remove(name, in: folder, contents) }
     if folder.names == [markerName] { remove(markerName, in: folder, contents) }

@@ -1,26 +1,26 @@
-/// Encodes one text that arrives in chunks, in bounded memory, to exactly the ids that encoding it
-/// at once gives.
+/// Encodes a text that arrives in chunks, in bounded memory, to exactly the ids of encoding it
+/// whole.
 ///
 /// The text is cut where the tokenizer allows it (`Tokenizer.nextCut`). A text without such places,
-/// and any text of a tokenizer that allows none, is gathered whole.
+/// or any text if the tokenizer allows no cuts, is buffered whole.
 public struct SegmentedEncoder: Sendable {
   private let tokenizer: any Tokenizer
   private let segmentBytes: Int
   private var text: [UInt8] = []
-  /// Up to where there is no place to cut.
+  /// Offset up to which no place to cut was found.
   private var searched = 0
-  /// Bytes of the text before `text`, for error messages.
+  /// Bytes of the text that were encoded and dropped from `text`, for error messages.
   private var encodedBytes = 0
 
-  /// - Parameter segmentBytes: how much is gathered at least before it is encoded; encoding
-  ///   takes some hundreds of bytes of memory for each of them, and is fastest while they are few.
+  /// - Parameter segmentBytes: minimum bytes buffered before encoding; encoding takes some hundreds
+  ///   of bytes of memory for each of them, and is fastest for short segments.
   public init(_ tokenizer: any Tokenizer, segmentBytes: Int = 1 << 10) {
     self.tokenizer = tokenizer
     self.segmentBytes = max(1, segmentBytes)
   }
 
-  /// Takes the next bytes of the text, which may break off inside a character, and returns the ids
-  /// that are certain by now.
+  /// Appends the next bytes of the text, which may end inside a character, and returns the ids that
+  /// later bytes can't change.
   /// - Throws: as `Tokenizer.encode(utf8:)`; offsets count from the text's start.
   public mutating func append(_ bytes: UnsafeRawBufferPointer) throws(TokenizerError) -> [Int32] {
     let limit = tokenizer.maximumTextBytes
@@ -37,13 +37,13 @@ public struct SegmentedEncoder: Sendable {
       start = cut.next
       searched = cut.next
     }
-    // The last bytes are looked at again, once it is known what follows.
+    // The last bytes are searched again once the bytes after them are known.
     searched = max(searched, text.count - SegmentCut.context) - start
     text.removeFirst(start)
     return ids
   }
 
-  /// The ids of what is left; the next text may follow.
+  /// The ids of the remaining text; afterwards a new text may be appended.
   /// - Throws: as `append`.
   public mutating func finish() throws(TokenizerError) -> [Int32] {
     defer {
@@ -54,7 +54,7 @@ public struct SegmentedEncoder: Sendable {
     return try encode(0..<text.count)
   }
 
-  /// The next place to cut; `position` is behind a segment's start.
+  /// The next place to cut at or after `position`, which lies after the start of a segment.
   private func nextCut(from position: Int) -> SegmentCut? {
     text.withUnsafeBufferPointer { tokenizer.nextCut(in: $0, from: position) }
   }

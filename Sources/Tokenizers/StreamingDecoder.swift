@@ -1,23 +1,23 @@
-/// Decodes ids one by one into the text that decoding all of them at once gives.
+/// Decodes ids one by one to exactly the text of decoding all of them at once.
 ///
 /// A character that arrives in parts (byte fallback, byte-level pieces) is held back until it is
-/// whole; a space that a tokenizer drops at the start of a text is dropped there only. The work per
-/// id does not grow with the text. (A SentencePiece model with a denormaliser has it applied to each
-/// part by itself.)
+/// complete; a space that the tokenizer drops at the start of a text is dropped only there. The
+/// work per id does not grow with the text. (The denormaliser of a SentencePiece model, if any, is
+/// applied to each part separately.)
 public struct StreamingDecoder: Sendable {
   private let tokenizer: any Tokenizer
-  /// Whether text stands before the pending ids.
+  /// Whether text precedes the pending ids.
   private var continues: Bool
   private var pending: [Int32] = []
 
-  /// - Parameter continuing: true where other text stands before, so that the first word keeps its
-  ///   space, as in what a model generates behind a prompt.
+  /// - Parameter continuing: true if other text comes before, so that the first word keeps its
+  ///   space, as in text generated after a prompt.
   public init(_ tokenizer: any Tokenizer, continuing: Bool = false) {
     self.tokenizer = tokenizer
     continues = continuing
   }
 
-  /// The text that becomes certain with one more id; empty while there is none.
+  /// Adds one id and returns the text that is now complete; empty if there is none.
   public mutating func append(_ id: Int32) -> String {
     guard id >= 0, id < tokenizer.vocabularySize else {
       defer { continues = true }
@@ -27,7 +27,7 @@ public struct StreamingDecoder: Sendable {
     return emit(keeping: incompleteIDs)
   }
 
-  /// As `append(_:)` for several ids, in one step.
+  /// Like `append(_:)`, for several ids at once.
   public mutating func append(contentsOf ids: some Sequence<Int32>) -> String {
     let size = tokenizer.vocabularySize
     var text = ""
@@ -41,7 +41,7 @@ public struct StreamingDecoder: Sendable {
     return text + emit(keeping: incompleteIDs)
   }
 
-  /// The text that was held back; an incomplete character becomes U+FFFD. Ids may follow.
+  /// The text held back so far; an incomplete character becomes U+FFFD. More ids may follow.
   public mutating func finish() -> String { emit(keeping: 0) }
 
   private mutating func emit(keeping held: Int) -> String {
@@ -54,7 +54,7 @@ public struct StreamingDecoder: Sendable {
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  /// How many of the last pending ids hold the beginning of a UTF-8 character that is not whole yet.
+  /// Number of pending ids at the end that encode the start of an incomplete UTF-8 character.
   private var incompleteIDs: Int {
     var behind = 0
     for (back, id) in pending.reversed().enumerated() {

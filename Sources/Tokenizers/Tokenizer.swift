@@ -1,40 +1,41 @@
-/// Text to ids and back. The rest of the program knows tokenizers by this protocol only; a kind of
-/// tokenizer is a folder here and a line in `TokenizerKind.all`.
+/// Converts text to ids and back. The rest of the program uses tokenizers only through this
+/// protocol; each kind of tokenizer has a folder here and a line in `TokenizerKind.all`.
 ///
-/// A loaded tokenizer never changes, so it may be used from several threads at once. Calls take a
-/// document or a segment of one, never a single token in a hot loop.
+/// A loaded tokenizer is immutable, so several threads may use it at once. Calls take a document or
+/// a segment of one, never a single token in a hot loop.
 public protocol Tokenizer: Sendable {
-  /// The kind's name in checkpoints, such as "sentencepiece".
+  /// The name of the kind in checkpoints, such as "sentencepiece".
   static var kind: String { get }
 
-  /// The number of ids that serialized bytes of this kind define, nil for bytes of another kind;
-  /// nothing is loaded or trusted for it.
+  /// The number of ids that serialized bytes of this kind define; nil for bytes of another kind.
+  /// Does not load or trust the bytes.
   static func vocabularySize(of serialized: UnsafeRawBufferPointer) -> Int?
 
   /// Loads a tokenizer from its serialized bytes, which need not outlive the call.
   /// - Throws: `TokenizerError.invalidModel`, or `.outOfMemory`.
   init(serialized: UnsafeRawBufferPointer) throws(TokenizerError)
 
-  /// SHA-256 of all that its ids depend on.
+  /// SHA-256 of everything that the ids depend on.
   var fingerprint: [UInt8] { get }
 
   /// Number of ids. A checkpoint's vocabulary may be larger (padded), never smaller.
   var vocabularySize: Int { get }
-  /// BOS, put before every document; nil where nothing is.
+  /// BOS, put before every document; nil if documents get none.
   var beginOfSequence: Int32? { get }
-  /// EOS, which ends a document; nil where there is none.
+  /// EOS, which ends a document; nil if the tokenizer has none.
   var endOfSequence: Int32? { get }
-  /// The id of what the vocabulary lacks; nil where there is none.
+  /// The id of text outside the vocabulary; nil if the tokenizer has none.
   var unknown: Int32? { get }
 
-  /// Whether an id is a control token: never text, invisible when decoded.
+  /// Whether an id is a control token: never the id of text, and decoded to nothing.
   func isControl(_ id: Int32) -> Bool
-  /// Whether an id is one that no text is encoded to.
+  /// Whether an id is never the result of encoding text.
   func isUnused(_ id: Int32) -> Bool
-  /// An id as the tokenizer's own files spell it; empty for an id outside the vocabulary.
+  /// The piece of an id as the tokenizer's own files spell it; empty for an id outside the
+  /// vocabulary.
   func piece(of id: Int32) -> String
 
-  /// The longest text that `encode` takes, in bytes.
+  /// Maximum length in bytes of a text for `encode`.
   var maximumTextBytes: Int { get }
 
   /// The ids of a text given as UTF-8, without BOS and EOS.
@@ -42,17 +43,17 @@ public protocol Tokenizer: Sendable {
   ///   `.encodingFailed` or `.outOfMemory`.
   func encode(utf8 bytes: UnsafeRawBufferPointer) throws(TokenizerError) -> [Int32]
 
-  /// Whether long texts may be cut at all; where not, `nextCut` is not asked.
+  /// Whether long texts may be cut at all; if not, `nextCut` is not called.
   var allowsCuts: Bool { get }
-  /// The first place at or behind `position`, which is behind the start of `text`, where a cut
-  /// leaves the ids as they are: encoding the parts gives what encoding the whole does.
+  /// The first place at or after `position`, which lies after the start of `text`, where a cut does
+  /// not change the ids: encoding the parts gives the ids of encoding the whole.
   ///
-  /// - Parameter text: a part of a text so far, which may break off inside a character. Whether a
-  ///   place is one may depend on `SegmentCut.context` bytes on either side, all of them in `text`.
+  /// - Parameter text: the part of a text read so far, which may end inside a character. The answer
+  ///   may depend on `SegmentCut.context` bytes on either side of the place, all of them in `text`.
   func nextCut(in text: UnsafeBufferPointer<UInt8>, from position: Int) -> SegmentCut?
 
-  /// The bytes that an id stands for in the midst of a text, which need not be whole characters;
-  /// none for a control token or an id outside the vocabulary.
+  /// The bytes of an id in the middle of a text, not necessarily whole characters; empty for a
+  /// control token or an id outside the vocabulary.
   func bytes(of id: Int32) -> [UInt8]
   /// The text of ids as UTF-8, wrong bytes replaced by U+FFFD; nil if an id is outside the
   /// vocabulary.
@@ -64,9 +65,10 @@ public protocol Tokenizer: Sendable {
 
 /// A place where a text may be cut into segments.
 public struct SegmentCut: Hashable, Sendable {
-  /// Where the segment before it ends.
+  /// End of the segment before the cut.
   public var end: Int
-  /// Where the next one begins: `end`, or behind bytes that a tokenizer puts there by itself.
+  /// Start of the segment after the cut: `end`, or after bytes that the tokenizer inserts by
+  /// itself.
   public var next: Int
 
   public init(end: Int, next: Int) {
@@ -74,7 +76,7 @@ public struct SegmentCut: Hashable, Sendable {
     self.next = next
   }
 
-  /// How many bytes on either side of a place at most decide whether it is one.
+  /// Maximum number of bytes on either side that decide whether a place is a cut.
   public static let context = 4
 }
 
@@ -89,8 +91,8 @@ extension Tokenizer {
     return try result.get()
   }
 
-  /// The text of ids; control tokens such as BOS and EOS are invisible. Bytes that are no UTF-8,
-  /// and ids outside the vocabulary, become U+FFFD.
+  /// The text of ids; control tokens such as BOS and EOS decode to nothing. Invalid UTF-8 and ids
+  /// outside the vocabulary become U+FFFD.
   public func decode(_ ids: [Int32]) -> String {
     if let bytes = decodeBytes(ids[...], continuing: false) {
       return String(decoding: bytes, as: UTF8.self)
@@ -100,7 +102,7 @@ extension Tokenizer {
   }
 }
 
-/// Where the first byte lies that begins no UTF-8 character; nil where all is well.
+/// Offset of the first byte that does not begin a UTF-8 character; nil if all bytes are valid.
 public func firstInvalidUTF8(_ bytes: UnsafeRawBufferPointer) -> Int? {
   bytes.withMemoryRebound(to: UInt8.self) { buffer -> Int? in
     do throws(UTF8.ValidationError) {

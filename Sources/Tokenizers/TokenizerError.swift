@@ -1,18 +1,18 @@
 import Tensors
 
-/// What went wrong with a tokenizer or with text that it was to encode.
+/// Errors of loading a tokenizer or of encoding text.
 public enum TokenizerError: Failure {
-  /// The model's bytes can't be trusted or understood; `reason` names the field.
+  /// A model whose bytes are malformed or unsafe; `reason` names the field.
   case invalidModel(reason: String)
-  /// A checkpoint's tokenizer is of a kind that this program does not have.
+  /// A checkpoint whose tokenizer kind this program does not have.
   case unknownKind(String, known: [String])
-  /// Text that is not UTF-8: the byte at `offset`, counted from the text's start, begins no character.
+  /// Text that is not UTF-8: the byte at `offset` from the text's start does not begin a character.
   case invalidText(offset: Int)
-  /// One text of more bytes than the tokenizer can count.
+  /// A text of more bytes than the tokenizer can handle.
   case textTooLong(byteCount: Int, limit: Int)
-  /// The library refused the text, in its own words.
+  /// The library rejected the text; `reason` is its message.
   case encodingFailed(reason: String)
-  /// Memory ran out while doing what `action` says.
+  /// Out of memory during `action`.
   case outOfMemory(action: String)
 
   public var category: FailureCategory {

@@ -1,14 +1,14 @@
 /// The kinds of tokenizer that checkpoints may carry, one line each.
 public enum TokenizerKind {
-  /// All kinds; a file of unknown origin belongs to the first that recognises it.
+  /// All kinds; the first one that recognises a file of unknown origin gets it.
   public static let all: [any Tokenizer.Type] = [
     SentencePieceTokenizer.self
   ]
 
-  /// Loads a tokenizer of the kind that a checkpoint names.
+  /// Loads a tokenizer of the kind named in a checkpoint.
   ///
-  /// - Parameter serialized: its bytes, which need not outlive the call.
-  /// - Throws: `TokenizerError.unknownKind`, and what the kind throws.
+  /// - Parameter serialized: the tokenizer's bytes, which need not outlive the call.
+  /// - Throws: `TokenizerError.unknownKind`, and the errors of the kind's initialiser.
   public static func load(
     _ kind: String, _ serialized: UnsafeRawBufferPointer
   ) throws(TokenizerError) -> any Tokenizer {
@@ -18,8 +18,8 @@ public enum TokenizerKind {
     return try type.init(serialized: serialized)
   }
 
-  /// The kind that a file's bytes are of and the number of its ids; nil for other files. Whether the
-  /// bytes can be trusted shows when they are loaded.
+  /// The tokenizer kind of a file's bytes and its number of ids; nil for other files. Whether the
+  /// bytes are valid is checked only when they are loaded.
   public static func recognise(
     _ bytes: UnsafeRawBufferPointer
   ) -> (kind: String, vocabularySize: Int)? {

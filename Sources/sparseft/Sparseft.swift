@@ -1,8 +1,8 @@
 import ArgumentParser
 import Runs
 
-/// The command line: one file per command in `Commands`, what people see in `Console`;
-/// the work is done by `Runs`.
+/// The command line: one file per command in `Commands`, terminal output in `Console`; the work is
+/// done by `Runs`.
 struct Sparseft: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sparseft",

@@ -2,24 +2,24 @@ import Models
 import Storage
 import Tensors
 
-/// What fine-tuning changed in a checkpoint, in a mapped `.sfdelta` file: rows of some parameters
-/// or low-rank factors, bound to the base by its content hash.
+/// The changes that fine-tuning made to a checkpoint, in a mapped `.sfdelta` file: rows of
+/// parameters or low-rank factors, bound to the base by its content hash.
 public final class Delta: Sendable {
   /// The path that was opened.
   public let path: String
-  /// SHA-256 of all that follows the preamble, in hexadecimal digits.
+  /// SHA-256 of everything after the preamble, in hexadecimal digits.
   public let contentHash: String
   /// Content hash of the checkpoint that was trained.
   public let baseHash: String
-  /// That checkpoint's configuration.
+  /// The configuration of that checkpoint.
   public let baseConfiguration: ModelConfiguration
   /// The fine-tuning method as the recipe spells it, without its label.
   public let method: JSONValue
-  /// What the resolved recipe says of how was trained. Earlier versions wrote all of it.
+  /// The training settings of the resolved recipe. Earlier versions stored the whole recipe.
   public let recipe: JSONValue
   /// Losses and other figures of the run.
   public let metrics: JSONValue
-  /// In file order; no two change the same row.
+  /// The changes in file order; no two change the same row.
   public let entries: [DeltaEntry]
   private let container: TensorContainer
 

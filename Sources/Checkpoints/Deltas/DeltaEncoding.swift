@@ -1,7 +1,8 @@
 import Storage
 import Tensors
 
-/// How a delta spells a change of one tensor: a file each in this folder, and a line in `rules`.
+/// How a delta stores a change of one tensor. Each encoding has a file in this folder and a line in
+/// `rules`.
 public enum DeltaEncoding: String, Sendable, CaseIterable {
   /// The new rows themselves: exact.
   case values
@@ -9,7 +10,7 @@ public enum DeltaEncoding: String, Sendable, CaseIterable {
   case difference
   /// new = base + scale · B·A (Hu et al. 2021), A `[r, in]`, B `[out, r]`.
   case lowRank = "low_rank"
-  /// A tensor that the base does not have, whole.
+  /// A whole tensor that the base does not have.
   case tensor
 
   var rules: any DeltaEncodingRules.Type {
@@ -21,30 +22,30 @@ public enum DeltaEncoding: String, Sendable, CaseIterable {
     }
   }
 
-  /// Whether a change so spelled can become part of the base's own tensors; what can't stays beside
-  /// them when the model is run.
+  /// Whether a change in this encoding can be merged into the base's own tensors; otherwise it is
+  /// kept as a separate tensor when the model runs.
   public var canBeMerged: Bool { rules.canBeMerged }
 }
 
-/// What an encoding knows: how its entries are read, and how they go into weights.
+/// An encoding's implementation: reads its entries and merges them into weights.
 protocol DeltaEncodingRules {
   static var canBeMerged: Bool { get }
   /// Reads and checks an entry.
   ///
   /// - Parameters:
-  ///   - shape: of the base's tensor of that name; nil where it has none.
+  ///   - shape: of the base's tensor with that name; nil if the base has none.
   static func read(
     _ fields: JSONFields, name: String, shape: Shape?, _ container: TensorContainer
   ) throws(CheckpointError) -> DeltaEntry.Stored
-  /// The entry's part in merged rows.
+  /// The entry's contribution to merged rows.
   ///
-  /// - Parameter scale: of the delta.
+  /// - Parameter scale: the delta's scale.
   static func merger(of entry: DeltaEntry, scale: Double) -> any RowMerger
 }
 
-/// One entry's part in the rows of a merged tensor.
+/// One entry's contribution to the rows of a merged tensor.
 protocol RowMerger {
-  /// Adds the entry's change of a row.
+  /// Adds the entry's change to one row.
   ///
   /// - Parameters:
   ///   - row: of the whole tensor.

@@ -2,27 +2,28 @@ import Models
 import Storage
 import Tensors
 
-/// One change of a delta: rows of a parameter, low-rank factors for the whole of it, or a tensor of
-/// its own. A row is what the first axis counts, so a gain or bias `[n]` has n rows of one element.
+/// One change in a delta: rows of a parameter, low-rank factors for a whole matrix, or a new
+/// tensor. Rows are indexed by the first axis, so a gain or bias `[n]` has n rows of one element.
 public struct DeltaEntry: Sendable {
   /// The parameter's name, or the new tensor's.
   public let name: String
-  /// How the change is spelled.
+  /// How the change is encoded.
   public let encoding: DeltaEncoding
   private let stored: Stored
 
-  /// What an encoding finds in the file.
+  /// What an encoding reads from the file.
   struct Stored: Sendable {
     var rows: Range<Int>
     var scale = 1.0
     var tensors: [StoredTensor]
   }
 
-  /// The rows that change.
+  /// The changed rows.
   public var rows: Range<Int> { stored.rows }
   /// alpha / rank for `lowRank`, else 1.
   public var scale: Double { stored.scale }
-  /// The rows, shaped like the parameter with `rows.count` rows; or A, then B; or the new tensor.
+  /// The rows as a tensor of the parameter's shape with `rows.count` rows; A, then B; or the new
+  /// tensor.
   public var tensors: [StoredTensor] { stored.tensors }
 
   /// The widest element type among `tensors`.
@@ -30,7 +31,8 @@ public struct DeltaEntry: Sendable {
     tensors.reduce(.int8) { wider($0, $1.elementType) }
   }
 
-  /// The name under which rows are stored: the parameter's, with `@first` where only a part is.
+  /// Name of the stored rows: the parameter's, with `@first` appended where they are only some of
+  /// them.
   static func storedName(_ name: String, _ rows: Range<Int>, of count: Int) -> String {
     rows == 0..<count ? name : "\(name)@\(rows.lowerBound)"
   }
@@ -49,7 +51,7 @@ public struct DeltaEntry: Sendable {
     stored = try encoding.rules.read(fields, name: name, shape: shapes[name], container)
   }
 
-  /// A row of the parameter as the entry's last tensor has it (for low rank B's), in f32.
+  /// One row, by its index in the parameter, of the entry's last tensor (B for low rank), as f32.
   func storedRow(_ row: Int) -> [Float] {
     let tensor = tensors[tensors.count - 1]
     let index = row - rows.lowerBound
@@ -59,7 +61,7 @@ public struct DeltaEntry: Sendable {
     }
   }
 
-  /// Reads all entries; refuses rows that two of them change and tensors that none refers to.
+  /// Reads all entries; rejects rows changed by two entries and tensors that no entry refers to.
   static func read(
     _ list: [JSONFields], _ container: TensorContainer, _ configuration: ModelConfiguration
   ) throws(CheckpointError) -> [DeltaEntry] {
@@ -88,7 +90,7 @@ public struct DeltaEntry: Sendable {
   }
 }
 
-/// The element type that holds what either does: f32 over bf16 over int8.
+/// The wider of two element types: f32 over bf16 over int8.
 func wider(_ a: ElementType, _ b: ElementType) -> ElementType {
   let order: [ElementType] = [.int8, .bf16, .f32]
   return (order.firstIndex(of: a) ?? 2) > (order.firstIndex(of: b) ?? 2) ? a : b

@@ -6,18 +6,18 @@ import Tensors
 ///
 ///     W = base + Σ X · (new − base)        W = base + Σ X · scale · B·A
 ///
-/// over the deltas, X being each delta's scale. Sums are in double precision; a delta of values
-/// with X = 1 gives those values bit for bit.
+/// summed over the deltas, X being each delta's scale. Sums are in double precision; a delta that
+/// stores values, applied with X = 1, gives those values bit for bit.
 ///
-/// A delta that holds rows of `head` unties a tied base: the merged model has a head of its own,
-/// the embedding's rows with what deltas change. Changes of `embedding` by a delta without a head
-/// meant both, so they go into both.
+/// A delta with rows of `head` unties a tied base: the merged model gets a separate head, made of
+/// the embedding's rows with the deltas' changes. A delta that changes `embedding` and has no head
+/// rows was trained on the tied matrix, so its changes go into both.
 public struct DeltaMerge: Sendable {
-  /// The checkpoint below.
+  /// The base checkpoint.
   public let base: Checkpoint
-  /// The deltas and their X, in the order they were given.
+  /// The deltas and their scales X, in the order given.
   public let deltas: [(delta: Delta, scale: Double)]
-  /// The merged model's shape: the base's, untied if a delta says so.
+  /// The merged model's configuration: the base's, untied if a delta changes `head`.
   public let configuration: ModelConfiguration
   private let contributions: [String: [Contribution]]
 
@@ -78,14 +78,14 @@ public struct DeltaMerge: Sendable {
   /// Whether any delta changes the parameter.
   public func isTouched(_ name: String) -> Bool { contributions[name] != nil }
 
-  /// How the merged parameter is stored: the wider of the base's and the deltas' element types.
+  /// Element type of the merged parameter: the wider of the base's and the deltas'.
   public func elementType(of name: String) -> ElementType {
     (contributions[name] ?? []).reduce(origin(of: name).elementType) {
       wider($0, $1.entry.elementType)
     }
   }
 
-  /// What a parameter of the merged model starts from.
+  /// The base tensor that the deltas' changes to a parameter are added to.
   private func origin(of name: String) -> StoredTensor {
     guard let tensor = base.origin(of: name) else {
       preconditionFailure("no parameter '\(name)' in \(base.path)")
@@ -123,9 +123,9 @@ public struct DeltaMerge: Sendable {
   /// Writes the merged checkpoint.
   ///
   /// - Parameters:
-  ///   - elementType: how matrices are stored; nil keeps what holds base and deltas exactly.
-  ///   - metadata: unless given, what the base's says without naming a source of its own, and the
-  ///     hashes of base and deltas with their scales.
+  ///   - elementType: element type of matrices; nil keeps one that holds base and deltas exactly.
+  ///   - metadata: by default the base's without its source, plus the hashes of base and deltas and
+  ///     the deltas' scales.
   /// - Returns: the content hash.
   /// - Throws: `CheckpointError`.
   @discardableResult
@@ -157,7 +157,7 @@ public struct DeltaMerge: Sendable {
 }
 
 extension Delta {
-  /// Whether it holds rows of `head`.
+  /// Whether the delta holds rows of `head`.
   var changesHead: Bool { entries.contains { $0.name == ParameterRole.head.rawValue } }
 
   /// Writes `base` with deltas applied; see `DeltaMerge`.

@@ -2,21 +2,21 @@ import Models
 import Storage
 import Tensors
 
-/// A change that is to be written into a delta.
+/// A change to be written to a delta.
 public struct DeltaUpdate {
-  /// Where the change comes from.
+  /// The data of a change.
   public enum Content {
-    /// New rows; the reader is asked for rows as the whole parameter counts them.
+    /// New rows; the reader is called with row indices of the whole parameter.
     case rows(Range<Int>, RowReader)
     /// Factors for the whole matrix: new = base + scale · B·A with A `[rank, in]`, B `[out, rank]`.
     case lowRank(rank: Int, scale: Double, a: [Float], b: [Float])
-    /// A tensor of its own, row-major, that the base has none of.
+    /// A new tensor, row-major, that the base does not have.
     case tensor(Shape, [Float])
   }
 
   /// The parameter's name.
   public let name: String
-  /// Where the change comes from.
+  /// The data of the change.
   public let content: Content
 
   public init(name: String, content: Content) {
@@ -25,17 +25,17 @@ public struct DeltaUpdate {
   }
 }
 
-/// Writes `.sfdelta` files. A delta is made to be shared: of method, recipe and metrics it gets what
-/// says how it was trained, and nothing that names a place, a person or a text.
+/// Writes `.sfdelta` files. Deltas are made to be shared: of method, recipe and metrics they store
+/// only the training settings and figures, never a path, a person's name or text.
 public enum DeltaWriter {
-  /// Writes a delta; it appears under `path` whole or not at all.
+  /// Writes a delta; `path` gets the complete file or is left unchanged.
   ///
   /// - Parameters:
   ///   - base: the checkpoint that was trained.
   ///   - elementType: `f32` stores new values, so applying is exact; `bf16` and `int8` store the
-  ///     difference to the base. Gains and biases are always values in `f32`.
-  ///   - updates: no two may change the same row. A tied base may get rows of `head`, which unties
-  ///     it: they replace the embedding's rows in the head alone.
+  ///     difference from the base. Gains and biases are always stored as `f32` values.
+  ///   - updates: no two may change the same row. Rows of `head` are allowed for a tied base and
+  ///     untie it: they replace the embedding's rows in the head only.
   /// - Returns: the content hash.
   /// - Throws: `CheckpointError`.
   @discardableResult
@@ -62,7 +62,7 @@ public enum DeltaWriter {
     }
   }
 
-  /// Writes a delta again with another element type.
+  /// Rewrites a delta in another element type.
   ///
   /// - Parameter base: the checkpoint that it was trained on.
   /// - Throws: `CheckpointError`, `.wrongBase` for another checkpoint.
@@ -81,7 +81,7 @@ public enum DeltaWriter {
 }
 
 extension DeltaWriter {
-  /// An entry's change, to be written again.
+  /// Converts an entry back to an update.
   private static func content(of entry: DeltaEntry, _ merge: DeltaMerge) -> DeltaUpdate.Content {
     switch entry.encoding {
     case .values, .difference:
@@ -97,7 +97,7 @@ extension DeltaWriter {
   }
 }
 
-/// A stored tensor of a delta; the first of an update carries the update's entry.
+/// A stored tensor of a delta; the first tensor of each update also carries the update's entry.
 private struct Part {
   let entry: JSONValue?
   let planned: PlannedTensor

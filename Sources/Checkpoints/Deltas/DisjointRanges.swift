@@ -1,4 +1,4 @@
-/// Ranges that do not overlap, in order; a delta may hold thousands of runs of rows.
+/// A sorted set of ranges that do not overlap; a delta may hold thousands of row ranges.
 struct DisjointRanges {
   private var ranges: [Range<Int>] = []
 

@@ -1,8 +1,8 @@
-/// Walks down rows with the mergers that change each, in the order they were given. A delta may hold
-/// thousands of runs of rows, so no row looks through all of them.
+/// Iterates over rows together with the mergers that change each, in the order given. A delta may
+/// hold thousands of row ranges, so no row searches all of them.
 struct MergeSweep {
   private let changes: [(rows: Range<Int>, merger: any RowMerger)]
-  /// Indices of changes by their first row, those not reached yet.
+  /// Indices of the changes not reached yet, sorted by first row.
   private var waiting: ArraySlice<Int>
   private var active: [Int] = []
 
@@ -14,7 +14,7 @@ struct MergeSweep {
       }[...]
   }
 
-  /// The mergers of a row; rows must rise from call to call.
+  /// The mergers that change a row; rows must increase from call to call.
   mutating func mergers(at row: Int) -> [any RowMerger] {
     active.removeAll { changes[$0].rows.upperBound <= row }
     var grew = false

@@ -1,8 +1,8 @@
 import Storage
 import Tensors
 
-/// A tensor that the base does not have. It can't be merged: whoever runs the model inserts what
-/// reads it.
+/// A tensor that the base does not have. It can't be merged: code that runs the model must insert
+/// the operation that reads it.
 enum NewTensor: DeltaEncodingRules {
   static let canBeMerged = false
 

@@ -1,7 +1,7 @@
 import Storage
 import Tensors
 
-/// Rows of a parameter as they are after training.
+/// The values of a parameter's rows after training.
 enum RowValues: DeltaEncodingRules {
   static let canBeMerged = true
 
@@ -19,7 +19,7 @@ enum RowValues: DeltaEncodingRules {
     let entry: DeltaEntry
     let scale: Double
 
-    /// With a scale of 1 the values themselves, bit for bit.
+    /// With a scale of 1, gives the stored values bit for bit.
     func add(
       row: Int, base: UnsafeMutablePointer<Float>, isFirst: Bool, to sum: inout [Double]
     ) {
@@ -33,7 +33,7 @@ enum RowValues: DeltaEncodingRules {
   }
 }
 
-/// What training added to rows of a parameter.
+/// The difference that training made to a parameter's rows.
 enum RowDifferences: DeltaEncodingRules {
   static let canBeMerged = true
 

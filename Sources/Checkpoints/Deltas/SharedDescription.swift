@@ -1,19 +1,19 @@
 import Storage
 
-/// What a file that is made to be shared says of its origin. It names what is kept, so that whatever
-/// recipes come to say is left out until it is listed here: nothing that names a place, a person or a
-/// text gets into a delta or a merged checkpoint.
+/// The metadata of files made to be shared. Only members listed here are kept, so anything added to
+/// recipes later is left out by default: no path, person's name or text gets into a delta or a
+/// merged checkpoint.
 enum SharedDescription {
-  /// Of a recipe: how was trained, not on what, where or for whom.
+  /// Of a recipe: the training settings, without paths or labels.
   static func recipe(_ recipe: JSONValue) -> JSONValue { kept(recipe, recipeRule) }
 
   /// Of a method: its type and settings, not its label.
   static func method(_ method: JSONValue) -> JSONValue { kept(method, methodRule) }
 
-  /// Of a run's losses and other figures: the figures.
+  /// Of a run's metrics: the numbers.
   static func metrics(_ metrics: JSONValue) -> JSONValue { kept(metrics, .members(.figure)) }
 
-  /// Of a checkpoint's metadata: the format that it was imported from, or how it was drawn.
+  /// Of a checkpoint's metadata: its import format, or how its random weights were drawn.
   static func metadata(_ metadata: JSONValue) -> JSONObject {
     var result = JSONObject()
     for (key, value) in metadata.object?.members.map({ ($0.key, $0.value) }) ?? [] {
@@ -32,19 +32,19 @@ enum SharedDescription {
 }
 
 extension SharedDescription {
-  /// What of a value is kept.
+  /// Which part of a value is kept.
   private indirect enum Rule: Sendable {
     /// A number, true, false or null.
     case figure
-    /// The same, or a word such as an optimizer's type or a pattern of tensors' names.
+    /// A figure, or a word such as an optimizer's type or a pattern of tensor names.
     case setting
     /// A setting or a list of settings.
     case settings
-    /// Of an object's members, those of these names.
+    /// Of an object, the members with these names, each by its own rule.
     case object([String: Rule])
     /// Of an object whose keys are words, every member by one rule.
     case members(Rule)
-    /// A setting, or an object by a rule.
+    /// A setting, or an object by the given rule.
     case settingOr(Rule)
   }
 
@@ -80,7 +80,7 @@ extension SharedDescription {
     ]),
   ])
 
-  /// What a rule keeps of a value; null of all else.
+  /// The part of a value that a rule keeps; null if none.
   private static func kept(_ value: JSONValue, _ rule: Rule) -> JSONValue {
     part(of: value, rule) ?? .null
   }
@@ -120,7 +120,8 @@ extension SharedDescription {
     return .object(result)
   }
 
-  /// What types and patterns of tensors' names are made of: no path, no sentence.
+  /// Whether the text has only characters of type names and tensor-name patterns: no path or
+  /// sentence.
   private static func isWord(_ text: String) -> Bool {
     text.utf8.count <= 256
       && text.utf8.allSatisfy { byte in

@@ -2,7 +2,7 @@ import Models
 import Storage
 import Tensors
 
-/// A model of another format, opened and checked, its weights read when asked for.
+/// A model in another format, opened and checked; its weights are read on demand.
 public struct ImportedModel {
   /// The model's shape.
   public let configuration: ModelConfiguration
@@ -10,14 +10,14 @@ public struct ImportedModel {
   public let tokenizerPath: String?
   /// The narrowest element type that holds the source's matrices exactly.
   public let elementType: ElementType
-  /// The elements of the parameter of a name, rotary rows in the halves layout.
+  /// The elements of the named parameter, with rotary rows in the halves layout.
   public let tensors: (_ name: String) throws(CheckpointError) -> TensorSource
 }
 
-/// A checkpoint format that can be imported: one file here and one line in
+/// A checkpoint format that can be imported. Each format has a file here and a line in
 /// `CheckpointImport.formats`.
 public protocol ImportFormat: Sendable {
-  /// What people call the format.
+  /// The format's name in messages.
   static var name: String { get }
   /// Whether the bytes at `source` look like this format; `open` does the real checks.
   static func recognises(_ source: ImportSource) -> Bool
@@ -25,7 +25,7 @@ public protocol ImportFormat: Sendable {
   static func open(_ source: ImportSource) throws(CheckpointError) -> ImportedModel
 }
 
-/// What an importer was pointed at.
+/// The folder or file to import.
 public enum ImportSource {
   /// A folder's path, without a slash at the end.
   case folder(String)
@@ -41,9 +41,9 @@ public enum ImportSource {
   }
 }
 
-/// Turns checkpoints of other programs into `.sfckpt` files.
+/// Converts other programs' checkpoints to `.sfckpt` files.
 public enum CheckpointImport {
-  /// The known formats; the first that recognises a source gets it.
+  /// All known formats; the first one that recognises a source imports it.
   static var formats: [any ImportFormat.Type] {
     [HuggingFaceFormat.self, Llama2cFormat.self]
   }
@@ -52,10 +52,10 @@ public enum CheckpointImport {
   ///
   /// - Parameters:
   ///   - source: a Hugging Face folder or a llama2.c file.
-  ///   - tokenizer: a tokenizer's file; needed where the source has none of its own.
-  ///   - elementType: how matrices are stored; nil keeps what the source holds exactly.
+  ///   - tokenizer: path of a tokenizer file; required if the source has none.
+  ///   - elementType: element type of matrices; nil keeps one that holds the source's exactly.
   ///   - output: the `.sfckpt` file to write.
-  ///   - recognise: tells tokenizers from other files.
+  ///   - recognise: identifies tokenizer files.
   /// - Returns: the content hash of the new checkpoint.
   /// - Throws: `CheckpointError`.
   @discardableResult

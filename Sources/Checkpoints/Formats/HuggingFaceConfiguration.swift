@@ -2,7 +2,7 @@ import Models
 import Storage
 import Tensors
 
-/// Reads a Hugging Face `config.json` of any family that there is.
+/// Reads a Hugging Face `config.json` of any supported model family.
 enum HuggingFaceConfiguration {
   /// The configuration in the file at `path`.
   static func read(path: String) throws(CheckpointError) -> ModelConfiguration {
@@ -27,7 +27,7 @@ enum HuggingFaceConfiguration {
 }
 
 extension CheckpointError {
-  /// A fault of a description, with the file that it is in.
+  /// Wraps a configuration error with the path of its file.
   init(_ error: ConfigurationError, path: String) {
     switch error {
     case .damaged(let field, let found, let expected):

@@ -39,7 +39,7 @@ public enum HuggingFaceFormat: ImportFormat {
   static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 }
 
-/// The tensors of all shards, matched with the parameters of a configuration.
+/// The tensors of all shards, matched to a configuration's parameters.
 struct HuggingFaceWeights {
   private struct Found {
     let name: String

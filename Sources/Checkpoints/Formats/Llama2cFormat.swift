@@ -3,7 +3,7 @@ import Storage
 import Tensors
 
 /// The `.bin` files of llama2.c (Karpathy 2023), versions 0 (`f32`, no magic), 1 (`f32`) and 2
-/// (`int8` in groups with an `f32` scale each). Sizes follow from the header to the byte.
+/// (`int8` in groups with an `f32` scale each). The header determines the file's exact size.
 public enum Llama2cFormat: ImportFormat {
   public static let name = "llama2.c .bin"
   /// "ak42", little-endian.
@@ -44,7 +44,7 @@ struct Llama2cHeader {
   let configuration: ModelConfiguration
   /// Elements that share a scale; version 2 only.
   let groupSize: Int
-  /// Where the weights start.
+  /// Offset of the weights in bytes.
   let length: Int
 
   init(_ file: MappedFile) throws(CheckpointError) {

@@ -2,9 +2,9 @@ import Models
 import Storage
 import Tensors
 
-/// Where each parameter's elements lie in a llama2.c file.
+/// The position of each parameter's elements in a llama2.c file.
 struct Llama2cLayout {
-  /// A parameter's first byte, and its scales' where it is quantised.
+  /// Byte offset of a parameter's elements and, if it is quantised, of its scales.
   struct Place {
     let offset: Int
     let groups: Groups?
@@ -18,7 +18,7 @@ struct Llama2cLayout {
 
   private(set) var places: [String: Place] = [:]
 
-  /// Lays out all tensors and checks the file's size against them.
+  /// Lays out all tensors and checks that they fill the file exactly.
   init(_ header: Llama2cHeader, _ file: MappedFile) throws(CheckpointError) {
     let configuration = header.configuration
     let shapes = Dictionary(
@@ -61,7 +61,7 @@ struct Llama2cLayout {
     init(skippedFloats: Int) { self.skippedFloats = skippedFloats }
   }
 
-  /// All tensors in file order. Layers of one kind lie together.
+  /// All tensors in file order. The same tensor of all layers is contiguous.
   private static func order(_ header: Llama2cHeader) -> [Item] {
     let configuration = header.configuration
     func all(_ roles: [ParameterRole]) -> [Item] {
@@ -88,7 +88,7 @@ struct Llama2cRows {
   let file: MappedFile
   let place: Llama2cLayout.Place
   let shape: Shape
-  /// The width of a head whose rows are interleaved, or nil for rows that stay in order.
+  /// Head width of a tensor whose rows are interleaved, or nil where rows keep their order.
   let interleavedHeadWidth: Int?
 
   func read(_ range: Range<Int>, into target: UnsafeMutablePointer<Float>) {

@@ -15,14 +15,14 @@ final class SafetensorsFile: Sendable {
   let file: MappedFile
   let entries: [String: Entry]
 
-  /// The format's own bound on its header.
+  /// The format's own limit on the header's bytes.
   private static let headerLimit = 100_000_000
   private static let elementBytes = [
     "F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "I16": 2,
     "U16": 2, "I8": 1, "U8": 1, "BOOL": 1, "F8_E4M3": 1, "F8_E5M2": 1,
   ]
 
-  /// Maps a file and checks its whole header: types, shapes, lengths, no gap and no overlap.
+  /// Maps a file and checks its header: types, shapes and lengths, with no gaps or overlaps.
   init(path: String) throws(CheckpointError) {
     self.path = path
     let file = try wrapping { () throws(StorageError) in try MappedFile(path: path) }
@@ -112,7 +112,7 @@ final class SafetensorsFile: Sendable {
     }
   }
 
-  /// The elements of a tensor whose entry has been found sound.
+  /// The elements of a tensor whose entry passed the checks.
   func source(_ name: String, _ entry: Entry) throws(CheckpointError) -> TensorSource {
     let data = UnsafeRawBufferPointer(rebasing: file.bytes[entry.range])
     let shape = Shape(entry.shape)
@@ -140,14 +140,14 @@ final class SafetensorsFile: Sendable {
 }
 
 extension JSONFields {
-  /// A problem with a member that is a list.
+  /// An error about a member that is a list.
   fileprivate func problem(_ key: String, object expected: String) -> CheckpointError {
     .damaged(
       path: path, field: name(key), found: object[key]?.encoded() ?? "nothing", expected: expected)
   }
 }
 
-/// The `Float` that an IEEE 754 half-precision bit pattern stands for; exact.
+/// The `Float` value of an IEEE 754 half-precision bit pattern; exact.
 func float(halfBits bits: UInt16) -> Float {
   let sign = UInt32(bits & 0x8000) << 16
   let exponent = UInt32(bits >> 10) & 0x1F

@@ -1,12 +1,12 @@
 import Storage
 import Tensors
 
-/// The tokenizer's file that a model is imported with.
+/// The tokenizer file of an imported model.
 enum TokenizerFile {
   /// Reads a tokenizer's file and checks that every piece has a row in the embedding.
   /// - Parameters:
-  ///   - model: what the tokenizer is for, for messages.
-  ///   - recognise: tells tokenizers from other files.
+  ///   - model: the model that the tokenizer is for, named in messages.
+  ///   - recognise: identifies tokenizer files.
   static func read(
     _ path: String?, for model: String, vocabularySize: Int, _ recognise: TokenizerRecogniser
   ) throws(CheckpointError) -> StoredTokenizer {

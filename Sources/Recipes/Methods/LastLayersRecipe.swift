@@ -1,9 +1,9 @@
-/// Trains the uppermost `count` layers with all of their tensors, and the last norm.
+/// Trains all tensors of the uppermost `count` layers, and the final norm.
 public struct LastLayersRecipe: MethodSettings {
   static let type = "last_layers"
 
   public var count: Int
-  /// The head as well (the embedding where they are tied).
+  /// Also train the head (the embedding if they are tied).
   public var trainHead: Bool
 
   /// The uppermost two layers without the head.

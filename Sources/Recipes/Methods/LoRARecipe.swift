@@ -5,9 +5,9 @@ import Tensors
 public struct LoRARecipe: MethodSettings {
   static let type = "lora"
 
-  /// Columns of B and rows of A.
+  /// Rank r: columns of B and rows of A.
   public var rank: Int
-  /// The product is scaled by alpha / rank.
+  /// B · A is scaled by alpha / rank.
   public var alpha: Double
   public var targets: LoRATargets
 
@@ -45,15 +45,15 @@ extension MethodRecipe {
   public var lora: LoRARecipe? { settings(as: LoRARecipe.self) }
 }
 
-/// Which linear maps get low-rank factors.
+/// The linear maps that get low-rank factors.
 public enum LoRATargets: Hashable, Sendable {
-  /// All seven of every block.
+  /// All seven linear maps of every block.
   case allLinear
   /// Query, key, value and output of every block.
   case attention
   /// Query and value of every block, as in the paper.
   case queryValue
-  /// Kinds and patterns, at least one.
+  /// Listed kinds and patterns, at least one.
   case list([LoRATarget])
 
   /// The targets as patterns over tensor names.
@@ -66,8 +66,8 @@ public enum LoRATargets: Hashable, Sendable {
     }
   }
 
-  /// What tells the choice from the default in a label: "attention", "qv", "query+up", "5 targets";
-  /// nil for all linear maps.
+  /// Short name of the targets in a label: "attention", "qv", "query+up", "5 targets"; nil for all
+  /// linear maps, the default.
   public var shortName: String? {
     switch self {
     case .allLinear: nil
@@ -97,7 +97,7 @@ public enum LoRATarget: Hashable, Sendable {
     }
   }
 
-  /// As recipes spell it.
+  /// The entry as recipes spell it.
   public var text: String {
     switch self {
     case .kind(let kind): kind.rawValue
@@ -107,7 +107,7 @@ public enum LoRATarget: Hashable, Sendable {
 }
 
 extension LinearKind {
-  /// The kind in every layer; never nil, since the names are patterns by construction.
+  /// The kind in every layer; never nil, since these names always form valid patterns.
   fileprivate var pattern: TensorPattern? { try? TensorPattern(parse: "layers[*].\(roleName)") }
 }
 
@@ -133,7 +133,7 @@ extension RecipeKind<LoRATargets> {
 }
 
 extension RecipeKind<LoRATarget> {
-  /// A kind's word, or a pattern. A lone word that is neither a kind nor a tensor is a slip.
+  /// A kind's word, or a pattern. A single word that is neither a kind nor a tensor is an error.
   static var loraTarget: RecipeKind {
     let kinds = LinearKind.allCases.map(\.rawValue)
     let word = leaf(

@@ -1,26 +1,26 @@
-/// What a method's settings say of themselves. A method is a file in this folder, with a type that
-/// conforms to this, and a line in `MethodRecipe.known`.
+/// The settings of a method. Each method has a file in this folder, with a type that conforms to
+/// this protocol, and a line in `MethodRecipe.known`.
 protocol MethodSettings: RecipeSection, Hashable, Sendable {
-  /// The word that stands for the method in recipes and event streams.
+  /// The method's name in recipes and event streams.
   static var type: String { get }
 
-  /// Every setting at its default.
+  /// Creates the settings with every value at its default.
   init()
 
   /// A short name made from the settings: "lora r8", "last 2 layers". By default `type`.
   var displayLabel: String { get }
 
-  /// What doesn't fit a model. By default nothing.
+  /// Problems of the settings with a particular model. By default none.
   ///
   /// - Parameters:
-  ///   - keyPath: where the recipe holds the method.
+  ///   - keyPath: key path of the method in the recipe.
   ///   - names: the model's tensors, as `ModelConfiguration.parameters` names them.
   ///   - layers: how many layers the model has.
   func problems(at keyPath: String, names: [String], layers: Int) -> [RecipeProblem]
 }
 
 extension MethodSettings {
-  /// The settings as a value that can be compared with those of another method.
+  /// The settings as a hashable value, for comparison with those of any method.
   var hashable: AnyHashable { AnyHashable(self) }
 
   var displayLabel: String { Self.type }

@@ -5,10 +5,10 @@ public struct SparseRecipe: MethodSettings {
   static let type = "sparse"
 
   public var tensors: SparseTensors
-  /// What a chosen scheme may cost. Nil beside written-out patterns, which nothing is chosen for.
+  /// Cost limits of the chosen scheme. Nil for explicit patterns, which leave nothing to choose.
   public var budget: BudgetRecipe?
 
-  /// The budget of a choice that names none: 60 % of a full step's arithmetic.
+  /// The default budget of a choice: 60 % of a full step's arithmetic.
   public static let defaultBudget = BudgetRecipe(flopsShare: 0.6)
 
   /// Tensors chosen by contribution within the default budget.
@@ -51,10 +51,10 @@ public enum SparseTensors: Hashable, Sendable {
   case last
   /// A control: tensors drawn at random within the budget.
   case random
-  /// Written out. Where several patterns match a tensor, the last one counts.
+  /// Explicit patterns. If several match a tensor, the last one applies.
   case shares([PatternShare])
 
-  /// A choice is searched for, so it needs a limit.
+  /// True unless the patterns are explicit: the search for a choice needs a limit.
   public var needsBudget: Bool { if case .shares = self { false } else { true } }
 
   /// "auto", "last", "random" or "fixed".
@@ -79,9 +79,9 @@ public struct PatternShare: Hashable, Sendable {
   }
 }
 
-/// What a step may cost; at least one limit is given.
+/// Cost limits of a training step; at least one is given.
 public struct BudgetRecipe: Hashable, Sendable, RecipeSection {
-  /// The planned peak in megabytes of 1,000,000 bytes.
+  /// Planned peak memory in megabytes of 1,000,000 bytes.
   public var memoryMegabytes: Double?
   /// Floating-point operations of a step as a share of full fine-tuning's, in (0, 1].
   public var flopsShare: Double?
@@ -91,7 +91,7 @@ public struct BudgetRecipe: Hashable, Sendable, RecipeSection {
     self.flopsShare = flopsShare
   }
 
-  /// The limit of the planned peak in bytes.
+  /// The memory limit in bytes.
   public var memoryBytes: Int? { memoryMegabytes.map { Int($0 * 1_000_000) } }
 
   mutating func visit(_ fields: RecipeFields) {
@@ -145,7 +145,7 @@ extension RecipeKind<SparseTensors> {
 }
 
 extension TensorPattern {
-  /// A pattern of a recipe; nil after having reported what is wrong with it.
+  /// Reads a pattern of a recipe; reports an invalid one and returns nil.
   static func read(
     _ text: String, at keyPath: String, _ context: RecipeContext
   ) -> TensorPattern? {

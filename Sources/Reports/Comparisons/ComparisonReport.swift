@@ -1,11 +1,11 @@
 import Records
 import Storage
 
-/// All runs of a comparison and what follows from them: summaries, a table, a verdict.
+/// All runs of a comparison with their summaries, table and verdict.
 public struct ComparisonReport: Hashable, Sendable {
   /// The label of the recipe's own method.
   public let subject: String
-  /// The label of the method that others are held against.
+  /// The label of the method that the others are compared with.
   public let reference: String
   /// Runs in the order they finished.
   public var rows: [ComparisonRow] = []
@@ -17,8 +17,8 @@ public struct ComparisonReport: Hashable, Sendable {
     self.reference = reference
   }
 
-  /// The weights that are judged: those at the end of each run; where early stopping ended one, the
-  /// best snapshot's of every run, for that is what such a recipe is after.
+  /// The weights that are judged: those at the end of each run; if early stopping ended any run,
+  /// the best snapshots of all runs, since such a recipe is after the best snapshot.
   public var counted: CountedLoss {
     rows.contains { $0.reason == .earlyStopping } ? .best : .final
   }
@@ -34,7 +34,7 @@ public struct ComparisonReport: Hashable, Sendable {
     }
   }
 
-  /// What won.
+  /// The verdict on which method won.
   public var verdict: Verdict { Verdict(self) }
 
   /// The last lines of `compare --json`: a summary a method, then the verdict.
@@ -86,7 +86,7 @@ public struct ComparisonReport: Hashable, Sendable {
     return Format.loss(mean) + spread
   }
 
-  /// "14 s (0.41x)", "14 s (0.41x), 2 of 3", "never".
+  /// Time to the reference's loss: "14 s (0.41x)", "14 s (0.41x), 2 of 3", "never".
   private static func time(_ summary: MethodSummary) -> String {
     guard summary.comparedSeeds > 0 else { return "–" }
     guard let seconds = summary.secondsToReferenceLoss.mean else { return "never" }

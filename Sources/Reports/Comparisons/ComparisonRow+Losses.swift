@@ -1,12 +1,12 @@
 import Records
 
 extension ComparisonRow {
-  /// The held-out loss that counts.
+  /// The held-out loss of the judged weights.
   public func loss(_ counted: CountedLoss) -> Double? {
     counted == .final ? finalLoss : bestLoss
   }
 
-  /// The curve of the weights that count.
+  /// The loss curve of the judged weights.
   public func curve(_ counted: CountedLoss) -> LossCurve {
     counted == .final ? curve : curve.ofBestSnapshots
   }
@@ -18,7 +18,7 @@ extension ComparisonRow {
     reference.curve.finalSeconds.flatMap { curve(counted).loss(at: $0) }
   }
 
-  /// The training time until the loss is down to the one `reference` ends with; nil if it never is.
+  /// The training time until the loss reaches the final loss of `reference`; nil if it never does.
   public func seconds(
     toLossOf reference: ComparisonRow, _ counted: CountedLoss
   ) -> Double? {

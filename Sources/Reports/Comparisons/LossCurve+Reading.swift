@@ -1,11 +1,11 @@
 import Records
 
 extension LossCurve {
-  /// When training ended; nil without validations.
+  /// Training time at the last validation; nil without validations.
   public var finalSeconds: Double? { points.last?.seconds }
 
-  /// The loss after so many seconds. The base's loss before the first step, the final loss after the
-  /// last one; nil without validations.
+  /// The loss after `seconds` of training: the base's loss before the first step, the final loss
+  /// after the last one; nil without validations.
   public func loss(at seconds: Double) -> Double? {
     guard let next = points.first(where: { $0.seconds >= seconds }) else {
       return points.last?.loss
@@ -15,7 +15,7 @@ extension LossCurve {
     return last.loss + share * (next.loss - last.loss)
   }
 
-  /// The first time at which the loss is down to `loss`; nil if it never gets there.
+  /// The first time at which the loss is at most `loss`; nil if it never is.
   public func seconds(toReach loss: Double) -> Double? {
     guard let index = points.firstIndex(where: { $0.loss <= loss }) else { return nil }
     let point = points[index]

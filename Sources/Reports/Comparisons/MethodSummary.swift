@@ -1,22 +1,22 @@
 import Records
 
-/// A method's runs over all seeds, also held against the runs of the reference with the same seeds.
+/// A method's runs over all seeds, compared with the reference's runs with the same seeds.
 public struct MethodSummary: Hashable, Sendable {
   public let label: String
   public let rows: [ComparisonRow]
   public let finalLoss: SampleStatistics
   public let bestLoss: SampleStatistics
-  /// Losses that count, by seed.
+  /// Losses of the judged weights, by seed.
   let losses: [Int: Double]
-  /// The loss that counts minus the reference's, in nats, paired by seed.
+  /// The judged loss minus the reference's, in nats, paired by seed.
   public let difference: SampleStatistics
   /// The loss at the training time at which the reference had finished.
   public let lossAtEqualTime: SampleStatistics
-  /// Training time until the loss is down to the reference's last one, over the seeds where it is.
+  /// Training time until the loss reaches the reference's final loss, over the seeds where it does.
   public let secondsToReferenceLoss: SampleStatistics
   /// That time as a multiple of the reference's own.
   public let timeRatio: SampleStatistics
-  /// Seeds in which there was a loss of the reference to reach.
+  /// Number of seeds for which the reference has a loss to compare with.
   public let comparedSeeds: Int
 
   /// - Parameters:
@@ -54,22 +54,22 @@ public struct MethodSummary: Hashable, Sendable {
   /// The method's `type`.
   public var method: String { rows.first?.method ?? "" }
 
-  /// The loss that counts.
+  /// The loss of the judged weights.
   public var loss: SampleStatistics {
     SampleStatistics(losses.sorted { $0.key < $1.key }.map(\.value))
   }
 
-  /// The mean of a figure over the runs.
+  /// The mean of a quantity over the runs.
   public func mean(_ figure: (ComparisonRow) -> Double) -> Double {
     SampleStatistics(rows.map(figure)).mean ?? 0
   }
 
-  /// The mean of a whole figure over the runs, rounded.
+  /// The mean of an integer quantity over the runs, rounded.
   public func roundedMean(_ figure: (ComparisonRow) -> Int) -> Int {
     Int(mean { Double(figure($0)) }.rounded())
   }
 
-  /// Mean bytes of the runs' deltas; nil where there are none.
+  /// Mean size of the runs' deltas in bytes; nil if there are none.
   public var deltaBytes: Int? {
     SampleStatistics(rows.compactMap { $0.deltaBytes.map(Double.init) }).mean
       .map { Int($0.rounded()) }
@@ -97,8 +97,8 @@ public struct MethodSummary: Hashable, Sendable {
 }
 
 extension SampleStatistics {
-  /// Mean and 95 % confidence interval, nil where there are too few values.
-  /// - Parameter spread: the standard deviation too.
+  /// Mean and 95 % confidence interval; nil if there are too few values.
+  /// - Parameter spread: also include the standard deviation.
   func record(spread: Bool = false) -> SampleRecord {
     SampleRecord(
       mean: mean, low: interval?.lowerBound, high: interval?.upperBound,

@@ -1,16 +1,16 @@
-/// Estimates how long the runs of a comparison will still take from those that are done.
+/// Estimates the remaining time of a comparison's runs from the finished ones.
 public struct RemainingTime: Sendable {
   private var seconds: [String: [Double]] = [:]
 
   public init() {}
 
-  /// Takes note of a finished run.
+  /// Records a finished run.
   public mutating func add(_ label: String, seconds: Double) {
     self.seconds[label, default: []].append(seconds)
   }
 
-  /// Seconds for one run of each label to come: its own mean so far, else the mean over all runs;
-  /// nil before the first run is done.
+  /// Estimated seconds for one more run of each label: the label's own mean so far, else the mean
+  /// over all runs; nil before the first run has finished.
   public func estimate(_ labels: [String]) -> Double? {
     let all = SampleStatistics(seconds.values.flatMap { $0 })
     guard let overall = all.mean else { return nil }

@@ -1,21 +1,21 @@
 import Records
 import Storage
 
-/// Gathers a run's events into a row of a comparison.
+/// Collects a run's events into a row of a comparison.
 public struct RunRecord: Sendable {
-  /// The `start` event; nil before it.
+  /// The `start` event; nil before it arrives.
   public private(set) var start: RunDescription?
   private var done: RunSummary?
   private var flopsPerToken = 0.0
   private var analysisSeconds: Double?
-  /// By step; a step that a resumed run does again takes the place of the first one.
+  /// Seconds by step; a step repeated by a resumed run replaces the earlier one.
   private var stepSeconds: [Int: Double] = [:]
   private var losses: [Int: Double] = [:]
 
   public init() {}
 
-  /// Reads a run's event file. Lines that are no events, such as one that a crash cut off, are left
-  /// out.
+  /// Reads a run's event file. Lines that are not events, such as one cut off by a crash, are
+  /// skipped.
   /// - Throws: `StorageError` if the file can't be read.
   public init(eventFile path: String) throws(StorageError) {
     let file = try MappedFile(path: path)
@@ -26,7 +26,7 @@ public struct RunRecord: Sendable {
     }
   }
 
-  /// Takes in the next event.
+  /// Adds the next event.
   public mutating func add(_ event: RunEvent) {
     switch event {
     case .start(let run): start = run
@@ -42,7 +42,7 @@ public struct RunRecord: Sendable {
   /// The run as a row; nil before its `done` event.
   ///
   /// - Parameters:
-  ///   - label: what the comparison calls the method.
+  ///   - label: the method's label in the comparison.
   ///   - deltaBytes: the size of the best snapshot's delta.
   public func row(label: String, seed: Int, deltaBytes: Int?) -> ComparisonRow? {
     guard let done else { return nil }
@@ -66,7 +66,7 @@ public struct RunRecord: Sendable {
     return row
   }
 
-  /// Losses over the time of the steps before them, analysis in front.
+  /// Losses over training time: the steps before each validation, plus the analysis.
   private func curve(after analysisSeconds: Double) -> LossCurve {
     var seconds = analysisSeconds
     var steps = stepSeconds.sorted { $0.key < $1.key }[...]

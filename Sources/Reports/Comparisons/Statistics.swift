@@ -2,14 +2,14 @@
   import Glibc
 #endif
 
-/// Figures of repeated runs, one value a run: mean, spread and what they say about the true mean.
+/// Values of repeated runs, one per run: mean, spread and the confidence interval of the mean.
 public struct SampleStatistics: Hashable, Sendable {
   public let values: [Double]
 
   public init(_ values: [Double]) { self.values = values }
 
-  /// Differences of two samples paired by key (a seed): what `left` has more than `right`. Keys that
-  /// only one of them has are left out.
+  /// Differences `left` − `right` of two samples paired by key (a seed). Keys in only one of them
+  /// are left out.
   public init(_ left: [Int: Double], minus right: [Int: Double]) {
     values = left.keys.sorted().compactMap { key in
       guard let value = left[key], let other = right[key] else { return nil }
@@ -73,7 +73,7 @@ public enum StudentT {
     return isOdd ? 2 / Double.pi * (angle + sin(angle) * sum) : sin(angle) * sum
   }
 
-  /// The t with P(|T| ≤ t) = confidence, by bisection to the last bits of a Double.
+  /// The t with P(|T| ≤ t) = confidence, by bisection to the precision of a Double.
   ///
   /// - Parameters:
   ///   - confidence: in (0, 1).

@@ -1,22 +1,22 @@
 import Records
 
-/// One sentence on what won, and the figures that decided it.
+/// One sentence on which method won, and the figures that decided it.
 ///
-/// The recipe's method is held against the reference; where it is the reference itself, the method
-/// with the lowest loss among the others is.
+/// The recipe's method is compared with the reference; if it is the reference itself, the method
+/// with the lowest loss among the others is compared.
 public struct Verdict: Hashable, Sendable {
   public typealias Outcome = VerdictRecord.Outcome
 
-  /// Nats below which the difference of two runs with one seed means nothing.
+  /// Difference in nats below which two runs with one seed count as equal.
   public static let oneSeedThreshold = 0.02
 
   public let outcome: Outcome
-  /// The label of the method that is judged; nil where nothing can be compared.
+  /// The label of the judged method; nil if nothing can be compared.
   public let method: String?
   public let reference: String
   /// The method's loss minus the reference's, in nats, paired by seed.
   public let difference: SampleStatistics
-  /// The loss that was judged.
+  /// Which weights' loss was judged.
   public let counted: CountedLoss
   public let text: String
 
@@ -43,7 +43,8 @@ public struct Verdict: Hashable, Sendable {
     text = VerdictSentence(outcome, method: judged, reference: reference, field: summaries).text
   }
 
-  /// With several seeds the 95 % interval of the paired differences decides, with one a threshold.
+  /// Decides by the 95 % interval of the paired differences for several seeds, by a threshold for
+  /// one.
   static func outcome(_ difference: SampleStatistics) -> Outcome {
     guard let mean = difference.mean, mean.isFinite else { return .undecided }
     let isNoise = difference.interval.map { $0.contains(0) } ?? (abs(mean) < oneSeedThreshold)

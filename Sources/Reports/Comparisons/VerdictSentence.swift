@@ -1,7 +1,7 @@
 import Records
 import Tensors
 
-/// Puts a verdict into words.
+/// Writes a verdict as a sentence.
 struct VerdictSentence {
   private let outcome: Verdict.Outcome
   private let method: MethodSummary
@@ -41,7 +41,7 @@ struct VerdictSentence {
     }
   }
 
-  /// "LoRA" where it is the only LoRA of the two.
+  /// The reference's label, or "LoRA" if it is the only LoRA method of the two.
   private var referenceName: String {
     reference.method == "lora" && method.method != "lora" ? "LoRA" : reference.label
   }
@@ -50,7 +50,8 @@ struct VerdictSentence {
     guard let interval = method.difference.interval else {
       return "one seed: differences under about 0.02 nats mean nothing"
     }
-    // As the gap is written: what the winner is lower by; in noise, what the method is higher by.
+    // Interval of the gap as printed: how much lower the winner is; in noise, how much higher the
+    // method is.
     let isWin = outcome == .win
     let low = isWin ? -interval.upperBound : interval.lowerBound
     let high = isWin ? -interval.lowerBound : interval.upperBound
@@ -91,7 +92,7 @@ struct VerdictSentence {
     return "; the lowest loss is \(best.label)'s, \(Format.loss(-mean)) nats below \(better.label)"
   }
 
-  /// Whether training did the method any good at all; nil if it did.
+  /// A note if training did not improve the method's loss; nil if it did.
   private var regression: String? {
     guard let base = SampleStatistics(method.rows.compactMap(\.initialLoss)).mean,
       let loss = method.loss.mean, loss >= base
@@ -109,6 +110,6 @@ struct VerdictSentence {
 }
 
 extension Format {
-  /// A multiple with two decimals: "0.41x".
+  /// A ratio with two decimals: "0.41x".
   static func ratio(_ value: Double) -> String { formatted(value, decimals: 2) + "x" }
 }

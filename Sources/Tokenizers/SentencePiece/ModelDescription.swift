@@ -1,13 +1,13 @@
-/// What a serialized SentencePiece model says about itself, as far as it must be checked before the
-/// library loads it, or decides where a text may be cut. Absent fields have the defaults of
-/// SentencePiece's own schema.
+/// The fields of a serialized SentencePiece model that must be checked before the library loads it,
+/// or that decide where a text may be cut. Absent fields have the defaults of SentencePiece's
+/// schema.
 struct ModelDescription {
-  /// How a model segments: the numbers of the schema.
+  /// The segmentation algorithm, numbered as in the schema.
   enum Algorithm: UInt64 {
     case unigram = 1
     case bytePair, word, character
   }
-  /// What a piece is for: the numbers of the schema.
+  /// The kind of a piece, numbered as in the schema.
   enum PieceKind: UInt64 {
     case normal = 1
     case unknown, control, userDefined, unused, byte
@@ -26,10 +26,10 @@ struct ModelDescription {
   private var userDefined: [[UInt8]] = []
   private var pieceCount = 0
 
-  /// SentencePiece's own room for user-defined symbols that match at one place.
+  /// SentencePiece's own limit on user-defined symbols that match at one place.
   private static let maximumUserDefinedMatches = 64
 
-  /// - Throws: `TokenizerError.invalidModel` for bytes the library can't be trusted with.
+  /// - Throws: `TokenizerError.invalidModel` for bytes that the library can't load safely.
   init(_ model: UnsafeRawBufferPointer) throws(TokenizerError) {
     guard model.count <= Int(Int32.max) else {
       throw .invalidModel(reason: "\(model.count) bytes, more than SentencePiece can read")
@@ -52,12 +52,12 @@ struct ModelDescription {
   /// Whether encoding the parts of a text, cut at a space between two ASCII letters, gives exactly
   /// the ids of encoding the whole.
   ///
-  /// Normalised, the part after a cut begins with "▁": the dummy prefix stands in for the space that
-  /// the cut drops, or the space is kept. Byte-pair merges are local, so they can't tell whether
-  /// anything stood before, provided that no piece joins a letter to a "▁" after it, that "▁" is a
-  /// piece (a run of unknown pieces becomes one id), and that no unused piece has to be taken apart
-  /// again (by the way it was last put together anywhere in the text). A unigram model adds
-  /// rounded scores from the start of the text, so that a near tie may fall differently.
+  /// After normalisation, the part after a cut begins with "▁": either the dummy prefix replaces
+  /// the space that the cut drops, or the space is kept. Byte-pair merges are local, so they don't
+  /// depend on the text before the cut if no piece joins a letter to a "▁" after it, "▁" is a piece
+  /// (a run of unknown pieces becomes one id), and no unused piece has to be split again (which
+  /// follows the last merge that formed it anywhere in the text). A unigram model adds rounded
+  /// scores from the start of the text, so near ties may be resolved differently.
   var encodesSegmentsAlike: Bool {
     (algorithm == .bytePair || algorithm == .character)
       && escapesSpaces && !treatsSpaceAsSuffix && (addsDummyPrefix || !removesExtraSpaces)
@@ -94,7 +94,7 @@ struct ModelDescription {
     if joinsWords(bytes) { piecesKeepWordsApart = false }
   }
 
-  /// Whether a piece holds a space, or a "▁" behind anything that is not a "▁".
+  /// Whether a piece contains a space, or a "▁" after anything but a "▁".
   private func joinsWords(_ piece: [UInt8]) -> Bool {
     if piece.contains(UInt8(ascii: " ")) { return true }
     var rest = piece[...]
@@ -102,7 +102,7 @@ struct ModelDescription {
     return rest.contains(spaceSymbol)
   }
 
-  /// Protocol Buffers keep the lower 32 bits of an enumeration's number.
+  /// Protocol Buffers keep only the lower 32 bits of an enumeration value.
   private func enumeration(_ raw: UInt64) -> UInt64 { raw & 0xFFFF_FFFF }
 
   private mutating func readTrainer(_ message: UnsafeRawBufferPointer) throws(TokenizerError) {
@@ -138,7 +138,8 @@ struct ModelDescription {
     }
   }
 
-  /// SentencePiece counts the user-defined symbols that match at one place into a fixed room.
+  /// Checks the user-defined symbols that match at one place: SentencePiece's buffer for them is
+  /// fixed.
   private func checkUserDefined() throws(TokenizerError) {
     var prefixes: [[UInt8]] = []
     for symbol in userDefined.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
@@ -153,12 +154,12 @@ struct ModelDescription {
 }
 
 extension Array where Element == UInt8 {
-  /// Whether `part` occurs in it.
+  /// Whether the bytes contain `part`.
   func contains(_ part: [UInt8]) -> Bool { self[...].contains(part) }
 }
 
 extension ArraySlice where Element == UInt8 {
-  /// Whether `part` occurs in it.
+  /// Whether the bytes contain `part`.
   func contains(_ part: [UInt8]) -> Bool {
     indices.contains { self[$0...].starts(with: part) }
   }

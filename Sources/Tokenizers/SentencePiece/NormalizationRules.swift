@@ -1,14 +1,14 @@
 /// The compiled normalisation rules of a SentencePiece model (`precompiled_charsmap`), checked.
 ///
 /// The bytes are a 32-bit size, a trie of byte strings as a double array of that many bytes (Darts:
-/// Aoe 1989, Yata 2012) and the replacements, each ended by a zero byte. SentencePiece walks them
-/// without looking at bounds, so what a walk over any text can reach is visited here first.
+/// Aoe 1989, Yata 2012) and the replacements, each terminated by a zero byte. SentencePiece walks
+/// the trie without bounds checks, so every node that any text can reach is visited here first.
 struct NormalizationRules {
   /// Whether text may be cut at a space between two ASCII letters: no rule spans such a place, a
   /// space stays a space, and no letter turns into nothing or into white space.
   private(set) var keepsWordsApart = true
 
-  /// SentencePiece's own room for the rules that match at one place.
+  /// SentencePiece's own limit on rules that match at one place.
   private static let maximumMatches = 32
   /// Far above the longest replacement of NFKC (33 bytes) and its longest key.
   private static let maximumReplacement = 4096, maximumDepth = 512
@@ -26,7 +26,7 @@ struct NormalizationRules {
   private var arrivals: [UInt8]
 
   /// Checks `map`; an empty one has no rules.
-  /// - Throws: `TokenizerError.invalidModel` where a walk could leave the array or not end.
+  /// - Throws: `TokenizerError.invalidModel` if a walk could leave the array or not terminate.
   init(_ map: UnsafeRawBufferPointer) throws(TokenizerError) {
     let size = map.count >= 4 ? Int(UInt32(littleEndian: map.loadUnaligned(as: UInt32.self))) : 0
     guard map.isEmpty || (size >= 1024 && size % 4 == 0 && size < map.count - 4) else {
@@ -55,7 +55,7 @@ struct NormalizationRules {
     unit & 0x8000_00FF == UInt32(label)
   }
 
-  /// Visits all that labels counted from `base` lead to; returns the most rules on one path below.
+  /// Visits all nodes below `base`; returns the largest number of rules on one path below it.
   private mutating func visit(_ base: Int, depth: Int) throws(TokenizerError) -> Int {
     guard base | 0xFF < unitCount else { throw Self.invalid("a trie node outside the trie") }
     if marks[base] == .done { return Int(matches[base]) }
@@ -80,7 +80,7 @@ struct NormalizationRules {
       most = max(most, count)
     }
     marks[base] = .done
-    // More than fit a byte are too many already.
+    // Counts above 255 exceed the limit anyway.
     matches[base] = UInt8(clamping: most)
     return most
   }
@@ -91,7 +91,7 @@ struct NormalizationRules {
     guard start < replacements.count else { return nil }
     let tail = replacements[start...].prefix(Self.maximumReplacement)
     guard let end = tail.firstIndex(of: 0) else {
-      // The last one may be ended by the end of the table.
+      // The last replacement may be terminated by the end of the table.
       return tail.endIndex == replacements.count ? .init(rebasing: tail) : nil
     }
     return .init(rebasing: tail[..<end])
@@ -105,7 +105,7 @@ struct NormalizationRules {
     }
   }
 
-  /// Settles `keepsWordsApart` once the whole trie is known to be sound.
+  /// Determines `keepsWordsApart` after the whole trie was checked.
   private mutating func inspectSpaces(root: Int) {
     var apart = true
     for base in 0..<unitCount where arrivals[base] != 0 {

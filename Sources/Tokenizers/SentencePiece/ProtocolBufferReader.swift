@@ -1,8 +1,7 @@
-/// Reads the fields of one Protocol Buffers message, bounds checked, without a schema.
+/// Reads the fields of one Protocol Buffers message with bounds checks and without a schema.
 ///
-/// SentencePiece parses its model itself; this reader exists to check, before it does, the fields
-/// that it trusts, to count a file's pieces, and to learn the flags that decide where a text may be
-/// cut.
+/// SentencePiece parses its model itself; this reader first checks the fields that SentencePiece
+/// trusts, counts a file's pieces, and reads the flags that decide where a text may be cut.
 struct ProtocolBufferReader {
   /// A field's payload by wire type.
   enum Value {
@@ -18,8 +17,8 @@ struct ProtocolBufferReader {
 
   init(_ message: UnsafeRawBufferPointer) { self.message = message }
 
-  /// The next field in the order of the bytes, nil at the message's end.
-  /// - Throws: `TokenizerError.invalidModel` for a field that is cut short or malformed.
+  /// The next field in byte order; nil at the end of the message.
+  /// - Throws: `TokenizerError.invalidModel` for a truncated or malformed field.
   mutating func next() throws(TokenizerError) -> (number: UInt64, value: Value)? {
     guard offset < message.count else { return nil }
     let tag = try varint()

@@ -3,8 +3,8 @@ import Storage
 
 /// A SentencePiece model (Kudo & Richardson 2018): text to ids and back.
 ///
-/// All that a model's file settles (normalisation, white space, dummy prefix, byte fallback) is left
-/// to SentencePiece.
+/// Everything that the model file specifies (normalisation, white space, dummy prefix, byte
+/// fallback) is done by SentencePiece.
 public final class SentencePieceTokenizer: Tokenizer {
   public static let kind = "sentencepiece"
 
@@ -14,13 +14,13 @@ public final class SentencePieceTokenizer: Tokenizer {
   public let unknown: Int32?
   public let fingerprint: [UInt8]
 
-  /// SentencePiece counts a text's normalised form, up to three times as long, in 32 bits.
+  /// SentencePiece stores the length of the normalised text, up to three times as long, in 32 bits.
   public let maximumTextBytes = 1 << 29
 
   private let description: ModelDescription
-  /// A piece that decodes to the same text wherever it stands, nil in a model without one.
+  /// A piece that decodes to the same text at any position; nil in a model without one.
   private let anchor: (id: Int32, byteCount: Int)?
-  // Immutable once loaded; SentencePiece's const functions may run side by side.
+  // Immutable once loaded; SentencePiece's const functions are thread-safe.
   private nonisolated(unsafe) let model: OpaquePointer
 
   public init(serialized bytes: UnsafeRawBufferPointer) throws(TokenizerError) {
@@ -84,15 +84,15 @@ public final class SentencePieceTokenizer: Tokenizer {
 
   public func isUnused(_ id: Int32) -> Bool { sft_sentencepiece_is_unused(model, id) }
 
-  /// The byte that an id of the byte fallback stands for.
+  /// The byte that a byte-fallback id stands for; nil for other ids.
   public func byte(of id: Int32) -> UInt8? {
     guard sft_sentencepiece_is_byte(model, id) else { return nil }
     return UInt8(piece(of: id).dropFirst(3).dropLast(), radix: 16)
   }
 }
 
-// Decoding. SentencePiece treats the start of a text specially, and only that; in the midst of one a
-// piece whose text is known stands in for all that came before.
+// Decoding. SentencePiece treats only the start of a text specially; to decode from the middle of a
+// text, a piece whose text is known (the anchor) replaces everything before.
 extension SentencePieceTokenizer {
   public func bytes(of id: Int32) -> [UInt8] {
     if let byte = byte(of: id) { return [byte] }
@@ -126,8 +126,8 @@ extension SentencePieceTokenizer {
     for id in 0..<count where !sft_sentencepiece_is_control(model, id) {
       let isPlain = id != unknown && !sft_sentencepiece_is_byte(model, id)
       guard isPlain || substitute == nil else { continue }
-      // Twice itself: neither a space that is dropped at the start, nor one joined to its twin, nor
-      // a part of a character.
+      // Decoding the piece twice must repeat its text: it is then neither a space dropped at the
+      // start, nor a piece joined to its neighbour, nor part of a character.
       guard let once = decode(model, [id]), !once.isEmpty, once != replacement,
         decode(model, [id, id]) == once + once
       else { continue }
@@ -137,7 +137,7 @@ extension SentencePieceTokenizer {
     return substitute
   }
 
-  /// Runs a call of the library and turns its status into an error.
+  /// Calls the library and throws if its status is an error.
   private static func check(
     _ action: String, _ refusal: (String) -> TokenizerError,
     _ call: (sft_sentencepiece_message) -> sft_sentencepiece_status
@@ -180,8 +180,8 @@ extension SentencePieceTokenizer {
   }
 }
 
-/// U+FFFD, what bytes that are no character decode to.
+/// U+FFFD, the decoding of bytes that are not valid UTF-8.
 private let replacement: [UInt8] = [0xEF, 0xBF, 0xBD]
 
-/// Room of no bytes for a message that is not wanted.
+/// A buffer for error messages that are not wanted.
 private nonisolated(unsafe) let noMessage = UnsafeMutablePointer<CChar>.allocate(capacity: 1)

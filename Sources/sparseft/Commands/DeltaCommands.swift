@@ -6,7 +6,7 @@ import Tensors
 import Training
 
 extension ElementType: ExpressibleByArgument {
-  /// The types that weights can be stored in.
+  /// The element types that weights can be stored in.
   public static var allValueStrings: [String] { ["f32", "bf16", "int8"] }
 
   public init?(argument: String) {
@@ -48,7 +48,7 @@ struct ExportDeltaCommand: ParsableCommand {
         + "values in \(dtype.rawValue), for the model \(written.baseHash.prefix(12))…")
   }
 
-  /// The model of the run that the snapshot lies in; deltas of earlier versions name it themselves.
+  /// Path of the model of the snapshot's run; deltas of earlier versions name it themselves.
   private func modelPath(_ delta: Delta) throws -> String {
     let slash = delta.path.lastIndex(of: "/")
     let folder = slash.map { String(delta.path[..<$0]) } ?? "."

@@ -36,8 +36,8 @@ struct FinetuneCommand: ParsableCommand {
     try comparison.run { try ChildRun($0).run() }
   }
 
-  /// Trains the recipe's own method. Everything it holds is gone when it returns, so that baselines
-  /// find the machine's memory free.
+  /// Trains the recipe's own method. Releases all of its memory before returning, so that it is
+  /// free for the baselines.
   private func train() throws -> (recipe: Recipe, cache: String, summary: RunSummary) {
     let prepared = try PreparedRun(
       recipe: arguments.recipe, overrides: arguments.overrides, cache: cache,

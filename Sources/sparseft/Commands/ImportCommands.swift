@@ -56,7 +56,7 @@ struct InitCommand: ParsableCommand {
   }
 }
 
-/// Says what was written.
+/// Reports the file that was written.
 private func announce(_ path: String) throws {
   let checkpoint = try Checkpoint.open(path)
   let configuration = checkpoint.configuration

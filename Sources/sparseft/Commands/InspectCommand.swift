@@ -93,13 +93,13 @@ struct InspectCommand: ParsableCommand {
     Output.print("\n" + table.text)
   }
 
-  /// Tensors that differ by their layer only become one line, and so do runs of one tensor's rows.
+  /// Merges tensors that differ only by layer into one line, and row ranges of one tensor likewise.
   private static func grouped(
     _ tensors: [(tensor: StoredTensor, note: String?)]
   ) -> [(name: String, type: String, shape: String, bytes: Int, note: String)] {
     struct Key: Hashable {
       var name, type, note: String
-      /// The shape, without its rows where the tensor is a run of them.
+      /// The shape, without its row count if the entry is a row range of a tensor.
       var extents: [Int]
       var isRun: Bool
     }
@@ -129,7 +129,7 @@ struct InspectCommand: ParsableCommand {
     }
   }
 
-  /// `layers[*].x` with the layers' numbers in place of the star.
+  /// `layers[*].x` with the star replaced by the layer numbers.
   private static func spelled(_ name: String, _ layers: [Int]) -> String {
     guard let first = layers.first, let last = layers.last else { return name }
     let isRun = layers == Array(first...max(first, last)) && layers.count > 1

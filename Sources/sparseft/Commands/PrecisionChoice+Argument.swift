@@ -6,12 +6,12 @@ import Recipes
 extension PrecisionChoice: ExpressibleByArgument {}
 
 extension Precision {
-  /// For people, on standard error: "precision: bf16 products".
+  /// The line printed on standard error: "precision: bf16 products".
   var line: String { "precision: \(rawValue) products" }
 }
 
 extension GenerationPrecision {
-  /// For people, on standard error.
+  /// The line printed on standard error.
   var line: String {
     block == single
       ? block.line

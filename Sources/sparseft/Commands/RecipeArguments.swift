@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// What every command that works on a recipe takes.
+/// Arguments of every command that reads a recipe.
 struct RecipeArguments: ParsableArguments {
   @Argument(help: "The recipe, a JSON file (see docs/recipe.md).", completion: .file())
   var recipe: String
@@ -14,7 +14,7 @@ struct RecipeArguments: ParsableArguments {
   @Flag(help: "Write only JSON to standard output.")
   var json = false
 
-  /// Recipe and overrides as a shell takes them.
+  /// Recipe and overrides, quoted for a shell.
   var commandLine: String { ([recipe] + overrides).map(Self.quoted).joined(separator: " ") }
 
   private static func quoted(_ word: String) -> String {

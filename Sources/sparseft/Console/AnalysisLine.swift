@@ -1,12 +1,12 @@
 import Contributions
 import Reports
 
-/// The live line of an analysis.
+/// The live line shown during an analysis.
 final class AnalysisLine {
   private var line = ProgressLine()
   private let isQuiet: Bool
 
-  /// - Parameter isQuiet: nothing is shown.
+  /// - Parameter isQuiet: true to show nothing.
   init(isQuiet: Bool) { self.isQuiet = isQuiet }
 
   func show(_ progress: AnalysisProgress) {

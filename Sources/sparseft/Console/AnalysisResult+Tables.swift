@@ -4,10 +4,10 @@ import Reports
 import Tensors
 
 extension AnalysisResult {
-  /// Gains by block and tensor, the chosen ones marked.
+  /// Map of gains by block and tensor, with the chosen tensors marked.
   func map(_ configuration: ModelConfiguration) -> GainMap {
     let scheme = chosen?.candidate.scheme ?? [:]
-    // What was only inferred from other blocks is left out.
+    // Gains inferred from other blocks are left out.
     let measured = table.contributions.filter(\.isMeasured)
     let scores = Dictionary(
       measured.map { ($0.path, table.score($0)) }, uniquingKeysWith: { first, _ in first })
@@ -24,7 +24,7 @@ extension AnalysisResult {
     return GainMap(columns: kinds.map(\.rawValue), rows: rows)
   }
 
-  /// Candidates with what they cost and how far they came.
+  /// Table of the candidates with their cost and losses.
   var candidateTable: Table {
     var table = Table([
       .init("candidate"), .init("tensors", .right), .init("step time", .right),

@@ -8,7 +8,8 @@ import Tensors
   import Glibc
 #endif
 
-/// This program as a child process that trains a member of a comparison and reports events on a pipe.
+/// A child process of this program that trains one member of a comparison and reports events on a
+/// pipe.
 struct ChildRun {
   private let label: String
   private let seed: Int
@@ -22,10 +23,10 @@ struct ChildRun {
       + member.overrides
   }
 
-  /// Runs it to the end, showing its progress.
+  /// Runs the child process to its end and shows its progress.
   ///
-  /// - Throws: `RunsError.member` with its last words if it does not end well; `ExitCode` if
-  ///   Ctrl-C stopped it, which reaches the child too.
+  /// - Throws: `RunsError.member` with the child's last output if it fails; `ExitCode` if Ctrl-C,
+  ///   which reaches the child too, stopped it.
   func run() throws -> ComparisonRow {
     try Interruption.check()
     let (outputRead, outputWrite) = try Self.pipe()
@@ -114,7 +115,7 @@ private struct Lines: Sequence, IteratorProtocol {
   }
 }
 
-/// A child's events on their way to a live line and a row.
+/// Passes a child's events to the live line and to a comparison row.
 private struct ChildProgress {
   private let label: String
   private let seed: Int
@@ -127,7 +128,7 @@ private struct ChildProgress {
     self.seed = seed
   }
 
-  /// The run as a row; nil before its last event.
+  /// The run as a row; nil before its `done` event.
   var row: ComparisonRow? { record.row(label: label, seed: seed, deltaBytes: nil) }
 
   mutating func handle(_ event: RunEvent) {

@@ -3,11 +3,11 @@ import Reports
 import Runs
 import Storage
 
-/// Shows how a comparison goes: to people as lines, a table and a verdict, to programs as JSON lines
-/// on standard output.
+/// Shows a comparison's progress: as lines, a table and a verdict for people, or as JSON lines on
+/// standard output for programs.
 struct ComparisonReporter {
   let json: Bool
-  /// What `--json` prints of a row.
+  /// The JSON that `--json` prints for a row.
   var row: (ComparisonRow) -> JSONValue = { $0.json }
 
   func handle(_ event: ComparisonEvent) {

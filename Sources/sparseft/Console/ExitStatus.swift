@@ -7,7 +7,7 @@ import Training
   import Glibc
 #endif
 
-/// The one place where errors become exit codes (sysexits).
+/// Maps errors to exit codes (sysexits); the only place that does.
 enum ExitStatus {
   static let interrupted: Int32 = 130
 
@@ -22,7 +22,7 @@ enum ExitStatus {
     }
   }
 
-  /// What an exit code of this program stands for; a signal is a bug.
+  /// The failure category of an exit code of this program; a signal is a bug.
   static func category(of code: Int32) -> FailureCategory {
     let all: [FailureCategory] = [
       .usage, .badData, .missingInput, .bug, .cannotCreate, .inputOutput,
@@ -30,7 +30,7 @@ enum ExitStatus {
     return all.first { self.code(for: $0) == code } ?? .bug
   }
 
-  /// Prints the error for people and ends the process.
+  /// Prints the error message and ends the process.
   static func end(with error: any Error) -> Never {
     if case TrainingError.interrupted = error {
       Terminal.standardError.write("stopped before the first step; nothing was trained yet\n")
@@ -42,7 +42,7 @@ enum ExitStatus {
   }
 }
 
-/// A mistake in how a command was called, beyond what the parser checks.
+/// An error in a command's arguments beyond what the parser checks.
 enum CommandError: Failure {
   case notARun(path: String)
   case unknownModel(path: String)

@@ -11,7 +11,7 @@ enum Interruption {
 
   static var isRequested: Bool { requested.load(ordering: .relaxed) }
 
-  /// Starts to listen for SIGINT and SIGTERM.
+  /// Starts handling SIGINT and SIGTERM.
   static func listen() {
     let handler: @convention(c) (Int32) -> Void = { number in
       if Interruption.requested.exchange(true, ordering: .relaxed) { _exit(128 + number) }
@@ -27,8 +27,8 @@ enum Interruption {
     throw ExitCode(ExitStatus.interrupted)
   }
 
-  /// A reader that goes away (`sparseft … | head`) shows as a failed write, not as a signal.
-  /// The same for a file that outgrows a limit.
+  /// Makes a closed pipe (`sparseft … | head`) a failed write instead of a signal; likewise for a
+  /// file that exceeds a size limit.
   static func ignoreBrokenPipes() {
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)

@@ -3,7 +3,7 @@ import Programs
 import Reports
 import Tensors
 
-/// A step's kernels as a table, the ones that take longest first.
+/// Table of a step's kernels, slowest first.
 struct KernelTable {
   private let profiles: [KernelProfile]
 

@@ -7,25 +7,25 @@ import Tensors
   import Glibc
 #endif
 
-/// Results on standard output, words for people on standard error.
+/// Writes results to standard output and messages to standard error.
 enum Output {
-  /// The first error number that writing a result gave; 0 for none.
+  /// The first error number from writing a result; 0 for none.
   private static let failure = Atomic<Int32>(0)
 
   static func print(_ text: String) { write(text + "\n") }
 
   static func print(_ json: JSONValue) { write(json.encoded() + "\n") }
 
-  /// Writes text as it is, without a line's end.
+  /// Writes text without adding a line break.
   static func write(_ text: String) {
-    // A reader that went away, as in `sparseft inspect … | head`, has what it wanted.
+    // A reader that closed the pipe, as in `sparseft inspect … | head`, has all it wanted.
     guard let number = Terminal.standardOutput.write(text), number != EPIPE else { return }
     failure.store(number, ordering: .relaxed)
   }
 
   static func note(_ text: String) { Terminal.standardError.write(text + "\n") }
 
-  /// Called at the end: a result that was lost, on a full disk for example, is no success.
+  /// Throws if a result was lost, for example on a full disk. Called at the end of a command.
   /// - Throws: `CommandError.resultLost`.
   static func finish() throws(CommandError) {
     let number = failure.load(ordering: .relaxed)

@@ -6,7 +6,7 @@ import Tensors
 import Training
 
 extension PlanReport {
-  /// For people, on standard output.
+  /// Prints the plan to standard output.
   func show() {
     Output.print(
       "\(run.recipe.method.displayLabel): trains \(Format.count(run.step.trainableParameters)) of "
@@ -44,7 +44,7 @@ extension PlanReport {
     return table
   }
 
-  /// Arithmetic and time.
+  /// The plan's arithmetic and time.
   private var figures: String {
     """
 
@@ -61,7 +61,7 @@ extension PlanReport {
     """
   }
 
-  /// How many products each back-end computes, by type and size.
+  /// Number of matmuls that each back-end computes.
   private var backends: String {
     let counts = ProductBackend.allCases.compactMap { backend -> String? in
       let count = products.filter { $0.variant.backend == backend }.count
@@ -70,14 +70,14 @@ extension PlanReport {
     return counts.isEmpty ? "" : "\nback-ends: \(counts.joined(separator: ", "))"
   }
 
-  /// What comes before the first step, if anything does.
+  /// Time of the measurements before the first step; empty if there are none.
   private var measuring: String {
     run.decision.measuringSteps == 0
       ? ""
       : "\nmeasuring before that: at most \(Format.duration(seconds.measuring(run.decision)))"
   }
 
-  /// What a step takes once the caches are full, if there are any.
+  /// Time of a step after the first epoch, when the caches are full; empty without caches.
   private var later: String {
     run.prefixCaches.byteCount == 0
       ? "" : ", \(formatted(seconds.laterStep, decimals: 3)) s after the first epoch"

@@ -3,7 +3,7 @@ import Programs
 import Reports
 import Tensors
 
-/// How products are computed, and what each variant took where that was measured.
+/// Table of the variant of each matmul, with the time of every variant that was measured.
 struct ProductTable {
   let decisions: [ProductDecision]
 

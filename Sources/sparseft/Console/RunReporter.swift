@@ -4,16 +4,16 @@ import Storage
 import Tensors
 import Training
 
-/// Shows a run's events: to people as messages above a live line, to programs as JSON lines on
-/// standard output.
+/// Shows a run's events: as messages above a live line for people, or as JSON lines on standard
+/// output for programs.
 final class RunReporter {
-  /// The stream for programs; nil where people read.
+  /// The event stream for programs; nil if output is for people.
   private let stream: EventWriter?
   private var line = ProgressLine()
   private var totalSteps = 0
   private var validationLoss: Double?
 
-  /// - Parameter json: JSON lines on standard output, and nothing for people.
+  /// - Parameter json: true for JSON lines on standard output and no text for people.
   init(json: Bool) throws(ReportError) {
     stream = json ? try EventWriter(path: nil, mirror: 1) : nil
   }
