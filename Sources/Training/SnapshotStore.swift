@@ -41,7 +41,9 @@ public struct SnapshotStore: Sendable {
   /// Steps whose validation is due, in order; also those that an earlier version left, which did not
   /// mark its folders.
   var pendingSteps: [Int] {
-    Folder.names(pending.path).compactMap(Self.pendingStep).sorted()
+    let steps = Folder.names(pending.path).compactMap(Self.pendingStep).sorted()
+    if pending.exists { return steps }
+    return steps.filter { TensorFileKind.detect(path: pendingPath($0)) == .trainingState }
   }
 
   /// The step of a state whose validation is due, from its file's name.

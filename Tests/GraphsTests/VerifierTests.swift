@@ -109,7 +109,7 @@ import Testing
   @Test func rejectsStagesOutOfOrder() {
     var (graph, _, _) = wellFormed()
     graph.nodes[0].part = .finish
-    #expect(problem(of: graph) == "1 rmsnorm: stage body comes too late")
+    #expect(problem(of: graph) == "1 rmsnorm: part body comes too late")
   }
 
   @Test func rejectsAnOutputThatNothingProduces() {
