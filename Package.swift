@@ -156,7 +156,9 @@ let package = Package(
         "Compilation", "Execution", "Datasets", "Checkpoints", "Tokenizers", "Models", "Storage",
         "Tensors",
       ]),
-    tests("sparseft", ["sparseft", "Tokenizers", "Storage", "Checkpoints", "Models", "Tensors"]),
+    tests(
+      "sparseft", ["sparseft", "Tokenizers", "Storage", "Checkpoints", "Models", "Tensors"],
+      exclude: ["Snapshots"]),
   ],
   cxxLanguageStandard: .cxx17
 )

@@ -101,14 +101,7 @@ public struct StateRecord: JSONRecord {
   }
 
   /// `method` in the current spelling of recipes: `step_time` in its budget is now `step_flops`.
-  public var presentMethod: JSONValue {
-    guard var fields = method.object, let budget = fields["budget"]?.object else { return method }
-    let renamed = budget.members.map { member in
-      (member.key == "step_time" ? "step_flops" : member.key, member.value)
-    }
-    fields["budget"] = .object(JSONObject(renamed))
-    return .object(fields)
-  }
+  public var presentMethod: JSONValue { BudgetKey.present.spelled(in: method) }
 
   /// The values as a training state stores them.
   public var values: JSONObject {

@@ -25,7 +25,8 @@ struct EarlierMeasurements {
       for key in keys { object[key] = nil }
       recipe[section] = .object(object)
     }
-    recipe["method"] = recipe["method"].map(Self.formerlySpelled)
+    // So that what earlier versions measured still counts.
+    recipe["method"] = recipe["method"].map(BudgetKey.former.spelled)
     let facts: JSONValue = [
       "model": .string(run.weights.checkpoint.contentHash),
       "text": .string(run.corpus.train.contentHash()),
@@ -34,17 +35,6 @@ struct EarlierMeasurements {
       "version": .string(Version.text),
     ]
     key = ContentHash.hexadecimal(ContentHash.digest(Array(facts.encoded(sorted: true).utf8)))
-  }
-
-  /// A method with its budget's `step_flops` under the former name `step_time`, so that what earlier
-  /// versions measured still counts.
-  private static func formerlySpelled(_ method: JSONValue) -> JSONValue {
-    guard var fields = method.object, let budget = fields["budget"]?.object else { return method }
-    let members = budget.members.map { member in
-      (member.key == "step_flops" ? "step_time" : member.key, member.value)
-    }
-    fields["budget"] = .object(JSONObject(members))
-    return .object(fields)
   }
 
   /// The scheme and rate that `contributions.json` holds; nil if it is of something else.

@@ -1,16 +1,21 @@
 import Storage
 import Tensors
 
-/// The values of a parameter's rows after training.
-enum RowValues: DeltaEncodingRules {
-  static let canBeMerged = true
+/// An encoding of rows of a parameter; encodings differ in how a stored row becomes a merged one.
+protocol RowEncodingRules: DeltaEncodingRules {}
+
+extension RowEncodingRules {
+  static var canBeMerged: Bool { true }
 
   static func read(
     _ fields: JSONFields, name: String, shape: Shape?, _ container: TensorContainer
   ) throws(CheckpointError) -> DeltaEntry.Stored {
     try fields.rows(of: name, try fields.baseShape(name, shape), container)
   }
+}
 
+/// The values of a parameter's rows after training.
+enum RowValues: RowEncodingRules {
   static func merger(of entry: DeltaEntry, scale: Double) -> any RowMerger {
     Merger(entry: entry, scale: scale)
   }
@@ -34,15 +39,7 @@ enum RowValues: DeltaEncodingRules {
 }
 
 /// The difference that training made to a parameter's rows.
-enum RowDifferences: DeltaEncodingRules {
-  static let canBeMerged = true
-
-  static func read(
-    _ fields: JSONFields, name: String, shape: Shape?, _ container: TensorContainer
-  ) throws(CheckpointError) -> DeltaEntry.Stored {
-    try fields.rows(of: name, try fields.baseShape(name, shape), container)
-  }
-
+enum RowDifferences: RowEncodingRules {
   static func merger(of entry: DeltaEntry, scale: Double) -> any RowMerger {
     Merger(entry: entry, scale: scale)
   }
