@@ -34,7 +34,7 @@ import Weights
     let before = try TemporaryFolder.read(path)
     let settings = TrainingFixture.settings(steps: 6)
     func losses() throws -> [Double] {
-      try fixture.fixture.train(fixture.fixture.adaptation("sparse"), settings).losses
+      try fixture.fixture.train(fixture.fixture.adaptation(.sparse), settings).losses
     }
     let first = try losses()
     _ = try fixture.analyse()

@@ -109,32 +109,27 @@ package struct TrainingFixture {
     return Evaluator(session, text: text).meanLoss()
   }
 
-  /// Methods of every kind.
-  package static let methods = [
-    "full", "sparse", "rows", "lora", "last_layers", "norms", "head", "head_rows",
-  ]
-
-  package func adaptation(_ name: String) -> any Adaptation {
-    switch name {
-    case "full": return FullAdaptation()
-    case "sparse":
+  package func adaptation(_ method: TestMethod) -> any Adaptation {
+    switch method {
+    case .full: return FullAdaptation()
+    case .sparse:
       return SparseAdaptation(scheme: ["layers[1].mlp.up": 1, "layers[0].attention.output": 1])
-    case "rows":
+    case .rows:
       return SparseAdaptation(
         scheme: ["layers[1].mlp.up": 0.34, "layers[1].attention.query": 0.5, "norm": 1])
-    case "lora":
+    case .lora:
       let targets = configuration.parameters.filter {
         $0.isMatrix && $0.name.hasPrefix("layers[")
       }
       return LoRAAdaptation(rank: 4, alpha: 8, targets: Set(targets.map(\.name)))
-    case "head": return SparseAdaptation(scheme: ["head": 1, "layers[1].mlp.up": 1])
-    case "head_rows":
+    case .head: return SparseAdaptation(scheme: ["head": 1, "layers[1].mlp.up": 1])
+    case .headRows:
       return SparseAdaptation(
         scheme: ["head": 0.4, "layers[1].mlp.up": 1],
         headRows: Self.text(windows: 16).rowsByFrequency(
           vocabularySize: configuration.vocabularySize))
-    case "last_layers": return LastLayersAdaptation(count: 1, layers: configuration.layers)
-    default: return NormsAdaptation()
+    case .lastLayers: return LastLayersAdaptation(count: 1, layers: configuration.layers)
+    case .norms: return NormsAdaptation()
     }
   }
 }

@@ -19,8 +19,8 @@ import Training
   }
 
   /// What is rounded is saved and read as it is, and the run goes on to the bit.
-  @Test(arguments: types.indices, ["full", "sparse", "lora"])
-  func aResumedRunIsTheSame(_ index: Int, _ method: String) throws {
+  @Test(arguments: types.indices, [TestMethod.full, .sparse, .lora])
+  func aResumedRunIsTheSame(_ index: Int, _ method: TestMethod) throws {
     let fixture = try TrainingFixture()
     let settings = TrainingFixture.settings(
       steps: 6, optimizer: .adamW(Self.rule(index)), precision: .bf16)

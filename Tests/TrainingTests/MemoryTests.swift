@@ -12,10 +12,10 @@ import Weights
 /// Planned bytes are allocated bytes.
 @Suite struct MemoryTests {
   @Test(
-    arguments: TrainingFixture.methods.flatMap { method in
+    arguments: TestMethod.allCases.flatMap { method in
       [ElementType.f32, .bf16, .int8].map { (method, $0) }
     })
-  func arenaIsThePlansSum(method: String, elementType: ElementType) throws {
+  func arenaIsThePlansSum(method: TestMethod, elementType: ElementType) throws {
     let fixture = try TrainingFixture(elementType: elementType)
     let settings = TrainingFixture.settings(steps: 3, accumulation: 2)
     let session = try fixture.session(fixture.adaptation(method), settings)
@@ -23,7 +23,7 @@ import Weights
     let threads = fixture.pool.threads
 
     // These train nothing below the last block.
-    let leavesBlocksFrozen = ["rows", "last_layers", "head", "head_rows"].contains(method)
+    let leavesBlocksFrozen = [TestMethod.rows, .lastLayers, .head, .headRows].contains(method)
     #expect((step.prefix != nil) == leavesBlocksFrozen)
     for program in step.programs {
       // Every buffer lies in the arena, persistent ones of all programs before the others.
@@ -69,7 +69,7 @@ import Weights
     let fixture = try TrainingFixture()
     func plan(_ optimizer: Optimizer) throws -> (MemoryPlan, Int) {
       let settings = TrainingFixture.settings(steps: 1, optimizer: optimizer)
-      let step = try fixture.step(fixture.adaptation("sparse"), settings)
+      let step = try fixture.step(fixture.adaptation(.sparse), settings)
       return (step.training.memory, step.trainableParameters)
     }
     let (adam, count) = try plan(.adamW(AdamW()))
@@ -104,7 +104,7 @@ import Weights
     let fixture = try TrainingFixture()
     let settings = TrainingFixture.settings(
       steps: 1, optimizer: .adamW(AdamW(weightDecay: 0.1)), learningRate: 1)
-    let session = try fixture.session(fixture.adaptation("rows"), settings)
+    let session = try fixture.session(fixture.adaptation(.rows), settings)
     let before = session.parameters
     let probe = StepProbe(session, settings: settings, text: TrainingFixture.text(windows: 2))
     let seconds = probe.secondsPerStep(repetitions: 2)
@@ -116,13 +116,15 @@ import Weights
     let fixture = try TrainingFixture()
     let settings = TrainingFixture.settings(steps: 1)
     let total = fixture.configuration.parameterCount
-    let counts = try ["full": total, "rows": 16 * 32 + 16 * 32 + 32, "norms": 5 * 32]
-      .map {
-        (
-          name: $0.key, expected: $0.value,
-          step: try fixture.step(fixture.adaptation($0.key), settings)
-        )
-      }
+    let counts = try [
+      TestMethod.full: total, .rows: 16 * 32 + 16 * 32 + 32, .norms: 5 * 32,
+    ]
+    .map {
+      (
+        name: $0.key, expected: $0.value,
+        step: try fixture.step(fixture.adaptation($0.key), settings)
+      )
+    }
     for count in counts {
       #expect(count.step.trainableParameters == count.expected, "\(count.name)")
       #expect(count.step.totalParameters == total)

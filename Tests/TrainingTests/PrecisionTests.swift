@@ -14,8 +14,8 @@ import Training
   ]
 
   /// Losses and gradient norms stay near those of f32 on every instruction set.
-  @Test(arguments: Kernels.supported, TrainingFixture.methods)
-  func staysNearF32(_ instructionSet: String, _ method: String) throws {
+  @Test(arguments: Kernels.supported, TestMethod.allCases)
+  func staysNearF32(_ instructionSet: String, _ method: TestMethod) throws {
     for (precision, type) in Self.kinds {
       let fixture = try TrainingFixture(elementType: type, instructionSet: instructionSet)
       let adaptation = fixture.adaptation(method)
@@ -67,7 +67,7 @@ import Training
     let settings = TrainingFixture.settings(
       steps: 3, optimizer: .adamW(AdamW(stateType: .bf16)), precision: precision)
     let runs = try (0..<2).map { _ in
-      try fixture.train(fixture.adaptation("sparse"), settings).losses
+      try fixture.train(fixture.adaptation(.sparse), settings).losses
     }
     #expect(runs[0] == runs[1])
   }

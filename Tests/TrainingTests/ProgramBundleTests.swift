@@ -31,8 +31,8 @@ import Weights
     var score = 0.0
   }
 
-  @Test(arguments: ["full", "rows", "lora", "head_rows"], Precision.allCases)
-  func aBundleThatIsReadBackRunsTheSame(method: String, precision: Precision) throws {
+  @Test(arguments: [TestMethod.full, .rows, .lora, .headRows], Precision.allCases)
+  func aBundleThatIsReadBackRunsTheSame(method: TestMethod, precision: Precision) throws {
     let fixture = try TrainingFixture()
     let settings = TrainingFixture.settings(
       steps: steps, accumulation: 2, optimizer: optimizer, precision: precision)

@@ -11,8 +11,8 @@ import Training
 @Suite struct ResumeTests {
   private static let validation = TrainingFixture.text(windows: 3)
 
-  @Test(arguments: TrainingFixture.methods, ["adamw", "sgd"])
-  func interruptedAndResumedEqualsUninterrupted(method: String, optimizer: String) throws {
+  @Test(arguments: TestMethod.allCases, ["adamw", "sgd"])
+  func interruptedAndResumedEqualsUninterrupted(method: TestMethod, optimizer: String) throws {
     let fixture = try TrainingFixture()
     let settings = TrainingFixture.settings(
       steps: 9, windows: 3, accumulation: 2,

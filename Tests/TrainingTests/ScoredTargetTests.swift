@@ -30,7 +30,7 @@ import Weights
   @Test func theLossIsTheMeanOfTheTargetsThatCount() throws {
     let fixture = try TrainingFixture()
     let settings = TrainingFixture.settings(steps: 1, windows: 2)
-    let session = try fixture.session(fixture.adaptation("sparse"), settings)
+    let session = try fixture.session(fixture.adaptation(.sparse), settings)
     let text = TrainingFixture.text(windows: 2)
     let rows = (0..<2).map { row in
       (0..<Self.tokens).map { place in
@@ -72,12 +72,12 @@ import Weights
   }
 
   /// Documents begin where the caller says, also where frozen blocks are a program of their own.
-  @Test(arguments: ["full", "last_layers"])
-  func rowsOfGivenIdsEqualWindows(_ method: String) throws {
+  @Test(arguments: [TestMethod.full, .lastLayers])
+  func rowsOfGivenIdsEqualWindows(_ method: TestMethod) throws {
     let fixture = try TrainingFixture()
     let settings = TrainingFixture.settings(steps: 1, windows: 1)
     let session = try fixture.session(fixture.adaptation(method), settings)
-    #expect((session.step.frozenBlocks > 0) == (method == "last_layers"))
+    #expect((session.step.frozenBlocks > 0) == (method == .lastLayers))
     let ids = (0...Int32(Self.tokens)).map { 1 + $0 % 7 }
     let text = TokenStream(ids: ids, documentStarts: [0, 5], bytes: 1)
     session.fill(row: 0, from: text, window: 0)
@@ -93,8 +93,8 @@ import Weights
 
   /// A step's mean and gradient are over all targets of all its micro-batches that count, however
   /// they are spread. Observed: 4e-8 of the loss, 2e-7 of the norm.
-  @Test(arguments: ["full", "rows", "lora", "head_rows", "last_layers"])
-  func accumulationEqualsLargerBatch(_ method: String) throws {
+  @Test(arguments: [TestMethod.full, .rows, .lora, .headRows, .lastLayers])
+  func accumulationEqualsLargerBatch(_ method: TestMethod) throws {
     let fixture = try TrainingFixture()
     let text = Self.masked(windows: 32)
     let runs = try [(8, 1), (2, 4), (1, 8)].map { windows, accumulation in
@@ -151,8 +151,8 @@ import Weights
   }
 
   /// Steps 1 and 3 see targets that count, step 2 sees none: it changes nothing, moments included.
-  @Test(arguments: ["full", "lora"], [nil, 0.5])
-  func aStepWithoutTargetsChangesNothing(_ method: String, clipNorm: Double?) throws {
+  @Test(arguments: [TestMethod.full, .lora], [nil, 0.5])
+  func aStepWithoutTargetsChangesNothing(_ method: TestMethod, clipNorm: Double?) throws {
     let fixture = try TrainingFixture()
     let text = Self.masked(windows: 12) { index in
       index == 0 || (index - 1) / (4 * Self.tokens) != 1

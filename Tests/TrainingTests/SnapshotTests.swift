@@ -12,10 +12,10 @@ import Training
   /// Frozen tensors stay where they are, and what trained comes back from the delta: bit for bit,
   /// or for low-rank products within rounding.
   @Test(
-    arguments: TrainingFixture.methods.flatMap { method in
+    arguments: TestMethod.allCases.flatMap { method in
       [ElementType.f32, .bf16, .int8].map { (method, $0) }
     })
-  func baseAndDeltaGiveTheTrainedWeights(method: String, elementType: ElementType) throws {
+  func baseAndDeltaGiveTheTrainedWeights(method: TestMethod, elementType: ElementType) throws {
     let fixture = try TrainingFixture(elementType: elementType)
     let store = try fixture.store("run")
     let before = try TemporaryFolder.read(fixture.checkpoint.path)
@@ -35,7 +35,7 @@ import Training
     for found in result.tensors {
       let origin = try #require(fixture.checkpoint.origin(of: found.name))
       if let expected = trained[found.name] {
-        let isExact = method != "lora"
+        let isExact = method != .lora
         let worst = zip(found.widened(), expected).map { abs($0 - $1) }.max() ?? .nan
         #expect(isExact ? found.widened() == expected : worst < 1e-6, "\(found.name)")
         #expect(found.widened() != origin.widened(), "\(found.name) did not train")
@@ -79,7 +79,7 @@ import Training
     let fixture = try TrainingFixture()
     let store = try fixture.store("run")
     _ = try fixture.train(
-      fixture.adaptation("rows"), TrainingFixture.settings(steps: 1), store: store)
+      fixture.adaptation(.rows), TrainingFixture.settings(steps: 1), store: store)
     let delta = try Delta.open(store.deltaPath(.last))
     let rows = Dictionary(uniqueKeysWithValues: delta.entries.map { ($0.name, $0.rows) })
     #expect(
@@ -94,7 +94,7 @@ import Training
   @Test func updatesGiveAnyRows() throws {
     let fixture = try TrainingFixture()
     let record = try fixture.train(
-      fixture.adaptation("rows"), TrainingFixture.settings(steps: 1))
+      fixture.adaptation(.rows), TrainingFixture.settings(steps: 1))
     let parameters = record.session.parameters
     #expect(try record.session.deltaUpdates().count == 3)
     for update in try record.session.deltaUpdates() {
@@ -142,7 +142,7 @@ import Training
     let fixture = try TrainingFixture()
     let store = try fixture.store("run")
     let record = try fixture.train(
-      fixture.adaptation("norms"), TrainingFixture.settings(steps: 2), store: store)
+      fixture.adaptation(.norms), TrainingFixture.settings(steps: 2), store: store)
     let (best, last) = (
       try Delta.open(store.deltaPath(.best)), try Delta.open(store.deltaPath(.last))
     )

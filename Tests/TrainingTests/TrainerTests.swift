@@ -9,8 +9,8 @@ import Training
 
 /// The loop: what repeats, what may not change, what a step means.
 @Suite struct TrainerTests {
-  @Test(arguments: TrainingFixture.methods)
-  func repeatsBitForBitAndLearns(method: String) throws {
+  @Test(arguments: TestMethod.allCases)
+  func repeatsBitForBitAndLearns(method: TestMethod) throws {
     let fixture = try TrainingFixture()
     let settings = TrainingFixture.settings(steps: 12, learningRate: 2e-2)
     let text = TrainingFixture.text(windows: 3)
@@ -53,7 +53,7 @@ import Training
       let settings = TrainingFixture.settings(
         steps: 6, windows: windows, accumulation: accumulation, optimizer: rule,
         clipNorm: clipNorm)
-      return try fixture.train(fixture.adaptation("rows"), settings)
+      return try fixture.train(fixture.adaptation(.rows), settings)
     }
     for other in runs[1...] {
       for (a, b) in zip(runs[0].steps, other.steps) {
