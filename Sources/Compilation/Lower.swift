@@ -226,7 +226,7 @@ struct Lowerer {
       buffers.append(
         Buffer(
           name: parameter.name + ".scales", kind: .weight, byteCount: 4 * type.shape[0],
-          location: .external, contents: parameter.initial))
+          location: .external, contents: parameter.initial.storedScales))
     }
   }
 

@@ -7,11 +7,10 @@ public func mappedWeightBytes(_ buffers: some Sequence<Buffer>) -> Int {
   var counted: [MappedTensor: RangeSet<Int>] = [:]
   var bytes = 0
   for buffer in buffers where buffer.location == .external && buffer.kind == .weight {
-    guard case .checkpoint(let name, let rows) = buffer.contents, !rows.isEmpty else {
+    guard let (tensor, rows) = MappedTensor.rows(of: buffer.contents), !rows.isEmpty else {
       bytes += buffer.byteCount
       continue
     }
-    let tensor = MappedTensor(name: name, isScales: buffer.name.hasSuffix(".scales"))
     let known = counted[tensor, default: RangeSet()]
     let new = RangeSet(rows).subtracting(known)
     bytes += buffer.byteCount / rows.count * new.ranges.reduce(0) { $0 + $1.count }
@@ -20,7 +19,17 @@ public func mappedWeightBytes(_ buffers: some Sequence<Buffer>) -> Int {
   return bytes
 }
 
+/// A checkpoint's tensor, or the scales of its rows.
 private struct MappedTensor: Hashable {
   var name: String
   var isScales: Bool
+
+  /// The tensor and its rows that a buffer maps; nil for other contents.
+  static func rows(of contents: InitialContents) -> (MappedTensor, Range<Int>)? {
+    switch contents {
+    case .checkpoint(let name, let rows): (MappedTensor(name: name, isScales: false), rows)
+    case .checkpointScales(let name, let rows): (MappedTensor(name: name, isScales: true), rows)
+    default: nil
+    }
+  }
 }

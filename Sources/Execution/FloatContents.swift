@@ -33,7 +33,7 @@ struct FloatContents {
       for element in memory.indices {
         memory[element] = Float((2 * random.uniform() - 1) * bound)
       }
-    case .undefined, .zeros, .integers, .delta: break
+    case .undefined, .zeros, .integers, .checkpointScales, .delta, .deltaScales: break
     }
   }
 

@@ -34,10 +34,14 @@ public enum InitialContents: Hashable, Codable, Sendable {
   case zeros
   /// Rows of a checkpoint's tensor, converted to the buffer's type.
   case checkpoint(name: String, rows: Range<Int>)
+  /// The scales, one a row, of an int8 tensor's rows as the checkpoint stores them.
+  case checkpointScales(name: String, rows: Range<Int>)
   /// Selected rows of a checkpoint's tensor, by their ids, converted to the buffer's type.
   case checkpointRows(name: String, ids: [Int32])
   /// A tensor that a delta adds beside the weights, under the name that `ModelWeights` gives it.
   case delta(name: String)
+  /// The scales, one a row, of an int8 tensor that a delta adds.
+  case deltaScales(name: String)
   /// Row scales of a checkpoint's tensor: each makes its row's largest magnitude 127.
   case rowScales(name: String, rows: Range<Int>, width: Int)
   /// Uniform in ±1/√fanIn: Kaiming's rule with a = √5, as PEFT initialises A (He et al. 2015).
@@ -47,6 +51,15 @@ public enum InitialContents: Hashable, Codable, Sendable {
 }
 
 extension InitialContents {
+  /// Where the row scales of a frozen int8 weight with these contents are: beside its bytes.
+  public var storedScales: InitialContents {
+    switch self {
+    case .checkpoint(let name, let rows): .checkpointScales(name: name, rows: rows)
+    case .delta(let name): .deltaScales(name: name)
+    default: self
+    }
+  }
+
   /// Whether both are rows of one tensor of the checkpoint and share some.
   public func overlaps(_ other: InitialContents) -> Bool {
     guard case .checkpoint(let name, let rows) = self,

@@ -46,7 +46,7 @@ struct EarlierMeasurements {
     let known = Set(run.weights.configuration.trainableParameters.map(\.name))
     guard !scheme.isEmpty, scheme.allSatisfy({ known.contains($0.key) && $0.value > 0 })
     else { return nil }
-    var decision = MethodDecision(adaptation: run.adaptation(scheme), learningRate: rate)
+    var decision = MethodDecision(MethodChoice(run.adaptation(scheme)), learningRate: rate)
     decision.analysisSeconds = record.seconds
     decision.initialValidationLoss = record.initialValidationLoss
     decision.explanation = [

@@ -40,22 +40,7 @@ public struct MethodDecision {
   public init(
     _ run: PreparedRun, observe: @escaping (AnalysisProgress) -> Void = { _ in }
   ) throws {
-    let record = EarlierMeasurements(run)
-    if let sparse = run.recipe.method.method.sparse, sparse.tensors == .auto {
-      self = try record.knownScheme() ?? Self.measuredScheme(run, sparse, record, observe)
-      return
-    }
-    let choice = try MethodChoice(run)
-    adaptation = choice.adaptation
-    explanation = choice.explanation.map { [$0] } ?? []
-    if let rate = run.fixedRate {
-      learningRate = rate
-    } else if let known = record.knownRate() {
-      (learningRate, analysisSeconds) = known
-    } else {
-      learningRate = 0
-      try measureRate(run, record, observe)
-    }
+    self = try run.method.decision(in: run, EarlierMeasurements(run), observe: observe)
   }
 
   /// The decision of an earlier run in the folder, for resuming it: whatever the recipe leaves open
@@ -66,56 +51,19 @@ public struct MethodDecision {
     let saved = try run.store(in: run.recipe.output.absolute, scheme: nil, rate: 0).savedDecision()
     run.kernels.tuner?.adopt((saved?.products ?? []).compactMap { ProductDecision($0) })
     let scheme = (saved?.scheme ?? [:]).mapValues { min(1, $0) }
-    if let sparse = run.recipe.method.method.sparse, sparse.tensors.needsBudget,
-      !scheme.isEmpty
-    {
-      adaptation = run.adaptation(scheme)
-      explanation = [
-        "tensors \"\(sparse.tensors.word)\": the \(scheme.count) that the snapshot has"
-      ]
-    } else {
-      adaptation = try MethodChoice(run).adaptation
-    }
+    let choice = try run.method.choice(in: run, resuming: scheme)
     guard let rate = run.fixedRate ?? saved?.learningRate else {
       throw TrainingError.resumeMismatch(
         path: run.recipe.output.absolute, field: "learning rate", found: "missing",
         expected: "auto")
     }
-    learningRate = rate
+    self.init(choice, learningRate: rate)
   }
 
   /// Decides without training anything: takes an earlier run's measurements if there are any, else
   /// the choice for runs without probes, at a learning rate of 0.
   public init(unmeasured run: PreparedRun) throws {
-    let record = EarlierMeasurements(run)
-    if let sparse = run.recipe.method.method.sparse, sparse.tensors == .auto {
-      if let known = record.knownScheme() {
-        self = known
-        return
-      }
-      let candidates = try run.candidates(sparse)
-      let candidate = Candidates.unprobed(candidates)
-      adaptation = run.adaptation(candidate.scheme)
-      explanation = [
-        "tensors \"auto\" are decided when the run starts, between \(candidates.count) candidates or "
-          + "more that all keep the budget; these are the figures of \(candidate.label)"
-      ]
-      learningRate = 0
-      (measuringSteps, measuringBytes) = try run.analysis(sparse, key: record.key).forecast()
-      return
-    }
-    let choice = try MethodChoice(run)
-    adaptation = choice.adaptation
-    explanation = choice.explanation.map { [$0] } ?? []
-    if let rate = run.fixedRate ?? record.knownRate()?.rate {
-      learningRate = rate
-      return
-    }
-    learningRate = 0
-    measuringSteps =
-      MethodCalibration.Plan(
-        run.settings, share: run.recipe.analysis.share, text: run.corpus.train,
-        validation: run.corpus.validation)?.price ?? 0
+    self = try run.method.unmeasuredDecision(in: run, EarlierMeasurements(run))
   }
 
   /// The explanation as one text; nil where there is nothing to explain.
@@ -123,37 +71,41 @@ public struct MethodDecision {
     explanation.isEmpty ? nil : explanation.joined(separator: "\n  ")
   }
 
-  init(adaptation: any Adaptation, learningRate: Double) {
-    self.adaptation = adaptation
+  init(_ choice: MethodChoice, learningRate: Double) {
+    adaptation = choice.adaptation
+    explanation = choice.explanation.map { [$0] } ?? []
     self.learningRate = learningRate
   }
 }
 
+// Where only the learning rate may be left open.
 extension MethodDecision {
-  private static func measuredScheme(
-    _ run: PreparedRun, _ sparse: SparseRecipe, _ record: EarlierMeasurements,
-    _ observe: @escaping (AnalysisProgress) -> Void
-  ) throws -> MethodDecision {
-    let result = try run.analyse(sparse, record, observe: observe)
-    guard let chosen = result.candidates.firstIndex(where: \.isChosen) else {
-      preconditionFailure("an analysis without a winner")
+  /// The choice at the recipe's rate, an earlier run's, or one that is measured now.
+  init(
+    _ choice: MethodChoice, in run: PreparedRun, _ record: EarlierMeasurements,
+    observe: @escaping (AnalysisProgress) -> Void
+  ) throws {
+    self.init(choice, learningRate: 0)
+    if let rate = run.fixedRate {
+      learningRate = rate
+    } else if let known = record.knownRate() {
+      (learningRate, analysisSeconds) = known
+    } else {
+      try measureRate(run, record, observe)
     }
-    var decision = MethodDecision(
-      adaptation: run.adaptation(result.candidates[chosen].candidate.scheme),
-      learningRate: result.candidates[chosen].learningRate)
-    decision.explanation = result.explanation
-    decision.analysis = .contributions(result.record)
-    decision.analysisSeconds = result.seconds
-    decision.measuringBytes = result.largestStep
-    decision.initialValidationLoss = result.initialValidationLoss
-    if !result.reports.isEmpty {
-      let scheme = result.candidates[chosen].candidate.scheme
-      decision.continuation = Continuation(
-        store: run.store(
-          in: run.candidateFolder(chosen), scheme: scheme, rate: decision.learningRate),
-        reports: result.reports)
+  }
+
+  /// The choice at the recipe's rate or an earlier run's, else with what measuring it would take.
+  init(unmeasured choice: MethodChoice, in run: PreparedRun, _ record: EarlierMeasurements) {
+    self.init(choice, learningRate: 0)
+    if let rate = run.fixedRate ?? record.knownRate()?.rate {
+      learningRate = rate
+      return
     }
-    return decision
+    measuringSteps =
+      MethodCalibration.Plan(
+        run.settings, share: run.recipe.analysis.share, text: run.corpus.train,
+        validation: run.corpus.validation)?.price ?? 0
   }
 
   private mutating func measureRate(

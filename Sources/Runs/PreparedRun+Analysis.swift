@@ -83,12 +83,7 @@ extension PreparedRun {
   public func analyse(
     observe: @escaping (AnalysisProgress) -> Void = { _ in }
   ) throws -> AnalysisResult {
-    guard let sparse = recipe.method.method.sparse, sparse.tensors == .auto else {
-      throw RunsError.nothingToAnalyse(method: recipe.method.displayLabel)
-    }
-    let result = try analyse(sparse, EarlierMeasurements(self), observe: observe)
-    candidatesFolder.remove()
-    return result
+    try method.analyse(in: self, observe: observe)
   }
 
   /// Measures which tensors to train; the winning probe is kept for the run to continue from.

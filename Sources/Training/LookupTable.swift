@@ -77,7 +77,6 @@ struct LookedUpTable: Sendable {
     let others = programs.flatMap { compiled in
       compiled.program.buffers.filter {
         $0.location == .external && !compiled.lookedUpWeights.contains($0)
-          && !$0.name.hasSuffix(".scales")
       }
     }
     let page = Int(sysconf(Int32(_SC_PAGESIZE)))

@@ -39,12 +39,11 @@ struct DeltaFactors {
     branches.isEmpty ? NoAdaptation() : FactorsBesideWeights(branches)
   }
 
-  /// The address of a factor, or of its row scales.
-  func address(of buffer: Buffer, named name: String) -> UnsafeRawPointer? {
-    guard let tensor = tensors[name] else { return nil }
-    if buffer.name.hasSuffix(".scales") {
-      return tensor.scales?.baseAddress.map { UnsafeRawPointer($0) }
-    }
-    return tensor.data.baseAddress
+  /// The address of the factor of that name; nil if there is none.
+  func address(of name: String) -> UnsafeRawPointer? { tensors[name]?.data.baseAddress }
+
+  /// The address of the row scales of an int8 factor; nil if there are none.
+  func scales(of name: String) -> UnsafeRawPointer? {
+    tensors[name]?.scales?.baseAddress.map { UnsafeRawPointer($0) }
   }
 }

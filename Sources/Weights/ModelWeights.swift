@@ -61,19 +61,26 @@ public final class ModelWeights: WeightSource, @unchecked Sendable {
 
   /// The address of a program's frozen weight, or of its row scales; nil if there is none.
   public func address(of buffer: Buffer) -> UnsafeRawPointer? {
-    if case .delta(let name) = buffer.contents { return factors.address(of: buffer, named: name) }
-    guard case .checkpoint(let name, let rows) = buffer.contents,
-      let tensor = checkpoint.origin(of: name)
-    else { return nil }
-    let rowWidth = tensor.rowWidth
+    switch buffer.contents {
+    case .checkpoint(let name, let rows): address(of: name, from: rows.lowerBound)
+    case .checkpointScales(let name, let rows):
+      checkpoint.origin(of: name)?.scales?.baseAddress.map {
+        UnsafeRawPointer($0 + rows.lowerBound)
+      }
+    case .delta(let name): factors.address(of: name)
+    case .deltaScales(let name): factors.scales(of: name)
+    default: nil
+    }
+  }
+
+  /// The address of a row of the parameter of that name.
+  private func address(of name: String, from row: Int) -> UnsafeRawPointer? {
+    guard let tensor = checkpoint.origin(of: name) else { return nil }
     if let memory = merged[name] {
-      return memory.baseAddress.map { UnsafeRawPointer($0 + rows.lowerBound * rowWidth) }
+      return memory.baseAddress.map { UnsafeRawPointer($0 + row * tensor.rowWidth) }
     }
-    if buffer.name.hasSuffix(".scales") {
-      return tensor.scales?.baseAddress.map { UnsafeRawPointer($0 + rows.lowerBound) }
-    }
-    let rowBytes = rowWidth * tensor.elementType.byteCount
-    return tensor.data.baseAddress.map { $0 + rows.lowerBound * rowBytes }
+    let rowBytes = tensor.rowWidth * tensor.elementType.byteCount
+    return tensor.data.baseAddress.map { $0 + row * rowBytes }
   }
 
   /// Maps all pages of a program's frozen weight at once.

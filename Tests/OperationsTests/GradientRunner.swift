@@ -90,13 +90,14 @@ struct GradientRunner {
 
 /// Frozen operands outside the arena, 64-byte aligned as mapped files are.
 private final class ExternalMemory: WeightSource {
-  private var blocks: [String: UnsafeMutableRawPointer] = [:]
+  private var blocks: [InitialContents: UnsafeMutableRawPointer] = [:]
 
   init(_ operands: [CaseOperand]) {
     for (index, operand) in operands.enumerated() {
-      let name = "p\(index)[0..<\(operand.type.shape.extents[0])]"
-      blocks[name] = Self.copy(operand.bytes)
-      blocks[name + ".scales"] = operand.scales.withUnsafeBytes { Self.copy(Array($0)) }
+      let contents = InitialContents.checkpoint(
+        name: "p\(index)", rows: 0..<operand.type.shape.extents[0])
+      blocks[contents] = Self.copy(operand.bytes)
+      blocks[contents.storedScales] = operand.scales.withUnsafeBytes { Self.copy(Array($0)) }
     }
   }
 
@@ -108,7 +109,7 @@ private final class ExternalMemory: WeightSource {
     return block
   }
 
-  func address(of buffer: Buffer) -> UnsafeRawPointer? { blocks[buffer.name].map { .init($0) } }
+  func address(of buffer: Buffer) -> UnsafeRawPointer? { blocks[buffer.contents].map { .init($0) } }
 
   /// Trained operands start from values.
   func readRows(

@@ -40,12 +40,12 @@ final class GoldenCase: Sendable {
   /// The batches of the ten steps.
   func batches() throws -> [GoldenBatch] { try figures.list("batches").map(GoldenBatch.init) }
 
-  /// The run of that name.
-  func run(_ name: String) throws -> GoldenRun {
-    for run in try figures.list("runs") where run["name"]?.string == name {
+  /// The run of a method.
+  func run(_ method: GoldenMethod) throws -> GoldenRun {
+    for run in try figures.list("runs") where run["name"]?.string == method.rawValue {
       return try GoldenRun(run)
     }
-    throw GoldenError(what: "run \(name)")
+    throw GoldenError(what: "run \(method.rawValue)")
   }
 }
 
@@ -84,10 +84,17 @@ struct GoldenBatch {
   }
 }
 
+/// The methods of the golden runs, by their names in `figures.json`.
+enum GoldenMethod: String, CaseIterable, Sendable {
+  case full, sparse
+  case sparseRows = "sparse-rows"
+  case lora
+  /// Full fine-tuning by SGD.
+  case sgd
+}
+
 /// Ten steps of one method.
 struct GoldenRun {
-  static let names = ["full", "sparse", "sparse-rows", "lora", "sgd"]
-
   let name: String
   let optimizer: Optimizer
   let learningRate: Double

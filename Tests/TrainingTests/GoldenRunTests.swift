@@ -31,10 +31,10 @@ import Weights
       parameters: 8e-3)  // 2e-3
   }
 
-  @Test(arguments: GoldenCase.names, GoldenRun.names)
-  func tenSteps(caseName: String, runName: String) throws {
+  @Test(arguments: GoldenCase.names, GoldenMethod.allCases)
+  func tenSteps(caseName: String, method: GoldenMethod) throws {
     let golden = try GoldenCase.named(caseName)
-    let run = try golden.run(runName)
+    let run = try golden.run(method)
     let batches = try golden.batches()
     let step = try golden.compile(run, shape: batches[0].shape)
     let tolerance = run.adapter == nil ? Tolerance() : .lowRank

@@ -27,9 +27,9 @@ import Training
 
   /// Three epochs of four steps, validated before, after every second step and at the end.
   @Test(arguments: FrozenPrefixTests.split, Precision.allCases)
-  func cachedRunsAreTheSame(name: String, precision: Precision) throws {
+  func cachedRunsAreTheSame(method: FrozenPrefixMethod, precision: Precision) throws {
     let fixture = try FrozenPrefixTests.fixture()
-    let adaptation = FrozenPrefixTests.adaptation(name, fixture)
+    let adaptation = method.adaptation(fixture)
     let settings = TrainingFixture.settings(steps: 12, validateEvery: 2, precision: precision)
     let folder = try TemporaryFolder()
     let plain = try fixture.train(
@@ -37,7 +37,7 @@ import Training
     let cached = try fixture.train(
       adaptation, settings, text: Self.text, validation: Self.validation,
       prefixCaches: Self.caches(folder))
-    FrozenPrefixTests.expectSame(plain, cached, "\(name), \(precision)")
+    FrozenPrefixTests.expectSame(plain, cached, "\(method), \(precision)")
     let type: ElementType = precision == .f32 ? .f32 : .bf16
     #expect(cached.session.prefixCaches.allSatisfy { $0.elementType == type })
     // Four steps of the first epoch and two batches of the first of seven validations.
@@ -49,7 +49,7 @@ import Training
 
   @Test func accumulationAndEpochsThatDoNotFitBatches() throws {
     let fixture = try FrozenPrefixTests.fixture()
-    let adaptation = FrozenPrefixTests.adaptation("row shares", fixture)
+    let adaptation = FrozenPrefixMethod.rowShares.adaptation(fixture)
     let settings = TrainingFixture.settings(steps: 9, windows: 3, accumulation: 2)
     let folder = try TemporaryFolder()
     let plain = try fixture.train(adaptation, settings, text: Self.text)
@@ -63,7 +63,7 @@ import Training
   /// Sessions one after the other, as contribution analysis trains them.
   @Test func sessionsShareACache() throws {
     let fixture = try FrozenPrefixTests.fixture()
-    let adaptation = FrozenPrefixTests.adaptation("whole tensors", fixture)
+    let adaptation = FrozenPrefixMethod.wholeTensors.adaptation(fixture)
     let settings = TrainingFixture.settings(steps: 4)
     let folder = try TemporaryFolder()
     let step = try fixture.step(adaptation, settings)
@@ -80,15 +80,15 @@ import Training
     let fixture = try FrozenPrefixTests.fixture()
     let settings = TrainingFixture.settings(steps: 4)
     let folder = try TemporaryFolder()
-    let upper = FrozenPrefixTests.adaptation("last_layers", fixture)
+    let upper = FrozenPrefixMethod.lastLayer.adaptation(fixture)
     let caches = try Self.caches(folder)(
-      fixture.step(FrozenPrefixTests.adaptation("whole tensors", fixture), settings))
+      fixture.step(FrozenPrefixMethod.wholeTensors.adaptation(fixture), settings))
     let other = try fixture.train(upper, settings, text: Self.text, prefixCaches: { _ in caches })
     let copy = try fixture.train(
-      FrozenPrefixTests.adaptation("whole tensors", fixture), settings,
+      FrozenPrefixMethod.wholeTensors.adaptation(fixture), settings,
       text: TrainingFixture.text(windows: 16), prefixCaches: { _ in caches })
     let full = try fixture.train(
-      FrozenPrefixTests.adaptation("full", fixture), settings, prefixCaches: { _ in caches })
+      FrozenPrefixMethod.full.adaptation(fixture), settings, prefixCaches: { _ in caches })
     #expect(other.session.prefixRuns == 4 && copy.session.prefixRuns == 4)
     #expect(full.session.prefixRuns == 0)
     #expect(caches.map(\.storedWindows) == [0, 0])
@@ -96,7 +96,7 @@ import Training
 
   @Test func aFullDiskGivesTheCacheUp() throws {
     let fixture = try FrozenPrefixTests.fixture()
-    let adaptation = FrozenPrefixTests.adaptation("last_layers", fixture)
+    let adaptation = FrozenPrefixMethod.lastLayer.adaptation(fixture)
     let settings = TrainingFixture.settings(steps: 12, validateEvery: 4)
     let plain = try fixture.train(
       adaptation, settings, text: Self.text, validation: Self.validation)
@@ -119,7 +119,7 @@ import Training
   /// A file that lost its end, as on a failing disk.
   @Test func unreadableBytesGiveTheCacheUp() throws {
     let fixture = try FrozenPrefixTests.fixture()
-    let adaptation = FrozenPrefixTests.adaptation("last_layers", fixture)
+    let adaptation = FrozenPrefixMethod.lastLayer.adaptation(fixture)
     let settings = TrainingFixture.settings(steps: 4)
     let folder = try TemporaryFolder()
     let path = try folder.write("", to: "scratch")
@@ -141,11 +141,11 @@ import Training
     let fixture = try FrozenPrefixTests.fixture()
     let settings = TrainingFixture.settings(steps: 1)
     let folder = try TemporaryFolder()
-    let step = try fixture.step(FrozenPrefixTests.adaptation("last_layers", fixture), settings)
+    let step = try fixture.step(FrozenPrefixMethod.lastLayer.adaptation(fixture), settings)
     let bytes = 16 * 4 * TrainingFixture.tokens * 32
     #expect(PrefixCache.byteCount(of: Self.text, for: step) == bytes)
     let narrow = try fixture.step(
-      FrozenPrefixTests.adaptation("last_layers", fixture),
+      FrozenPrefixMethod.lastLayer.adaptation(fixture),
       TrainingFixture.settings(steps: 1, precision: .bf16))
     #expect(PrefixCache.byteCount(of: Self.text, for: narrow) == bytes / 2)
     func cache(_ limit: Int, _ step: CompiledStep = step) throws -> PrefixCache? {
@@ -155,7 +155,7 @@ import Training
     #expect(try cache(bytes - 1) == nil)
     #expect(try cache(-1) == nil)
     #expect(
-      try cache(.max, fixture.step(FrozenPrefixTests.adaptation("full", fixture), settings)) == nil)
+      try cache(.max, fixture.step(FrozenPrefixMethod.full.adaptation(fixture), settings)) == nil)
     let most = Int.max
     func count(_ windows: Int, _ tokens: Int, _ width: Int) -> Int? {
       PrefixCache.byteCount(windows: windows, tokens: tokens, width: width, type: .f32)
@@ -179,10 +179,10 @@ import Training
     let window = 4 * TrainingFixture.tokens * 32
     func bytes(
       steps: Int, validateEvery: Int = 0, windows: Double, held: TokenStream? = held,
-      method: String = "last_layers"
+      method: FrozenPrefixMethod = .lastLayer
     ) throws -> [Int] {
       let settings = TrainingFixture.settings(steps: steps, validateEvery: validateEvery)
-      let step = try fixture.step(FrozenPrefixTests.adaptation(method, fixture), settings)
+      let step = try fixture.step(method.adaptation(fixture), settings)
       let plan = PrefixCachePlan(
         step, settings: settings, text: text, validationText: held,
         byteLimit: Int(windows * Double(window)))
@@ -196,7 +196,7 @@ import Training
     #expect(try bytes(steps: 4, windows: 100) == [0, 3])
     #expect(try bytes(steps: 5, windows: 100) == [16, 3])
     #expect(try bytes(steps: 5, windows: 100, held: nil) == [16, 0])
-    #expect(try bytes(steps: 5, windows: 100, method: "full") == [0, 0])
+    #expect(try bytes(steps: 5, windows: 100, method: .full) == [0, 0])
     #expect(try bytes(steps: 5, windows: 0) == [0, 0])
     // 1.25 epochs and two validations; then five epochs.
     #expect(try bytes(steps: 5, windows: 18) == [0, 3])

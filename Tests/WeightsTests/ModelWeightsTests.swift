@@ -22,10 +22,12 @@ import Weights
       elementType: elementType)
   }
 
-  private func buffer(_ name: String, _ rows: Range<Int>, suffix: String = "") -> Buffer {
-    Buffer(
-      name: "\(name)[\(rows.lowerBound)..<\(rows.upperBound)]\(suffix)", kind: .weight,
-      byteCount: 0, location: .external, contents: .checkpoint(name: name, rows: rows))
+  private func buffer(_ name: String, _ rows: Range<Int>) -> Buffer {
+    buffer(.checkpoint(name: name, rows: rows))
+  }
+
+  private func buffer(_ contents: InitialContents) -> Buffer {
+    Buffer(name: "weight", kind: .weight, byteCount: 0, location: .external, contents: contents)
   }
 
   /// A delta that sets rows of some tensors to numbers of their own.
@@ -61,7 +63,7 @@ import Weights
       #expect(weights.address(of: buffer(tensor.name, tail)) == start + 3 * rowBytes)
       guard let scales = tensor.scales?.baseAddress else { continue }
       #expect(
-        weights.address(of: buffer(tensor.name, tail, suffix: ".scales"))
+        weights.address(of: buffer(.checkpointScales(name: tensor.name, rows: tail)))
           == UnsafeRawPointer(scales + 3))
     }
   }

@@ -44,16 +44,14 @@ extension SharedDescription {
     case object([String: Rule])
     /// Of an object whose keys are words, every member by one rule.
     case members(Rule)
-    /// A setting, or an object by the given rule.
-    case settingOr(Rule)
+    /// Of an object whose keys are words, every member but those named that consists of settings,
+    /// in lists and objects too.
+    case settingsExcept(Set<String>)
   }
 
-  private static let methodRule = Rule.object([
-    "type": .setting, "tensors": .settingOr(.members(.figure)),
-    "budget": .object(["memory_mb": .figure, "step_flops": .figure, "step_time": .figure]),
-    "rank": .figure, "alpha": .figure, "targets": .settings, "count": .figure,
-    "train_head": .figure, "learning_rate": .setting,
-  ])
+  /// Of a method: every setting but the label, which is a person's own words. Paths are absolute
+  /// in a resolved recipe, so none is a word.
+  private static let methodRule = Rule.settingsExcept(["label"])
 
   private static let recipeRule = Rule.object([
     "seed": .figure,
@@ -99,8 +97,12 @@ extension SharedDescription {
     case .settings:
       guard let list = value.array else { return part(of: value, .setting) }
       return .array(list.compactMap { part(of: $0, .setting) })
-    case .settingOr(let other):
-      return part(of: value, value.object == nil ? .setting : other)
+    case .settingsExcept(let excluded):
+      if value.array == nil, value.object == nil { return part(of: value, .setting) }
+      if value.array != nil { return part(of: value, .settings) }
+      return members(of: value) { key in
+        isWord(key) && !excluded.contains(key) ? .settingsExcept(excluded) : nil
+      }
     case .object(let rules):
       return members(of: value) { rules[$0] }
     case .members(let rule):
