@@ -20,8 +20,12 @@ public struct TextEvaluation {
   /// - Parameters:
   ///   - paths: files, folders or globs of UTF-8 text.
   ///   - separator: text between documents of one file; nil where a file is one document.
-  /// - Throws: what reading the texts and compiling the pass throws.
-  public func score(_ paths: [String], separator: String? = nil) throws -> EvaluationRecord {
+  ///   - shouldStop: asked before every batch.
+  /// - Throws: `TrainingError.interrupted` if it was asked to stop, and what reading the texts and
+  ///   compiling the pass throws.
+  public func score(
+    _ paths: [String], separator: String? = nil, shouldStop: () -> Bool = { false }
+  ) throws -> EvaluationRecord {
     let cache = try TemporaryCache()
     let corpus = try Corpus.prepare(
       train: paths.map(TemporaryCache.absolute), validation: .none, sequenceLength: 1,
@@ -29,7 +33,7 @@ public struct TextEvaluation {
     let evaluator = Evaluator(try session(), text: corpus.train)
     let clock = ContinuousClock()
     let start = clock.now
-    let loss = evaluator.meanLoss()
+    guard let loss = evaluator.meanLoss(unless: shouldStop) else { throw TrainingError.interrupted }
     let seconds = (clock.now - start).seconds
     return EvaluationRecord(
       tokens: evaluator.tokenCount, loss: loss, bytes: corpus.trainBytes,

@@ -14,12 +14,15 @@ public struct Evaluator {
   }
 
   /// Mean negative log-likelihood over all scored targets, in nats; nan for a text without any.
-  public func meanLoss() -> Double {
+  public func meanLoss() -> Double { meanLoss { false } ?? .nan }
+
+  /// The mean loss as above; nil if `shouldStop`, which is asked before every batch, said so.
+  public func meanLoss(unless shouldStop: () -> Bool) -> Double? {
     let tokens = session.step.shape.tokens
     let count = text.windowCount(sequenceLength: tokens, includePartial: true)
     var sum = 0.0
-    score(Array(0..<count)) { _ in sum += session.score() }
-    return sum / Double(tokenCount)
+    let isWhole = score(Array(0..<count), unless: shouldStop) { _ in sum += session.score() }
+    return isWhole ? sum / Double(tokenCount) : nil
   }
 
   /// The mean loss of each given window, in nats per scored target; 0 for a window without any.
@@ -32,15 +35,21 @@ public struct Evaluator {
     }
   }
 
-  /// Fills micro-batches with windows and calls `body` with the number of filled rows.
-  private func score(_ windows: [Int], _ body: (_ rows: Int) -> Void) {
+  /// Fills micro-batches with windows and calls `body` with the number of filled rows; false if
+  /// `shouldStop` ended it before the last batch.
+  @discardableResult
+  private func score(
+    _ windows: [Int], unless shouldStop: () -> Bool = { false }, _ body: (_ rows: Int) -> Void
+  ) -> Bool {
     let shape = session.step.shape
     for first in stride(from: 0, to: windows.count, by: shape.windows) {
+      if shouldStop() { return false }
       let rows = min(shape.windows, windows.count - first)
       for row in 0..<rows { session.fill(row: row, from: text, window: windows[first + row]) }
       for row in rows..<shape.windows { session.clear(row: row) }
       body(rows)
       text.releasePages()
     }
+    return true
   }
 }

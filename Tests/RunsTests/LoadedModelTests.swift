@@ -19,6 +19,23 @@ import Training
     #expect(other.tokens == record.tokens && abs(other.loss - record.loss) < 1e-5)
   }
 
+  @Test func scoringStopsWhenAsked() throws {
+    let fixture = try RunsFixture()
+    let model = try LoadedModel(fixture.model, threads: 2)
+    var batches = 0
+    #expect {
+      try TextEvaluation(model, shape: BatchShape(windows: 2, tokens: 32)).score(
+        [fixture.folder["text.txt"]],
+        shouldStop: {
+          batches += 1
+          return batches > 3
+        })
+    } throws: { error in
+      if case TrainingError.interrupted = error { true } else { false }
+    }
+    #expect(batches == 4)
+  }
+
   @Test func deltasAreApplied() throws {
     let fixture = try RunsFixture()
     let summary = try fixture.train().summary

@@ -49,12 +49,19 @@ struct EvalCommand: ParsableCommand {
   }
 
   func run() throws {
+    Interruption.listen()
     let model = try LoadedModel(
       arguments.model, deltas: arguments.delta, threads: threads, precision: precision)
     if !json { Output.note(model.precision.line) }
     let evaluation = TextEvaluation(
       model, shape: BatchShape(windows: batchSize, tokens: sequenceLength))
-    report(try evaluation.score(data, separator: documentSeparator))
+    do {
+      report(
+        try evaluation.score(
+          data, separator: documentSeparator, shouldStop: { Interruption.isRequested }))
+    } catch TrainingError.interrupted {
+      try Interruption.check()
+    }
   }
 
   private func report(_ result: EvaluationRecord) {

@@ -27,7 +27,7 @@ extension AnalysisResult {
   /// Table of the candidates with their cost and losses.
   var candidateTable: Table {
     var table = Table([
-      .init("candidate"), .init("tensors", .right), .init("step time", .right),
+      .init("candidate"), .init("tensors", .right), .init("step flops", .right),
       .init("memory", .right), .init("rate", .right), .init("first probe", .right),
       .init("longer", .right), .init(""),
     ])

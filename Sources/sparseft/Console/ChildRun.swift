@@ -14,6 +14,8 @@ struct ChildRun {
   private let label: String
   private let seed: Int
   private let arguments: [String]
+  /// How many of the last lines of the child's standard error its failure is told with.
+  private static let messageLines = 100
 
   init(_ member: ComparisonMember) {
     label = member.label
@@ -36,14 +38,7 @@ struct ChildRun {
     close(outputWrite)
     close(errorWrite)
     var progress = ChildProgress(label: label, seed: seed)
-    for line in Lines(descriptor: outputRead) {
-      if let json = try? JSONValue.decode(Array(line.utf8), source: label),
-        let event = RunEvent(json)
-      {
-        progress.handle(event)
-      }
-    }
-    let message = Lines(descriptor: errorRead).map { $0 }.joined(separator: "\n")
+    let message = read(outputRead, errorRead) { event in progress.handle(event) }
     close(outputRead)
     close(errorRead)
     var status: Int32 = 0
@@ -59,10 +54,32 @@ struct ChildRun {
     return row
   }
 
+  /// Passes the child's events on, and returns the last lines of its standard error.
+  private func read(
+    _ output: Int32, _ error: Int32, _ handle: (RunEvent) -> Void
+  ) -> String {
+    var message: [String] = []
+    var streams = [LineStream(output), LineStream(error)]
+    while let (stream, lines) = LineStream.next(of: &streams) {
+      guard stream == 0 else {
+        message = (message + lines).suffix(Self.messageLines)
+        continue
+      }
+      for line in lines {
+        if let json = try? JSONValue.decode(Array(line.utf8), source: label),
+          let event = RunEvent(json)
+        {
+          handle(event)
+        }
+      }
+    }
+    return message.joined(separator: "\n")
+  }
+
   private static func pipe() throws -> (read: Int32, write: Int32) {
     var ends: [Int32] = [0, 0]
     guard Glibc.pipe(&ends) == 0 else {
-      throw CommandError.unreadable(path: "pipe", reason: String(cString: strerror(errno)))
+      throw CommandError.noChild(reason: String(cString: strerror(errno)))
     }
     return (ends[0], ends[1])
   }
@@ -80,38 +97,9 @@ struct ChildRun {
     var process = pid_t()
     let status = posix_spawn(&process, "/proc/self/exe", &actions, nil, words, environ)
     guard status == 0 else {
-      throw CommandError.unreadable(
-        path: "/proc/self/exe", reason: String(cString: strerror(status)))
+      throw CommandError.noChild(reason: String(cString: strerror(status)))
     }
     return process
-  }
-}
-
-/// The lines that arrive on a file descriptor.
-private struct Lines: Sequence, IteratorProtocol {
-  let descriptor: Int32
-  private var pending: [UInt8] = []
-  private var isAtEnd = false
-
-  init(descriptor: Int32) { self.descriptor = descriptor }
-
-  mutating func next() -> String? {
-    while true {
-      if let end = pending.firstIndex(of: 10) {
-        let line = String(decoding: pending[..<end], as: UTF8.self)
-        pending.removeSubrange(...end)
-        return line
-      }
-      if isAtEnd {
-        guard !pending.isEmpty else { return nil }
-        defer { pending = [] }
-        return String(decoding: pending, as: UTF8.self)
-      }
-      var block = [UInt8](repeating: 0, count: 1 << 16)
-      let count = read(descriptor, &block, block.count)
-      if count < 0, errno == EINTR { continue }
-      if count <= 0 { isAtEnd = true } else { pending += block[..<count] }
-    }
   }
 }
 

@@ -46,14 +46,15 @@ enum ExitStatus {
 enum CommandError: Failure {
   case notARun(path: String)
   case unknownModel(path: String)
-  case unreadable(path: String, reason: String)
+  /// A process for a member of a comparison could not be started.
+  case noChild(reason: String)
   case resultLost(reason: String)
 
   var category: FailureCategory {
     switch self {
-    case .notARun, .unreadable: .missingInput
+    case .notARun: .missingInput
     case .unknownModel: .usage
-    case .resultLost: .inputOutput
+    case .noChild, .resultLost: .inputOutput
     }
   }
 
@@ -65,7 +66,9 @@ enum CommandError: Failure {
     case .unknownModel(let path):
       "'\(path)' does not say where the model is that it was trained on, and lies in no run's folder; "
         + "name the checkpoint with --model"
-    case .unreadable(let path, let reason): "reading '\(path)': \(reason)"
+    case .noChild(let reason):
+      "starting a process for a member of the comparison: \(reason); try again when fewer "
+        + "processes and files are open"
     case .resultLost(let reason):
       "writing the result to standard output: \(reason); free some space and try again"
     }

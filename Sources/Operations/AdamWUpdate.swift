@@ -2,19 +2,6 @@ import Graphs
 import Programs
 import Tensors
 
-/// Slots of the f32 [8] input "hyper" that update operations read and clipping writes.
-public enum HyperSlot {
-  public static let learningRate = 0
-  /// 1 − β₁ᵗ and 1 − β₂ᵗ: AdamW's bias corrections at step t.
-  public static let firstCorrection = 1
-  public static let secondCorrection = 2
-  public static let clipScale = 3
-  public static let gradientNorm = 4
-  /// The step number, which seeds stochastic rounding.
-  public static let step = 6
-  public static let count = 8
-}
-
 /// One AdamW update in place (Loshchilov & Hutter 2019, algorithm 2, as PyTorch orders it).
 ///
 /// Operands: parameter, f32 or bf16, its gradient, first and second moment (all of one shape), the
@@ -75,41 +62,5 @@ public struct AdamWUpdate: ElementwiseUpdate {
       scalars: [betas.0, betas.1, epsilon, weightDecay],
       items: stateType.hasScales ? MomentType.blocks(elements.count) : elements.count,
       grain: stateType.hasScales ? Grain.elements / MomentType.block : Grain.elements)
-  }
-}
-
-/// One update of stochastic gradient descent with momentum, in place (PyTorch's form: the gradient
-/// is not dampened). Operands: parameter, gradient, momentum, hyper [8].
-public struct SGDUpdate: ElementwiseUpdate {
-  public var momentum: Float
-  public var weightDecay: Float
-
-  public init(momentum: Float, weightDecay: Float) {
-    self.momentum = momentum
-    self.weightDecay = weightDecay
-  }
-
-  public var name: String { "sgd" }
-  public var mutatedOperands: [Int] { [0, 2] }
-
-  public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
-    try TypeRule.count(operands, 4)
-    for index in 1...2 { try TypeRule.require(operands, index, operands[0]) }
-    try TypeRule.require(operands, 3, TensorType([HyperSlot.count]))
-    return []
-  }
-
-  public func flops(_ operands: [TensorType]) -> Int { 6 * operands[0].shape.count }
-
-  public func lower(
-    _ elements: Range<Int>, of place: UpdatePlace, into lowering: inout Lowering
-  ) {
-    let start = elements.lowerBound
-    lowering.emit(
-      "sgd",
-      [
-        place.parameter.advanced(by: start), place.gradient, place.states[0].advanced(by: start),
-        place.hyper,
-      ], scalars: [momentum, weightDecay], items: elements.count, grain: Grain.elements)
   }
 }

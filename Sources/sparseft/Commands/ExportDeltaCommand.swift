@@ -5,16 +5,6 @@ import Storage
 import Tensors
 import Training
 
-extension ElementType: ExpressibleByArgument {
-  /// The element types that weights can be stored in.
-  public static var allValueStrings: [String] { ["f32", "bf16", "int8"] }
-
-  public init?(argument: String) {
-    guard Self.allValueStrings.contains(argument) else { return nil }
-    self.init(rawValue: argument)
-  }
-}
-
 struct ExportDeltaCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "export-delta", abstract: "Writes what a run has learned to one small file.",
@@ -70,42 +60,5 @@ struct ExportDeltaCommand: ParsableCommand {
       throw CommandError.notARun(path: source)
     }
     return path
-  }
-}
-
-struct ApplyDeltaCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "apply-delta",
-    abstract: "Merges deltas into a copy of the checkpoint they were trained on.",
-    discussion: "Several deltas add up: base + Σ scale · (trained − base).")
-
-  @Option(help: "The checkpoint that the deltas were trained on.")
-  var model: String
-
-  @Option(help: "A delta (.sfdelta); may be repeated.")
-  var delta: [String]
-
-  @Option(help: "What every delta is multiplied by.")
-  var scale = 1.0
-
-  @Option(
-    help: """
-      Element type of matrices; by default a changed matrix takes the wider of its types in base \
-      and deltas, and others keep theirs.
-      """)
-  var dtype: ElementType?
-
-  @Option(name: .shortAndLong, help: "The checkpoint to write (.sfckpt).")
-  var output: String
-
-  func validate() throws {
-    guard scale.isFinite else { throw ValidationError("--scale takes a finite number") }
-  }
-
-  func run() throws {
-    let base = try Checkpoint.open(model)
-    let deltas = try delta.map { (delta: try Delta.open($0), scale: scale) }
-    let hash = try Delta.apply(to: base, deltas: deltas, elementType: dtype, output: output)
-    Output.note("\(output): merged model \(hash.prefix(12))…")
   }
 }

@@ -1,31 +1,6 @@
 import Graphs
 import Tensors
 
-/// Every parameter trains.
-public struct FullAdaptation: Adaptation {
-  public init() {}
-
-  public var name: String { "full" }
-
-  public func apply(to graph: inout Graph) throws(AdaptationError) -> SavePlan {
-    for (value, _) in graph.modelParameters { graph.train(value) }
-    return SavePlan(rowsOf: graph)
-  }
-}
-
-/// Only the gains of the norms train, the Llama family's counterpart of bias-only tuning
-/// (Cai et al. 2020).
-public struct NormsAdaptation: Adaptation {
-  public init() {}
-
-  public var name: String { "norms" }
-
-  public func apply(to graph: inout Graph) throws(AdaptationError) -> SavePlan {
-    for (value, parameter) in graph.parameters where parameter.kind == .gain { graph.train(value) }
-    return SavePlan(rowsOf: graph)
-  }
-}
-
 /// The last blocks and the final norm train as a whole; optionally the head too.
 public struct LastLayersAdaptation: Adaptation {
   public var count: Int
@@ -53,13 +28,4 @@ public struct LastLayersAdaptation: Adaptation {
     }
     return SavePlan(rowsOf: graph)
   }
-}
-
-/// Nothing trains: the forward pass for scoring text.
-public struct NoAdaptation: Adaptation {
-  public init() {}
-
-  public var name: String { "none" }
-
-  public func apply(to graph: inout Graph) throws(AdaptationError) -> SavePlan { SavePlan() }
 }

@@ -1,0 +1,32 @@
+import ArgumentParser
+import Checkpoints
+import Tensors
+import Tokenizers
+
+struct InitCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "init", abstract: "Creates a checkpoint with random weights, for pre-training.")
+
+  @Option(help: "A config.json in Hugging Face's format.")
+  var config: String
+
+  @Option(help: "The tokenizer's file (SentencePiece).")
+  var tokenizer: String
+
+  @Option(help: "Seed of the random weights.")
+  var seed: UInt64 = 0
+
+  @Option(help: "Element type of matrices.")
+  var dtype: ElementType = .f32
+
+  @Option(name: .shortAndLong, help: "The checkpoint to write (.sfckpt).")
+  var output: String
+
+  func run() throws {
+    let configuration = try HuggingFaceFormat.configuration(path: config)
+    try RandomInitialisation.write(
+      configuration: configuration, tokenizer: tokenizer, seed: seed, elementType: dtype,
+      output: output, recognise: TokenizerKind.recognise)
+    try Output.announce(checkpoint: output)
+  }
+}

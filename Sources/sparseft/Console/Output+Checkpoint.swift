@@ -1,0 +1,13 @@
+import Checkpoints
+import Reports
+
+extension Output {
+  /// Says which checkpoint was written.
+  static func announce(checkpoint path: String) throws {
+    let checkpoint = try Checkpoint.open(path)
+    let configuration = checkpoint.configuration
+    note(
+      "\(path): \(Format.count(configuration.parameterCount)) parameters, \(configuration.layers) "
+        + "layers, \(Format.bytes(checkpoint.byteCount)), \(checkpoint.contentHash.prefix(12))…")
+  }
+}
