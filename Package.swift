@@ -32,8 +32,9 @@ let package = Package(
       name: "sparseft",
       dependencies: [
         "Runs", "Reports", "Records", "Recipes", "Contributions", "Training", "Generation",
-        "Compilation", "Programs", "Execution", "Checkpoints", "Models", "Tokenizers", "Storage",
-        "Tensors",
+        "Compilation", "Programs", "Execution", "Interchange", "Checkpoints", "Models",
+        "Tokenizers",
+        "Storage", "Tensors",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     // What commands do, for any program: recipe, decision, plan, run, comparison, evaluation.
@@ -84,6 +85,8 @@ let package = Package(
     // Files, text and numbers.
     module(
       "Weights", ["Adaptations", "Checkpoints", "Programs", "Models", "Tensors"]),
+    // Other programs' files.
+    module("Interchange", ["Checkpoints", "Tokenizers", "Models", "Storage", "Tensors"]),
     module("Checkpoints", ["Models", "Storage", "Tensors"]),
     module("Datasets", ["Tokenizers", "Storage", "Tensors"]),
     module("Tokenizers", ["CSentencePiece", "Storage", "Tensors"]),
@@ -117,6 +120,8 @@ let package = Package(
     tests("Storage", ["Storage", "Tensors"]),
     tests("Records", ["Records", "Storage", "Tensors"], exclude: ["Fixtures"]),
     tests("Checkpoints", ["Checkpoints", "Tokenizers", "Storage", "Models", "Tensors"]),
+    tests(
+      "Interchange", ["Interchange", "Checkpoints", "Tokenizers", "Storage", "Models", "Tensors"]),
     tests("Tokenizers", ["Tokenizers", "Storage", "Tensors"]),
     tests("Datasets", ["Datasets", "Tokenizers", "Storage", "Tensors"]),
     tests(
@@ -134,18 +139,19 @@ let package = Package(
     tests(
       "Training",
       compileTime + [
-        "Training", "Records", "Generation", "Execution", "Checkpoints", "Weights", "Datasets",
-        "Tokenizers", "Storage",
+        "Training", "Records", "Generation", "Execution", "Interchange", "Checkpoints", "Weights",
+        "Datasets", "Tokenizers", "Storage",
       ]),
     tests(
       "Generation",
-      compileTime + ["Generation", "Execution", "Checkpoints", "Weights", "Tokenizers", "Storage"]),
+      compileTime + [
+        "Generation", "Execution", "Interchange", "Checkpoints", "Weights", "Tokenizers", "Storage",
+      ]),
     tests(
       "Contributions",
       compileTime + [
-        "Tokenizers", "Contributions", "Training", "Records", "Execution", "Checkpoints", "Weights",
-        "Datasets",
-        "Storage",
+        "Tokenizers", "Contributions", "Training", "Records", "Execution", "Interchange",
+        "Checkpoints", "Weights", "Datasets", "Storage",
       ]),
     tests("Recipes", ["Recipes", "Storage", "Tensors"]),
     tests("Reports", ["Reports", "Records", "Storage", "Tensors"]),

@@ -49,6 +49,6 @@ public enum CheckpointError: Failure {
 }
 
 /// Runs `body`, wrapping its `StorageError` in a `CheckpointError`.
-func wrapping<T>(_ body: () throws(StorageError) -> T) throws(CheckpointError) -> T {
+package func wrapping<T>(_ body: () throws(StorageError) -> T) throws(CheckpointError) -> T {
   do { return try body() } catch { throw .storage(error) }
 }

@@ -2,29 +2,29 @@ import Storage
 
 /// Strict access to an object's members in a file's header: every error names the file, the field,
 /// the value found and the value expected.
-struct JSONFields {
-  let path: String
+package struct JSONFields {
+  package let path: String
   /// The object's place in the header, such as `tensors[3]`; empty for the header itself.
-  let place: String
-  let object: JSONObject
+  package let place: String
+  package let object: JSONObject
 
-  init(_ object: JSONObject, path: String, place: String = "") {
+  package init(_ object: JSONObject, path: String, place: String = "") {
     self.object = object
     self.path = path
     self.place = place
   }
 
-  init(_ value: JSONValue, path: String, place: String) throws(CheckpointError) {
+  package init(_ value: JSONValue, path: String, place: String) throws(CheckpointError) {
     guard let object = value.object else {
       throw .damaged(path: path, field: place, found: value.kind, expected: "an object")
     }
     self.init(object, path: path, place: place)
   }
 
-  func name(_ key: String) -> String { place.isEmpty ? key : "\(place).\(key)" }
+  package func name(_ key: String) -> String { place.isEmpty ? key : "\(place).\(key)" }
 
   /// Rejects members whose keys are not in `keys`.
-  func allow(_ keys: [String]) throws(CheckpointError) {
+  package func allow(_ keys: [String]) throws(CheckpointError) {
     if let other = object.keys.first(where: { !keys.contains($0) }) {
       throw .damaged(
         path: path, field: name(other), found: "an unknown key",
@@ -32,13 +32,13 @@ struct JSONFields {
     }
   }
 
-  func value(_ key: String) throws(CheckpointError) -> JSONValue {
+  package func value(_ key: String) throws(CheckpointError) -> JSONValue {
     guard let value = object[key] else { throw problem(key, nil, "a value") }
     return value
   }
 
   /// An integer within `range`.
-  func int(
+  package func int(
     _ key: String, in range: ClosedRange<Int> = 0...Int.max
   ) throws(CheckpointError) -> Int {
     guard let value = object[key]?.int, range.contains(value) else {
@@ -49,33 +49,33 @@ struct JSONFields {
     return value
   }
 
-  func double(_ key: String) throws(CheckpointError) -> Double {
+  package func double(_ key: String) throws(CheckpointError) -> Double {
     guard let value = object[key]?.double else { throw problem(key, object[key], "a number") }
     return value
   }
 
-  func bool(_ key: String) throws(CheckpointError) -> Bool {
+  package func bool(_ key: String) throws(CheckpointError) -> Bool {
     guard let value = object[key]?.bool else { throw problem(key, object[key], "true or false") }
     return value
   }
 
-  func string(_ key: String) throws(CheckpointError) -> String {
+  package func string(_ key: String) throws(CheckpointError) -> String {
     guard let value = object[key]?.string else { throw problem(key, object[key], "a string") }
     return value
   }
 
-  func array(_ key: String) throws(CheckpointError) -> [JSONValue] {
+  package func array(_ key: String) throws(CheckpointError) -> [JSONValue] {
     guard let value = object[key]?.array else { throw problem(key, object[key], "a list") }
     return value
   }
 
-  func fields(_ key: String) throws(CheckpointError) -> JSONFields {
+  package func fields(_ key: String) throws(CheckpointError) -> JSONFields {
     guard let value = object[key]?.object else { throw problem(key, object[key], "an object") }
     return JSONFields(value, path: path, place: name(key))
   }
 
   /// The objects of a list.
-  func list(_ key: String) throws(CheckpointError) -> [JSONFields] {
+  package func list(_ key: String) throws(CheckpointError) -> [JSONFields] {
     var result: [JSONFields] = []
     for (index, value) in try array(key).enumerated() {
       result.append(try JSONFields(value, path: path, place: "\(name(key))[\(index)]"))
@@ -83,13 +83,13 @@ struct JSONFields {
     return result
   }
 
-  func problem(_ key: String, _ found: JSONValue?, _ expected: String) -> CheckpointError {
+  package func problem(_ key: String, _ found: JSONValue?, _ expected: String) -> CheckpointError {
     .damaged(
       path: path, field: name(key), found: Self.shown(found), expected: expected)
   }
 
   /// A value as messages quote it: in full if short, else by its kind.
-  static func shown(_ value: JSONValue?) -> String {
+  package static func shown(_ value: JSONValue?) -> String {
     guard let value else { return "nothing" }
     switch value {
     case .array, .object: return value.kind

@@ -52,7 +52,7 @@ extension ModelConfiguration {
   }
 
   /// Refuses numbers that no model can have.
-  func checkUsable(path: String, field: String) throws(CheckpointError) {
+  package func checkUsable(path: String, field: String) throws(CheckpointError) {
     guard let problem else { return }
     throw .damaged(path: path, field: field, found: problem, expected: "a usable configuration")
   }

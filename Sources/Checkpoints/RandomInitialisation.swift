@@ -14,24 +14,21 @@ public enum RandomInitialisation {
   /// biases 0.
   ///
   /// - Parameters:
-  ///   - tokenizer: path of a tokenizer with at most `vocabularySize` pieces.
-  ///   - recognise: identifies tokenizer files.
+  ///   - tokenizer: a tokenizer with at most `vocabularySize` pieces.
   /// - Returns: the content hash.
   /// - Throws: `CheckpointError`.
   @discardableResult
   public static func write(
-    configuration: ModelConfiguration, tokenizer: String, seed: UInt64, elementType: ElementType,
-    output: String, recognise: TokenizerRecogniser
+    configuration: ModelConfiguration, tokenizer: StoredTokenizer, seed: UInt64,
+    elementType: ElementType, output: String
   ) throws(CheckpointError) -> String {
     try configuration.checkUsable(path: output, field: "configuration")
-    let stored = try TokenizerFile.read(
-      tokenizer, for: output, vocabularySize: configuration.vocabularySize, recognise)
     var streams: [String: (stream: UInt64, parameter: ParameterDescription)] = [:]
     for (index, parameter) in configuration.parameters.enumerated() {
       streams[parameter.name] = (UInt64(index), parameter)
     }
     return try CheckpointWriter.write(
-      to: output, configuration: configuration, tokenizer: stored,
+      to: output, configuration: configuration, tokenizer: tokenizer,
       metadata: ["source": "random", "seed": .string(String(seed))], elementType: elementType,
       tensors: { (name) throws(CheckpointError) in
         guard let (stream, parameter) = streams[name] else { preconditionFailure("no '\(name)'") }

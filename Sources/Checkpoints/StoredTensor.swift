@@ -22,7 +22,7 @@ public struct StoredTensor: @unchecked Sendable {
   public let scales: UnsafeBufferPointer<Float>?
   private let owner: MappedFile
 
-  init(
+  package init(
     name: String, elementType: ElementType, shape: Shape, data: UnsafeRawBufferPointer,
     scales: UnsafeBufferPointer<Float>? = nil, owner: MappedFile
   ) {

@@ -19,8 +19,3 @@ public struct StoredTokenizer: Hashable, Sendable {
     return try fields.string("kind")
   }
 }
-
-/// Returns the tokenizer kind of a file's bytes and its number of ids; nil for other files. Passed
-/// in by the caller, so that this module need not depend on tokenizers.
-public typealias TokenizerRecogniser =
-  (UnsafeRawBufferPointer) -> (kind: String, vocabularySize: Int)?

@@ -16,3 +16,17 @@ public func roundToBfloat16(_ values: UnsafeMutableBufferPointer<Float>) {
     values[index] = float(bfloat16Bits: bfloat16Bits(values[index]))
   }
 }
+
+/// The `Float` value of an IEEE 754 half-precision bit pattern; exact.
+public func float(halfBits bits: UInt16) -> Float {
+  let sign = UInt32(bits & 0x8000) << 16
+  let exponent = UInt32(bits >> 10) & 0x1F
+  let fraction = UInt32(bits & 0x3FF)
+  switch exponent {
+  case 0:
+    // Subnormal: fraction · 2⁻²⁴.
+    return Float(bitPattern: sign | (Float(fraction) * 0x1p-24).bitPattern)
+  case 0x1F: return Float(bitPattern: sign | 0x7F80_0000 | fraction << 13)
+  default: return Float(bitPattern: sign | (exponent + 112) << 23 | fraction << 13)
+  }
+}

@@ -4,17 +4,15 @@ import Storage
 import Tensors
 import TestSupport
 import Testing
-import Tokenizers
 
 @Suite struct RandomInitialisationTests {
   private func initialise(
     _ folder: TemporaryFolder, _ name: String, seed: UInt64
   ) throws -> Checkpoint {
-    let tokenizer = try folder.write(TinyModel.tokenizer(), to: "tokenizer.model")
     try RandomInitialisation.write(
       configuration: TinyModel.configuration(width: 128, layers: 2, attentionBias: true),
-      tokenizer: tokenizer, seed: seed, elementType: .f32, output: folder[name],
-      recognise: TokenizerKind.recognise)
+      tokenizer: StoredTokenizer(kind: "sentencepiece", bytes: TinyModel.tokenizer()), seed: seed,
+      elementType: .f32, output: folder[name])
     return try Checkpoint.open(folder[name])
   }
 

@@ -137,7 +137,7 @@ import Testing
       ])
     #expect(try !folder.holds("ann", in: "merged"))
     for kept: JSONObject in [
-      ["source": "random", "seed": "7"], ["format": .string(Llama2cFormat.name)],
+      ["source": "random", "seed": "7"], ["format": .string(CheckpointOrigin.llama2c.rawValue)],
     ] {
       try DeltaMerge(base: base, deltas: []).write(to: folder["x"], metadata: kept)
       try Delta.apply(to: Checkpoint.open(folder["x"]), deltas: [], output: folder["y"])

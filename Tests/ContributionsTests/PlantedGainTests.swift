@@ -3,6 +3,7 @@ import Checkpoints
 import Contributions
 import Datasets
 import Execution
+import Interchange
 import Models
 import Tensors
 import TestSupport
@@ -69,7 +70,7 @@ import Weights
     try CheckpointImport.run(
       source: try SharedData.require("stories260K/stories260K.bin"),
       tokenizer: try SharedData.require("stories260K/tok512.model"), elementType: .f32,
-      output: folder["whole.sfckpt"], recognise: TokenizerKind.recognise)
+      output: folder["whole.sfckpt"])
     let whole = try Checkpoint.open(folder["whole.sfckpt"])
     try CheckpointWriter.write(
       to: folder["damaged.sfckpt"], configuration: whole.configuration,

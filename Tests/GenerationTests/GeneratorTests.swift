@@ -3,6 +3,7 @@ import Compilation
 import Execution
 import Generation
 import Graphs
+import Interchange
 import Models
 import Programs
 import Tensors
@@ -222,7 +223,7 @@ import Weights
     try CheckpointImport.run(
       source: try SharedData.require("stories260K/stories260K.bin"),
       tokenizer: try SharedData.require("stories260K/tok512.model"), elementType: .f32,
-      output: path, recognise: TokenizerKind.recognise)
+      output: path)
     let checkpoint = try Checkpoint.open(path)
     let tokenizer = try SentencePieceTokenizer(serialized: checkpoint.tokenizerBytes)
     let generator = try Generator(

@@ -4,7 +4,6 @@ import Reports
 import Runs
 import Tensors
 import TestSupport
-import Tokenizers
 
 /// A folder with a tiny model, a text and a recipe.
 struct RunsFixture {
@@ -13,10 +12,12 @@ struct RunsFixture {
   /// - Parameter elementType: how the model's matrices are stored.
   init(elementType: ElementType = .f32) throws {
     folder = try TemporaryFolder()
+    let tokenizer = SharedData.packageRoot + "/Tests/Golden/gqa-tied/tokenizer.model"
     try RandomInitialisation.write(
       configuration: TinyModel.configuration(layers: 3, vocabularySize: 384, contextLength: 128),
-      tokenizer: SharedData.packageRoot + "/Tests/Golden/gqa-tied/tokenizer.model", seed: 3,
-      elementType: elementType, output: model, recognise: TokenizerKind.recognise)
+      tokenizer: StoredTokenizer(
+        kind: "sentencepiece", bytes: try TemporaryFolder.read(tokenizer)),
+      seed: 3, elementType: elementType, output: model)
     try folder.write(Self.text, to: "text.txt")
     try folder.write(
       """

@@ -1,9 +1,9 @@
 import Checkpoints
 import Execution
+import Interchange
 import Storage
 import Synchronization
 import TestSupport
-import Tokenizers
 import Training
 
 /// A case of `Tests/Golden`: a model of the Hugging Face layout, imported in f32, and the figures
@@ -19,8 +19,7 @@ final class GoldenCase: Sendable {
     let source = SharedData.packageRoot + "/Tests/Golden/" + name
     folder = try TemporaryFolder()
     try CheckpointImport.run(
-      source: source, tokenizer: nil, elementType: .f32, output: folder["model.sfckpt"],
-      recognise: TokenizerKind.recognise)
+      source: source, tokenizer: nil, elementType: .f32, output: folder["model.sfckpt"])
     checkpoint = try Checkpoint.open(folder["model.sfckpt"])
     figures = try JSONValue.read(path: source + "/figures.json")
   }

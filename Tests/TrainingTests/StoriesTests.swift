@@ -2,6 +2,7 @@ import Adaptations
 import Checkpoints
 import Datasets
 import Execution
+import Interchange
 import Tensors
 import TestSupport
 import Testing
@@ -24,8 +25,7 @@ import Weights
     for elementType in [ElementType.f32, .bf16, .int8] {
       let output = folder["\(elementType).sfckpt"]
       try CheckpointImport.run(
-        source: source, tokenizer: tokenizer, elementType: elementType, output: output,
-        recognise: TokenizerKind.recognise)
+        source: source, tokenizer: tokenizer, elementType: elementType, output: output)
       let checkpoint = try Checkpoint.open(output)
       #expect(checkpoint.tensor("layers[0].mlp.up")?.elementType == elementType)
       let corpus = try Corpus.prepare(

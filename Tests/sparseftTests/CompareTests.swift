@@ -2,7 +2,6 @@ import Checkpoints
 import Storage
 import TestSupport
 import Testing
-import Tokenizers
 
 /// `compare`, and `finetune` with baselines.
 @Suite struct CompareTests {
@@ -107,8 +106,8 @@ import Tokenizers
     let shop = try Workshop()
     try RandomInitialisation.write(
       configuration: TinyModel.configuration(layers: 1, vocabularySize: 4096),
-      tokenizer: Workshop.tokenizerPath, seed: 3, elementType: .f32,
-      output: shop.folder["tiny.sfckpt"], recognise: TokenizerKind.recognise)
+      tokenizer: Workshop.tokenizer(), seed: 3, elementType: .f32,
+      output: shop.folder["tiny.sfckpt"])
     let outcome = try shop.succeed(["compare", "recipe.json", "--json"])
     let labels = try outcome.jsonLines().filter { $0["type"] == nil }.map { $0["label"]?.string }
     #expect(labels == ["full", "lora r8", "lora r8 qv", "norms"])

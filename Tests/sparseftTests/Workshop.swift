@@ -4,7 +4,6 @@ import Storage
 import Tensors
 import TestSupport
 import Testing
-import Tokenizers
 
 #if canImport(Glibc)
   import Glibc
@@ -23,8 +22,8 @@ struct Workshop {
     folder = try TemporaryFolder()
     sparseft = ProgramRunner(folder: folder.path)
     try RandomInitialisation.write(
-      configuration: Self.configuration, tokenizer: Self.tokenizerPath, seed: 3,
-      elementType: elementType, output: folder["tiny.sfckpt"], recognise: TokenizerKind.recognise)
+      configuration: Self.configuration, tokenizer: Self.tokenizer(), seed: 3,
+      elementType: elementType, output: folder["tiny.sfckpt"])
     try folder.write(Self.text(sentences: 100), to: "text.txt")
     try writeRecipe(method: method)
   }
@@ -35,6 +34,11 @@ struct Workshop {
   }
 
   static let tokenizerPath = SharedData.packageRoot + "/Tests/Golden/gqa-tied/tokenizer.model"
+
+  /// The tokenizer of `tokenizerPath`, as checkpoints store it.
+  static func tokenizer() throws -> StoredTokenizer {
+    StoredTokenizer(kind: "sentencepiece", bytes: try TemporaryFolder.read(tokenizerPath))
+  }
 
   /// The folder of a small Hugging Face model.
   static func goldenFolder(_ name: String) -> String {

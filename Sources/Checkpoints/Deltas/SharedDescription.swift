@@ -20,7 +20,7 @@ enum SharedDescription {
       let isKept =
         switch (key, value.string) {
         case ("source", let source?): source == "random"
-        case ("format", let format?): CheckpointImport.formats.contains { $0.name == format }
+        case ("format", let format?): CheckpointOrigin(rawValue: format) != nil
         case ("seed", let seed?): UInt64(seed) != nil
         case ("seed", nil): value.int != nil
         default: false

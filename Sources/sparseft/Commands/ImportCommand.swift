@@ -1,7 +1,7 @@
 import ArgumentParser
 import Checkpoints
+import Interchange
 import Tensors
-import Tokenizers
 
 struct ImportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -21,8 +21,7 @@ struct ImportCommand: ParsableCommand {
 
   func run() throws {
     try CheckpointImport.run(
-      source: source, tokenizer: tokenizer, elementType: dtype, output: output,
-      recognise: TokenizerKind.recognise)
+      source: source, tokenizer: tokenizer, elementType: dtype, output: output)
     try Output.announce(checkpoint: output)
   }
 }

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Checkpoints
+import Interchange
 import Tensors
-import Tokenizers
 
 struct InitCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,3 +1,4 @@
+import Checkpoints
 import Models
 import Storage
 import Tensors
@@ -14,11 +15,11 @@ public struct ImportedModel {
   public let tensors: (_ name: String) throws(CheckpointError) -> TensorSource
 }
 
-/// A checkpoint format that can be imported. Each format has a file here and a line in
+/// A checkpoint format that can be imported. Each format has a folder here and a line in
 /// `CheckpointImport.formats`.
 public protocol ImportFormat: Sendable {
-  /// The format's name in messages.
-  static var name: String { get }
+  /// The format's name in messages and in a checkpoint's metadata.
+  static var origin: CheckpointOrigin { get }
   /// Whether the bytes at `source` look like this format; `open` does the real checks.
   static func recognises(_ source: ImportSource) -> Bool
   /// Opens and checks a source.
@@ -55,27 +56,25 @@ public enum CheckpointImport {
   ///   - tokenizer: path of a tokenizer file; required if the source has none.
   ///   - elementType: element type of matrices; nil keeps one that holds the source's exactly.
   ///   - output: the `.sfckpt` file to write.
-  ///   - recognise: identifies tokenizer files.
   /// - Returns: the content hash of the new checkpoint.
   /// - Throws: `CheckpointError`.
   @discardableResult
   public static func run(
-    source path: String, tokenizer: String?, elementType: ElementType?, output: String,
-    recognise: TokenizerRecogniser
+    source path: String, tokenizer: String?, elementType: ElementType?, output: String
   ) throws(CheckpointError) -> String {
     let source = try open(path)
     guard let format = formats.first(where: { $0.recognises(source) }) else {
       throw .wrongKind(
         path: path, found: "a format that is not known",
-        expected: formats.map { $0.name }.joined(separator: " or "))
+        expected: formats.map { $0.origin.rawValue }.joined(separator: " or "))
     }
     let model = try format.open(source)
     let stored = try TokenizerFile.read(
       tokenizer ?? model.tokenizerPath, for: path,
-      vocabularySize: model.configuration.vocabularySize, recognise)
+      vocabularySize: model.configuration.vocabularySize)
     return try CheckpointWriter.write(
       to: output, configuration: model.configuration, tokenizer: stored,
-      metadata: ["format": .string(format.name)],
+      metadata: ["format": .string(format.origin.rawValue)],
       elementType: elementType ?? model.elementType, tensors: model.tensors)
   }
 

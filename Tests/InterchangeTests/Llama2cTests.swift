@@ -1,10 +1,10 @@
 import Checkpoints
+import Interchange
 import Models
 import Storage
 import Tensors
 import TestSupport
 import Testing
-import Tokenizers
 
 /// Little-endian bytes.
 func littleEndian(_ value: some FixedWidthInteger) -> [UInt8] {
@@ -105,8 +105,7 @@ func bytes(of values: [Float]) -> [UInt8] { values.flatMap { littleEndian($0.bit
   private func imported(_ file: [UInt8], _ type: ElementType? = nil) throws -> Checkpoint {
     let path = try folder.write(file, to: "model.bin")
     try CheckpointImport.run(
-      source: path, tokenizer: tokenizer, elementType: type, output: folder["x"],
-      recognise: TokenizerKind.recognise)
+      source: path, tokenizer: tokenizer, elementType: type, output: folder["x"])
     return try Checkpoint.open(folder["x"])
   }
 
@@ -120,7 +119,7 @@ func bytes(of values: [Float]) -> [UInt8] { values.flatMap { littleEndian($0.bit
     for tensor in checkpoint.tensors {
       #expect(tensor.widened() == weights[tensor.name], "\(tensor.name)")
     }
-    #expect(checkpoint.metadata == ["format": .string(Llama2cFormat.name)])
+    #expect(checkpoint.metadata == ["format": .string(Llama2cFormat.origin.rawValue)])
     #expect(checkpoint.tokenizerBytes.elementsEqual(TinyModel.tokenizer()))
   }
 
@@ -196,8 +195,7 @@ func bytes(of values: [Float]) -> [UInt8] { values.flatMap { littleEndian($0.bit
     func attempt(_ tokenizer: String?) -> (any Failure)? {
       failure {
         try CheckpointImport.run(
-          source: path, tokenizer: tokenizer, elementType: nil, output: folder["x"],
-          recognise: TokenizerKind.recognise)
+          source: path, tokenizer: tokenizer, elementType: nil, output: folder["x"])
       }
     }
     #expect(attempt(nil)?.category == .missingInput)
@@ -214,13 +212,11 @@ func bytes(of values: [Float]) -> [UInt8] { values.flatMap { littleEndian($0.bit
     expectBadData("nothing") { _ = try imported([]) }
     expectBadData("a folder") {
       try CheckpointImport.run(
-        source: folder.path, tokenizer: tokenizer, elementType: nil, output: folder["x"],
-        recognise: TokenizerKind.recognise)
+        source: folder.path, tokenizer: tokenizer, elementType: nil, output: folder["x"])
     }
     let error = failure {
       try CheckpointImport.run(
-        source: folder["absent"], tokenizer: tokenizer, elementType: nil, output: folder["x"],
-        recognise: TokenizerKind.recognise)
+        source: folder["absent"], tokenizer: tokenizer, elementType: nil, output: folder["x"])
     }
     #expect(error?.category == .missingInput)
   }
@@ -230,7 +226,7 @@ func bytes(of values: [Float]) -> [UInt8] { values.flatMap { littleEndian($0.bit
     let source = try SharedData.require("stories260K/stories260K.bin")
     try CheckpointImport.run(
       source: source, tokenizer: SharedData.require("stories260K/tok512.model"), elementType: nil,
-      output: folder["x"], recognise: TokenizerKind.recognise)
+      output: folder["x"])
     let checkpoint = try Checkpoint.open(folder["x"])
     #expect(
       checkpoint.configuration
@@ -261,7 +257,7 @@ func bytes(of values: [Float]) -> [UInt8] { values.flatMap { littleEndian($0.bit
     try CheckpointImport.run(
       source: SharedData.require("babyllama-tok105/model5000.bin"),
       tokenizer: SharedData.require("babyllama-tok105/tok105.model"), elementType: .bf16,
-      output: folder["x"], recognise: TokenizerKind.recognise)
+      output: folder["x"])
     #expect(try Checkpoint.open(folder["x"]).configuration.vocabularySize == 105)
   }
 }

@@ -1,3 +1,4 @@
+import Checkpoints
 import Models
 import Storage
 import Tensors
@@ -5,7 +6,7 @@ import Tensors
 /// The `.bin` files of llama2.c (Karpathy 2023), versions 0 (`f32`, no magic), 1 (`f32`) and 2
 /// (`int8` in groups with an `f32` scale each). The header determines the file's exact size.
 public enum Llama2cFormat: ImportFormat {
-  public static let name = "llama2.c .bin"
+  public static let origin = CheckpointOrigin.llama2c
   /// "ak42", little-endian.
   static let magic: UInt32 = 0x616b_3432
 
@@ -18,7 +19,7 @@ public enum Llama2cFormat: ImportFormat {
 
   public static func open(_ source: ImportSource) throws(CheckpointError) -> ImportedModel {
     guard case .file(let file) = source else {
-      throw .wrongKind(path: source.path, found: "a folder", expected: name)
+      throw .wrongKind(path: source.path, found: "a folder", expected: origin.rawValue)
     }
     let header = try Llama2cHeader(file)
     let layout = try Llama2cLayout(header, file)

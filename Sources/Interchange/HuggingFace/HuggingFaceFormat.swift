@@ -1,3 +1,4 @@
+import Checkpoints
 import Models
 import Storage
 import Tensors
@@ -10,7 +11,7 @@ import Tensors
 /// `model.safetensors.index.json`, and perhaps `tokenizer.model`. Rotary rows are in the halves
 /// layout already.
 public enum HuggingFaceFormat: ImportFormat {
-  public static let name = "a Hugging Face folder (config.json and safetensors)"
+  public static let origin = CheckpointOrigin.huggingFace
 
   public static func recognises(_ source: ImportSource) -> Bool {
     guard case .folder(let folder) = source else { return false }

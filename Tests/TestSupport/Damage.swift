@@ -1,11 +1,10 @@
 import Checkpoints
 import Storage
 import Tensors
-import TestSupport
 import Testing
 
 /// What an attempt ended with, for tests that damage files.
-func failure(_ body: () throws -> Void) -> (any Failure)? {
+public func failure(_ body: () throws -> Void) -> (any Failure)? {
   do {
     try body()
     return nil
@@ -19,7 +18,7 @@ func failure(_ body: () throws -> Void) -> (any Failure)? {
 }
 
 /// Expects that opening damaged bytes fails as bad data.
-func expectBadData(
+public func expectBadData(
   _ what: String, sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> Void
 ) {
   guard let failure = failure(body) else {
@@ -34,13 +33,13 @@ func expectBadData(
 
 /// A tensor file taken apart, so that a test can change a part and seal it again with the right
 /// hash: then the checks behind the hash have to find the damage.
-struct TensorFileParts {
-  var magic: [UInt8]
-  var version: UInt32
-  var header: [UInt8]
-  var data: [UInt8]
+public struct TensorFileParts {
+  public var magic: [UInt8]
+  public var version: UInt32
+  public var header: [UInt8]
+  public var data: [UInt8]
 
-  init(_ bytes: [UInt8]) {
+  public init(_ bytes: [UInt8]) {
     magic = Array(bytes[..<8])
     version = UInt32(bytes[8])
     let length = bytes[16..<24].reversed().reduce(0) { $0 << 8 | Int($1) }
@@ -49,13 +48,13 @@ struct TensorFileParts {
   }
 
   /// The header as JSON.
-  var json: JSONValue {
+  public var json: JSONValue {
     get { (try? JSONValue.decode(header, source: "header")) ?? .null }
     set { header = Array(newValue.encoded().utf8) }
   }
 
   /// The file, with lengths and hash as they should be.
-  var sealed: [UInt8] {
+  public var sealed: [UInt8] {
     let padding = [UInt8](repeating: 0, count: (64 - header.count % 64) % 64)
     let rest = header + padding + data
     var bytes = magic
@@ -72,7 +71,7 @@ struct TensorFileParts {
 
 extension JSONValue {
   /// A copy with the member at a path of keys and indices replaced, or removed for nil.
-  func replacing(_ path: [String], with value: JSONValue?) -> JSONValue {
+  public func replacing(_ path: [String], with value: JSONValue?) -> JSONValue {
     guard let first = path.first else { return value ?? .null }
     let rest = Array(path.dropFirst())
     if var object {

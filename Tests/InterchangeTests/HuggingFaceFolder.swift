@@ -1,9 +1,9 @@
 import Checkpoints
+import Interchange
 import Models
 import Storage
 import Tensors
 import TestSupport
-import Tokenizers
 
 /// How a test wants a Hugging Face folder's weights stored.
 enum HuggingFaceType: String, CaseIterable {
@@ -122,8 +122,7 @@ struct HuggingFaceFolder {
   /// Imports the folder.
   func imported(_ type: ElementType? = nil) throws -> Checkpoint {
     try CheckpointImport.run(
-      source: folder["m/"], tokenizer: nil, elementType: type, output: folder["x"],
-      recognise: TokenizerKind.recognise)
+      source: folder["m/"], tokenizer: nil, elementType: type, output: folder["x"])
     return try Checkpoint.open(folder["x"])
   }
 }

@@ -1,4 +1,5 @@
 import Checkpoints
+import Interchange
 import Models
 import Storage
 import Tensors

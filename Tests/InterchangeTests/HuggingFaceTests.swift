@@ -1,4 +1,5 @@
 import Checkpoints
+import Interchange
 import Models
 import Storage
 import Tensors
@@ -20,7 +21,7 @@ import Testing
     for tensor in checkpoint.tensors {
       #expect(tensor.widened() == folder.weights[tensor.name]?.map(type.rounded), "\(tensor.name)")
     }
-    #expect(checkpoint.metadata == ["format": .string(HuggingFaceFormat.name)])
+    #expect(checkpoint.metadata == ["format": .string(HuggingFaceFormat.origin.rawValue)])
   }
 
   @Test func widensEveryHalfExactly() throws {
