@@ -123,6 +123,14 @@ const uint8_t *sft_sentencepiece_piece(const sft_sentencepiece *model, int32_t i
   return reinterpret_cast<const uint8_t *>(piece.data());
 }
 
+int32_t sft_sentencepiece_id(const sft_sentencepiece *model, const void *piece, size_t count) {
+  try {
+    return model->processor.PieceToId(std::string_view(static_cast<const char *>(piece), count));
+  } catch (...) {
+    return -1;
+  }
+}
+
 int32_t sft_sentencepiece_bos(const sft_sentencepiece *model) { return model->processor.bos_id(); }
 int32_t sft_sentencepiece_eos(const sft_sentencepiece *model) { return model->processor.eos_id(); }
 int32_t sft_sentencepiece_unknown(const sft_sentencepiece *model) {

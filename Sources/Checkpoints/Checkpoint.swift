@@ -14,6 +14,8 @@ public final class Checkpoint: Sendable {
   /// Name of the tokenizer kind that reads `tokenizerBytes`. Whether this program has that kind is
   /// checked only when the tokenizer is loaded.
   public let tokenizerKind: String
+  /// What overrides the tokenizer's bytes or adds to them.
+  public let tokenizerSettings: TokenizerSettings
   /// What the writer recorded about the weights' origin; an object.
   public let metadata: JSONValue
   /// The tensors in file order: exactly the parameters of `configuration`.
@@ -32,9 +34,11 @@ public final class Checkpoint: Sendable {
     let fields = try container.fields(
       ["configuration", "metadata"] + (namesKind ? ["tokenizer"] : []))
     configuration = try ModelConfiguration(fields.fields("configuration"))
-    tokenizerKind =
+    (tokenizerKind, tokenizerSettings) =
       namesKind
-      ? try StoredTokenizer.kind(fields.fields("tokenizer")) : StoredTokenizer.unnamedKind
+      ? try StoredTokenizer.read(
+        fields.fields("tokenizer"), vocabularySize: configuration.vocabularySize)
+      : (StoredTokenizer.unnamedKind, .init())
     metadata = .object(try fields.fields("metadata").object)
     guard container.blobNames == [Self.tokenizerBlob] else {
       throw fields.problem("blobs", nil, "exactly one blob, '\(Self.tokenizerBlob)'")
@@ -88,7 +92,8 @@ extension Checkpoint {
 
   /// A copy of the tokenizer, for another checkpoint.
   public var tokenizer: StoredTokenizer {
-    StoredTokenizer(kind: tokenizerKind, bytes: Array(tokenizerBytes))
+    StoredTokenizer(
+      kind: tokenizerKind, bytes: Array(tokenizerBytes), settings: tokenizerSettings)
   }
 
   /// The tensor of a parameter, or nil for a name that the configuration does not have.

@@ -29,7 +29,7 @@ public enum CheckpointWriter {
     let writer = ContainerWriter(
       kind: .checkpoint,
       header: [
-        "configuration": configuration.json, "tokenizer": ["kind": .string(tokenizer.kind)],
+        "configuration": configuration.json, "tokenizer": .object(tokenizer.header),
         "metadata": .object(metadata),
       ],
       blobs: [(Checkpoint.tokenizerBlob, tokenizer.bytes)], tensors: planned)

@@ -29,8 +29,7 @@ public struct LoadedModel {
     let checkpoint = try Checkpoint.open(path)
     let deltas = try deltas.map { (delta: try Delta.open($0), scale: 1.0) }
     weights = try ModelWeights(checkpoint, deltas: deltas, keepsFactors: true)
-    tokenizer = try TokenizerKind.load(
-      checkpoint.tokenizerKind, checkpoint.tokenizerBytes)
+    tokenizer = try checkpoint.loadTokenizer()
     pool = try WorkerPool(threads: threads)
     var kernels = try Kernels.forThisMachine()
     if precision != .f32 { kernels.tune(.auto, threads: threads) }

@@ -102,8 +102,7 @@ extension PreparedRun {
   }
 
   private static func tokenizer(of checkpoint: Checkpoint) throws -> any Tokenizer {
-    let tokenizer = try TokenizerKind.load(
-      checkpoint.tokenizerKind, checkpoint.tokenizerBytes)
+    let tokenizer = try checkpoint.loadTokenizer()
     let rows = checkpoint.configuration.vocabularySize
     guard tokenizer.vocabularySize <= rows else {
       throw TrainingError.vocabulary(pieces: tokenizer.vocabularySize, rows: rows)

@@ -52,7 +52,7 @@ public struct TextSampler {
       kernels: model.kernels, precision: precision)
     var sampler = Sampler(temperature: temperature, topP: topP, seed: seed)
     var decoder = StreamingDecoder(tokenizer, continuing: !prompt.isEmpty)
-    let ends = [tokenizer.beginOfSequence, tokenizer.endOfSequence].compactMap { $0 }
+    let ends = tokenizer.endsOfText
     let count = try generator.generate(
       prompt: ids, maxTokens: maxTokens, sampler: &sampler, stop: { ends.contains($0) },
       emit: { emit(decoder.append($0)) })

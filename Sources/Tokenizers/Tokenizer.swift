@@ -1,20 +1,10 @@
 /// Converts text to ids and back. The rest of the program uses tokenizers only through this
-/// protocol; each kind of tokenizer has a folder here and a line in `TokenizerKind.all`.
+/// protocol; each kind of tokenizer has a folder here, conforms to `SerializedTokenizer`, and has a
+/// line in `TokenizerKind.all`.
 ///
 /// A loaded tokenizer is immutable, so several threads may use it at once. Calls take a document or
 /// a segment of one, never a single token in a hot loop.
 public protocol Tokenizer: Sendable {
-  /// The name of the kind in checkpoints, such as "sentencepiece".
-  static var kind: String { get }
-
-  /// The number of ids that serialized bytes of this kind define; nil for bytes of another kind.
-  /// Does not load or trust the bytes.
-  static func vocabularySize(of serialized: UnsafeRawBufferPointer) -> Int?
-
-  /// Loads a tokenizer from its serialized bytes, which need not outlive the call.
-  /// - Throws: `TokenizerError.invalidModel`, or `.outOfMemory`.
-  init(serialized: UnsafeRawBufferPointer) throws(TokenizerError)
-
   /// SHA-256 of everything that the ids depend on.
   var fingerprint: [UInt8] { get }
 
@@ -24,11 +14,17 @@ public protocol Tokenizer: Sendable {
   var beginOfSequence: Int32? { get }
   /// EOS, which ends a document; nil if the tokenizer has none.
   var endOfSequence: Int32? { get }
+  /// The ids that end generated text: EOS, BOS (where the next document would begin), and others
+  /// that the model's files name.
+  var endsOfText: [Int32] { get }
   /// The id of text outside the vocabulary; nil if the tokenizer has none.
   var unknown: Int32? { get }
 
   /// Whether an id is a control token: never the id of text, and decoded to nothing.
   func isControl(_ id: Int32) -> Bool
+  /// The id of the control token of that spelling, such as "<|im_start|>"; nil if there is none.
+  /// `encode` never gives it, even where a text holds the spelling.
+  func controlID(_ spelling: String) -> Int32?
   /// Whether an id is never the result of encoding text.
   func isUnused(_ id: Int32) -> Bool
   /// The piece of an id as the tokenizer's own files spell it; empty for an id outside the
@@ -63,6 +59,20 @@ public protocol Tokenizer: Sendable {
   func decodeBytes(_ ids: ArraySlice<Int32>, continuing: Bool) -> [UInt8]?
 }
 
+/// A kind of tokenizer that checkpoints may carry.
+public protocol SerializedTokenizer: Tokenizer {
+  /// The name of the kind in checkpoints, such as "sentencepiece".
+  static var kind: String { get }
+
+  /// The number of ids that serialized bytes of this kind define; nil for bytes of another kind.
+  /// Does not load or trust the bytes.
+  static func vocabularySize(of serialized: UnsafeRawBufferPointer) -> Int?
+
+  /// Loads a tokenizer from its serialized bytes, which need not outlive the call.
+  /// - Throws: `TokenizerError.invalidModel`, or `.outOfMemory`.
+  init(serialized: UnsafeRawBufferPointer) throws(TokenizerError)
+}
+
 /// A place where a text may be cut into segments.
 public struct SegmentCut: Hashable, Sendable {
   /// End of the segment before the cut.
@@ -81,6 +91,8 @@ public struct SegmentCut: Hashable, Sendable {
 }
 
 extension Tokenizer {
+  public var endsOfText: [Int32] { [endOfSequence, beginOfSequence].compactMap { $0 } }
+
   /// The ids of a text, without BOS and EOS.
   /// - Throws: `TokenizerError.textTooLong`, `.encodingFailed` or `.outOfMemory`.
   public func encode(_ text: String) throws(TokenizerError) -> [Int32] {

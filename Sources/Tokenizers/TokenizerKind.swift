@@ -1,7 +1,7 @@
 /// The kinds of tokenizer that checkpoints may carry, one line each.
 public enum TokenizerKind {
   /// All kinds; the first one that recognises a file of unknown origin gets it.
-  public static let all: [any Tokenizer.Type] = [
+  public static let all: [any SerializedTokenizer.Type] = [
     SentencePieceTokenizer.self
   ]
 

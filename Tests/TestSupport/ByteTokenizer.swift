@@ -3,7 +3,7 @@ import Tokenizers
 
 /// A tokenizer of another kind than SentencePiece: an id for each byte, and a few pieces that begin
 /// and end inside characters, as those of byte-level vocabularies do.
-package struct ByteTokenizer: Tokenizer {
+package struct ByteTokenizer: SerializedTokenizer {
   package static let kind = "bytes"
   /// Behind the bytes: BOS, "a" with the first byte of "中", its other two.
   package static let begin: Int32 = 256, head: Int32 = 257, tail: Int32 = 258
@@ -22,6 +22,7 @@ package struct ByteTokenizer: Tokenizer {
 
   package var fingerprint: [UInt8] { ContentHash.digest(Array(Self.kind.utf8)) }
   package func isControl(_ id: Int32) -> Bool { id == Self.begin }
+  package func controlID(_ spelling: String) -> Int32? { spelling == "<s>" ? Self.begin : nil }
   package func isUnused(_ id: Int32) -> Bool { id > Self.begin }
   package func piece(of id: Int32) -> String { String(decoding: bytes(of: id), as: UTF8.self) }
 

@@ -71,6 +71,10 @@ int32_t sft_sentencepiece_piece_count(const sft_sentencepiece *model);
 const uint8_t *_Nullable sft_sentencepiece_piece(const sft_sentencepiece *model, int32_t id,
                                                  size_t *count);
 
+/// The id of a piece of `count` bytes; the unknown piece's, or -1, for other bytes.
+int32_t sft_sentencepiece_id(const sft_sentencepiece *model, const void *_Nullable piece,
+                             size_t count);
+
 /// Ids of the special pieces, -1 where the model has none.
 int32_t sft_sentencepiece_bos(const sft_sentencepiece *model);
 int32_t sft_sentencepiece_eos(const sft_sentencepiece *model);

@@ -5,7 +5,7 @@ import Storage
 ///
 /// Everything that the model file specifies (normalisation, white space, dummy prefix, byte
 /// fallback) is done by SentencePiece.
-public final class SentencePieceTokenizer: Tokenizer {
+public final class SentencePieceTokenizer: SerializedTokenizer {
   public static let kind = "sentencepiece"
 
   public let vocabularySize: Int
@@ -81,6 +81,13 @@ public final class SentencePieceTokenizer: Tokenizer {
   }
 
   public func isControl(_ id: Int32) -> Bool { sft_sentencepiece_is_control(model, id) }
+
+  public func controlID(_ spelling: String) -> Int32? {
+    var spelling = spelling
+    let id = spelling.withUTF8 { sft_sentencepiece_id(model, $0.baseAddress, $0.count) }
+    // What the vocabulary lacks is the unknown piece's.
+    return isControl(id) && piece(of: id) == spelling ? id : nil
+  }
 
   public func isUnused(_ id: Int32) -> Bool { sft_sentencepiece_is_unused(model, id) }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Checkpoints
 import Reports
+import Runs
 import Storage
 import Tensors
 import Tokenizers
@@ -30,8 +31,7 @@ struct TokenizeCommand: ParsableCommand {
 
   func run() throws {
     let checkpoint = try Checkpoint.open(model)
-    let tokenizer = try TokenizerKind.load(
-      checkpoint.tokenizerKind, checkpoint.tokenizerBytes)
+    let tokenizer = try checkpoint.loadTokenizer()
     let ids = try encode(tokenizer)
     let pieces = ids.map { tokenizer.piece(of: $0) }
     if json {

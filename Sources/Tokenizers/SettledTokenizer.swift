@@ -1,0 +1,55 @@
+import Storage
+
+/// A tokenizer whose special tokens a model's own files settled: another one's ids of text, with
+/// these for the start and the end of sequences.
+public struct SettledTokenizer: Tokenizer {
+  public let beginOfSequence: Int32?
+  public let endOfSequence: Int32?
+  public let endsOfText: [Int32]
+  public let fingerprint: [UInt8]
+  private let base: any Tokenizer
+
+  /// - Parameters:
+  ///   - base: gives the ids of text.
+  ///   - beginOfSequence: the id before every document; nil if documents get none.
+  ///   - endOfSequence: the id after a document; nil if there is none.
+  ///   - endsOfText: the ids that end generated text.
+  public init(
+    _ base: any Tokenizer, beginOfSequence: Int32?, endOfSequence: Int32?, endsOfText: [Int32]
+  ) {
+    self.base = base
+    self.beginOfSequence = beginOfSequence
+    self.endOfSequence = endOfSequence
+    self.endsOfText = endsOfText
+    // Tokenized text keeps its name in caches where nothing in it changes.
+    let changes = beginOfSequence != base.beginOfSequence || endOfSequence != base.endOfSequence
+    let ends = "begin \(beginOfSequence ?? -1) end \(endOfSequence ?? -1)"
+    fingerprint =
+      changes ? ContentHash.digest(base.fingerprint + Array(ends.utf8)) : base.fingerprint
+  }
+
+  public var vocabularySize: Int { base.vocabularySize }
+  public var unknown: Int32? { base.unknown }
+  public var maximumTextBytes: Int { base.maximumTextBytes }
+  public var allowsCuts: Bool { base.allowsCuts }
+
+  public func isControl(_ id: Int32) -> Bool { base.isControl(id) }
+  public func isUnused(_ id: Int32) -> Bool { base.isUnused(id) }
+  public func controlID(_ spelling: String) -> Int32? { base.controlID(spelling) }
+  public func piece(of id: Int32) -> String { base.piece(of: id) }
+  public func bytes(of id: Int32) -> [UInt8] { base.bytes(of: id) }
+
+  public func encode(utf8 bytes: UnsafeRawBufferPointer) throws(TokenizerError) -> [Int32] {
+    try base.encode(utf8: bytes)
+  }
+
+  public func nextCut(
+    in text: UnsafeBufferPointer<UInt8>, from position: Int
+  ) -> SegmentCut? {
+    base.nextCut(in: text, from: position)
+  }
+
+  public func decodeBytes(_ ids: ArraySlice<Int32>, continuing: Bool) -> [UInt8]? {
+    base.decodeBytes(ids, continuing: continuing)
+  }
+}
