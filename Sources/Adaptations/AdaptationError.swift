@@ -7,11 +7,16 @@ public enum AdaptationError: Failure, Equatable {
   case trainsNothing(method: String)
   case notLinear(path: String)
   case shareOfVector(path: String, share: Double)
+  /// An operation reads a weight of which some rows should train, and can't take them apart.
+  case noRowSelection(path: String, operation: String)
   /// A method trains a parameter that no change of its save plan claims, or that two claim.
   case unclaimed(method: String, parameter: String)
 
   public var category: FailureCategory {
-    if case .unclaimed = self { .bug } else { .usage }
+    switch self {
+    case .unclaimed, .noRowSelection: .bug
+    default: .usage
+    }
   }
 
   public var description: String {
@@ -24,6 +29,8 @@ public enum AdaptationError: Failure, Equatable {
       "low-rank factors go beside linear maps of a block; '\(path)' is none"
     case .shareOfVector(let path, let share):
       "'\(path)' is a vector and trains whole; its share is \(share), expected 1"
+    case .noRowSelection(let path, let operation):
+      "some rows of '\(path)' should train, but '\(operation)' reads it whole, which is a bug"
     case .unclaimed(let method, let parameter):
       "method '\(method)' trains '\(parameter)', but its deltas would not hold it exactly once, "
         + "which is a bug"

@@ -33,7 +33,7 @@ extension Graph {
   /// The position of a module's linear map among the nodes; nil for modules of another kind.
   func linearNode(of module: TracedModule) -> Int? {
     nodes.firstIndex { node in
-      guard node.operation is Linear, node.operands[0] == module.input,
+      guard node.operation.isLinearMap, node.operands[0] == module.input,
         case .parameter(let weight) = self[node.operands[1]].source
       else { return false }
       return weight.path == module.path

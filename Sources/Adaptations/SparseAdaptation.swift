@@ -38,7 +38,7 @@ public struct SparseAdaptation: Adaptation {
       if rows == shape[0] {
         graph.train(value)
       } else if path == ParameterRole.head.rawValue, !headRows.isEmpty {
-        graph.selectRows(headRows.prefix(rows).sorted(), of: value)
+        try graph.selectRows(headRows.prefix(rows).sorted(), of: value)
       } else if shape.rank == 2 {
         graph.split(value, at: rows)
       } else {
@@ -75,13 +75,16 @@ extension Graph {
           path: headPath, rows: rows, kind: .table,
           initial: .checkpoint(name: tablePath, rows: rows))),
       type)
-    for position in nodes.indices where !(nodes[position].operation is Embedding) {
+    for position in nodes.indices where !nodes[position].operation.isLookup {
       nodes[position].operands = nodes[position].operands.map { $0 == embedding ? head : $0 }
     }
   }
 
   /// Makes given rows of the head trainable, apart from the frozen rest.
-  package mutating func selectRows(_ ids: [Int32], of head: ValueID) {
+  ///
+  /// - Throws: `AdaptationError.noRowSelection` if an operation reads the head that can't take its
+  ///   rows from elsewhere.
+  package mutating func selectRows(_ ids: [Int32], of head: ValueID) throws(AdaptationError) {
     guard case .parameter(let parameter) = self[head].source,
       case .checkpoint(let tensor, _) = parameter.initial
     else { return }
@@ -96,7 +99,9 @@ extension Graph {
       initial: .checkpointRows(name: tensor, ids: ids))
     let rows = addSource(.parameter(selected), TensorType([ids.count, shape[1]]))
     for position in nodes.indices where nodes[position].operands.contains(head) {
-      guard var operation = nodes[position].operation as? HeadLoss else { continue }
+      guard var operation = nodes[position].operation as? any RowSelectingOperation else {
+        throw .noRowSelection(path: parameter.path, operation: nodes[position].operation.name)
+      }
       operation.hasSelectedRows = true
       nodes[position].operation = operation
       nodes[position].operands += [numbers, rows]

@@ -37,7 +37,7 @@ public struct BackwardReach: Sendable {
       return nil
     }
     gains = norms.map(\.gain)
-    for node in graph.nodes where node.operation is Linear {
+    for node in graph.nodes where node.operation.isLinearMap {
       for (value, parameter) in graph.parameters(of: node) {
         depths[parameter.path] = linears[node.results[0]] ?? 0
         let reached = graph.values(reachedFrom: [value])
@@ -75,7 +75,7 @@ extension Graph {
     var depths: [ValueID: Int] = [:]
     for node in nodes.reversed() {
       let own = node.results.map { depths[$0] ?? 0 }.max() ?? 0
-      let depth = own + (node.operation is Linear ? 1 : 0)
+      let depth = own + (node.operation.isLinearMap ? 1 : 0)
       for operand in node.operands { depths[operand] = max(depths[operand] ?? 0, depth) }
     }
     return depths

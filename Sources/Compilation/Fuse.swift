@@ -3,24 +3,22 @@ import Operations
 import Programs
 
 extension Graph {
-  /// Merges nodes that one kernel can compute: the head's loss with its gradient, and a sum with
-  /// the matmul that produces one of its terms.
+  /// Merges nodes that one kernel can compute: an operation with its gradient (the head's loss),
+  /// and a sum with the matmul that produces one of its terms.
   package mutating func fuse() {
-    fuseHeadLoss()
+    fuseGradients()
     fuseSums()
   }
 
-  /// The loss and its gradient share the logits: one node in place of the forward one.
-  private mutating func fuseHeadLoss() {
+  /// The head's loss and its gradient share the logits: one node in place of the forward one.
+  private mutating func fuseGradients() {
     for position in nodes.indices {
-      guard let forward = nodes[position].operation as? HeadLoss,
+      guard let forward = nodes[position].operation as? any MergingOperation,
         let other = nodes.indices.first(where: { candidate in
-          guard let gradient = nodes[candidate].operation as? HeadLoss else { return false }
-          return forward.merged(with: gradient) != nil
+          forward.merged(with: nodes[candidate].operation) != nil
             && nodes[candidate].operands.starts(with: nodes[position].operands)
         }),
-        let gradient = nodes[other].operation as? HeadLoss,
-        let merged = forward.merged(with: gradient)
+        let merged = forward.merged(with: nodes[other].operation)
       else { continue }
       var node = makeNode(
         merged, nodes[other].operands, phase: .backward, part: nodes[position].part)
@@ -48,7 +46,7 @@ extension Graph {
       let operands = product.operands + [fusion.initial]
       var node = makeNode(
         fusion.operation, operands, phase: product.phase, part: product.part,
-        mutates: sum.operation is AccumulateGradient ? [operands.count - 1] : [])
+        mutates: fusion.addsInPlace ? [operands.count - 1] : [])
       if let result = sum.results.first {
         // The matmul takes over the sum's result, so its readers need no change.
         self[result].source = .node(node.id, result: 0)
@@ -65,21 +63,16 @@ extension Graph {
   /// to is computed before it.
   private func fusion(
     of sum: Node, producers: [Int?], reads: [Int]
-  ) -> (initial: ValueID, producer: Int, operation: any Operation)? {
-    let choices: [(initial: Int, term: Int)]
-    switch sum.operation {
-    case is Add: choices = [(0, 1), (1, 0)]
-    case is AccumulateGradient: choices = [(0, 1)]
-    default: return nil
-    }
-    for choice in choices {
+  ) -> (initial: ValueID, producer: Int, operation: any Operation, addsInPlace: Bool)? {
+    guard let operation = sum.operation as? any SumOperation else { return nil }
+    for choice in operation.terms {
       let (initial, term) = (sum.operands[choice.initial], sum.operands[choice.term])
       guard initial != term, reads[term.index] == 1, let producer = producers[term.index],
         nodes[producer].part == sum.part, producers[initial.index] ?? -1 < producer,
         let product = nodes[producer].operation as? any AccumulatingOperation,
-        let operation = product.accumulating()
+        let accumulating = product.accumulating()
       else { continue }
-      return (initial, producer, operation)
+      return (initial, producer, accumulating, operation.addsInPlace)
     }
     return nil
   }

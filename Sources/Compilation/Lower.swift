@@ -35,7 +35,7 @@ struct Lowerer {
     let readers = graph.readers()
     return graph.parameters.compactMap { value, parameter in
       let nodes = readers[value.index].map { graph.nodes[$0] }
-      guard !parameter.isTrained, !nodes.isEmpty, nodes.allSatisfy({ $0.operation is Embedding })
+      guard !parameter.isTrained, !nodes.isEmpty, nodes.allSatisfy({ $0.operation.isLookup })
       else { return nil }
       return bufferOfRoot[value].map { buffers[$0] }
     }

@@ -42,9 +42,7 @@ extension Graph {
     _ node: Node, before first: Int, _ readers: [[Int]], _ producers: [Int?],
     into chain: inout Set<Int>
   ) -> Bool {
-    guard node.phase == .forward, node.operation.isCheap || node.operation.isProductOfValues else {
-      return false
-    }
+    guard node.phase == .forward, node.operation.isRecomputable else { return false }
     chain.insert(node.id)
     return node.operands.allSatisfy { operand in
       guard case .node = self[operand].source, let producer = producers[operand.index],
@@ -52,13 +50,5 @@ extension Graph {
       else { return true }
       return collect(nodes[producer], before: first, readers, producers, into: &chain)
     }
-  }
-}
-
-extension Operation {
-  /// Whether it is attention, or a linear map that adds to no other value.
-  fileprivate var isProductOfValues: Bool {
-    if let linear = self as? Linear { return !linear.accumulates }
-    return self is Attention
   }
 }

@@ -37,6 +37,13 @@ public protocol Operation: Sendable {
   var inPlacePairs: [(operand: Int, result: Int)] { get }
   /// Cheaper to recompute in the backward pass than to keep: it moves bytes but has no matmuls.
   var isCheap: Bool { get }
+  /// Whether it may be computed again in the backward pass from stored values, to save its results'
+  /// memory.
+  var isRecomputable: Bool { get }
+  /// A linear map of a value by a weight, as methods and the analysis count a model's depth.
+  var isLinearMap: Bool { get }
+  /// Reads of its tables only the rows that ids name.
+  var isLookup: Bool { get }
 }
 
 extension Operation {
@@ -45,6 +52,9 @@ extension Operation {
   public var mutatedOperands: [Int] { [] }
   public var inPlacePairs: [(operand: Int, result: Int)] { [] }
   public var isCheap: Bool { false }
+  public var isRecomputable: Bool { isCheap }
+  public var isLinearMap: Bool { false }
+  public var isLookup: Bool { false }
 }
 
 /// An operation that gradients can flow through.
@@ -112,4 +122,24 @@ extension AccumulatingOperation {
     copy.accumulates = true
     return copy
   }
+}
+
+/// A sum, which the compiler fuses with the matmul that produces one of its terms.
+public protocol SumOperation: Operation {
+  /// Which operand may be the matmul's result (`term`), and which it is then added to (`initial`).
+  var terms: [(initial: Int, term: Int)] { get }
+  /// Whether the sum overwrites the value that it adds to.
+  var addsInPlace: Bool { get }
+}
+
+/// A forward operation whose gradient can be computed in the same pass over its operands.
+public protocol MergingOperation: Operation {
+  /// This forward operation and the gradient of it as one operation; nil if they can't be merged.
+  func merged(with gradient: any Operation) -> (any Operation)?
+}
+
+/// An operation that takes some rows of a frozen weight from an operand of their own.
+public protocol RowSelectingOperation: Operation {
+  /// Whether two more operands, ids int32 [R] and values [R, D], replace rows of its weight.
+  var hasSelectedRows: Bool { get set }
 }

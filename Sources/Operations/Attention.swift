@@ -63,6 +63,7 @@ public struct Attention: DifferentiableOperation, LowerableOperation {
   public init(layout: AttentionLayout) { self.layout = layout }
 
   public var name: String { "attention" }
+  public var isRecomputable: Bool { true }
   public var attributes: [(String, String)] {
     [
       ("heads", "\(layout.queryHeads)/\(layout.keyValueHeads)"), ("width", "\(layout.headWidth)"),

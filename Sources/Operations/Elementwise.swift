@@ -29,6 +29,11 @@ public struct Add: DifferentiableOperation, LowerableOperation {
   }
 }
 
+extension Add: SumOperation {
+  public var terms: [(initial: Int, term: Int)] { [(0, 1), (1, 0)] }
+  public var addsInPlace: Bool { false }
+}
+
 extension Add: BF16Operation {
   public var bf16Groups: [[NodePlace]] { [[.operand(0), .operand(1), .result(0)]] }
 }
@@ -91,6 +96,11 @@ public struct AccumulateGradient: LowerableOperation {
       "add", lowering.operands + [lowering.operands[0]],
       items: lowering.operandTypes[0].shape.count, grain: Grain.elements)
   }
+}
+
+extension AccumulateGradient: SumOperation {
+  public var terms: [(initial: Int, term: Int)] { [(0, 1)] }
+  public var addsInPlace: Bool { true }
 }
 
 /// Sets a value to zero. Operand: the value (overwritten).

@@ -12,6 +12,7 @@ public struct Embedding: DifferentiableOperation, LowerableOperation {
   public init(parts: Int = 1) { self.parts = parts }
 
   public var name: String { "embedding" }
+  public var isLookup: Bool { true }
   public var attributes: [(String, String)] { parts > 1 ? [("parts", "\(parts)")] : [] }
 
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {

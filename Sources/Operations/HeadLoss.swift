@@ -20,7 +20,7 @@ import Tensors
 /// One operation for forward and backward: the backward pass would need the logits again, and all
 /// it waits for is the loss scale, known before the step. The compiler's fusing stage merges the
 /// two nodes into one (`merged`).
-public struct HeadLoss: DifferentiableOperation {
+public struct HeadLoss: DifferentiableOperation, MergingOperation, RowSelectingOperation {
   public var parts: Int
   /// Whether the values of some rows come from a separate operand instead of the parts.
   public var hasSelectedRows: Bool
@@ -106,9 +106,10 @@ public struct HeadLoss: DifferentiableOperation {
     return result
   }
 
-  /// This forward operation and its gradient as one operation; nil if they cannot be merged.
-  public func merged(with gradient: HeadLoss) -> HeadLoss? {
-    guard parts == gradient.parts, hasSelectedRows == gradient.hasSelectedRows, wantsLoss,
+  /// The loss and its gradient share the logits.
+  public func merged(with gradient: any Operation) -> (any Operation)? {
+    guard let gradient = gradient as? HeadLoss, parts == gradient.parts,
+      hasSelectedRows == gradient.hasSelectedRows, wantsLoss,
       !wantsGradient, !gradient.wantsLoss
     else {
       return nil

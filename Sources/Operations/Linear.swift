@@ -36,6 +36,8 @@ public struct Linear: DifferentiableOperation, AccumulatingOperation {
   public var inPlacePairs: [(operand: Int, result: Int)] {
     accumulates ? [(operandCount - 1, 0)] : []
   }
+  public var isLinearMap: Bool { true }
+  public var isRecomputable: Bool { !accumulates }
   private var operandCount: Int { 1 + parts + (hasBias ? 1 : 0) + (accumulates ? 1 : 0) }
 
   /// Operand indices of the weight's parts.

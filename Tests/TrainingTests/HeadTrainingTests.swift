@@ -18,7 +18,7 @@ import Training
       guard let head = graph.parameters.first(where: { $0.parameter.path == "head" }) else {
         throw .trainsNothing(method: name)
       }
-      graph.selectRows(Array(0..<Int32(head.parameter.rows.count)), of: head.value)
+      try graph.selectRows(Array(0..<Int32(head.parameter.rows.count)), of: head.value)
       for (value, parameter) in graph.parameters where parameter.path == "norm" {
         guard case .parameter(var trained) = graph[value].source else { continue }
         trained.isTrained = true

@@ -25,8 +25,10 @@ struct InitCommand: ParsableCommand {
   func run() throws {
     let configuration = try HuggingFaceFormat.configuration(path: config)
     try RandomInitialisation.write(
-      configuration: configuration, tokenizer: tokenizer, seed: seed, elementType: dtype,
-      output: output, recognise: TokenizerKind.recognise)
+      configuration: configuration,
+      tokenizer: TokenizerFile.read(
+        tokenizer, for: output, vocabularySize: configuration.vocabularySize),
+      seed: seed, elementType: dtype, output: output)
     try Output.announce(checkpoint: output)
   }
 }
