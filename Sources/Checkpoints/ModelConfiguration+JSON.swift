@@ -7,7 +7,24 @@ extension ModelConfiguration {
     var object = shape
     // Files without the key belong to the Llama family.
     if family != Llama.name { object["family"] = .string(family) }
+    for (key, value) in additions { object[key] = value }
     return .object(object)
+  }
+
+  /// What newer families need, where it is not the default: older files lack these keys.
+  package var additions: [(key: String, value: JSONValue)] {
+    var members: [(String, JSONValue)] = []
+    if let slidingWindow { members.append(("sliding_window", .int(slidingWindow))) }
+    if !attentionPattern.isEmpty {
+      let words = attentionPattern.map { JSONValue.string($0.rawValue) }
+      members.append(("attention_pattern", .array(words)))
+    }
+    if let localRotaryBase { members.append(("local_rotary_base", .number(localRotaryBase))) }
+    if queryKeyNorm { members.append(("query_key_norm", true)) }
+    if activation != .silu { members.append(("activation", .string(activation.rawValue))) }
+    if embeddingScale != 1 { members.append(("embedding_scale", .number(embeddingScale))) }
+    if let attentionScale { members.append(("attention_scale", .number(attentionScale))) }
+    return members
   }
 
   private var shape: JSONObject {
@@ -22,7 +39,8 @@ extension ModelConfiguration {
     ]
   }
 
-  /// Reads the object that `json` writes; every key is required and no other is allowed.
+  /// Reads the object that `json` writes: `family` and the additions have defaults, every other key
+  /// is required, and no key but those that it would write again is allowed.
   init(_ fields: JSONFields) throws(CheckpointError) {
     let limit = 1...(1 << 31)
     let family = fields.object["family"] == nil ? Llama.name : try fields.string("family")
@@ -47,8 +65,34 @@ extension ModelConfiguration {
       attentionBias: try fields.bool("attention_bias"),
       outputBias: try fields.bool("output_bias"),
       mlpBias: try fields.bool("mlp_bias"))
+    try readAdditions(fields)
     try fields.allow(json.object?.keys ?? [])
     try checkUsable(path: fields.path, field: fields.place)
+  }
+
+  private mutating func readAdditions(_ fields: JSONFields) throws(CheckpointError) {
+    func has(_ key: String) -> Bool { fields.object[key] != nil }
+    if has("sliding_window") { slidingWindow = try fields.int("sliding_window", in: 1...(1 << 31)) }
+    if has("attention_pattern") {
+      attentionPattern = try fields.array("attention_pattern").map {
+        (value) throws(CheckpointError) in
+        guard let reach = value.string.flatMap(AttentionReach.init) else {
+          throw fields.problem("attention_pattern", value, "a list of local and global")
+        }
+        return reach
+      }
+    }
+    if has("local_rotary_base") { localRotaryBase = try fields.double("local_rotary_base") }
+    if has("query_key_norm") { queryKeyNorm = try fields.bool("query_key_norm") }
+    if has("activation") {
+      guard let known = Activation(rawValue: try fields.string("activation")) else {
+        let words = Activation.allCases.map(\.rawValue).joined(separator: " or ")
+        throw fields.problem("activation", fields.object["activation"], words)
+      }
+      activation = known
+    }
+    if has("embedding_scale") { embeddingScale = try fields.double("embedding_scale") }
+    if has("attention_scale") { attentionScale = try fields.double("attention_scale") }
   }
 
   /// Refuses numbers that no model can have.

@@ -38,13 +38,32 @@ public struct ModelConfiguration: Hashable, Codable, Sendable {
   public var attentionBias: Bool
   public var outputBias: Bool
   public var mlpBias: Bool
+  /// How many tokens local blocks see, their own included; nil: no block is local.
+  public var slidingWindow: Int?
+  /// Which blocks are local, from the lowest on and repeated over all of them; empty: with a
+  /// `slidingWindow` all are. `reach(layer:)` reads it.
+  public var attentionPattern: [AttentionReach]
+  /// The rotary base of local blocks, whose positions are not scaled; nil: as in global ones.
+  public var localRotaryBase: Double?
+  /// Queries and keys are normalised head by head before their rotation, with a gain [hw] for all
+  /// query heads of a block and one for its key heads (Henry et al. 2020).
+  public var queryKeyNorm: Bool
+  /// The activation of the MLPs' gates.
+  public var activation: Activation
+  /// The factor on the rows of the embedding where they enter the residual stream.
+  public var embeddingScale: Double
+  /// The factor on attention's scores; nil for 1/√hw.
+  public var attentionScale: Double?
 
   public init(
     family: String = Llama.name, width: Int, hiddenWidth: Int, layers: Int, queryHeads: Int,
     keyValueHeads: Int,
     headWidth: Int, vocabularySize: Int, contextLength: Int, normEpsilon: Double = 1e-5,
     rotaryBase: Double = 10_000, rotaryScaling: RotaryScaling = .none, tiedHead: Bool,
-    attentionBias: Bool = false, outputBias: Bool = false, mlpBias: Bool = false
+    attentionBias: Bool = false, outputBias: Bool = false, mlpBias: Bool = false,
+    slidingWindow: Int? = nil, attentionPattern: [AttentionReach] = [],
+    localRotaryBase: Double? = nil, queryKeyNorm: Bool = false, activation: Activation = .silu,
+    embeddingScale: Double = 1, attentionScale: Double? = nil
   ) {
     self.family = family
     self.width = width
@@ -62,6 +81,13 @@ public struct ModelConfiguration: Hashable, Codable, Sendable {
     self.attentionBias = attentionBias
     self.outputBias = outputBias
     self.mlpBias = mlpBias
+    self.slidingWindow = slidingWindow
+    self.attentionPattern = attentionPattern
+    self.localRotaryBase = localRotaryBase
+    self.queryKeyNorm = queryKeyNorm
+    self.activation = activation
+    self.embeddingScale = embeddingScale
+    self.attentionScale = attentionScale
   }
 
   public var queryWidth: Int { queryHeads * headWidth }
@@ -75,27 +101,51 @@ extension ModelConfiguration {
       let known = ModelFamilies.all.map { $0.name }.joined(separator: ", ")
       return "family is '\(family)', expected \(known)"
     }
-    func check(_ name: String, _ value: Int, _ limit: Int) -> String? {
-      (1...limit).contains(value) ? nil : "\(name) is \(value), expected 1 to \(limit)"
+    return extentProblem ?? headProblem ?? scaleProblem ?? rotaryScaling.problem ?? reachProblem
+  }
+
+  private var extentProblem: String? {
+    let extents = [
+      ("width", width, 1 << 20), ("hiddenWidth", hiddenWidth, 1 << 22), ("layers", layers, 4096),
+      ("queryHeads", queryHeads, 1 << 16), ("keyValueHeads", keyValueHeads, 1 << 16),
+      ("headWidth", headWidth, 1 << 16), ("vocabularySize", vocabularySize, 1 << 24),
+      ("contextLength", contextLength, 1 << 26),
+    ]
+    for (name, value, limit) in extents where !(1...limit).contains(value) {
+      return "\(name) is \(value), expected 1 to \(limit)"
     }
-    if let text = check("width", width, 1 << 20) ?? check("hiddenWidth", hiddenWidth, 1 << 22)
-      ?? check("layers", layers, 4096) ?? check("queryHeads", queryHeads, 1 << 16)
-      ?? check("keyValueHeads", keyValueHeads, 1 << 16) ?? check("headWidth", headWidth, 1 << 16)
-      ?? check("vocabularySize", vocabularySize, 1 << 24)
-      ?? check("contextLength", contextLength, 1 << 26)
-    {
-      return text
-    }
+    return nil
+  }
+
+  private var headProblem: String? {
     if queryWidth > 1 << 22 { return "queryHeads · headWidth is \(queryWidth), too large" }
     if queryHeads % keyValueHeads != 0 {
       return "queryHeads \(queryHeads) is not a multiple of keyValueHeads \(keyValueHeads)"
     }
     if headWidth % 2 != 0 { return "headWidth \(headWidth) is odd; rotary positions need pairs" }
+    return nil
+  }
+
+  private var scaleProblem: String? {
     if !(normEpsilon > 0 && normEpsilon < 1) {
       return "normEpsilon \(normEpsilon) is not in (0, 1)"
     }
     if !(rotaryBase > 1 && rotaryBase.isFinite) { return "rotaryBase \(rotaryBase) is not above 1" }
-    switch rotaryScaling {
+    let scales = [("embeddingScale", embeddingScale), ("attentionScale", attentionScale ?? 1)]
+    for (name, value) in scales where !(Self.usableScales.contains(value)) {
+      return "\(name) \(value) is not in \(Self.usableScales)"
+    }
+    return nil
+  }
+
+  /// Factors that a float can hold with room for what they multiply.
+  private static let usableScales = 1e-6...1e6
+}
+
+extension RotaryScaling {
+  /// What makes the scaling unusable, or nil.
+  var problem: String? {
+    switch self {
     case .none: return nil
     case .linear(let factor):
       return factor >= 1 && factor.isFinite ? nil : "rotary scaling factor \(factor) is below 1"

@@ -45,6 +45,26 @@ import Testing
     }
   }
 
+  @Test func writesOnlyAdditionsThatAreNotDefaults() throws {
+    var expected = TinyModel.configuration(layers: 3)
+    expected.slidingWindow = 16
+    expected.attentionPattern = [.local, .local, .global]
+    expected.localRotaryBase = 1e4
+    expected.activation = .geluTanh
+    expected.embeddingScale = 5.65625
+    expected.attentionScale = 0.0625
+    #expect(try TinyModel.checkpoint(at: folder["x"], expected).configuration == expected)
+    let keys = try headerKeys("x")
+    #expect(keys.contains("attention_pattern") && !keys.contains("query_key_norm"))
+    _ = try TinyModel.checkpoint(at: folder["y"], TinyModel.configuration())
+    #expect(try headerKeys("y").count == 15)
+  }
+
+  /// The keys of the configuration in a file's header.
+  private func headerKeys(_ file: String) throws -> [String] {
+    try TensorFileParts(folder.read(file)).json["configuration"]?.object?.keys ?? []
+  }
+
   @Test func theSameContentGivesTheSameHash() throws {
     let a = try TinyModel.checkpoint(at: folder["a"], configuration)
     let b = try TinyModel.checkpoint(at: folder["b"], configuration)

@@ -25,18 +25,21 @@ struct InspectCommand: ParsableCommand {
 
   private func inspect(_ checkpoint: Checkpoint) {
     let c = checkpoint.configuration
-    let facts: JSONObject = [
+    var facts: JSONObject = [
       "kind": "checkpoint", "path": .string(file), "bytes": .int(checkpoint.byteCount),
       "content_hash": .string(checkpoint.contentHash), "parameters": .int(c.parameterCount),
-      "width": .int(c.width), "hidden_width": .int(c.hiddenWidth), "layers": .int(c.layers),
+      "family": .string(c.family), "width": .int(c.width), "hidden_width": .int(c.hiddenWidth),
+      "layers": .int(c.layers),
       "query_heads": .int(c.queryHeads), "key_value_heads": .int(c.keyValueHeads),
       "head_width": .int(c.headWidth), "vocabulary_size": .int(c.vocabularySize),
       "context_length": .int(c.contextLength), "tied_head": .bool(c.tiedHead),
       "rotary_base": .number(c.rotaryBase),
       "rotary_scaling": .string(Self.words(c.rotaryScaling)),
-      "norm_epsilon": .number(c.normEpsilon), "tokenizer": .string(checkpoint.tokenizerKind),
-      "metadata": checkpoint.metadata,
+      "norm_epsilon": .number(c.normEpsilon),
     ]
+    for (key, value) in c.additions { facts[key] = value }
+    facts["tokenizer"] = .string(checkpoint.tokenizerKind)
+    facts["metadata"] = checkpoint.metadata
     show(facts, checkpoint.tensors.map { ($0, nil) })
   }
 
