@@ -90,9 +90,11 @@ static inline sft_block sft_split(int64_t axis, int64_t rows, int64_t columns, i
   return (sft_block){0, rows, begin, end};
 }
 
-// Where the document of token t begins: never after t, so that a token sees at least itself.
-static inline int64_t sft_first_key(const int32_t *starts, int64_t t) {
-  return sft_max(0, sft_min(starts[t], t));
+// The first token that token t sees: where its document begins, or, with a window above 0, the
+// earliest of the last `window` tokens. Never after t, so that a token sees at least itself.
+static inline int64_t sft_first_key(const int32_t *starts, int64_t t, int64_t window) {
+  int64_t first = sft_max(0, sft_min(starts[t], t));
+  return window > 0 ? sft_max(first, t - window + 1) : first;
 }
 
 #endif

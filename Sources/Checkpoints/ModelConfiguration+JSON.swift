@@ -1,5 +1,6 @@
 import Models
 import Storage
+import Tensors
 
 extension ModelConfiguration {
   /// The configuration as a header's JSON; `docs/format.md` lists the keys.

@@ -11,16 +11,26 @@ public struct AttentionLayout: Hashable, Sendable {
   public var queryHeads: Int
   public var keyValueHeads: Int
   public var headWidth: Int
+  /// What scores are multiplied by.
+  public var scale: Float
+  /// W: a token sees the last W tokens, itself included; nil where it sees all of its document.
+  public var window: Int?
 
-  public init(tokens: Int, queryHeads: Int, keyValueHeads: Int, headWidth: Int) {
+  /// - Parameter scale: 1/√hw (Vaswani et al. 2017, eq. 1) if nil.
+  public init(
+    tokens: Int, queryHeads: Int, keyValueHeads: Int, headWidth: Int, scale: Float? = nil,
+    window: Int? = nil
+  ) {
     self.tokens = tokens
     self.queryHeads = queryHeads
     self.keyValueHeads = keyValueHeads
     self.headWidth = headWidth
+    self.scale = scale ?? Self.usualScale(headWidth: headWidth)
+    self.window = window
   }
 
-  /// Scores are divided by √hw (Vaswani et al. 2017, eq. 1).
-  var scale: Float { 1 / Float(headWidth).squareRoot() }
+  private static func usualScale(headWidth: Int) -> Float { 1 / Float(headWidth).squareRoot() }
+
   var queryWidth: Int { queryHeads * headWidth }
   var keyValueWidth: Int { keyValueHeads * headWidth }
   /// Query rows whose scores are in scratch at a time.
@@ -34,7 +44,17 @@ public struct AttentionLayout: Hashable, Sendable {
     [
       tokens, queryHeads, keyValueHeads, headWidth, queryWidth, keyValueWidth, keyValueWidth,
       queryWidth, tile,
-    ]
+    ] + slidingWindow
+  }
+
+  /// A kernel's last size: none where there is no window, so that calls without one stay as they
+  /// are.
+  var slidingWindow: [Int] { window.map { [$0] } ?? [] }
+
+  /// What of the scores differs from the usual, as graphs are printed.
+  var scoreAttributes: [(String, String)] {
+    (window.map { [("window", "\($0)")] } ?? [])
+      + (scale == Self.usualScale(headWidth: headWidth) ? [] : [("scale", "\(scale)")])
   }
 
   /// Scratch of the bf16 kernels in bytes, by the formula in sft_kernels.def.
@@ -45,13 +65,20 @@ public struct AttentionLayout: Hashable, Sendable {
     return (4 * t * w + 2 * q * w + 6 * q * t + 320, gradient + 768)
   }
 
-  /// Floating-point operations of one matmul over the pairs that a causal mask leaves, for N rows.
-  func productFlops(rows: Int) -> Int { rows * queryHeads * headWidth * (tokens + 1) }
+  /// Floating-point operations of one matmul over the pairs that mask and window leave, for N rows.
+  func productFlops(rows: Int) -> Int {
+    // The sum over all tokens of the keys that each sees, twice.
+    let seen = min(window ?? tokens, tokens)
+    let pairs = seen * (seen + 1) + 2 * (tokens - seen) * seen
+    return rows / max(1, tokens) * queryHeads * headWidth * pairs
+  }
 }
 
 /// Causal self-attention within documents; scores are never stored (Dao et al. 2022).
 ///
 ///     s_tj = q_t·k_j / √hw  for start_t ≤ j ≤ t        o_t = Σ_j softmax(s_t)_j · v_j
+///
+/// With a sliding window W (Beltagy et al. 2020) also t − j < W. The layout can name another scale.
 ///
 /// Operands: q [N, Hq·hw], k, v [N, Hkv·hw], document starts int32 [N].
 /// Results: o [N, Hq·hw], log-sum-exp [N/T, Hq, T] (kept for the pullback).
@@ -68,7 +95,7 @@ public struct Attention: DifferentiableOperation, LowerableOperation {
     [
       ("heads", "\(layout.queryHeads)/\(layout.keyValueHeads)"), ("width", "\(layout.headWidth)"),
       ("tokens", "\(layout.tokens)"),
-    ]
+    ] + layout.scoreAttributes
   }
 
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {

@@ -5,7 +5,8 @@ import Tensors
 /// Attention of new tokens against a cache of keys and values, for generation.
 ///
 /// Operands: q [rows, Hq·hw], key cache and value cache [capacity, Hkv·hw], position int32 [1].
-/// Row i stands at position + i and sees cache rows 0...position + i. Result: o [rows, Hq·hw].
+/// Row i stands at position + i and sees cache rows 0...position + i, of these the last W where the
+/// layout has a sliding window W. Result: o [rows, Hq·hw].
 public struct CachedAttention: LowerableOperation {
   /// `tokens` is the cache's capacity.
   public var layout: AttentionLayout
@@ -13,6 +14,7 @@ public struct CachedAttention: LowerableOperation {
   public init(layout: AttentionLayout) { self.layout = layout }
 
   public var name: String { "attention_cached" }
+  public var attributes: [(String, String)] { layout.scoreAttributes }
 
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
     try TypeRule.count(operands, 4)
@@ -29,7 +31,7 @@ public struct CachedAttention: LowerableOperation {
       sizes: [
         lowering.operandTypes[0].shape[0], layout.queryHeads, layout.keyValueHeads,
         layout.headWidth, layout.tokens,
-      ],
+      ] + layout.slidingWindow,
       scalars: [layout.scale], items: layout.queryHeads, scratchBytes: 4 * layout.tokens)
   }
 }

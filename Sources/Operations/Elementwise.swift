@@ -38,6 +38,38 @@ extension Add: BF16Operation {
   public var bf16Groups: [[NodePlace]] { [[.operand(0), .operand(1), .result(0)]] }
 }
 
+/// A value times a constant: y = factor · x. Operand: x, f32. Result: y, the same shape.
+/// Pullback: dx = factor · dy.
+public struct Scale: DifferentiableOperation, LowerableOperation {
+  public var factor: Float
+
+  public init(_ factor: Float) { self.factor = factor }
+
+  public var name: String { "scale" }
+  public var attributes: [(String, String)] { [("factor", "\(factor)")] }
+  public var isCheap: Bool { true }
+  public var inPlacePairs: [(operand: Int, result: Int)] { [(0, 0)] }
+
+  public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
+    try TypeRule.count(operands, 1)
+    try TypeRule.require(operands, 0, TensorType(operands[0].shape))
+    return operands
+  }
+
+  public func pullback(
+    of node: Node, gradients: [ValueID?], wanted: [Bool], in graph: inout Graph
+  ) -> [ValueID?] {
+    guard wanted[0], let dy = gradients[0] else { return [nil] }
+    return [graph.add(self, [dy], phase: .backward)[0]]
+  }
+
+  public func lower(into lowering: inout Lowering) {
+    lowering.emit(
+      "scale", lowering.operands + lowering.results, scalars: [factor],
+      items: lowering.operandTypes[0].shape.count, grain: Grain.elements)
+  }
+}
+
 /// The value rounded to bf16. Operand: any value in f32. Result: the same shape in bf16.
 public struct ToBF16: LowerableOperation {
   public init() {}

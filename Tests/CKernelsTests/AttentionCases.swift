@@ -25,6 +25,8 @@ private struct AttentionProblem {
   var width: Int
   var tile: Int
   var documents: Bool
+  /// How many tokens each sees at most.
+  var window: Int?
   /// In bf16.
   var isBF16 = false
 
@@ -34,10 +36,11 @@ private struct AttentionProblem {
   var sizes: AttentionSizes {
     AttentionSizes(
       tokens: tokens, heads: heads, keyValueHeads: kvHeads, headWidth: width,
-      strides: (strides[0], strides[1], strides[2], strides[3]), tile: tile)
+      strides: (strides[0], strides[1], strides[2], strides[3]), tile: tile, window: window)
   }
   var label: String {
     "T \(tokens) heads \(heads)/\(kvHeads) width \(width) tile \(tile) documents \(documents)"
+      + (window.map { " window \($0)" } ?? "")
   }
 
   func inputs(_ numbers: inout TestNumbers) -> [TestBuffer] {
@@ -117,6 +120,14 @@ private func attentionCases(isBF16: Bool, seed: UInt64) -> [KernelCase] {
     AttentionProblem(tokens: 21, width: 8, tile: 1, documents: true),
     AttentionProblem(windows: 1, tokens: 260, heads: 2, width: 16, tile: 64, documents: true),
   ]
+  problems += [(19, 1), (19, 5), (19, 40), (65, 16), (65, 17), (260, 33)].flatMap {
+    tokens, window in
+    [false, true].map { documents in
+      AttentionProblem(
+        windows: tokens > 200 ? 1 : 2, tokens: tokens, heads: tokens > 200 ? 2 : 4, width: 8,
+        tile: 16, documents: documents, window: window)
+    }
+  }
   return problems.flatMap { problem -> [KernelCase] in
     var problem = problem
     problem.isBF16 = isBF16
@@ -131,17 +142,20 @@ private func attentionCases(isBF16: Bool, seed: UInt64) -> [KernelCase] {
 func cachedAttentionCases() -> [KernelCase] {
   var numbers = TestNumbers(seed: 12)
   var cases: [KernelCase] = []
-  let problems =
-    testWidths.dropFirst().map { (capacity: 12, width: $0, position: 4, rows: 3) }
-    + [1, 7, 16, 65, 1000].map { (capacity: $0, width: 8, position: $0 - 1, rows: 1) }
-    + [(capacity: 5, width: 8, position: 0, rows: 5), (9, 8, 7, 4)]
+  let problems: [(capacity: Int, width: Int, position: Int, rows: Int, window: Int?)] =
+    testWidths.dropFirst().map { (capacity: 12, width: $0, position: 4, rows: 3, window: nil) }
+    + [1, 7, 16, 65, 1000].map {
+      (capacity: $0, width: 8, position: $0 - 1, rows: 1, window: nil)
+    } + [(5, 8, 0, 5, nil), (9, 8, 7, 4, nil)]
+    + [1, 2, 5, 60, 100].map { (capacity: 65, width: 8, position: 58, rows: 6, window: $0) }
   for problem in problems {
-    let (capacity, width, position, rows) = problem
+    let (capacity, width, position, rows, window) = problem
     let cacheCount = capacity * 2 * width
     cases.append(
       KernelCase(
         .attentionCached(
-          rows: rows, heads: 4, keyValueHeads: 2, headWidth: width, capacity: capacity, scale: 0.7),
+          rows: rows, heads: 4, keyValueHeads: 2, headWidth: width, capacity: capacity, scale: 0.7,
+          window: window),
         label: "\(problem)",
         buffers: [
           .floats(numbers.floats(rows * 4 * width)), .floats(numbers.floats(cacheCount)),

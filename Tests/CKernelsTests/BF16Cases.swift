@@ -204,24 +204,28 @@ func bf16ElementwiseCases() -> [KernelCase] {
     let b = values(width, &numbers)
     let ds = values(width, &numbers)
     let new = TestBuffer.bfloat16(Array(repeating: .nan, count: width))
-    func activation(_ label: String, _ out: TestBuffer, _ aliases: [Int: Int] = [:]) -> KernelCase {
-      KernelCase(
-        NamedKernel("swiglu_bf16"), label: "width \(width) \(label)", buffers: [a, b, out],
-        aliases: aliases, items: width, tolerance: oneRounding)
-    }
-    func gradient(
-      _ label: String, _ dg: TestBuffer?, _ du: TestBuffer?, _ aliases: [Int: Int] = [:]
-    ) -> KernelCase {
-      KernelCase(
-        NamedKernel("swiglu_gradient_bf16"), label: "width \(width) \(label)",
-        buffers: [a, b, ds, dg, du], aliases: aliases, items: width, tolerance: oneRounding)
+    func activations(_ name: String) -> [KernelCase] {
+      func forward(_ label: String, _ out: TestBuffer, _ aliases: [Int: Int] = [:]) -> KernelCase {
+        KernelCase(
+          NamedKernel(name + "_bf16"), label: "width \(width) \(label)", buffers: [a, b, out],
+          aliases: aliases, items: width, tolerance: oneRounding)
+      }
+      func gradient(
+        _ label: String, _ dg: TestBuffer?, _ du: TestBuffer?, _ aliases: [Int: Int] = [:]
+      ) -> KernelCase {
+        KernelCase(
+          NamedKernel(name + "_gradient_bf16"), label: "width \(width) \(label)",
+          buffers: [a, b, ds, dg, du], aliases: aliases, items: width, tolerance: oneRounding)
+      }
+      return [
+        forward("", new), forward("onto g", a, [2: 0]), forward("onto u", b, [2: 1]),
+        gradient("both", new, new), gradient("dg", new, nil), gradient("du", nil, new),
+        gradient("onto g, u", a, b, [3: 0, 4: 1]), gradient("onto ds, u", ds, b, [3: 2, 4: 1]),
+      ]
     }
     let x = TestBuffer.floats(numbers.floats(3 * width))
     let gain = TestBuffer.floats(numbers.floats(width, limit: 2))
-    return [
-      activation("", new), activation("onto g", a, [2: 0]), activation("onto u", b, [2: 1]),
-      gradient("both", new, new), gradient("dg", new, nil), gradient("du", nil, new),
-      gradient("onto g, u", a, b, [3: 0, 4: 1]), gradient("onto ds, u", ds, b, [3: 2, 4: 1]),
+    return activations("swiglu") + activations("geglu") + [
       KernelCase(
         NamedKernel("to_bf16"), label: "width \(width)",
         buffers: [.floats(numbers.floats(width)), new], items: width, tolerance: 0),

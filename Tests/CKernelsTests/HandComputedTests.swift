@@ -195,6 +195,38 @@ import Testing
     expectClose(du, [0, 0.8239592])
   }
 
+  @Test func geluActivation() throws {
+    // √(2/π)·(1 + 0.044715) = 0.83356197, whose tanh is 0.68238395; its square 0.46564786.
+    let buffers: [TestBuffer?] = [
+      .floats([0, 1]), .floats([5, 2]), .floats([2, 1]), .unset(2), .unset(2),
+    ]
+    let s = try result(
+      NamedKernel("geglu"), [buffers[0], buffers[1], .unset(2)], slot: 2, items: 2)
+    expectClose(s, [0, 1.6823840])
+    // gelu' = (1 + tanh)/2 + g/2·(1 − tanh²)·√(2/π)·(1 + 0.134145·g²): 1/2 and 1.0829641.
+    let dg = try result(NamedKernel("geglu_gradient"), buffers, slot: 3, items: 2)
+    expectClose(dg, [5, 2.1659282])
+    let du = try result(NamedKernel("geglu_gradient"), buffers, slot: 4, items: 2)
+    expectClose(du, [0, 0.8411920])
+  }
+
+  @Test func slidingWindow() throws {
+    // Three tokens of score 0 each; with a window of two the last sees the values 20 and 60 only.
+    let sizes = AttentionSizes(
+      tokens: 3, heads: 1, keyValueHeads: 1, headWidth: 1, strides: (1, 1, 1, 1), tile: 3, window: 2
+    )
+    let (q, v) = (TestBuffer.floats([0, 0, 0]), TestBuffer.floats([10, 20, 60]))
+    let o = try result(
+      sizes.forward(scale: 1), [q, q, v, .int32([0, 0, 0]), .unset(3), .unset(3)], slot: 4,
+      items: 1, scratchFloats: 9)
+    expectClose(o, [10, 15, 40])
+    let cached = try result(
+      .attentionCached(
+        rows: 3, heads: 1, keyValueHeads: 1, headWidth: 1, capacity: 3, scale: 1, window: 2),
+      [q, q, v, .int32([0]), .unset(3)], slot: 4, items: 1, scratchFloats: 3)
+    expectClose(cached, [10, 15, 40])
+  }
+
   @Test func loss() throws {
     // softmax(0, ln 3) = (1/4, 3/4).
     let buffers: [TestBuffer?] = [
@@ -230,6 +262,7 @@ import Testing
     expectClose(
       try result(NamedKernel("add"), [x, x, .unset(4)], slot: 2, items: 4), [2, 4, 6, 8])
     expectClose(try result(NamedKernel("copy"), [x, .unset(4)], slot: 1, items: 4), [1, 2, 3, 4])
+    expectClose(try result(.scale(3), [x, .unset(4)], slot: 1, items: 4), [3, 6, 9, 12])
     expectClose(try result(.fill(3), [.unset(2)], slot: 0, items: 2), [3, 3])
   }
 

@@ -282,7 +282,11 @@ func rotaryCases() -> [KernelCase] {
 }
 
 func activationCases() -> [KernelCase] {
-  var numbers = TestNumbers(seed: 7)
+  activationCases("swiglu", seed: 7) + activationCases("geglu", seed: 14)
+}
+
+private func activationCases(_ name: String, seed: UInt64) -> [KernelCase] {
+  var numbers = TestNumbers(seed: seed)
   return testWidths.flatMap { width -> [KernelCase] in
     var gate = numbers.floats(width, limit: 20)
     for (index, extreme) in [Float(-200), 200, -90, 0].enumerated() where index < width {
@@ -293,14 +297,14 @@ func activationCases() -> [KernelCase] {
     let ds = TestBuffer.floats(numbers.floats(width))
     func forward(_ label: String, _ out: TestBuffer, _ aliases: [Int: Int] = [:]) -> KernelCase {
       KernelCase(
-        NamedKernel("swiglu"), label: "width \(width) \(label)", buffers: [g, u, out],
+        NamedKernel(name), label: "width \(width) \(label)", buffers: [g, u, out],
         aliases: aliases, items: width, tolerance: 5e-7)  // observed 1.3e-7
     }
     func gradient(
       _ label: String, _ dg: TestBuffer?, _ du: TestBuffer?, _ aliases: [Int: Int] = [:]
     ) -> KernelCase {
       KernelCase(
-        NamedKernel("swiglu_gradient"), label: "width \(width) \(label)",
+        NamedKernel(name + "_gradient"), label: "width \(width) \(label)",
         buffers: [g, u, ds, dg, du], aliases: aliases, items: width,
         tolerance: 2e-6)  // observed 5.1e-7
     }
@@ -345,6 +349,11 @@ func elementwiseCases() -> [KernelCase] {
       add("", new), add("onto a", a, [2: 0]), add("onto b", b, [2: 1]),
       KernelCase(
         NamedKernel("copy"), label: "width \(width)", buffers: [a, new], items: width, tolerance: 0),
+      KernelCase(
+        .scale(25.3), label: "width \(width)", buffers: [a, new], items: width, tolerance: 0),
+      KernelCase(
+        .scale(-0.3), label: "width \(width) onto a", buffers: [a, a], aliases: [1: 0],
+        items: width, tolerance: 0),
       KernelCase(
         .fill(0.75), label: "width \(width)", buffers: [new], items: width,
         tolerance: 0),

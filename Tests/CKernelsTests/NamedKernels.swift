@@ -67,10 +67,12 @@ extension NamedKernel {
   }
 
   static func attentionCached(
-    rows: Int, heads: Int, keyValueHeads: Int, headWidth: Int, capacity: Int, scale: Float
+    rows: Int, heads: Int, keyValueHeads: Int, headWidth: Int, capacity: Int, scale: Float,
+    window: Int? = nil
   ) -> NamedKernel {
     NamedKernel(
-      "attention_cached", sizes: [rows, heads, keyValueHeads, headWidth, capacity],
+      "attention_cached",
+      sizes: [rows, heads, keyValueHeads, headWidth, capacity] + (window.map { [$0] } ?? []),
       scalars: [scale])
   }
 
@@ -96,6 +98,8 @@ extension NamedKernel {
     NamedKernel(
       named("take_columns", isBF16: isBF16), sizes: [count, stride, resultStride])
   }
+
+  static func scale(_ factor: Float) -> NamedKernel { NamedKernel("scale", scalars: [factor]) }
 
   static func fill(_ value: Float) -> NamedKernel { NamedKernel("fill", scalars: [value]) }
 
@@ -136,6 +140,8 @@ struct AttentionSizes {
   /// From row to row of q, k, v and o.
   var strides: (query: Int, key: Int, value: Int, output: Int)
   var tile: Int
+  /// How many tokens each sees at most; nil: all of its document.
+  var window: Int? = nil
 
   func forward(scale: Float, isBF16: Bool = false) -> NamedKernel {
     call(isBF16 ? "attention_bf16" : "attention", scale)
@@ -151,6 +157,6 @@ struct AttentionSizes {
       sizes: [
         tokens, heads, keyValueHeads, headWidth, strides.query, strides.key, strides.value,
         strides.output, tile,
-      ], scalars: [scale])
+      ] + (window.map { [$0] } ?? []), scalars: [scale])
   }
 }

@@ -37,8 +37,8 @@ import Testing
     let tracer = Tracer()
     let x = tracer.input("x", TensorType([2, 4]))
     let unused = x.applying(Add(), x)[0]
-    _ = unused.applying(SwiGLU(), x)
-    tracer.output("y", x.applying(SwiGLU(), x)[0])
+    _ = unused.applying(GatedActivation(.silu), x)
+    tracer.output("y", x.applying(GatedActivation(.silu), x)[0])
     var graph = tracer.graph
     graph.prune()
     #expect(graph.nodes.map(\.operation.name) == ["swiglu"])
@@ -97,7 +97,8 @@ import Testing
     var graph = Graph()
     let parameter = Parameter(path: "p", rows: 0..<4, isTrained: true, initial: .zeros)
     let p = graph.addSource(.parameter(parameter), TensorType([2, 4]))
-    let loss = graph.add(SwiGLUGradient(wantsGate: true, wantsUp: false), [p, p, p])[0]
+    let gradient = GatedActivationGradient(.silu, wantsGate: true, wantsUp: false)
+    let loss = graph.add(gradient, [p, p, p])[0]
     let seed = graph.addSource(.input("seed"), TensorType([2, 4]))
     #expect(throws: GraphError.invalid(node: "0 swiglu_gradient", problem: "has no pullback")) {
       _ = try graph.differentiate(loss, cotangent: seed)

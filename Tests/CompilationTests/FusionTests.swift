@@ -36,7 +36,7 @@ import Testing
     let x = tracer.input("x", TensorType([2, 4]))
     let w = tracer.parameter("w", [4, 4])
     let y = x.applying(Linear(), w)[0]
-    let gated = x.applying(SwiGLU(), x)[0]
+    let gated = x.applying(GatedActivation(.silu), x)[0]
     tracer.output("gated", gated)
     tracer.output("sum", x.applying(Add(), y)[0])
     var graph = tracer.graph
@@ -72,7 +72,7 @@ import Testing
     let tracer = Tracer()
     let x = tracer.input("x", TensorType([2, 4]))
     let y = x.applying(Linear(), tracer.parameter("w", [4, 4]))[0]
-    let gated = x.applying(SwiGLU(), x)[0]
+    let gated = x.applying(GatedActivation(.silu), x)[0]
     tracer.output("sum", y.applying(Add(), gated)[0])
     var graph = tracer.graph
     graph.fuse()

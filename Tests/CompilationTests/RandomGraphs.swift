@@ -26,7 +26,7 @@ enum RandomGraphs {
       case 1:
         let gain = tracer.parameter("gain\(random.integer(below: index + 1))", [width])
         values.append(x.applying(RMSNorm(epsilon: 1e-5), gain)[0])
-      case 2: values.append(x.applying(SwiGLU(), pick())[0])
+      case 2: values.append(x.applying(GatedActivation(.silu), pick())[0])
       default: values.append(x.applying(Add(), pick())[0])
       }
     }

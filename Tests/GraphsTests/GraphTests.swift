@@ -33,7 +33,7 @@ import Testing
     let tracer = Tracer()
     let x = tracer.input("x", TensorType([2, 3]))
     let sum = x.applying(Add(), x)[0]
-    let gated = sum.applying(SwiGLU(), x)[0]
+    let gated = sum.applying(GatedActivation(.silu), x)[0]
     let graph = tracer.graph
     #expect(graph.readers()[x.id.index] == [0, 1])
     #expect(graph.readers()[sum.id.index] == [1])

@@ -26,7 +26,7 @@ extension GradientCase {
         "read three times: swiglu(a·x, b·x) + c·x", [x] + weights,
         build: { graph, ids in
           let products = (1...3).map { graph.add(Linear(), [ids[0], ids[$0]])[0] }
-          let gated = graph.add(SwiGLU(), [products[0], products[1]])[0]
+          let gated = graph.add(GatedActivation(.silu), [products[0], products[1]])[0]
           return graph.add(Add(), [gated, products[2]])[0]
         },
         forward: { operands in
@@ -39,7 +39,7 @@ extension GradientCase {
           let h = graph.add(Linear(), [ids[0], ids[1]])[0]
           let left = graph.add(Linear(), [h, ids[1]])[0]
           let right = graph.add(Linear(), [h, ids[1]])[0]
-          let gated = graph.add(SwiGLU(), [left, right])[0]
+          let gated = graph.add(GatedActivation(.silu), [left, right])[0]
           return graph.add(Add(), [h, gated])[0]
         },
         forward: {
@@ -62,7 +62,7 @@ extension GradientCase {
         "swiglu of a value with itself", [x, weights[0]],
         build: { graph, ids in
           let h = graph.add(Linear(), [ids[0], ids[1]])[0]
-          return graph.add(SwiGLU(), [h, h])[0]
+          return graph.add(GatedActivation(.silu), [h, h])[0]
         },
         forward: {
           let h = Plain.linear($0[0], $0[1], inputs: width)

@@ -8,7 +8,8 @@ import Tensors
 
 extension GradientCase {
   static let all: [GradientCase] =
-    linears + norms + rotaries + attentions + swiGLUs + headLosses + selectedHeadLosses
+    linears + norms + rotaries + attentions + slidingWindows + gatedActivations + headLosses
+    + selectedHeadLosses
     + embeddings + sums
 
   static var linears: [GradientCase] {
@@ -124,13 +125,43 @@ extension GradientCase {
     return cases
   }
 
-  static var swiGLUs: [GradientCase] {
+  /// Windows of a few tokens, within and across documents, and longer than all tokens; with a scale.
+  static var slidingWindows: [GradientCase] {
+    var random = RandomSource(seed: 12)
+    return [(5, 2), (9, 3), (33, 8), (40, 33), (37, 20), (6, 9)].flatMap { tokens, window in
+      [false, true].map { hasDocuments in
+        var starts = [Int32](repeating: 0, count: 2 * tokens)
+        for n in starts.indices where hasDocuments && n % tokens > 0 {
+          starts[n] = random.uniform() < 0.2 ? Int32(n % tokens) : starts[n - 1]
+        }
+        let layout = AttentionLayout(
+          tokens: tokens, queryHeads: 4, keyValueHeads: 2, headWidth: 6, scale: 0.25,
+          window: window)
+        return GradientCase(
+          "attention of \(tokens) by windows of \(window)" + (hasDocuments ? " documents" : ""),
+          Attention(layout: layout),
+          [
+            random.operand([2 * tokens, 24]), random.operand([2 * tokens, 12]),
+            random.operand([2 * tokens, 12]), .integers(starts),
+          ]
+        ) {
+          Plain.attention(
+            $0[0], $0[1], $0[2], starts: $0[3], tokens: tokens, queryHeads: 4, keyValueHeads: 2,
+            headWidth: 6, scale: 0.25, window: window)
+        }
+      }
+    }
+  }
+
+  static var gatedActivations: [GradientCase] {
     var random = RandomSource(seed: 5)
-    return [(1, 1), (3, 9), (5, 64), (2, 2500)].map { rows, width in
-      GradientCase(
-        "swiglu \(rows)x\(width)", SwiGLU(),
-        [random.operand([rows, width], scale: 3), random.operand([rows, width])]
-      ) { Plain.swiGLU($0[0], $0[1]) }
+    return Activation.allCases.flatMap { activation in
+      [(1, 1), (3, 9), (5, 64), (2, 2500)].map { rows, width in
+        GradientCase(
+          "\(activation) gate \(rows)x\(width)", GatedActivation(activation),
+          [random.operand([rows, width], scale: 3), random.operand([rows, width])]
+        ) { activation == .silu ? Plain.swiGLU($0[0], $0[1]) : Plain.geGLU($0[0], $0[1]) }
+      }
     }
   }
 
@@ -223,6 +254,9 @@ extension GradientCase {
     var cases = [
       GradientCase("add", Add(), [random.operand([3, 50]), random.operand([3, 50])]) {
         Plain.add($0[0], $0[1])
+      },
+      GradientCase("scale", Scale(25.3), [random.operand([3, 50])]) {
+        $0[0].map { Double(Float(25.3)) * $0 }
       },
       GradientCase(
         "a value added to itself", [random.operand([3, 5])],

@@ -55,22 +55,23 @@ enum Plain {
     return y
   }
 
-  /// Causal attention within documents; q [N, Hq·hw], k, v [N, Hkv·hw], starts [N].
+  /// Causal attention within documents, to the last `window` tokens; q [N, Hq·hw], k, v [N, Hkv·hw], starts [N].
   static func attention(
     _ q: [Double], _ k: [Double], _ v: [Double], starts: [Double], tokens: Int, queryHeads: Int,
-    keyValueHeads: Int, headWidth: Int
+    keyValueHeads: Int, headWidth: Int, scale: Double? = nil, window: Int? = nil
   ) -> [Double] {
     var o = [Double](repeating: 0, count: q.count)
     for n in starts.indices {
-      let window = n / tokens * tokens
-      let keys = window + Int(starts[n])...n
+      let row = n / tokens * tokens
+      let first = max(row + Int(starts[n]), n - (window ?? tokens) + 1)
+      let keys = first...n
       for head in 0..<queryHeads {
         let group = head / (queryHeads / keyValueHeads)
         let query = (n * queryHeads + head) * headWidth
         func key(_ j: Int) -> Int { (j * keyValueHeads + group) * headWidth }
         var weights = keys.map { j in
           (0..<headWidth).reduce(0.0) { $0 + q[query + $1] * k[key(j) + $1] }
-            / Double(headWidth).squareRoot()
+            * (scale ?? 1 / Double(headWidth).squareRoot())
         }
         let highest = weights.max() ?? 0
         weights = weights.map { exp($0 - highest) }
@@ -85,6 +86,12 @@ enum Plain {
 
   static func swiGLU(_ gate: [Double], _ up: [Double]) -> [Double] {
     zip(gate, up).map { $0 / (1 + exp(-$0)) * $1 }
+  }
+
+  static func geGLU(_ gate: [Double], _ up: [Double]) -> [Double] {
+    zip(gate, up).map { g, u in
+      g / 2 * (1 + tanh((2 / Double.pi).squareRoot() * (g + 0.044715 * g * g * g))) * u
+    }
   }
 
   static func add(_ a: [Double], _ b: [Double]) -> [Double] { zip(a, b).map { $0 + $1 } }

@@ -39,7 +39,7 @@ SFT_REFERENCE(attention) {
     const int32_t *starts = (const int32_t *)call->buffers[3] + window;
     float *o = (float *)call->buffers[4] + window * ldo + head * width;
     for (int64_t t = 0; t < tokens; ++t) {
-      int64_t start = sft_first_key(starts, t), count = t + 1 - start;
+      int64_t start = sft_first_key(starts, t, s[9]), count = t + 1 - start;
       for (int64_t j = 0; j < count; ++j) {
         double score = dot(q + t * ldq, k + (start + j) * ldk, width);
         scores[j] = (float)(call->scalars[0] * score);
@@ -55,7 +55,7 @@ SFT_REFERENCE(attention) {
 typedef struct head_view {
   const float *q, *k, *v, *o, *out_gradient, *lse;
   const int32_t *starts;
-  int64_t tokens, width, ldq, ldk, ldv, ldo;
+  int64_t tokens, width, ldq, ldk, ldv, ldo, window;
   float scale;
 } head_view;
 
@@ -76,6 +76,7 @@ static head_view view_head(const sft_call *call, int64_t window, int64_t head) {
       .ldk = s[5],
       .ldv = s[6],
       .ldo = s[7],
+      .window = s[9],
       .scale = call->scalars[0],
   };
 }
@@ -83,7 +84,7 @@ static head_view view_head(const sft_call *call, int64_t window, int64_t head) {
 // The probability that token t gives to token j, and the gradient of their unscaled score:
 // dS = P · (dP − Σ do·o) · scale, dP = do·v.
 static void score_gradient(const head_view *h, int64_t t, int64_t j, float *p, float *ds) {
-  if (j > t || j < sft_first_key(h->starts, t)) {
+  if (j > t || j < sft_first_key(h->starts, t, h->window)) {
     *p = *ds = 0;
     return;
   }
@@ -145,12 +146,13 @@ SFT_REFERENCE(attention_cached) {
     for (int64_t i = 0; i < rows; ++i) {
       const float *q = (const float *)call->buffers[0] + (i * heads + head) * width;
       float *o = (float *)call->buffers[4] + (i * heads + head) * width;
-      int64_t count = sft_min(position + i + 1, capacity);
+      int64_t end = sft_min(position + i + 1, capacity);
+      int64_t first = s[5] > 0 ? sft_max(0, end - s[5]) : 0, count = end - first;
       for (int64_t j = 0; j < count; ++j) {
-        scores[j] = (float)(call->scalars[0] * dot(q, k + j * stride, width));
+        scores[j] = (float)(call->scalars[0] * dot(q, k + (first + j) * stride, width));
       }
       softmax(scores, count);
-      weighted_sum(scores, v, stride, count, width, o);
+      weighted_sum(scores, v + first * stride, stride, count, width, o);
     }
   }
 }

@@ -12,7 +12,7 @@ typedef struct head_view {
   const uint16_t *q, *k, *v, *o, *out_gradient;
   const float *lse;
   const int32_t *starts;
-  int64_t tokens, width, ldq, ldk, ldv, ldo;
+  int64_t tokens, width, ldq, ldk, ldv, ldo, window;
   float scale;
 } head_view;
 
@@ -33,6 +33,7 @@ static head_view view_head(const sft_call *call, int64_t window, int64_t head) {
       .ldk = s[5],
       .ldv = s[6],
       .ldo = s[7],
+      .window = s[9],
       .scale = call->scalars[0],
   };
 }
@@ -56,7 +57,7 @@ SFT_REFERENCE(attention_bf16) {
     head_view h = view_head(call, item / heads, item % heads);
     uint16_t *o = (uint16_t *)call->buffers[4] + (h.o - (const uint16_t *)call->buffers[4]);
     for (int64_t t = 0; t < tokens; ++t) {
-      int64_t start = sft_first_key(h.starts, t), count = t + 1 - start;
+      int64_t start = sft_first_key(h.starts, t, h.window), count = t + 1 - start;
       double highest = -INFINITY, sum = 0;
       for (int64_t j = 0; j < count; ++j) {
         p[j] = (float)(h.scale * dot(h.q + t * h.ldq, h.k + (start + j) * h.ldk, width));
@@ -74,7 +75,7 @@ SFT_REFERENCE(attention_bf16) {
 // The probability that token t gives to token j, and the gradient of their unscaled score.
 static void score_gradient(const head_view *h, int64_t t, int64_t j, double *p, double *ds) {
   *p = *ds = 0;
-  if (j > t || j < sft_first_key(h->starts, t)) return;
+  if (j > t || j < sft_first_key(h->starts, t, h->window)) return;
   const uint16_t *out_gradient = h->out_gradient + t * h->ldo;
   double score = h->scale * dot(h->q + t * h->ldq, h->k + j * h->ldk, h->width);
   double dp = dot(out_gradient, h->v + j * h->ldv, h->width);

@@ -18,6 +18,12 @@ SFT_REFERENCE(fill) {
   for (int64_t i = begin; i < end; ++i) c[i] = call->scalars[0];
 }
 
+SFT_REFERENCE(scale) {
+  const float *a = call->buffers[0];
+  float *c = call->buffers[1];
+  for (int64_t i = begin; i < end; ++i) c[i] = call->scalars[0] * a[i];
+}
+
 SFT_REFERENCE(to_bf16) {
   const float *a = call->buffers[0];
   uint16_t *c = call->buffers[1];

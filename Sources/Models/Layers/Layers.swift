@@ -61,7 +61,7 @@ struct GatedMLP {
 
   func callAsFunction(_ x: Traced) -> Traced {
     x.module(path) { x in
-      down(gate(x).applying(SwiGLU(), up(x))[0])  // [N, H] → [N, D]
+      down(gate(x).applying(GatedActivation(.silu), up(x))[0])  // [N, H] → [N, D]
     }
   }
 }

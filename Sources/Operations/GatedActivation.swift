@@ -2,14 +2,26 @@ import Graphs
 import Programs
 import Tensors
 
-/// Gated activation of the MLP (Shazeer 2020, eq. 5): s = silu(g) · u, silu(g) = g / (1 + e^−g).
+extension Activation {
+  /// What the operation of a gate, and its kernels, are called.
+  var operationName: String {
+    switch self {
+    case .silu: "swiglu"
+    case .geluTanh: "geglu"
+    }
+  }
+}
+
+/// Gated activation of the MLP (Shazeer 2020, eq. 5): s = f(g) · u, f being silu or gelu.
 ///
 /// Operands: g, u [N, H]. Result: s [N, H].
-/// Pullback: dg = ds·u·silu'(g), du = ds·silu(g), recomputed from g and u.
-public struct SwiGLU: DifferentiableOperation, LowerableOperation {
-  public init() {}
+/// Pullback: dg = ds·u·f'(g), du = ds·f(g), recomputed from g and u.
+public struct GatedActivation: DifferentiableOperation, LowerableOperation {
+  public var activation: Activation
 
-  public var name: String { "swiglu" }
+  public init(_ activation: Activation) { self.activation = activation }
+
+  public var name: String { activation.operationName }
   public var isCheap: Bool { true }
   public var inPlacePairs: [(operand: Int, result: Int)] { [(0, 0), (1, 0)] }
 
@@ -23,30 +35,34 @@ public struct SwiGLU: DifferentiableOperation, LowerableOperation {
     of node: Node, gradients: [ValueID?], wanted: [Bool], in graph: inout Graph
   ) -> [ValueID?] {
     guard let ds = gradients[0] else { return [nil, nil] }
-    let operation = SwiGLUGradient(wantsGate: wanted[0], wantsUp: wanted[1])
+    let operation = GatedActivationGradient(
+      activation, wantsGate: wanted[0], wantsUp: wanted[1])
     let results = graph.add(operation, node.operands + [ds], phase: .backward)
     return [wanted[0] ? results.first : nil, wanted[1] ? results.last : nil]
   }
 
   public func lower(into lowering: inout Lowering) {
     lowering.emit(
-      lowering.operandTypes[0].elementType == .bf16 ? "swiglu_bf16" : "swiglu",
+      lowering.operandTypes[0].elementType == .bf16 ? name + "_bf16" : name,
       [lowering.operands[0], lowering.operands[1], lowering.results[0]],
       items: lowering.operandTypes[0].shape.count, grain: Grain.elements)
   }
 }
 
-/// The gradient of `SwiGLU`. Operands: g, u, ds [N, H]. Results: dg and du as wanted, in this order.
-public struct SwiGLUGradient: LowerableOperation {
+/// The gradient of `GatedActivation`. Operands: g, u, ds [N, H]. Results: dg and du as wanted, in
+/// this order.
+public struct GatedActivationGradient: LowerableOperation {
+  public var activation: Activation
   public var wantsGate: Bool
   public var wantsUp: Bool
 
-  public init(wantsGate: Bool, wantsUp: Bool) {
+  public init(_ activation: Activation, wantsGate: Bool, wantsUp: Bool) {
+    self.activation = activation
     self.wantsGate = wantsGate
     self.wantsUp = wantsUp
   }
 
-  public var name: String { "swiglu_gradient" }
+  public var name: String { activation.operationName + "_gradient" }
   public var inPlacePairs: [(operand: Int, result: Int)] {
     wantsGate && wantsUp ? [(0, 0), (1, 1)] : [(2, 0)]
   }
@@ -60,7 +76,7 @@ public struct SwiGLUGradient: LowerableOperation {
 
   public func lower(into lowering: inout Lowering) {
     lowering.emit(
-      lowering.operandTypes[0].elementType == .bf16 ? "swiglu_gradient_bf16" : "swiglu_gradient",
+      lowering.operandTypes[0].elementType == .bf16 ? name + "_bf16" : name,
       lowering.operands + [
         wantsGate ? lowering.results.first : nil, wantsUp ? lowering.results.last : nil,
       ],
@@ -68,11 +84,11 @@ public struct SwiGLUGradient: LowerableOperation {
   }
 }
 
-extension SwiGLU: BF16Operation {
+extension GatedActivation: BF16Operation {
   public var bf16Groups: [[NodePlace]] { [[.operand(0), .operand(1), .result(0)]] }
 }
 
-extension SwiGLUGradient: BF16Operation {
+extension GatedActivationGradient: BF16Operation {
   public var bf16Groups: [[NodePlace]] {
     let results = 0..<(wantsGate ? 1 : 0) + (wantsUp ? 1 : 0)
     return [[.operand(0), .operand(1), .operand(2)] + results.map { .result($0) }]
