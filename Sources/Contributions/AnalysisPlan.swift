@@ -18,6 +18,8 @@ public struct AnalysisPlan: Hashable, Sendable {
   public var scannedBatches = 4
   /// Steps of each run of the rate's calibration; 0 for none.
   public var calibrationSteps: Int
+  /// The most runs of the rate's calibration.
+  public var calibrationRuns = AnalysisPlan.usualCalibrationRuns
   public var coverage: Coverage
   /// Steps of a single contribution's probe.
   public var contributionSteps: Int
@@ -49,6 +51,18 @@ public struct AnalysisPlan: Hashable, Sendable {
     plan.scannedBatches = 1
     return plan
   }()
+
+  /// What a run of at least `alwaysCalibratedSteps` measures whatever its share allows: a rate that
+  /// is a guess can ruin a pretrained model.
+  package static let least: AnalysisPlan = {
+    var plan = minimal
+    plan.calibrationSteps = 8
+    plan.calibrationRuns = fewestCalibrationRuns
+    return plan
+  }()
+
+  /// Steps of a run from which on its learning rate is calibrated at any price.
+  public static let alwaysCalibratedSteps = 100
 
   /// Plans from the richest down: they reduce the number of probes before their length.
   package static let levels: [AnalysisPlan] = [
@@ -126,9 +140,14 @@ extension AnalysisPlan {
   /// The richest plan whose price is at most a share of the run.
   package static func fitting(_ settings: AnalysisSettings, _ sizes: Sizes) -> AnalysisPlan {
     let allowance = settings.share * Double(sizes.steps)
-    return levels.map { $0.adapted(to: settings, sizes) }
-      .first { $0.price(sizes) <= allowance && $0.isMeaningful(for: sizes) }
-      ?? minimal.adapted(to: settings, sizes)
+    if let plan = levels.map({ $0.adapted(to: settings, sizes) })
+      .first(where: { $0.price(sizes) <= allowance && $0.isMeaningful(for: sizes) })
+    {
+      return plan
+    }
+    let least = least.adapted(to: settings, sizes)
+    let isLong = sizes.steps >= alwaysCalibratedSteps && least.isMeaningful(for: sizes)
+    return isLong ? least : minimal.adapted(to: settings, sizes)
   }
 
   /// Steps of the longest probe, its cool-down included; 0 without probes.
@@ -160,8 +179,9 @@ extension AnalysisPlan {
     return plan
   }
 
-  /// The most runs of the calibration.
-  package static let calibrationRuns = 5
+  /// The most runs of a calibration, and of one that the share does not allow.
+  package static let usualCalibrationRuns = 5
+  package static let fewestCalibrationRuns = 3
   /// Additional orders of the batches in which base and one tensor are probed to measure the noise.
   package static let extraOrders = 2
   /// Kinds of linear maps in a block.
@@ -197,7 +217,7 @@ extension AnalysisPlan {
     }
     let scanned = Double(scannedBatches) * sizes.scanning
     let base = longestProbe > 0 ? sizes.scoring : 0
-    let calibration = Double(Self.calibrationRuns) * probe(calibrationSteps)
+    let calibration = Double(calibrationRuns) * probe(calibrationSteps)
     let contributions =
       Double(contributionProbes(layers: sizes.layers))
       * probe(contributionSteps, cost: coverage > .kinds ? sizes.deepest : 1)

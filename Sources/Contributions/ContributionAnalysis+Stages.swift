@@ -51,11 +51,13 @@ extension ContributionAnalysis {
   }
 
   func calibrate(
-    _ rule: inout LearningRateRule, on reference: Candidate, _ bench: ProbeBench, steps: Int
+    _ rule: inout LearningRateRule, on reference: Candidate, _ bench: ProbeBench,
+    _ plan: AnalysisPlan
   ) throws(TrainingError) -> RateCalibration {
     let adaptation = context.adaptation(reference.scheme)
+    let steps = plan.calibrationSteps
     let calibration = try RateCalibration(
-      around: rule.rate(for: reference.scheme), maximumRuns: AnalysisPlan.calibrationRuns
+      around: rule.rate(for: reference.scheme), maximumRuns: plan.calibrationRuns
     ) { (rate) throws(TrainingError) in
       let result = try bench.run(
         Probe(

@@ -60,8 +60,7 @@ public final class ContributionAnalysis {
     let bench = try makeBench(plan)
     if let bench {
       if plan.calibrationSteps > 0 {
-        calibration = try calibrate(
-          &rule, on: candidates[0], bench, steps: plan.calibrationSteps)
+        calibration = try calibrate(&rule, on: candidates[0], bench, plan)
       }
       let baseLoss = try bench.baseLoss()
       table.baseLoss = baseLoss
@@ -158,7 +157,7 @@ extension ContributionAnalysis {
   }
 
   private func probeCount(_ plan: AnalysisPlan, candidates: Int) -> Int {
-    let calibration = plan.calibrationSteps > 0 ? AnalysisPlan.calibrationRuns : 0
+    let calibration = plan.calibrationSteps > 0 ? plan.calibrationRuns : 0
     let first = plan.firstSteps > 0 ? plan.candidates : 0
     let second = plan.finalSteps > plan.firstSteps ? plan.finalists : 0
     return calibration + plan.contributionProbes(layers: layers) + first + second

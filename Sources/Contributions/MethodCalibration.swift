@@ -16,8 +16,9 @@ public struct MethodCalibration: Sendable {
 
   /// The runs of a calibration within its price.
   public struct Plan {
-    /// Steps of each of its runs.
+    /// Steps of each of its runs, and the most runs.
     var length: Int
+    var runs: Int
     /// The number of windows of the training text that they train on.
     var trainedWindows: Int
     var heldOut: HeldOutWindows
@@ -26,28 +27,44 @@ public struct MethodCalibration: Sendable {
 
     /// Possible lengths of the runs in steps, longest first.
     private static let lengths = [20, 15, 12, 10, 8]
+    private static let usualRuns = AnalysisPlan.usualCalibrationRuns
 
     /// - Parameter share: the highest price, as a share of the run.
-    /// - Returns: nil where the run is too short for any calibration.
+    /// - Returns: nil where the run is too short for any calibration. From
+    ///   `AnalysisPlan.alwaysCalibratedSteps` on it gets the shortest one at any price.
     public init?(
       _ settings: TrainingSettings, share: Double, text: TokenStream, validation: TokenStream?
     ) {
-      let perStep = settings.shape.windows * settings.shape.accumulation
-      for length in Self.lengths where 2 * length <= settings.steps {
+      let plans =
+        Self.lengths.map { ($0, Self.usualRuns) } + [(8, AnalysisPlan.fewestCalibrationRuns)]
+      let isLong = settings.steps >= AnalysisPlan.alwaysCalibratedSteps
+      for (index, (length, runs)) in plans.enumerated() where 2 * length <= settings.steps {
         guard
-          let heldOut = HeldOutWindows(
-            settings, text: text, validation: validation, probeWindows: length * perStep)
+          let plan = Plan(settings, length: length, runs: runs, text: text, validation: validation)
         else { continue }
-        // A forward pass is at most half of a step.
-        let scoring = 0.5 * Double(heldOut.windows.count) / Double(perStep)
-        // The first guess takes one gradient scan.
-        let price = Double(AnalysisPlan.calibrationRuns) * (Double(length) + scoring) + 1
-        guard price <= share * Double(settings.steps) else { continue }
-        (self.length, trainedWindows) = (length, length * perStep)
-        (self.heldOut, self.price) = (heldOut, price)
+        let isLast = index == plans.count - 1
+        guard plan.price <= share * Double(settings.steps) || (isLast && isLong) else { continue }
+        self = plan
         return
       }
       return nil
+    }
+
+    private init?(
+      _ settings: TrainingSettings, length: Int, runs: Int, text: TokenStream,
+      validation: TokenStream?
+    ) {
+      let perStep = settings.shape.windows * settings.shape.accumulation
+      guard
+        let heldOut = HeldOutWindows(
+          settings, text: text, validation: validation, probeWindows: length * perStep)
+      else { return nil }
+      // A forward pass is at most half of a step.
+      let scoring = 0.5 * Double(heldOut.windows.count) / Double(perStep)
+      (self.length, self.runs, trainedWindows) = (length, runs, length * perStep)
+      self.heldOut = heldOut
+      // The first guess takes one gradient scan.
+      price = Double(runs) * (Double(length) + scoring) + 1
     }
   }
 
@@ -75,7 +92,7 @@ public struct MethodCalibration: Sendable {
       let bench = ProbeBench(
         compiler, weights: weights, text: text, heldOut: plan.heldOut, pool: pool, kernels: kernels,
         prefixes: prefixes, shouldStop: shouldStop)
-      let found = try RateCalibration(around: guess, maximumRuns: AnalysisPlan.calibrationRuns) {
+      let found = try RateCalibration(around: guess, maximumRuns: plan.runs) {
         (rate) throws(TrainingError) in
         let schedule = settings.schedule.compressed(to: length, peak: rate)
         let result = try bench.run(
@@ -83,7 +100,7 @@ public struct MethodCalibration: Sendable {
         observe(
           AnalysisProgress(
             stage: "learning rate", label: "rate \(formatted(rate, decimals: 5))",
-            done: bench.probes, total: AnalysisPlan.calibrationRuns, loss: result.loss))
+            done: bench.probes, total: plan.runs, loss: result.loss))
         return result.loss
       }
       calibration = found

@@ -55,7 +55,7 @@ public final class AtomicFile {
     name.hasPrefix(".sparseft-") && name.hasSuffix(".partial")
   }
 
-  static func temporaryName(for path: String) -> String {
+  package static func temporaryName(for path: String) -> String {
     var random = SystemRandomNumberGenerator()
     return "\(folder(of: path))/.sparseft-\(String(random.next(), radix: 36)).partial"
   }

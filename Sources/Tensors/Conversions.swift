@@ -30,3 +30,20 @@ public func float(halfBits bits: UInt16) -> Float {
   default: return Float(bitPattern: sign | (exponent + 112) << 23 | fraction << 13)
   }
 }
+
+/// `value` as an IEEE 754 half-precision bit pattern, rounded to nearest even; a magnitude from 65520
+/// on becomes infinity.
+public func halfBits(_ value: Float) -> UInt16 {
+  let bits = value.bitPattern
+  let sign = UInt16(truncatingIfNeeded: bits >> 16) & 0x8000
+  if value.isNaN { return sign | 0x7E00 }
+  let magnitude = value.magnitude
+  if magnitude >= 65520 { return sign | 0x7C00 }
+  if magnitude < 0x1p-14 {
+    // Subnormal: multiples of 2⁻²⁴; 1024 of them are the smallest normal number.
+    return sign | UInt16((magnitude * 0x1p24).rounded(.toNearestOrEven))
+  }
+  // The carry of rounding up runs into the exponent, as it should.
+  let rounded = (bits & 0x7FFF_FFFF) &+ 0xFFF &+ ((bits >> 13) & 1)
+  return sign | UInt16(truncatingIfNeeded: (rounded >> 13) &- (112 << 10))
+}

@@ -33,6 +33,7 @@ public final class Trainer {
   private var progress: RunProgress
   private var started = ContinuousClock.now
   private var earlierSeconds = 0.0
+  private var trend = LossTrend()
   private let saving: Saving
   private let earlier: [StepReport]
 
@@ -145,8 +146,19 @@ extension Trainer {
     try observe(.step(report(number, outcome, rate: rate, seconds: seconds)))
     if outcome.scored == 0 {
       try observe(.warning("step \(number): none of its targets counts, so it changed nothing"))
+    } else if let rise = trend.add(
+      outcome.loss, step: number, isWarm: number > settings.schedule.warmupSteps)
+    {
+      try observe(.warning(Self.text(of: rise, step: number, rate: rate)))
     }
     try reportWarnings()
+  }
+
+  private static func text(of rise: LossTrend.Rise, step: Int, rate: Double) -> String {
+    "the loss rises: \(formatted(rise.now, decimals: 3)) over the last \(LossTrend.width) steps, "
+      + "\(formatted(rise.lowest, decimals: 3)) up to step \(rise.step); "
+      + "if it goes on, start again with a learning rate a third of "
+      + "\(formatted(rate, decimals: 6)) (optimizer.learning_rate)"
   }
 
   /// A step's outcome with memory and time at its end.
