@@ -89,7 +89,7 @@ let package = Package(
     module("Interchange", ["Checkpoints", "Tokenizers", "Models", "Storage", "Tensors"]),
     module("Checkpoints", ["Models", "Storage", "Tensors"]),
     module("Datasets", ["Tokenizers", "Storage", "Tensors"]),
-    module("Tokenizers", ["CSentencePiece", "Storage", "Tensors"]),
+    module("Tokenizers", ["CSentencePiece", "CPCRE2", "Storage", "Tensors"]),
     // What one module writes as JSON and another one reads.
     module("Records", ["Storage", "Tensors"]),
     module("Storage", ["SystemCrypto", "Tensors"]),
@@ -100,11 +100,14 @@ let package = Package(
       name: "CKernels", cSettings: kernelFlags, linkerSettings: [.linkedLibrary("m")]),
     .target(name: "COpenBLAS", dependencies: ["SystemOpenBLAS", "CKernels"]),
     .target(name: "CSentencePiece", dependencies: ["SystemSentencePiece"]),
+    .target(name: "CPCRE2", dependencies: ["SystemPCRE2"]),
     // Headers only, so no pkg-config: linking would load OpenBLAS before its core type is chosen.
     .systemLibrary(name: "SystemOpenBLAS", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(
       name: "SystemSentencePiece", pkgConfig: "sentencepiece",
       providers: [.apt(["libsentencepiece-dev"])]),
+    .systemLibrary(
+      name: "SystemPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
     .systemLibrary(name: "SystemAllocator"),
     .systemLibrary(name: "SystemCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 

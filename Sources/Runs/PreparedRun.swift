@@ -67,6 +67,7 @@ public struct PreparedRun {
       elementType: { weights.elementType(of: $0) })
     // A choice under a memory budget must not depend on whether the text was tokenized just now or
     // read from the cache.
+    tokenizer.releaseCaches()
     ProcessMemory.trim()
     runtimeBytes = (ProcessMemory.residentBytes / Self.runtimeQuantum + 1) * Self.runtimeQuantum
     fullFlopsPerToken = try compiler.compile(FullAdaptation()).flopsPerToken

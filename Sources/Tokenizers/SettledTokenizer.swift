@@ -43,6 +43,8 @@ public struct SettledTokenizer: Tokenizer {
     try base.encode(utf8: bytes)
   }
 
+  public func releaseCaches() { base.releaseCaches() }
+
   public func nextCut(
     in text: UnsafeBufferPointer<UInt8>, from position: Int
   ) -> SegmentCut? {

@@ -39,6 +39,9 @@ public protocol Tokenizer: Sendable {
   ///   `.encodingFailed` or `.outOfMemory`.
   func encode(utf8 bytes: UnsafeRawBufferPointer) throws(TokenizerError) -> [Int32]
 
+  /// Gives back memory that only makes further calls faster.
+  func releaseCaches()
+
   /// Whether long texts may be cut at all; if not, `nextCut` is not called.
   var allowsCuts: Bool { get }
   /// The first place at or after `position`, which lies after the start of `text`, where a cut does
@@ -91,6 +94,8 @@ public struct SegmentCut: Hashable, Sendable {
 }
 
 extension Tokenizer {
+  public func releaseCaches() {}
+
   public var endsOfText: [Int32] { [endOfSequence, beginOfSequence].compactMap { $0 } }
 
   /// The ids of a text, without BOS and EOS.

@@ -2,7 +2,7 @@
 public enum TokenizerKind {
   /// All kinds; the first one that recognises a file of unknown origin gets it.
   public static let all: [any SerializedTokenizer.Type] = [
-    SentencePieceTokenizer.self
+    SentencePieceTokenizer.self, BytePairTokenizer.self,
   ]
 
   /// Loads a tokenizer of the kind named in a checkpoint.

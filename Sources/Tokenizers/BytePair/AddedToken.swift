@@ -1,0 +1,28 @@
+/// An entry of a tokenizer.json's `added_tokens`: a piece found in text before anything is split or
+/// merged, or, if special, never.
+struct AddedToken: Sendable {
+  let id: Int32
+  let content: String
+  /// A control token: text that spells it stays text.
+  let isSpecial: Bool
+  /// Whether only whole words match.
+  let isWord: Bool
+  /// Whether white space before it belongs to it.
+  let takesSpaceBefore: Bool
+  /// Whether white space behind it belongs to it.
+  let takesSpaceAfter: Bool
+  /// Whether it is looked for in normalised text, not in the text as it came.
+  let isNormalized: Bool
+
+  /// - Throws: `TokenizerError.invalidTokenizer` for a member of a wrong type.
+  init(_ json: JSONFieldValue) throws(TokenizerError) {
+    id = try json["id"].id()
+    content = try json["content"].string()
+    isSpecial = try json["special"].bool(false)
+    isWord = try json["single_word"].bool(false)
+    takesSpaceBefore = try json["lstrip"].bool(false)
+    takesSpaceAfter = try json["rstrip"].bool(false)
+    isNormalized = try json["normalized"].bool(!isSpecial)
+    guard !content.isEmpty else { throw json["content"].invalid("an empty text", "a token") }
+  }
+}

@@ -1,0 +1,81 @@
+/// Whether and how a byte-pair tokenizer's texts may be cut at a single space between two ASCII
+/// letters: encoding both parts gives the ids of the whole.
+enum TextCut: Sendable {
+  /// Nowhere.
+  case never
+  /// The space begins the part behind.
+  case beforeSpace
+  /// The space goes; the tokenizer puts it before every text.
+  case droppingSpace
+
+  /// Split patterns of models that end a word at a letter before a space and begin one at the space
+  /// before a letter, whatever stands around: their matches take a letter and a space only in that
+  /// order, they look behind a match no further than one character, and before it not at all.
+  private static let separating: Set<String> = Set(
+    [SplitRules.gpt2]
+      + ByteLevelSplits.all.values.flatMap(\.self).filter(\.separatesWords)
+      .map(\.pattern))
+  /// Split patterns whose matches hold neither ASCII letters nor a space beside one.
+  private static let indifferent: Set<String> = Set(
+    [#"\p{N}"#, #"\p{N}+"#, #"[\p{P}!-\/:-@\[-`{-~]"#]
+      + ByteLevelSplits.all.values.flatMap(\.self).filter { !$0.separatesWords }.map(\.pattern))
+
+  init(_ file: BytePairFile) {
+    let space = file.normalization.spaceReplacement ?? file.rules.metaspace?.character
+    guard file.normalization.isLocalAtSpaces, file.added.allSatisfy(Self.allows),
+      Self.keepsWordsApart(file, spelledSpace: space)
+    else {
+      self = .never
+      return
+    }
+    switch file.normalization.prefix {
+    case nil: self = .beforeSpace
+    case file.normalization.spaceReplacement: self = .droppingSpace
+    default: self = .never
+    }
+  }
+
+  /// Whether a token is found alike in the parts: none reaches over a cut, and none depends on what
+  /// lies behind one.
+  private static func allows(_ token: AddedToken) -> Bool {
+    let bytes = Array(token.content.utf8)
+    let isOver = zip(bytes, bytes.dropFirst()).contains { isLetter($0) && $1 == 0x20 }
+    let reaches = token.takesSpaceAfter && bytes.last.map(isLetter) ?? false
+    let looksBack = token.isWord && bytes.first == 0x20
+    return !isOver && !reaches && !looksBack
+  }
+
+  private static func keepsWordsApart(_ file: BytePairFile, spelledSpace: [UInt8]?) -> Bool {
+    for stage in file.rules.stages {
+      guard case .split(let pattern, let behavior, let inverted) = stage else { continue }
+      let keepsMatches =
+        (behavior == .isolated && !inverted) || (behavior == .removed && inverted)
+      if keepsMatches, separating.contains(pattern.source) { return true }
+      if indifferent.contains(pattern.source), behavior == .isolated { continue }
+      // Spaces are spelled otherwise by then.
+      if pattern.source == "\u{20}", let spelledSpace, !spelledSpace.contains(0x20) { continue }
+      if behavior == .mergedWithNext, !inverted,
+        file.rules.metaspace.map({ Array(pattern.source.utf8) == $0.character }) ?? false
+      {
+        return true
+      }
+      return false
+    }
+    return file.boundaries?.keepLettersApart ?? false
+  }
+
+  /// The first place to cut at or behind `position`.
+  func next(in text: UnsafeBufferPointer<UInt8>, from position: Int) -> SegmentCut? {
+    guard self != .never else { return nil }
+    var index = max(1, position)
+    while index + 1 < text.count {
+      if text[index] == 0x20, Self.isLetter(text[index - 1]), Self.isLetter(text[index + 1]) {
+        return SegmentCut(end: index, next: self == .droppingSpace ? index + 1 : index)
+      }
+      index += 1
+    }
+    return nil
+  }
+
+  private static func isLetter(_ byte: UInt8) -> Bool { (0x61...0x7A).contains(byte | 0x20) }
+}
