@@ -11,6 +11,7 @@ public enum CheckpointWriter {
   ///   - metadata: an object that describes the weights' origin.
   ///   - elementType: element type of matrices; gains and biases are always `f32`.
   ///   - override: element type of the named matrix, or nil for `elementType`.
+  ///   - rounding: gets what rounding changes.
   ///   - tensors: the elements of the named parameter; called in file order.
   /// - Returns: the content hash.
   /// - Throws: `CheckpointError`.
@@ -18,7 +19,7 @@ public enum CheckpointWriter {
   public static func write(
     to path: String, configuration: ModelConfiguration, tokenizer: StoredTokenizer,
     metadata: JSONObject = [:], elementType: ElementType,
-    override: (String) -> ElementType? = { _ in nil },
+    override: (String) -> ElementType? = { _ in nil }, rounding: RoundingErrors? = nil,
     tensors: (String) throws(CheckpointError) -> TensorSource
   ) throws(CheckpointError) -> String {
     precondition(configuration.problem == nil, configuration.problem ?? "")
@@ -32,7 +33,7 @@ public enum CheckpointWriter {
         "configuration": configuration.json, "tokenizer": .object(tokenizer.header),
         "metadata": .object(metadata),
       ],
-      blobs: [(Checkpoint.tokenizerBlob, tokenizer.bytes)], tensors: planned)
+      blobs: [(Checkpoint.tokenizerBlob, tokenizer.bytes)], tensors: planned, rounding: rounding)
     return try writer.write(to: path) { (index) throws(CheckpointError) in
       try tensors(planned[index].name)
     }

@@ -19,6 +19,8 @@ struct ContainerWriter {
   let header: JSONObject
   let blobs: [(name: String, bytes: [UInt8])]
   let tensors: [PlannedTensor]
+  /// Gets what rounding changes.
+  var rounding: RoundingErrors?
 
   /// Writes the file.
   /// - Parameter source: gives the elements of the tensor at an index of `tensors`.
@@ -41,7 +43,7 @@ struct ContainerWriter {
     }
     for (index, tensor) in tensors.enumerated() {
       try file.align()
-      try TensorStream(tensor: tensor, file: file).write(try source(index))
+      try TensorStream(tensor: tensor, file: file, rounding: rounding).write(try source(index))
     }
     return try file.finish(kind, headerLength: text.count)
   }
@@ -126,13 +128,15 @@ private final class HashedFile {
 private struct TensorStream {
   let tensor: PlannedTensor
   let file: HashedFile
+  let rounding: RoundingErrors?
   /// Number of elements converted at a time, unless one row is longer. Small, because a run writes
   /// snapshots when its memory is at its peak.
   private let chunkElements = 1 << 16
 
-  init(tensor: PlannedTensor, file: HashedFile) {
+  init(tensor: PlannedTensor, file: HashedFile, rounding: RoundingErrors?) {
     self.tensor = tensor
     self.file = file
+    self.rounding = rounding
   }
 
   func write(_ source: TensorSource) throws(CheckpointError) {
@@ -190,6 +194,9 @@ private struct TensorStream {
           found: "a value in row \(row) that is not finite",
           expected: "finite values, which int8 needs (f32 and bf16 hold any)")
       }
+      rounding?.add(
+        tensor.name, floats, stored: bytes, tensor.elementType, width: width, rows: range.count,
+        scales: encoder.scales.suffix(range.count))
       let length = range.count * width * tensor.elementType.byteCount
       try file.write(UnsafeRawBufferPointer(start: bytes, count: length))
     }

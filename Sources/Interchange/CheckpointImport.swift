@@ -7,12 +7,20 @@ import Tensors
 public struct ImportedModel {
   /// The model's shape.
   public let configuration: ModelConfiguration
-  /// A SentencePiece model that came with the weights.
+  /// A tokenizer's file that came with the weights.
   public let tokenizerPath: String?
+  /// The vocabulary that is part of the source itself; nil if it has none.
+  public var vocabulary: (any ImportedVocabulary)?
   /// The narrowest element type that holds the source's matrices exactly.
   public let elementType: ElementType
   /// The elements of the named parameter, with rotary rows in the halves layout.
   public let tensors: (_ name: String) throws(CheckpointError) -> TensorSource
+}
+
+/// A vocabulary in another program's file, checked as far as the file's format goes.
+public protocol ImportedVocabulary: Sendable {
+  /// The tokenizer as checkpoints store it.
+  func stored() throws(InterchangeError) -> StoredTokenizer
 }
 
 /// A checkpoint format that can be imported. Each format has a folder here and a line in
@@ -46,36 +54,52 @@ public enum ImportSource {
 public enum CheckpointImport {
   /// All known formats; the first one that recognises a source imports it.
   static var formats: [any ImportFormat.Type] {
-    [HuggingFaceFormat.self, Llama2cFormat.self]
+    [HuggingFaceFormat.self, GGUFFormat.self, Llama2cFormat.self]
   }
 
   /// Imports a checkpoint.
   ///
   /// - Parameters:
-  ///   - source: a Hugging Face folder or a llama2.c file.
+  ///   - source: a Hugging Face folder, a GGUF file or a llama2.c file.
   ///   - tokenizer: path of a tokenizer file; required if the source has none.
   ///   - elementType: element type of matrices; nil keeps one that holds the source's exactly.
   ///   - output: the `.sfckpt` file to write.
-  /// - Returns: the content hash of the new checkpoint.
-  /// - Throws: `CheckpointError`.
+  /// - Throws: `InterchangeError`.
   @discardableResult
   public static func run(
     source path: String, tokenizer: String?, elementType: ElementType?, output: String
-  ) throws(CheckpointError) -> String {
-    let source = try open(path)
-    guard let format = formats.first(where: { $0.recognises(source) }) else {
-      throw .wrongKind(
-        path: path, found: "a format that is not known",
-        expected: formats.map { $0.origin.rawValue }.joined(separator: " or "))
+  ) throws(InterchangeError) -> ImportSummary {
+    let (format, model) = try InterchangeError.wrapping { () throws(CheckpointError) in
+      let source = try open(path)
+      guard let format = formats.first(where: { $0.recognises(source) }) else {
+        throw .wrongKind(
+          path: path, found: "a format that is not known",
+          expected: formats.map { $0.origin.rawValue }.joined(separator: " or "))
+      }
+      return (format, try format.open(source))
     }
-    let model = try format.open(source)
-    let stored = try TokenizerFile.read(
-      tokenizer ?? model.tokenizerPath, for: path,
-      vocabularySize: model.configuration.vocabularySize)
-    return try CheckpointWriter.write(
-      to: output, configuration: model.configuration, tokenizer: stored,
-      metadata: ["format": .string(format.origin.rawValue)],
-      elementType: elementType ?? model.elementType, tensors: model.tensors)
+    let stored = try storedTokenizer(of: model, at: path, named: tokenizer)
+    let rounding = RoundingErrors()
+    let hash = try InterchangeError.wrapping { () throws(CheckpointError) in
+      try CheckpointWriter.write(
+        to: output, configuration: model.configuration, tokenizer: stored,
+        metadata: ["format": .string(format.origin.rawValue)],
+        elementType: elementType ?? model.elementType, rounding: rounding, tensors: model.tensors)
+    }
+    return ImportSummary(
+      contentHash: hash, elementType: elementType ?? model.elementType, rounding: rounding)
+  }
+
+  /// The tokenizer named by the caller, or else the source's own.
+  private static func storedTokenizer(
+    of model: ImportedModel, at path: String, named file: String?
+  ) throws(InterchangeError) -> StoredTokenizer {
+    if file == nil, let vocabulary = model.vocabulary { return try vocabulary.stored() }
+    return try InterchangeError.wrapping { () throws(CheckpointError) in
+      try TokenizerFile.read(
+        file ?? model.tokenizerPath, for: path,
+        vocabularySize: model.configuration.vocabularySize)
+    }
   }
 
   private static func open(_ path: String) throws(CheckpointError) -> ImportSource {

@@ -14,6 +14,14 @@ public protocol ModelFamily: Sendable {
   static func configuration(
     huggingFace fields: ConfigurationFields
   ) throws(ConfigurationError) -> ModelConfiguration
+  /// The architectures of GGUF files that belong to this family.
+  static var ggufArchitectures: [String] { get }
+  /// The configuration that a GGUF file describes.
+  ///
+  /// - Throws: `ConfigurationError` for what is missing, wrong or not supported.
+  static func configuration(
+    gguf description: GGUFDescription
+  ) throws(ConfigurationError) -> ModelConfiguration
   /// Every parameter in file order.
   static func schema(_ configuration: ModelConfiguration) -> ModelSchema
 
@@ -45,6 +53,18 @@ public protocol ModelFamily: Sendable {
   func traceDecoding(
     rows: Int, capacity: Int, elementType: @escaping (String) -> ElementType
   ) -> Graph
+}
+
+extension ModelFamily {
+  public static var ggufArchitectures: [String] { [] }
+
+  public static func configuration(
+    gguf description: GGUFDescription
+  ) throws(ConfigurationError) -> ModelConfiguration {
+    throw .unsupported(
+      field: "general.architecture", found: "'\(description.architecture)'",
+      expected: "an architecture of another family")
+  }
 }
 
 /// The implemented families.

@@ -4,6 +4,8 @@ import Tensors
 public enum ForeignFormat: String, Hashable, Sendable, CaseIterable {
   /// Hugging Face's safetensors.
   case huggingFace
+  /// llama.cpp's GGUF files.
+  case gguf
 }
 
 /// A parameter as a family's schema describes it.

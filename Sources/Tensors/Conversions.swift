@@ -18,17 +18,13 @@ public func roundToBfloat16(_ values: UnsafeMutableBufferPointer<Float>) {
 }
 
 /// The `Float` value of an IEEE 754 half-precision bit pattern; exact.
-public func float(halfBits bits: UInt16) -> Float {
-  let sign = UInt32(bits & 0x8000) << 16
-  let exponent = UInt32(bits >> 10) & 0x1F
-  let fraction = UInt32(bits & 0x3FF)
-  switch exponent {
-  case 0:
-    // Subnormal: fraction · 2⁻²⁴.
-    return Float(bitPattern: sign | (Float(fraction) * 0x1p-24).bitPattern)
-  case 0x1F: return Float(bitPattern: sign | 0x7F80_0000 | fraction << 13)
-  default: return Float(bitPattern: sign | (exponent + 112) << 23 | fraction << 13)
-  }
+@inlinable public func float(halfBits bits: UInt16) -> Float {
+  // As a single, the shifted pattern is 2¹¹² times too small, subnormal halves included.
+  let shifted = UInt32(bits & 0x7FFF) << 13
+  let scaled = (Float(bitPattern: shifted) * 0x1p112).bitPattern
+  // Infinity and NaN keep all bits of the exponent.
+  let magnitude = shifted >= 0x0F80_0000 ? shifted | 0x7F80_0000 : scaled
+  return Float(bitPattern: magnitude | UInt32(bits & 0x8000) << 16)
 }
 
 /// `value` as an IEEE 754 half-precision bit pattern, rounded to nearest even; a magnitude from 65520

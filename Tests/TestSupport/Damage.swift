@@ -25,7 +25,6 @@ public func expectBadData(
     Issue.record("\(what) was accepted", sourceLocation: sourceLocation)
     return
   }
-  #expect(failure is CheckpointError, "\(what)", sourceLocation: sourceLocation)
   #expect(
     failure.category == .badData, "\(what): \(failure.description)",
     sourceLocation: sourceLocation)

@@ -30,7 +30,8 @@ import Weights
       statistics.member("logSumExp").numbers()
     )
     for instructionSet in Kernels.supported {
-      let rows = try WindowLogits(golden, batch.shape).rows(batch, instructionSet: instructionSet)
+      let rows = try WindowLogits(golden.checkpoint, batch.shape).rows(
+        batch, instructionSet: instructionSet)
       #expect(rows.count == means.count)
       var worst = 0.0
       for (row, expected) in zip(rows[(batch.tokens - last.count)..<batch.tokens], last) {
@@ -111,39 +112,6 @@ import Weights
         #expect(distance < 5e-5, "\(name), \(instructionSet)")
       }
       #expect(abs(norm / squares.squareRoot() - 1) < 1e-5, "\(instructionSet)")
-    }
-  }
-}
-
-/// The training pass's logits, which its own head never holds whole.
-private struct WindowLogits {
-  private let program: Program
-  private let weights: ModelWeights
-
-  init(_ golden: GoldenCase, _ shape: BatchShape) throws {
-    weights = try ModelWeights(golden.checkpoint)
-    var graph = Llama(golden.checkpoint.configuration).traceLoss(
-      batch: shape.windows, tokens: shape.tokens, elementType: weights.elementType)
-    let head = try #require(graph.nodes.first { $0.operation is HeadLoss })
-    graph.outputs.append(("logits", graph.add(Linear(), Array(head.operands[0..<2]))[0]))
-    var layout = PersistentLayout()
-    program = try InferenceCompiler().compile(graph, layout: &layout).program
-  }
-
-  /// Logits by token.
-  func rows(_ batch: GoldenBatch, instructionSet: String) throws -> [[Double]] {
-    let pool = try WorkerPool(threads: 2)
-    let bound = try BoundProgram(
-      program, pool: pool, kernels: try Kernels(named: instructionSet), weights: weights)
-    bound.initialise(seed: 0)
-    try batch.write(to: bound)
-    bound.run(.body)
-    let logits = try bound.memory(of: .logits)
-    let width = logits.count / batch.inputs.count
-    return withExtendedLifetime(bound) {
-      stride(from: 0, to: logits.count, by: width).map { start in
-        logits[start..<start + width].map { Double($0) }
-      }
     }
   }
 }

@@ -73,6 +73,11 @@ import Testing
     let text = try shop.sparseft("import", "text.txt", "-o", "m.sfckpt")
     #expect(text.exitCode == 65)
     #expect(text.error.contains("text.txt"))
+    try shop.folder.write(
+      Array("GGUF".utf8) + [3, 0, 0, 0] + [UInt8](repeating: 0xFF, count: 64), to: "m.gguf")
+    let garbled = try shop.sparseft("import", "m.gguf", "-o", "m.sfckpt")
+    #expect(garbled.exitCode == 65)
+    #expect(garbled.error.contains("reading 'm.gguf': tensor count: found 18446744073709551615"))
     #expect(!shop.files.contains("m.sfckpt"))
     #expect(shop.leftovers == [])
   }

@@ -40,7 +40,7 @@ struct RotaryTable {
     }
   }
 
-  private static func scaled(_ frequency: Double, by scaling: RotaryScaling) -> Double {
+  static func scaled(_ frequency: Double, by scaling: RotaryScaling) -> Double {
     switch scaling {
     case .none: return frequency
     case .linear(let factor): return frequency / factor

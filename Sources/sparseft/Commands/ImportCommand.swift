@@ -1,13 +1,14 @@
 import ArgumentParser
 import Checkpoints
 import Interchange
+import Reports
 import Tensors
 
 struct ImportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "import", abstract: "Converts another program's model to a checkpoint.")
 
-  @Argument(help: "A Hugging Face folder or a llama2.c .bin file.")
+  @Argument(help: "A Hugging Face folder, a GGUF file or a llama2.c .bin file.")
   var source: String
 
   @Option(name: .shortAndLong, help: "The checkpoint to write (.sfckpt).")
@@ -20,8 +21,25 @@ struct ImportCommand: ParsableCommand {
   var dtype: ElementType?
 
   func run() throws {
-    try CheckpointImport.run(
+    let summary = try CheckpointImport.run(
       source: source, tokenizer: tokenizer, elementType: dtype, output: output)
     try Output.announce(checkpoint: output)
+    announceRounding(summary)
+  }
+
+  /// How far the stored values are from the source's, by kind of matrix.
+  private func announceRounding(_ summary: ImportSummary) {
+    guard !summary.rounding.isEmpty else { return }
+    var table = Table([
+      .init("rounded to \(summary.elementType.rawValue)"), .init("relative RMS error", .right),
+      .init("largest error", .right),
+    ])
+    for (matrix, sums) in summary.rounding {
+      table.add([
+        matrix, formatted(100 * sums.relative, decimals: 2) + " %",
+        Format.rate(Double(sums.largestError)),
+      ])
+    }
+    Output.note(table.text)
   }
 }
