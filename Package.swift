@@ -43,7 +43,7 @@ let package = Package(
       [
         "Reports", "Records", "Recipes", "Contributions", "Training", "Generation", "Adaptations",
         "Compilation", "Operations", "Programs", "Weights", "Checkpoints", "Models",
-        "Tokenizers", "Datasets", "Execution", "Storage", "Tensors",
+        "Tokenizers", "Interchange", "Datasets", "Execution", "Storage", "Tensors",
       ]),
     module("Reports", ["Records", "Storage", "Tensors"]),
     module("Recipes", ["Tensors", "Storage"]),

@@ -1,4 +1,5 @@
 import Graphs
+import Storage
 import Tensors
 
 /// A family of models: its schema, its configurations in other formats, and its forward pass. Each
@@ -22,6 +23,9 @@ public protocol ModelFamily: Sendable {
   static func configuration(
     gguf description: GGUFDescription
   ) throws(ConfigurationError) -> ModelConfiguration
+  /// The members of a config.json that describe a configuration: what `configuration(huggingFace:)`
+  /// reads, and the class that `transformers` loads.
+  static func huggingFace(_ configuration: ModelConfiguration) -> JSONObject
   /// Every parameter in file order.
   static func schema(_ configuration: ModelConfiguration) -> ModelSchema
 

@@ -53,6 +53,16 @@ public struct ModelSchema: Sendable {
     parameters.first { $0.path == path }
   }
 
+  /// The tensors of a format in the order of their first parameters, each with the parameters that
+  /// it holds, by their rows.
+  public func tensors(
+    in format: ForeignFormat
+  ) -> [(name: String, parameters: [ParameterDescription])] {
+    parameters.compactMap { parameter in
+      parameter.foreignNames[format].map { ($0, [parameter]) }
+    }
+  }
+
   /// Parameters by their name in a format.
   public func parameters(
     namedIn format: ForeignFormat

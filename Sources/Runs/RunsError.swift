@@ -4,12 +4,15 @@ import Tensors
 public enum RunsError: Failure {
   /// An analysis was asked for, but the recipe fixes the tensors.
   case nothingToAnalyse(method: String)
+  /// An export, read back, does not compute what the model computes.
+  case exportDiffers(path: String, difference: Double, texts: [String])
   /// A run of a comparison failed: `problem` in words, and its category.
   case member(label: String, problem: String, category: FailureCategory)
 
   public var category: FailureCategory {
     switch self {
     case .nothingToAnalyse: .usage
+    case .exportDiffers: .bug
     case .member(_, _, let category): category
     }
   }
@@ -19,6 +22,10 @@ public enum RunsError: Failure {
     case .nothingToAnalyse(let method):
       "analyze measures what \"tensors\": \"auto\" chooses from; the recipe's method is "
         + "'\(method)'; set method.type=sparse and method.tensors=auto"
+    case .exportDiffers(let path, let difference, let texts):
+      "'\(path)' was written, but read back it differs from the model: logits by up to "
+        + "\(difference) of the largest, and after one prompt '\(texts[1])' instead of "
+        + "'\(texts[0])'; do not use it"
     case .member(let label, let problem, _): "the run of '\(label)' \(problem)"
     }
   }

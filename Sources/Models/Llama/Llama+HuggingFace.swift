@@ -34,6 +34,14 @@ extension Llama {
       mlpBias: type == "llama" ? try fields.flag("mlp_bias", default: false) : false)
   }
 
+  public static func huggingFace(_ configuration: ModelConfiguration) -> JSONObject {
+    var object = configuration.huggingFaceMembers(
+      type: "llama", architecture: "LlamaForCausalLM")
+    object["attention_bias"] = .bool(configuration.attentionBias)
+    object["mlp_bias"] = .bool(configuration.mlpBias)
+    return object
+  }
+
   private static func checkSupported(
     _ fields: ConfigurationFields
   ) throws(ConfigurationError) {

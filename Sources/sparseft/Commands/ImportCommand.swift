@@ -20,7 +20,14 @@ struct ImportCommand: ParsableCommand {
   @Option(help: "Element type of matrices; by default one that keeps the source's values exactly.")
   var dtype: ElementType?
 
+  @Option(
+    help: ArgumentHelp(
+      "The checkpoint that an adapter was trained on; the output is then a delta (.sfdelta).",
+      valueName: "checkpoint"), completion: .file())
+  var model: String?
+
   func run() throws {
+    if PEFTImport.recognises(source) { return try importAdapter() }
     let summary = try CheckpointImport.run(
       source: source, tokenizer: tokenizer, elementType: dtype, output: output)
     try Output.announce(checkpoint: output)
@@ -41,5 +48,17 @@ struct ImportCommand: ParsableCommand {
       ])
     }
     Output.note(table.text)
+  }
+
+  private func importAdapter() throws {
+    guard let model else {
+      throw ValidationError("'\(source)' is a LoRA adapter; name its checkpoint with --model")
+    }
+    try PEFTImport.run(
+      folder: source, base: Checkpoint.open(model), elementType: dtype ?? .f32, output: output)
+    let delta = try Delta.open(output)
+    Output.note(
+      "\(output): factors of \(delta.entries.count) matrices, for the model "
+        + "\(delta.baseHash.prefix(12))…")
   }
 }

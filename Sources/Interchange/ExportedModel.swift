@@ -1,0 +1,82 @@
+import Checkpoints
+import Models
+import Storage
+import Tensors
+import Tokenizers
+
+/// A model that is written in another program's format: a checkpoint with deltas applied, read row
+/// by row.
+public struct ExportedModel: Sendable {
+  public let checkpoint: Checkpoint
+  /// The deltas, each with its scale.
+  public let deltas: [(delta: Delta, scale: Double)]
+  let merge: DeltaMerge
+
+  /// - Throws: `CheckpointError.wrongBase` for a delta of another checkpoint, `.unsupported` for
+  ///   one that can't be merged.
+  public init(
+    _ checkpoint: Checkpoint, deltas: [(delta: Delta, scale: Double)] = []
+  ) throws(CheckpointError) {
+    self.checkpoint = checkpoint
+    self.deltas = deltas
+    merge = try DeltaMerge(base: checkpoint, deltas: deltas)
+  }
+
+  /// The model's shape: the checkpoint's, untied if a delta holds a head of its own.
+  public var configuration: ModelConfiguration { merge.configuration }
+
+  /// Whether a tied model gets a head of its own by a delta.
+  public var isUntied: Bool { checkpoint.configuration.tiedHead && !configuration.tiedHead }
+
+  /// The type that holds every matrix without rounding.
+  public var elementType: ForeignElementType {
+    let types = configuration.parameters.filter(\.isMatrix).map { merge.elementType(of: $0.name) }
+    return types.allSatisfy { $0 == .bf16 } ? .bf16 : .f32
+  }
+
+  /// The tensors of a format in file order.
+  func tensors(in format: ForeignFormat) -> [ForeignTensorRows] {
+    configuration.schema.tensors(in: format).map {
+      ForeignTensorRows(name: $0.name, parameters: $0.parameters, format: format, model: self)
+    }
+  }
+}
+
+/// A tensor of another format, made of the rows of one or several parameters.
+struct ForeignTensorRows: Sendable {
+  let name: String
+  /// The parameters that it holds, by their rows.
+  let parameters: [ParameterDescription]
+  let format: ForeignFormat
+  let model: ExportedModel
+
+  /// The extents, outermost axis first.
+  var shape: [Int] {
+    let first = parameters[0].shape.extents
+    return [parameters.reduce(0) { $0 + $1.shape[0] }] + first.dropFirst()
+  }
+
+  /// Whether it may be stored in fewer bits than f32.
+  var isMatrix: Bool { parameters[0].isMatrix }
+
+  /// Elements of one row.
+  var width: Int { shape.dropFirst().reduce(1, *) }
+
+  /// Writes rows as f32, row-major.
+  func read(_ range: Range<Int>, into target: UnsafeMutablePointer<Float>) {
+    var start = 0
+    for parameter in parameters {
+      let rows = start..<start + parameter.shape[0]
+      start = rows.upperBound
+      let wanted = range.clamped(to: rows)
+      guard !wanted.isEmpty else { continue }
+      let place = target + (wanted.lowerBound - range.lowerBound) * width
+      model.merge.rows(
+        of: parameter.name,
+        wanted.lowerBound - rows.lowerBound..<wanted.upperBound - rows.lowerBound, into: place)
+    }
+  }
+
+  /// Drops the checkpoint's pages from resident memory.
+  func releasePages() { model.checkpoint.releasePages() }
+}

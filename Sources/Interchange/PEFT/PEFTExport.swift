@@ -1,0 +1,64 @@
+import Checkpoints
+import Models
+import Storage
+import Tensors
+
+/// A LoRA run as PEFT loads it: `adapter_config.json` and `adapter_model.safetensors`.
+///
+/// PEFT knows matrices by their Hugging Face names. Where one of those holds several of ours (Phi-3's
+/// query, key and value), the factors become one pair: A's are stacked, and B gets a block for the
+/// rows of each.
+public enum PEFTExport: ExportFormat {
+  public static let name = "peft"
+  public static let elementTypes: [ForeignElementType] = [.f32, .bf16, .f16]
+
+  public static func write(
+    _ model: ExportedModel, as elementType: ForeignElementType, to path: String
+  ) throws(CheckpointError) -> [String] {
+    let adapter = try LowRankAdapter(model)
+    let factors = adapter.factors(in: .huggingFace)
+    let folder = try wrapping { () throws(StorageError) in try AtomicFolder(path: path) }
+    let configuration = JSONValue.object(PEFTConfiguration.json(factors))
+    try wrapping { () throws(StorageError) in
+      try folder.write(Array((configuration.encoded(.pretty) + "\n").utf8), to: configurationName)
+    }
+    try SafetensorsWriter.write(
+      factors.flatMap { $0.tensors(elementType) }, to: folder.path(of: weightsName))
+    try wrapping { () throws(StorageError) in try folder.commit() }
+    return ["factors of \(factors.count) matrices, scale \(factors.first?.scale ?? 0)"]
+  }
+
+  public static func usualElementType(of model: ExportedModel) -> ForeignElementType { .f32 }
+
+  public static func readBack(
+    _ path: String, base: Checkpoint, temporary: String
+  ) throws(InterchangeError) -> (checkpoint: Checkpoint, deltas: [Delta]) {
+    try InterchangeError.wrapping { () throws(CheckpointError) in
+      try PEFTImport.run(folder: path, base: base, elementType: .f32, output: temporary)
+      return (base, [try Delta.open(temporary)])
+    }
+  }
+
+  static let configurationName = "adapter_config.json"
+  static let weightsName = "adapter_model.safetensors"
+  /// What PEFT puts before a matrix's name.
+  static let prefix = "base_model.model."
+}
+
+extension ForeignFactors {
+  /// A and B under the names that PEFT gives them.
+  fileprivate func tensors(_ type: ForeignElementType) -> [SafetensorsWriter.Tensor] {
+    func tensor(_ suffix: String, _ shape: [Int], _ values: [Float]) -> SafetensorsWriter.Tensor {
+      SafetensorsWriter.Tensor(
+        name: "\(PEFTExport.prefix)\(module).\(suffix).weight", shape: shape, elementType: type,
+        read: { rows, target in
+          for i in 0..<rows.count * shape[1] {
+            target[i] = values[rows.lowerBound * shape[1] + i]
+          }
+        })
+    }
+    return [
+      tensor("lora_A", [rank, inputs], a), tensor("lora_B", [outputs, rank], b),
+    ]
+  }
+}

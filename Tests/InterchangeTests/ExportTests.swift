@@ -1,0 +1,189 @@
+import Checkpoints
+import Models
+import Storage
+import Tensors
+import TestSupport
+import Testing
+
+@testable import Interchange
+
+/// Models written for other programs, read back.
+@Suite struct ExportTests {
+  private let folder: TemporaryFolder
+  private let tokenizer: [UInt8]
+
+  init() throws {
+    folder = try TemporaryFolder()
+    let path = SharedData.packageRoot + "/Tests/Golden/gqa-tied/tokenizer.model"
+    tokenizer = try TemporaryFolder.read(path)
+  }
+
+  private func checkpoint(
+    _ configuration: ModelConfiguration, _ type: ElementType = .f32
+  ) throws -> Checkpoint {
+    try TinyModel.checkpoint(
+      at: folder["\(type).sfckpt"], configuration, elementType: type, tokenizer: tokenizer)
+  }
+
+  private func imported(_ source: String) throws -> Checkpoint {
+    try CheckpointImport.run(
+      source: folder[source], tokenizer: nil, elementType: nil, output: folder["back.sfckpt"])
+    return try Checkpoint.open(folder["back.sfckpt"])
+  }
+
+  private static let configurations = [
+    TinyModel.configuration(vocabularySize: 384),
+    TinyModel.configuration(vocabularySize: 384, tiedHead: false),
+    TinyModel.configuration(
+      vocabularySize: 384,
+      rotaryScaling: .llama3(
+        factor: 8, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalContextLength: 32)),
+    TinyModel.configuration(vocabularySize: 384, rotaryScaling: .linear(factor: 2)),
+    TinyModel.configuration(
+      vocabularySize: 384, attentionBias: true, outputBias: true, mlpBias: true),
+  ]
+
+  @Test(arguments: configurations)
+  func aFolderForTransformersHoldsTheModel(_ configuration: ModelConfiguration) throws {
+    let base = try checkpoint(configuration)
+    _ = try HuggingFaceExport.write(ExportedModel(base), as: .f32, to: folder["hf"])
+    let back = try imported("hf")
+    #expect(back.configuration == base.configuration)
+    #expect(back.tokenizerBytes.elementsEqual(base.tokenizerBytes))
+    for tensor in base.tensors {
+      #expect(back.tensor(tensor.name)?.widened() == tensor.widened(), "\(tensor.name)")
+    }
+  }
+
+  @Test(arguments: [ForeignElementType.bf16, .f16])
+  func narrowTypesAreRounded(_ type: ForeignElementType) throws {
+    let base = try checkpoint(Self.configurations[0])
+    _ = try HuggingFaceExport.write(ExportedModel(base), as: type, to: folder["hf"])
+    let back = try imported("hf")
+    for tensor in base.tensors {
+      let expected = tensor.widened().map {
+        type == .bf16 ? float(bfloat16Bits: bfloat16Bits($0)) : Float(Float16($0))
+      }
+      #expect(back.tensor(tensor.name)?.widened() == expected, "\(tensor.name)")
+    }
+    #expect(back.tensor("embedding")?.elementType == (type == .bf16 ? .bf16 : .f32))
+  }
+
+  @Test func weightsAreCutIntoFiles() throws {
+    let base = try checkpoint(Self.configurations[1])
+    let target = try AtomicFolder(path: folder["hf"])
+    try HuggingFaceExport.writeWeights(ExportedModel(base), .f32, to: target, shardBytes: 30_000)
+    try target.commit()
+    let names = Folder.names(folder["hf"])
+    #expect(names.contains("model.safetensors.index.json"))
+    #expect(names.filter { $0.hasSuffix(".safetensors") }.count > 2)
+    _ = try HuggingFaceExport.write(ExportedModel(base), as: .f32, to: folder["whole"])
+    for name in ["config.json", "tokenizer.model"] {
+      try folder.write(try folder.read("whole/\(name)"), to: "hf/\(name)")
+    }
+    let back = try imported("hf")
+    for tensor in base.tensors {
+      #expect(back.tensor(tensor.name)?.widened() == tensor.widened(), "\(tensor.name)")
+    }
+  }
+
+  private func delta(_ base: Checkpoint, _ updates: [DeltaUpdate]) throws -> Delta {
+    try DeltaWriter.write(
+      to: folder["d.sfdelta"], base: base, method: [:], recipe: [:], metrics: [:],
+      elementType: .f32, updates: updates)
+    return try Delta.open(folder["d.sfdelta"])
+  }
+
+  private func factors(_ base: Checkpoint, _ names: [String: Int]) throws -> Delta {
+    var random = RandomSource(seed: 3)
+    let updates = names.sorted { $0.key < $1.key }.map { name, rank in
+      let shape = base.tensor(name)?.shape ?? [1, 1]
+      func values(_ count: Int) -> [Float] { (0..<count).map { _ in Float(random.normal()) } }
+      return DeltaUpdate(
+        name: name,
+        content: .lowRank(
+          rank: rank, scale: rank == 4 ? 2 : 0.75, a: values(rank * shape[1]),
+          b: values(shape[0] * rank)))
+    }
+    return try delta(base, updates)
+  }
+
+  @Test func anAdapterForPEFTComesBackAsADelta() throws {
+    let base = try checkpoint(Self.configurations[0])
+    let delta = try factors(
+      base, ["layers[0].attention.query": 4, "layers[1].mlp.down": 4, "layers[1].mlp.up": 2])
+    let model = try ExportedModel(base, deltas: [(delta, 1)])
+    _ = try PEFTExport.write(model, as: .f32, to: folder["adapter"])
+    let settings = try JSONValue.read(path: folder["adapter/adapter_config.json"])
+    #expect(settings["r"] == 4 && settings["lora_alpha"]?.double == 8)
+    #expect(settings["rank_pattern"] == ["model.layers.1.mlp.up_proj": 2])
+    #expect(settings["alpha_pattern"] == ["model.layers.1.mlp.up_proj": 1.5])
+    let read = try PEFTExport.readBack(
+      folder["adapter"], base: base, temporary: folder["back.sfdelta"])
+    let other = try ExportedModel(base, deltas: read.deltas.map { ($0, 1) })
+    for parameter in base.configuration.parameters {
+      let rows = [model, other].map { model in
+        [Float](unsafeUninitializedCapacity: parameter.shape.count) { buffer, count in
+          count = parameter.shape.count
+          if let start = buffer.baseAddress {
+            model.merge.rows(of: parameter.name, 0..<parameter.shape[0], into: start)
+          }
+        }
+      }
+      #expect(rows[0] == rows[1], "\(parameter.name)")
+    }
+  }
+
+  @Test func whatPEFTCannotHoldIsRefused() throws {
+    let base = try checkpoint(Self.configurations[0])
+    #expect(throws: CheckpointError.self) {
+      try PEFTExport.write(ExportedModel(base), as: .f32, to: folder["adapter"])
+    }
+    let rows = try delta(
+      base,
+      [
+        DeltaUpdate(
+          name: "norm",
+          content: .rows(0..<32) { (range, target) throws(CheckpointError) in
+            for index in 0..<range.count { target[index] = 1 }
+          })
+      ])
+    #expect(throws: CheckpointError.self) {
+      try PEFTExport.write(
+        ExportedModel(base, deltas: [(rows, 1)]), as: .f32, to: folder["adapter"])
+    }
+    #expect(!Folder.exists(folder["adapter"]))
+  }
+
+  @Test func aTrainedHeadUnties() throws {
+    let base = try checkpoint(Self.configurations[0])
+    let delta = try delta(
+      base,
+      [
+        DeltaUpdate(
+          name: "head",
+          content: .rows(2..<5) { (range, target) throws(CheckpointError) in
+            for index in 0..<range.count * 32 { target[index] = 0.25 }
+          })
+      ])
+    let notes = try HuggingFaceExport.write(
+      ExportedModel(base, deltas: [(delta, 1)]), as: .f32, to: folder["hf"])
+    #expect(notes.contains { $0.contains("tie_word_embeddings false") })
+    let back = try imported("hf")
+    #expect(back.configuration == base.configuration.untied)
+    let head = try #require(back.tensor("head")).widened()
+    let table = try #require(base.tensor("embedding")).widened()
+    #expect(Array(head[2 * 32..<5 * 32]) == [Float](repeating: 0.25, count: 96))
+    #expect(head[..<64] == table[..<64] && head[160...] == table[160...])
+  }
+
+  @Test func aFolderThatIsInUseStaysAsItIs() throws {
+    let base = try checkpoint(Self.configurations[0])
+    try folder.write("mine", to: "hf/notes.txt")
+    #expect(throws: CheckpointError.self) {
+      try HuggingFaceExport.write(ExportedModel(base), as: .f32, to: folder["hf"])
+    }
+    #expect(Folder.names(folder["hf"]) == ["notes.txt"])
+    #expect(!Folder.names(folder.path).contains { $0.hasSuffix(".partial") })
+  }
+}
