@@ -253,8 +253,42 @@ func bf16ElementwiseCases() -> [KernelCase] {
         label: "\(width) rows, added",
         buffers: [values(width * 19, &numbers), .floats(numbers.floats(19))], items: 19,
         tolerance: 1e-5),
-    ] + rotaryCases(width: 2 * width, &numbers)
+    ] + rotaryCases(width: 2 * width, &numbers) + headNormCases(width: width, &numbers)
   }
+}
+
+private func headNormCases(width: Int, _ numbers: inout TestNumbers) -> [KernelCase] {
+  let rows = 5
+  let x = values(rows * width, &numbers)
+  let dy = values(rows * width, &numbers)
+  let gain = TestBuffer.floats(numbers.floats(width, limit: 2))
+  let r = TestBuffer.floats(numbers.floats(rows).map { 1 + $0.magnitude })
+  let new = TestBuffer.bfloat16(Array(repeating: .nan, count: rows * width))
+  func norm(_ label: String, _ y: TestBuffer, _ r: TestBuffer?) -> KernelCase {
+    KernelCase(
+      .headNorm(width: width, epsilon: 1e-5), label: "width \(width) \(label)",
+      buffers: [x, gain, y, r], aliases: y == x ? [2: 0] : [:], items: rows,
+      tolerance: oneRounding)
+  }
+  func inputGradient(_ label: String, _ dx: TestBuffer, accumulates: Bool = false) -> KernelCase {
+    KernelCase(
+      .headNormInputGradient(width: width, accumulates: accumulates),
+      label: "width \(width) \(label)", buffers: [dy, x, gain, r, dx],
+      aliases: dx == dy ? [4: 0] : [:], items: rows, tolerance: oneRounding)
+  }
+  func gainGradient(_ dgain: TestBuffer, accumulates: Bool) -> KernelCase {
+    KernelCase(
+      .headNormGainGradient(width: width, rows: rows, accumulates: accumulates),
+      label: "width \(width)\(accumulates ? " added" : "")", buffers: [dy, x, r, dgain],
+      items: width, tolerance: 1e-6)
+  }
+  return [
+    norm("", new, .unset(rows)), norm("in place, no r", x, nil), inputGradient("", new),
+    inputGradient("in place", dy),
+    inputGradient("added", values(rows * width, &numbers), accumulates: true),
+    gainGradient(.unset(width), accumulates: false),
+    gainGradient(.floats(numbers.floats(width)), accumulates: true),
+  ]
 }
 
 private func rotaryCases(width: Int, _ numbers: inout TestNumbers) -> [KernelCase] {

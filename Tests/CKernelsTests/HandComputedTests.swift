@@ -113,6 +113,25 @@ import Testing
     expectClose(dgain, [0.2, -1.4])
   }
 
+  /// The numbers of `normalisation`, which bf16 holds, rounded where it doesn't.
+  @Test func headNormalisationInBF16() throws {
+    let x = TestBuffer.bfloat16([1, 7])
+    let gain = TestBuffer.floats([5, 10])
+    let y = try result(
+      .headNorm(width: 2, epsilon: 0), [x, gain, .bfloat16([0, 0]), .unset(1)], slot: 2, items: 1)
+    expectClose(y, [1, 14])
+    let dy = TestBuffer.bfloat16([1, -1])
+    let r = TestBuffer.floats([0.2])
+    let dx = try result(
+      .headNormInputGradient(width: 2, accumulates: false),
+      [dy, x, gain, r, .bfloat16([0, 0])], slot: 4, items: 1)
+    expectClose(dx, [1.2578125, -0.1796875])
+    let dgain = try result(
+      .headNormGainGradient(width: 2, rows: 1, accumulates: false), [dy, x, r, .unset(2)],
+      slot: 3, items: 2)
+    expectClose(dgain, [0.2, -1.4])
+  }
+
   @Test func rotary() throws {
     // Position 1 turns by a right angle: (a, b) → (−b, a); the gradient turns back.
     let cosine = TestBuffer.floats([1, 0])

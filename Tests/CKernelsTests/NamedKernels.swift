@@ -54,6 +54,18 @@ extension NamedKernel {
     NamedKernel("rmsnorm_gain_gradient", sizes: [width, rows, accumulates ? 1 : 0])
   }
 
+  static func headNorm(width: Int, epsilon: Float) -> NamedKernel {
+    NamedKernel("head_norm_bf16", sizes: [width], scalars: [epsilon])
+  }
+
+  static func headNormInputGradient(width: Int, accumulates: Bool) -> NamedKernel {
+    NamedKernel("head_norm_input_gradient_bf16", sizes: [width, accumulates ? 1 : 0])
+  }
+
+  static func headNormGainGradient(width: Int, rows: Int, accumulates: Bool) -> NamedKernel {
+    NamedKernel("head_norm_gain_gradient_bf16", sizes: [width, rows, accumulates ? 1 : 0])
+  }
+
   /// - Parameters:
   ///   - tokens: of a window.
   ///   - direction: 1 turns, −1 turns back.

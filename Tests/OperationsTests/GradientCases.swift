@@ -55,12 +55,19 @@ extension GradientCase {
 
   static var norms: [GradientCase] {
     var random = RandomSource(seed: 2)
-    return [(1, 1), (3, 8), (5, 17), (20, 65)].map { rows, width in
+    let whole = [(1, 1), (3, 8), (5, 17), (20, 65)].map { rows, width in
       GradientCase(
         "rmsnorm \(rows)x\(width)", RMSNorm(epsilon: 1e-3),
         [random.operand([rows, width]), random.operand([width])]
       ) { Plain.rmsNorm($0[0], $0[1], epsilon: Double(Float(1e-3))) }
     }
+    let byHead = [(1, 1, 2), (3, 4, 8), (5, 1, 18), (20, 3, 66)].map { rows, heads, width in
+      GradientCase(
+        "head norm \(rows)x\(heads)x\(width)", RMSNorm(epsilon: 1e-3, isPerHead: true),
+        [random.operand([rows, heads * width]), random.operand([width])]
+      ) { Plain.rmsNorm($0[0], $0[1], epsilon: Double(Float(1e-3))) }
+    }
+    return whole + byHead
   }
 
   static var rotaries: [GradientCase] {
