@@ -31,6 +31,11 @@ public protocol ModelFamily: Sendable {
 
   init(_ configuration: ModelConfiguration)
 
+  /// The forward pass.
+  var decoder: Decoder { get }
+}
+
+extension ModelFamily {
   /// The forward pass of `batch` windows of `tokens` tokens down to the per-token loss.
   ///
   /// N = batch · tokens, D width. Inputs: "tokens", "targets" (−1: not scored) and
@@ -39,24 +44,32 @@ public protocol ModelFamily: Sendable {
   ///   - block: the block to start at, 0 to the number of blocks. Above 0 an input "prefix",
   ///     f32 [N, D], the residual stream entering that block, takes the place of "tokens".
   ///   - elementType: how the checkpoint stores the parameter of that name.
-  func traceLoss(
-    batch: Int, tokens: Int, from block: Int, elementType: @escaping (String) -> ElementType
-  ) -> Graph
+  public func traceLoss(
+    batch: Int, tokens: Int, from block: Int = 0, elementType: @escaping (String) -> ElementType
+  ) -> Graph {
+    decoder.traceLoss(batch: batch, tokens: tokens, from: block, elementType: elementType)
+  }
+
   /// The forward pass below a block, whose output `traceLoss` from that block takes as "prefix".
   ///
   /// Inputs: "tokens" and "document_starts", int32 [N]. Output: "prefix" f32 [N, D], the residual
   /// stream entering `block`.
-  func tracePrefix(
+  public func tracePrefix(
     batch: Int, tokens: Int, through block: Int, elementType: @escaping (String) -> ElementType
-  ) -> Graph
+  ) -> Graph {
+    decoder.tracePrefix(batch: batch, tokens: tokens, through: block, elementType: elementType)
+  }
+
   /// The forward pass of `rows` tokens behind a cache, down to the logits.
   ///
   /// Inputs: "tokens" int32 [rows], "position" int32 [1] (of the first row). External:
   /// "layers[i].attention.keys" and ".values", f32 [capacity, Hkv·hw]. Output: "logits"
   /// f32 [rows, V].
-  func traceDecoding(
+  public func traceDecoding(
     rows: Int, capacity: Int, elementType: @escaping (String) -> ElementType
-  ) -> Graph
+  ) -> Graph {
+    decoder.traceDecoding(rows: rows, capacity: capacity, elementType: elementType)
+  }
 }
 
 extension ModelFamily {
@@ -73,7 +86,9 @@ extension ModelFamily {
 
 /// The implemented families.
 public enum ModelFamilies {
-  public static let all: [any ModelFamily.Type] = [Llama.self]
+  public static let all: [any ModelFamily.Type] = [
+    Llama.self, Mistral.self, Qwen2.self, Qwen3.self, Phi3.self,
+  ]
 
   /// The family of that name; nil if it is unknown.
   public static func named(_ name: String) -> (any ModelFamily.Type)? {

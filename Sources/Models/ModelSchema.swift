@@ -20,19 +20,19 @@ public struct ParameterDescription: Hashable, Sendable {
   /// Whether rows are grouped by heads in the "halves" rotary layout; formats that interleave the
   /// pairs are converted to this order, and back.
   public let hasRotaryRows: Bool
-  /// The tensor's name in other formats.
-  public let foreignNames: [ForeignFormat: String]
+  /// The tensors of other formats that hold it.
+  public let foreignTensors: [ForeignFormat: ForeignTensor]
 
   public init(
     path: ParameterPath, shape: Shape, kind: ParameterKind, writesToResidual: Bool = false,
-    hasRotaryRows: Bool = false, foreignNames: [ForeignFormat: String] = [:]
+    hasRotaryRows: Bool = false, foreignTensors: [ForeignFormat: ForeignTensor] = [:]
   ) {
     self.path = path
     self.shape = shape
     self.kind = kind
     self.writesToResidual = writesToResidual
     self.hasRotaryRows = hasRotaryRows
-    self.foreignNames = foreignNames
+    self.foreignTensors = foreignTensors
   }
 
   /// The path as written in files and recipes.
@@ -42,7 +42,7 @@ public struct ParameterDescription: Hashable, Sendable {
   public var isMatrix: Bool { kind == .matrix || kind == .table }
 }
 
-/// Every parameter of a model in file order, with its names in other formats.
+/// Every parameter of a model in file order, with its tensors in other formats.
 public struct ModelSchema: Sendable {
   public let parameters: [ParameterDescription]
 
@@ -58,18 +58,18 @@ public struct ModelSchema: Sendable {
   public func tensors(
     in format: ForeignFormat
   ) -> [(name: String, parameters: [ParameterDescription])] {
-    parameters.compactMap { parameter in
-      parameter.foreignNames[format].map { ($0, [parameter]) }
+    var names: [String] = []
+    var held: [String: [ParameterDescription]] = [:]
+    for parameter in parameters {
+      guard let name = parameter.foreignTensors[format]?.name else { continue }
+      if held[name] == nil { names.append(name) }
+      held[name, default: []].append(parameter)
     }
-  }
-
-  /// Parameters by their name in a format.
-  public func parameters(
-    namedIn format: ForeignFormat
-  ) -> [String: ParameterDescription] {
-    Dictionary(
-      parameters.compactMap { parameter in
-        parameter.foreignNames[format].map { ($0, parameter) }
-      }, uniquingKeysWith: { first, _ in first })
+    func firstRow(_ parameter: ParameterDescription) -> Int {
+      parameter.foreignTensors[format]?.part?.rows.lowerBound ?? 0
+    }
+    return names.map { name in
+      (name, (held[name] ?? []).sorted { firstRow($0) < firstRow($1) })
+    }
   }
 }

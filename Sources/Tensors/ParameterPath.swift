@@ -45,6 +45,11 @@ public struct ParameterRole: RawRepresentable, Hashable, Sendable {
   public static let attentionNorm = ParameterRole(rawValue: "attention_norm")
   public static let mlpNorm = ParameterRole(rawValue: "mlp_norm")
 
+  /// The gain of the norm over each head's queries.
+  public static let queryNorm = ParameterRole(rawValue: "attention.query_norm")
+  /// The gain of the norm over each head's keys.
+  public static let keyNorm = ParameterRole(rawValue: "attention.key_norm")
+
   /// The role of a linear map's matrix in a block.
   public static func linear(_ kind: LinearKind) -> ParameterRole {
     ParameterRole(rawValue: kind.roleName)

@@ -7,17 +7,20 @@ import Testing
 
 @Suite struct RandomInitialisationTests {
   private func initialise(
-    _ folder: TemporaryFolder, _ name: String, seed: UInt64
+    _ folder: TemporaryFolder, _ name: String, seed: UInt64,
+    _ configuration: ModelConfiguration = TinyModel.configuration(width: 128, attentionBias: true)
   ) throws -> Checkpoint {
     try RandomInitialisation.write(
-      configuration: TinyModel.configuration(width: 128, layers: 2, attentionBias: true),
+      configuration: configuration,
       tokenizer: StoredTokenizer(kind: "sentencepiece", bytes: TinyModel.tokenizer()), seed: seed,
       elementType: .f32, output: folder[name])
     return try Checkpoint.open(folder[name])
   }
 
-  @Test func drawsWithTheRightDeviation() throws {
-    let checkpoint = try initialise(TemporaryFolder(), "x", seed: 1)
+  @Test(arguments: FamilyCase.all) func drawsWithTheRightDeviation(_ family: FamilyCase) throws {
+    var configuration = family.configuration
+    configuration.width = 128
+    let checkpoint = try initialise(TemporaryFolder(), "x", seed: 1, configuration)
     for tensor in checkpoint.tensors {
       let values = tensor.widened()
       if tensor.shape.rank == 1 {

@@ -1,6 +1,7 @@
 import Compilation
 import Models
 import Tensors
+import TestSupport
 import Testing
 
 /// What the backward pass crosses, read off the graph, is what the formulas for Llama's block say.
@@ -46,5 +47,32 @@ import Testing
       }
     }
     #expect(reach.gains(crossedBy: ["head"]).isEmpty)
+  }
+
+  /// Every family's block has these depths; a norm over queries is crossed by theirs alone.
+  @Test(arguments: FamilyCase.all.map { $0.with(layers: 3) })
+  func familiesHaveTheSameDepths(_ family: FamilyCase) {
+    let graph = family.configuration.model.traceLoss(
+      batch: 1, tokens: 1, from: 0, elementType: { _ in .f32 })
+    let reach = BackwardReach(graph)
+    for layer in 0..<layers {
+      for kind in LinearKind.allCases {
+        let expected = 4 * (layers - 1 - layer) + (Self.stages[kind] ?? 0)
+        #expect(reach.depths[kind.path(layer: layer)] == expected)
+      }
+    }
+    let headNorms = family.configuration.queryKeyNorm ? 2 : 0
+    #expect(reach.gains.count == (2 + headNorms) * layers + 1)
+    guard headNorms > 0 else { return }
+    func crossed(_ kind: LinearKind) -> Set<String> {
+      Set(
+        reach.gains(crossedBy: [kind.path(layer: 2)]).filter { $0.contains("attention.") })
+    }
+    #expect(crossed(.query) == ["layers[2].attention.query_norm"])
+    #expect(crossed(.key) == ["layers[2].attention.key_norm"])
+    #expect(crossed(.value).isEmpty && crossed(.output).isEmpty)
+    let below = reach.gains(crossedBy: [LinearKind.down.path(layer: 1)])
+    #expect(below.contains("layers[2].attention.query_norm"))
+    #expect(!below.contains("layers[1].attention.query_norm"))
   }
 }

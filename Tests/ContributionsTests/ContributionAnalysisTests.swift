@@ -26,6 +26,19 @@ import Weights
     #expect(one.probes > 8 && one.chosen != nil)
   }
 
+  /// Every family's analysis ends in a scheme that trains.
+  @Test(arguments: FamilyCase.all.filter { $0.name != "llama" })
+  func decidesForEveryFamily(_ family: FamilyCase) throws {
+    let fixture = AnalysisFixture(try TrainingFixture(family.configuration), steps: 60)
+    let result = try fixture.analyse()
+    let chosen = try #require(result.chosen)
+    let record = try fixture.fixture.train(
+      SparseAdaptation(
+        scheme: chosen.candidate.scheme, headRows: try fixture.context().headRows),
+      TrainingFixture.settings(steps: 12, learningRate: chosen.learningRate))
+    #expect((record.losses.last ?? .nan) < (record.losses.first ?? .nan))
+  }
+
   /// Probes read the checkpoint and nothing else: its bytes stay what they were, and a run
   /// afterwards has the losses of a run before.
   @Test func leavesModelAndTrainingAlone() throws {

@@ -29,8 +29,9 @@ import Weights
   }
 
   /// The change that one step of plain descent at a rate of 1 makes is the gradient.
-  @Test func agreesWithAStepOfDescent() throws {
-    let fixture = try TrainingFixture()
+  @Test(arguments: FamilyCase.all)
+  func agreesWithAStepOfDescent(_ family: FamilyCase) throws {
+    let fixture = try TrainingFixture(family.configuration)
     let scores = try scan(fixture, ScoredAdaptation())
     let session = try fixture.session(FullAdaptation(), settings)
     let before = session.stateBuffers.map { ($0.name, $0.values) }

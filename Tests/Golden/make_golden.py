@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Golden figures: what PyTorch computes for four tiny models, for the tests to agree with.
+"""Golden figures: what PyTorch computes for tiny models of several families, for the tests to agree with.
 
     pip install torch transformers sentencepiece safetensors numpy
-    python3 Tests/Golden/make_golden.py [OUTPUT]
+    python3 Tests/Golden/make_golden.py [OUTPUT [CASE …]]
 
 Writes, for every case, a folder of the Hugging Face layout (config.json, *.safetensors,
 tokenizer.model) and figures.json. The tests read the committed files and need no Python; the
@@ -21,6 +21,9 @@ Letters: B windows in a batch, T tokens in a window, V vocabulary. In figures.js
   "gradientNorms" are those before clipping, "parameters" fingerprints after the last step.
 - "trained" of a run: parameter name -> [first row, end row]. Rows outside stay as they were.
 
+Gains of Gemma's norms, stored as w where the model multiplies by 1 + w, are 1 + w in all figures,
+and so it is 1 + w that weight decay makes smaller.
+
 Everything is computed in 32-bit floats; weights stored as BF16 or F16 are widened first.
 """
 
@@ -35,6 +38,7 @@ import tempfile
 import numpy
 import sentencepiece
 import torch
+import torch.nn.utils.parametrize
 import transformers
 from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModelForCausalLM
@@ -94,13 +98,63 @@ CASES = {
             rope_theta=1000000.0, attention_dropout=0.0, use_sliding_window=False,
             sliding_window=256, max_window_layers=2, torch_dtype="bfloat16"),
     },
+    "qwen3": {
+        # Heads wider than the width's share, and windows in the upper two blocks.
+        "seed": 16, "tokens": 24, "stored": torch.bfloat16, "shards": 1,
+        "config": dict(
+            SHARED, architectures=["Qwen3ForCausalLM"], model_type="qwen3", rms_norm_eps=1e-6,
+            num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2, head_dim=24,
+            intermediate_size=96, vocab_size=PIECES, tie_word_embeddings=True,
+            rope_theta=1000000.0, attention_bias=False, attention_dropout=0.0,
+            use_sliding_window=True, sliding_window=7, max_window_layers=1,
+            torch_dtype="bfloat16"),
+    },
+    "mistral": {
+        "seed": 17, "tokens": 24, "stored": torch.bfloat16, "shards": 1,
+        "config": dict(
+            SHARED, architectures=["MistralForCausalLM"], model_type="mistral", rms_norm_eps=1e-5,
+            num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+            intermediate_size=112, vocab_size=PIECES, tie_word_embeddings=False,
+            rope_theta=10000.0, attention_dropout=0.0, sliding_window=9, torch_dtype="bfloat16"),
+    },
+    "phi3": {
+        # Its files keep query, key and value in one matrix, and gate and up in another.
+        "seed": 18, "tokens": 24, "stored": torch.bfloat16, "shards": 1,
+        "config": dict(
+            SHARED, architectures=["Phi3ForCausalLM"], model_type="phi3", rms_norm_eps=1e-5,
+            num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+            intermediate_size=112, vocab_size=PIECES, tie_word_embeddings=False,
+            rope_theta=10000.0, attention_dropout=0.0, embd_pdrop=0.0, resid_pdrop=0.0,
+            original_max_position_embeddings=256, pad_token_id=0, sliding_window=11,
+            torch_dtype="bfloat16"),
+    },
+    "gemma3": {
+        # Windows shorter than the batch's, heads wider than the width's share, and a scale of
+        # attention that is not their width's.
+        "seed": 15, "tokens": 24, "stored": torch.bfloat16, "shards": 1,
+        "config": dict(
+            SHARED, architectures=["Gemma3ForCausalLM"], model_type="gemma3_text",
+            rms_norm_eps=1e-6, hidden_activation="gelu_pytorch_tanh", num_hidden_layers=3,
+            num_attention_heads=4, num_key_value_heads=1, head_dim=24, hidden_size=48,
+            intermediate_size=80, vocab_size=PIECES, query_pre_attn_scalar=20,
+            sliding_window=7,
+            layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+            rope_theta=1000000.0, rope_local_base_freq=10000.0,
+            rope_scaling={"rope_type": "linear", "factor": 8.0}, attention_bias=False,
+            attn_logit_softcapping=None, final_logit_softcapping=None,
+            tie_word_embeddings=True, torch_dtype="bfloat16"),
+    },
 }
 
 
 def other_spelling(config):
     """The same configuration with its rotary settings in the other of the two formats."""
     config = dict(config)
-    if "rope_parameters" in config:
+    if "rope_local_base_freq" in config:
+        local = {"rope_type": "default", "rope_theta": config.pop("rope_local_base_freq")}
+        whole = dict(config.pop("rope_scaling"), rope_theta=config.pop("rope_theta"))
+        config["rope_parameters"] = {"full_attention": whole, "sliding_attention": local}
+    elif "rope_parameters" in config:
         scaling = dict(config.pop("rope_parameters"))
         config["rope_theta"] = scaling.pop("rope_theta")
         config["rope_scaling"] = scaling
@@ -165,24 +219,82 @@ def random_weights(config, seed):
     def vector(size, mean, deviation):
         return mean + deviation * torch.randn(size, generator=generator)
 
+    is_gemma = config["model_type"] == "gemma3_text"
+
+    def gain(size):
+        return vector(size, 0 if is_gemma else 1, 0.2)
+
     weights = {"model.embed_tokens.weight": matrix(config["vocab_size"], width)}
     for layer in range(config["num_hidden_layers"]):
         block = f"model.layers.{layer}."
-        weights[block + "input_layernorm.weight"] = vector(width, 1, 0.2)
+        weights[block + "input_layernorm.weight"] = gain(width)
         shapes = {"q": (queries, width), "k": (keys, width), "v": (keys, width),
                   "o": (width, queries)}
         for name, (rows, columns) in shapes.items():
             weights[block + f"self_attn.{name}_proj.weight"] = matrix(rows, columns)
             if config["model_type"] == "qwen2" and name != "o":
                 weights[block + f"self_attn.{name}_proj.bias"] = vector(rows, 0, 0.5)
-        weights[block + "post_attention_layernorm.weight"] = vector(width, 1, 0.2)
+        if is_gemma or config["model_type"] == "qwen3":
+            weights[block + "self_attn.q_norm.weight"] = gain(head)
+            weights[block + "self_attn.k_norm.weight"] = gain(head)
+        if is_gemma:
+            weights[block + "pre_feedforward_layernorm.weight"] = gain(width)
+            weights[block + "post_feedforward_layernorm.weight"] = gain(width)
+        weights[block + "post_attention_layernorm.weight"] = gain(width)
         weights[block + "mlp.gate_proj.weight"] = matrix(hidden, width)
         weights[block + "mlp.up_proj.weight"] = matrix(hidden, width)
         weights[block + "mlp.down_proj.weight"] = matrix(width, hidden)
-    weights["model.norm.weight"] = vector(width, 1, 0.2)
+    weights["model.norm.weight"] = gain(width)
     if not config["tie_word_embeddings"]:
         weights["lm_head.weight"] = matrix(config["vocab_size"], width)
     return weights
+
+
+# Matrices that Phi-3 keeps as one: its linear map, and what its rows are, in order.
+FUSED = {"self_attn.qkv_proj": ("q_proj", "k_proj", "v_proj"),
+         "mlp.gate_up_proj": ("gate_proj", "up_proj")}
+
+
+def fused(weights):
+    """The weights with Phi-3's matrices put together."""
+    weights = dict(weights)
+    for layer in sorted({name.split(".")[2] for name in weights if ".layers." in name}):
+        for whole, parts in FUSED.items():
+            place = f"model.layers.{layer}.{whole.rsplit('.', 1)[0]}."
+            rows = [weights.pop(place + part + ".weight") for part in parts]
+            weights[f"model.layers.{layer}.{whole}.weight"] = torch.cat(rows)
+    return weights
+
+
+class Joined(torch.nn.Module):
+    """A linear map as several, a part of its rows each, so that each trains by itself."""
+
+    def __init__(self, linear, parts, rows):
+        super().__init__()
+        for name, weight in zip(parts, linear.weight.detach().split(rows)):
+            part = torch.nn.Linear(weight.shape[1], weight.shape[0], bias=False)
+            part.weight = torch.nn.Parameter(weight.clone())
+            setattr(self, name, part)
+        self.parts = parts
+
+    def forward(self, x):
+        return torch.cat([getattr(self, name)(x) for name in self.parts], -1)
+
+
+def take_apart(model):
+    """Phi-3's fused maps as `Joined` ones; other models as they are."""
+    if model.config.model_type != "phi3":
+        return model
+    c = model.config
+    head = c.hidden_size // c.num_attention_heads
+    rows = {"qkv_proj": [head * c.num_attention_heads] + 2 * [head * c.num_key_value_heads],
+            "gate_up_proj": 2 * [c.intermediate_size]}
+    for layer in model.model.layers:
+        for whole, parts in FUSED.items():
+            module, name = whole.split(".")
+            owner = getattr(layer, module)
+            setattr(owner, name, Joined(getattr(owner, name), parts, rows[name]))
+    return model
 
 
 def write_model(folder, case, tokenizer):
@@ -192,6 +304,8 @@ def write_model(folder, case, tokenizer):
     (folder / "tokenizer.model").write_bytes(tokenizer)
     weights = {name: value.to(case["stored"]).contiguous()
                for name, value in random_weights(config, case["seed"]).items()}
+    if config["model_type"] == "phi3":
+        weights = fused(weights)
     if case["shards"] == 1:
         save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
         return
@@ -207,10 +321,29 @@ def write_model(folder, case, tokenizer):
     (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n")
 
 
-def load(folder):
-    """The model in 32-bit floats with the plain attention, whose mask we give ourselves."""
+class OneLess(torch.nn.Module):
+    """A stored w as its gain 1 + w, so that the gain is what trains."""
+
+    def forward(self, gain):
+        return gain - 1
+
+    def right_inverse(self, weight):
+        return weight + 1
+
+
+def load_whole(folder):
+    """The model as transformers has it."""
     return AutoModelForCausalLM.from_pretrained(
         folder, dtype=torch.float32, attn_implementation="eager").eval()
+
+
+def load(folder):
+    """The model in 32-bit floats with the plain attention, whose mask we give ourselves."""
+    model = take_apart(load_whole(folder))
+    for module in list(model.modules()):
+        if type(module).__name__ == "Gemma3RMSNorm":
+            torch.nn.utils.parametrize.register_parametrization(module, "weight", OneLess())
+    return model
 
 
 def check_other_spelling(folder, case):
@@ -229,6 +362,15 @@ def check_other_spelling(folder, case):
             assert torch.equal(load(folder)(inputs).logits, load(other)(inputs).logits)
 
 
+def check_own_mask(folder, case):
+    """Without documents, our masks, sliding windows included, are those of the model itself."""
+    one = batch(1000, case["tokens"])
+    model = load(folder)
+    with torch.no_grad():
+        own = load_whole(folder)(torch.tensor(one["inputs"]), use_cache=False).logits
+        assert (logits_of(model, one) - own).abs().max() < 1e-5
+
+
 # ----------------------------------------------------------------------------- names and numbers
 
 
@@ -238,18 +380,28 @@ PLACES = {
     "self_attn.q_proj.": "attention.query", "self_attn.k_proj.": "attention.key",
     "self_attn.v_proj.": "attention.value", "self_attn.o_proj.": "attention.output",
     "mlp.gate_proj.": "mlp.gate", "mlp.up_proj.": "mlp.up", "mlp.down_proj.": "mlp.down",
+    "self_attn.q_norm.": "attention.query_norm", "self_attn.k_norm.": "attention.key_norm",
+}
+# Where a family uses a name for something else.
+FAMILY_PLACES = {
+    "gemma3_text": {
+        "post_attention_layernorm.": "attention_post_norm",
+        "pre_feedforward_layernorm.": "mlp_norm", "post_feedforward_layernorm.": "mlp_post_norm",
+    },
 }
 
 
-def our_name(name):
+def our_name(name, family):
     """Our name of a Hugging Face parameter; of an adapter's factor, that of its linear + .a/.b."""
     block = ""
     if name.startswith("model.layers."):
         _, _, layer, name = name.split(".", 3)
+        name = name.replace("qkv_proj.", "").replace("gate_up_proj.", "")
         block = f"layers[{layer}]."
-    for theirs, ours in PLACES.items():
+    for theirs, ours in (PLACES | FAMILY_PLACES.get(family, {})).items():
         if name.startswith(theirs):
-            rest = name[len(theirs):].removeprefix("linear.")
+            rest = name[len(theirs):].removeprefix("linear.").removesuffix(".original")
+            rest = rest.removeprefix("parametrizations.")
             return block + ours + ("" if rest == "weight" else "." + rest)
     raise KeyError(name)
 
@@ -271,8 +423,9 @@ def fingerprint(tensor):
     return {"norm": number(flat.norm()), "sine": number(flat @ sine), "first": numbers(flat[:8])}
 
 
-def fingerprints(parameters, of):
-    return {our_name(name): fingerprint(of(value)) for name, value in parameters}
+def fingerprints(model, of):
+    return {our_name(name, model.config.model_type): fingerprint(of(value))
+            for name, value in model.named_parameters()}
 
 
 # ------------------------------------------------------------------------------- batches, losses
@@ -306,8 +459,18 @@ def logits_of(model, batch):
     inputs, starts = torch.tensor(batch["inputs"]), torch.tensor(batch["documentStarts"])
     place = torch.arange(inputs.shape[1])
     seen = (place[None, None, :] <= place[None, :, None]) & (place >= starts[:, :, None])
-    mask = torch.zeros(seen.shape).masked_fill(~seen, torch.finfo(torch.float32).min)
-    return model(inputs, attention_mask=mask[:, None], use_cache=False).logits
+    def mask(seen):
+        return torch.zeros(seen.shape).masked_fill(~seen, torch.finfo(torch.float32).min)[:, None]
+
+    masks = mask(seen)
+    window = getattr(model.config, "sliding_window", None)
+    if window is not None:
+        near = place[:, None] - place[None, :] < window
+        local = mask(seen & near)
+        # Models without a list of blocks have windows in all.
+        listed = hasattr(model.config, "layer_types")
+        masks = {"full_attention": masks, "sliding_attention": local} if listed else local
+    return model(inputs, attention_mask=masks, use_cache=False).logits
 
 
 def token_losses(logits, batch):
@@ -327,7 +490,7 @@ def forward_figures(folder, batch):
         logits={"mean": numbers(rows.mean(1)), "deviation": numbers(rows.std(1, correction=0)),
                 "logSumExp": numbers(rows.logsumexp(1))},
         tokenLosses=numbers(losses), loss=number(losses.mean()),
-        gradients=fingerprints(model.named_parameters(), lambda value: value.grad))
+        gradients=fingerprints(model, lambda value: value.grad))
 
 
 # ------------------------------------------------------------------------------------- the runs
@@ -353,7 +516,8 @@ def add_adapters(model, rank, alpha):
     """Freezes the model and wraps every linear inside its blocks."""
     model.requires_grad_(False)
     for layer in model.model.layers:
-        for part in (layer.self_attn, layer.mlp):
+        joined = [module for module in layer.modules() if isinstance(module, Joined)]
+        for part in (layer.self_attn, layer.mlp, *joined):
             for name, child in list(part.named_children()):
                 if isinstance(child, torch.nn.Linear):
                     setattr(part, name, LowRank(child, rank, alpha))
@@ -375,7 +539,7 @@ def run(folder, name, settings, steps, trained=None, adapter=None):
         add_adapters(model, **adapter)
     rows = {}
     for theirs, value in model.named_parameters():
-        ours = our_name(theirs)
+        ours = our_name(theirs, model.config.model_type)
         if value.requires_grad and (trained is None or ours in trained):
             low, high = (trained or {}).get(ours) or (0, value.shape[0])
             rows[ours] = (value, low, high, value.detach().clone())
@@ -459,11 +623,14 @@ def main():
          "decoded": processor.decode(processor.encode(text))} for text in STRINGS])
 
     for name, case in CASES.items():
+        if len(sys.argv) > 2 and name not in sys.argv[2:]:
+            continue
         folder, tokens = output / name, case["tokens"]
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         write_model(folder, case, tokenizer)
         check_other_spelling(folder, case)
+        check_own_mask(folder, case)
         steps = batches(tokens)
         cut = [[tokens // 2], [3, tokens - 1]]
         figures = {

@@ -108,15 +108,21 @@ extension GGUFBuilder {
     for (key, value) in numbers { file["\(architecture).\(key)"] = .integer(UInt32(value)) }
     file["\(architecture).attention.layer_norm_rms_epsilon"] = .single(Float(c.normEpsilon))
     file["\(architecture).rope.freq_base"] = .single(Float(c.rotaryBase))
-    for parameter in c.parameters {
-      let values = weights[parameter.name] ?? []
-      let isMoved = interleaved && parameter.hasRotaryRows
+    if let window = c.slidingWindow {
+      file["\(architecture).attention.sliding_window"] = .integer(UInt32(window))
+    }
+    for (name, parameters) in c.schema.tensors(in: .gguf) {
+      let values = parameters.flatMap { parameter in
+        let values = weights[parameter.name] ?? []
+        let isMoved = interleaved && parameter.hasRotaryRows
+        return isMoved ? interleavedRows(values, rows: parameter.shape[0], c.headWidth) : values
+      }
+      let shape = parameters[0].shape.extents
+      let rows = parameters.reduce(0) { $0 + $1.shape[0] }
       file.tensors.append(
         Tensor(
-          name: parameter.foreignNames[.gguf] ?? "",
-          extents: parameter.shape.extents.reversed().map { UInt64($0) },
-          bytes: bytesOf(
-            isMoved ? interleavedRows(values, rows: parameter.shape[0], c.headWidth) : values)))
+          name: name, extents: ([rows] + shape.dropFirst()).reversed().map { UInt64($0) },
+          bytes: bytesOf(values)))
     }
     return file
   }

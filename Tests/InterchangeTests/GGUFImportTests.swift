@@ -50,6 +50,51 @@ import Testing
     #expect(checkpoint.metadata == ["format": .string(CheckpointOrigin.gguf.rawValue)])
   }
 
+  /// Families whose files keep rotary rows in halves; Phi-3's keep several matrices in one. F32 is
+  /// copied and F16 widened.
+  @Test(
+    arguments: FamilyCase.all.filter {
+      let architectures = $0.configuration.familyType.ggufArchitectures
+      return !architectures.isEmpty && architectures != ["llama"]
+        && $0.configuration.attentionPattern.isEmpty
+    }, [0, 1] as [UInt32])
+  func importsEveryFamily(_ family: FamilyCase, _ type: UInt32) throws {
+    let configuration = family.configuration
+    // Numbers that F16 holds.
+    let weights = TinyModel.weights(configuration).mapValues { $0.map { Float(Float16($0)) } }
+    var file = GGUFBuilder.model(
+      configuration, architecture: configuration.familyType.ggufArchitectures[0],
+      weights: weights, interleaved: false)
+    for index in file.tensors.indices where file.tensors[index].extents.count == 2 && type == 1 {
+      file.tensors[index].type = 1
+      file.tensors[index].bytes = file.tensors[index].bytes.withUnsafeBytes { bytes in
+        bytes.bindMemory(to: Float.self).flatMap { littleEndian(Float16($0).bitPattern) }
+      }
+    }
+    let checkpoint = try imported(file)
+    #expect(checkpoint.configuration == configuration)
+    for tensor in checkpoint.tensors {
+      #expect(tensor.widened() == weights[tensor.name], "\(tensor.name)")
+    }
+    for index in file.tensors.indices where file.tensors[index].name.hasPrefix("blk.1.") {
+      var fewer = file
+      fewer.tensors.remove(at: index)
+      expectRefused(fewer, naming: file.tensors[index].name)
+    }
+  }
+
+  @Test func longropeIsRefusedWithItsReason() throws {
+    let phi3 = try #require(FamilyCase.all.first { $0.name == "phi3" }).configuration
+    var file = GGUFBuilder.model(
+      phi3, architecture: "phi3", weights: TinyModel.weights(phi3), interleaved: false)
+    file["phi3.attention.sliding_window"] = .integer(0)
+    #expect(try imported(file).configuration.slidingWindow == nil)
+    file.tensors.append(
+      .init(name: "rope_factors_long.weight", extents: [4], bytes: [UInt8](repeating: 0, count: 16))
+    )
+    expectRefused(file, naming: "rope_factors_long.weight", "the length of the text")
+  }
+
   /// A wide matrix is read in chunks that begin inside heads.
   @Test func interleavedRowsComeInChunks() throws {
     let configuration = TinyModel.configuration(

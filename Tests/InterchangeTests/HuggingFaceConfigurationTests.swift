@@ -67,21 +67,85 @@ import Testing
     #expect(new.rotaryBase == 5e5 && new.rotaryScaling == scaling)
   }
 
-  @Test func takesWindowsThatChangeNothing() throws {
-    #expect(try read(["model_type": "mistral", "sliding_window": .null]) == expected)
-    #expect(try read(["model_type": "mistral", "sliding_window": 64]) == expected)
-    #expect(try read(["model_type": "mistral"]) == expected)
-    let qwen2 = try read(["model_type": "qwen2", "sliding_window": 32])
-    #expect(qwen2.attentionBias && !qwen2.outputBias && !qwen2.mlpBias)
+  private func expected(
+    _ family: String, _ change: (inout ModelConfiguration) -> Void = { _ in }
+  ) -> ModelConfiguration {
+    var configuration = expected
+    configuration.family = family
+    change(&configuration)
+    return configuration
+  }
+
+  @Test func readsMistral() throws {
+    let plain: [String: JSONValue?] = ["model_type": "mistral"]
+    func read(_ changes: [String: JSONValue?]) throws -> ModelConfiguration {
+      try self.read(plain.merging(changes) { $1 })
+    }
+    #expect(try read(["sliding_window": .null]) == expected("mistral"))
+    #expect(try read(["sliding_window": 32]) == expected("mistral") { $0.slidingWindow = 32 })
+    #expect(try read([:]) == expected("mistral") { $0.slidingWindow = 4096 })
+    // Biases are keys of Llama's.
+    #expect(try read(["sliding_window": 9, "attention_bias": true]).attentionBias == false)
+  }
+
+  @Test func readsQwen2() throws {
+    let plain: [String: JSONValue?] = ["model_type": "qwen2", "sliding_window": 32]
+    func read(_ changes: [String: JSONValue?]) throws -> ModelConfiguration {
+      try self.read(plain.merging(changes) { $1 })
+    }
+    let expected = expected("qwen2") { $0.attentionBias = true }
+    #expect(try read([:]) == expected)
+    #expect(try read(["use_sliding_window": false]) == expected)
+    // Blocks from max_window_layers on, of two.
+    #expect(try read(["use_sliding_window": true]) == expected)
+    for (first, pattern) in [(0, []), (1, [AttentionReach.global, .local])] {
+      let found = try read(["use_sliding_window": true, "max_window_layers": .int(first)])
+      #expect(found.slidingWindow == 32 && found.attentionPattern == pattern)
+    }
+    let listed = try read([
+      "use_sliding_window": true,
+      "layer_types": ["sliding_attention", "full_attention"],
+    ])
+    #expect(listed.slidingWindow == 32 && listed.attentionPattern == [.local, .global])
+    #expect(try read(["layer_types": ["full_attention", "full_attention"]]) == expected)
+  }
+
+  @Test func readsQwen3() throws {
+    let plain: [String: JSONValue?] = ["model_type": "qwen3"]
+    let expected = expected("qwen3") {
+      $0.queryKeyNorm = true
+      $0.headWidth = 128
+    }
+    #expect(try read(plain) == expected)
+    let narrow = try read(plain.merging(["head_dim": 16, "attention_bias": true]) { $1 })
+    #expect(narrow.headWidth == 16 && narrow.attentionBias && narrow.outputBias)
+  }
+
+  @Test func readsPhi3() throws {
+    let plain: [String: JSONValue?] = ["model_type": "phi3"]
+    #expect(try read(plain) == expected("phi3"))
+    let windows = try read(plain.merging(["sliding_window": 32, "rms_norm_eps": .none]) { $1 })
+    #expect(windows.slidingWindow == 32 && windows.normEpsilon == 1e-5)
+    let longrope: JSONValue = ["type": "longrope", "short_factor": [1], "long_factor": [1]]
+    let error = failure { _ = try read(plain.merging(["rope_scaling": longrope]) { $1 }) }
+    #expect(error?.description.contains("longrope's factors depend on the length") == true)
   }
 
   @Test func refusesWhatIsNotSupported() {
     let cases: [[String: JSONValue?]] = [
       ["model_type": "gpt2"], ["model_type": .none], ["model_type": 1],
       ["hidden_act": "gelu"], ["hidden_act": .null],
-      ["model_type": "mistral", "sliding_window": 32],
-      ["model_type": "mistral", "max_position_embeddings": 8192],
-      ["model_type": "qwen2", "use_sliding_window": true, "sliding_window": 32],
+      ["model_type": "mistral", "sliding_window": 0],
+      ["model_type": "mistral", "sliding_window": "4"],
+      ["model_type": "qwen2", "layer_types": ["full_attention"]],
+      ["model_type": "qwen2", "layer_types": ["full_attention", "sliding_attention"]],
+      ["model_type": "qwen2", "layer_types": ["full_attention", "chunked_attention"]],
+      ["model_type": "qwen2", "layer_types": "full_attention"],
+      ["model_type": "qwen2", "use_sliding_window": true, "max_window_layers": -1],
+      ["model_type": "qwen3", "head_dim": 7],
+      ["model_type": "phi3", "rope_scaling": ["type": "su", "long_factor": [1]]],
+      ["model_type": "phi3", "partial_rotary_factor": 0.75],
+      ["rope_parameters": ["rope_type": "default", "partial_rotary_factor": 0.75]],
       ["rope_scaling": ["type": "yarn", "factor": 2]], ["rope_scaling": ["rope_type": "dynamic"]],
       ["rope_scaling": ["type": 1]], ["rope_scaling": 2], ["rope_scaling": ["type": "linear"]],
       ["rope_scaling": ["type": "linear", "factor": 0.5]],

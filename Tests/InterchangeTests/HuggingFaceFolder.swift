@@ -70,10 +70,10 @@ struct HuggingFaceFolder {
     try write(config: Self.config(configuration))
   }
 
-  /// The keys that every version of transformers writes.
-  static func config(_ c: ModelConfiguration, modelType: String = "llama") -> JSONValue {
-    [
-      "architectures": ["LlamaForCausalLM"], "model_type": .string(modelType),
+  /// The keys that every version of transformers writes, and those of the model's family.
+  static func config(_ c: ModelConfiguration) -> JSONValue {
+    var config: JSONObject = [
+      "architectures": ["LlamaForCausalLM"], "model_type": .string(c.family),
       "hidden_act": "silu", "hidden_size": .int(c.width),
       "intermediate_size": .int(c.hiddenWidth), "num_hidden_layers": .int(c.layers),
       "num_attention_heads": .int(c.queryHeads), "num_key_value_heads": .int(c.keyValueHeads),
@@ -82,33 +82,57 @@ struct HuggingFaceFolder {
       "tie_word_embeddings": .bool(c.tiedHead), "attention_bias": .bool(c.outputBias),
       "mlp_bias": .bool(c.mlpBias), "rope_scaling": nil, "torch_dtype": "float32",
     ]
+    if c.headWidth * c.queryHeads != c.width { config["head_dim"] = .int(c.headWidth) }
+    if c.family != "llama" {
+      config["sliding_window"] = c.slidingWindow.map { .int($0) } ?? .null
+      config["use_sliding_window"] = .bool(c.slidingWindow != nil)
+      config["layer_types"] = .array(
+        (0..<c.layers).map {
+          c.reach(layer: $0) == .local ? "sliding_attention" : "full_attention"
+        })
+    }
+    return .object(config)
   }
 
   func write(config: JSONValue) throws {
     try folder.write(config.encoded(.pretty), to: "m/config.json")
   }
 
-  /// Every parameter under its Hugging Face name.
+  /// Every parameter under its Hugging Face name; Phi-3's in the matrices that it shares with
+  /// others.
   func items(_ type: HuggingFaceType) -> [SafetensorsItem] {
-    configuration.parameters.map { parameter in
-      SafetensorsItem(
-        name: Self.name(parameter.name), type: type, shape: parameter.shape.extents,
-        values: weights[parameter.name] ?? [])
+    var items: [SafetensorsItem] = []
+    for parameter in configuration.parameters {
+      let name = Self.name(parameter.name, isFused: configuration.family == "phi3")
+      let values = weights[parameter.name] ?? []
+      if let place = items.firstIndex(where: { $0.name == name }) {
+        items[place].shape[0] += parameter.shape[0]
+        items[place].values += values
+      } else {
+        items.append(
+          SafetensorsItem(
+            name: name, type: type, shape: parameter.shape.extents, values: values))
+      }
     }
+    return items
   }
 
-  static func name(_ parameter: String) -> String {
+  static func name(_ parameter: String, isFused: Bool = false) -> String {
     let top = [
       "embedding": "model.embed_tokens.weight", "norm": "model.norm.weight",
       "head": "lm_head.weight",
     ]
     if let name = top[parameter] { return name }
-    let inner = [
+    var inner = [
       "attention_norm": "input_layernorm", "mlp_norm": "post_attention_layernorm",
       "query": "self_attn.q_proj", "key": "self_attn.k_proj", "value": "self_attn.v_proj",
       "output": "self_attn.o_proj", "gate": "mlp.gate_proj", "up": "mlp.up_proj",
-      "down": "mlp.down_proj",
+      "down": "mlp.down_proj", "query_norm": "self_attn.q_norm", "key_norm": "self_attn.k_norm",
     ]
+    if isFused {
+      for name in ["query", "key", "value"] { inner[name] = "self_attn.qkv_proj" }
+      for name in ["gate", "up"] { inner[name] = "mlp.gate_up_proj" }
+    }
     var parts = parameter.split(whereSeparator: { "[].".contains($0) }).map(String.init)
     let kind = parts.last == "bias" ? parts.removeLast() : "weight"
     return "model.layers.\(parts[1]).\(inner[parts[parts.count - 1]] ?? "").\(kind)"

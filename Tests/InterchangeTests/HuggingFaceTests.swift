@@ -24,6 +24,29 @@ import Testing
     #expect(checkpoint.metadata == ["format": .string(HuggingFaceFormat.origin.rawValue)])
   }
 
+  @Test(arguments: FamilyCase.all, HuggingFaceType.allCases)
+  func importsEveryFamily(_ family: FamilyCase, _ type: HuggingFaceType) throws {
+    let folder = try HuggingFaceFolder(family.configuration)
+    try folder.write(folder.items(type))
+    let checkpoint = try folder.imported()
+    #expect(checkpoint.configuration == family.configuration)
+    for tensor in checkpoint.tensors {
+      #expect(tensor.widened() == folder.weights[tensor.name]?.map(type.rounded), "\(tensor.name)")
+    }
+    // Fused or not, every tensor has to be there in its shape.
+    for index in folder.items(type).indices {
+      var items = folder.items(type)
+      items[index].shape[0] += 1
+      items[index].values += items[index].values.prefix(
+        items[index].values.count / (items[index].shape[0] - 1))
+      try folder.write(items)
+      expectBadData("\(items[index].name) with a row too many") { _ = try folder.imported() }
+      items.remove(at: index)
+      try folder.write(items)
+      expectBadData("no tensor \(index)") { _ = try folder.imported() }
+    }
+  }
+
   @Test func widensEveryHalfExactly() throws {
     let configuration = TinyModel.configuration(
       width: 256, hiddenWidth: 2, layers: 1, headWidth: 64, vocabularySize: 256)
@@ -111,13 +134,6 @@ import Testing
     #expect(checkpoint.tensor(name)?.elementType == .f32)
     #expect(
       checkpoint.tensor(name)?.widened() == folder.weights[name]?.map(HuggingFaceType.bf16.rounded))
-  }
-
-  @Test func importsQwen2() throws {
-    let folder = try HuggingFaceFolder(TinyModel.configuration(attentionBias: true))
-    try folder.write(config: HuggingFaceFolder.config(folder.configuration, modelType: "qwen2"))
-    try folder.write(folder.items(.f32))
-    #expect(try folder.imported().configuration == folder.configuration)
   }
 
   @Test func passesOverBuffersAndRefusesOtherTensors() throws {

@@ -105,6 +105,35 @@ func tinyConfiguration(layers: Int, tiedHead: Bool = false) -> ModelConfiguratio
         """)
   }
 
+  /// Queries and keys are normalised by their heads before they turn, in windows where there are.
+  @Test func attentionOfQwen3() {
+    var configuration = tinyConfiguration(layers: 1)
+    configuration.family = Qwen3.name
+    configuration.queryKeyNorm = true
+    configuration.slidingWindow = 3
+    let graph = configuration.model.traceLoss(batch: 2, tokens: 5) { _ in .f32 }
+    let lines = graph.description.split(separator: "\n").map(String.init)
+    #expect(
+      lines.filter { $0.contains("_norm[0..<8]") } == [
+        "%11 = frozen layers[0].attention.query_norm[0..<8] : f32[8]",
+        "%17 = frozen layers[0].attention.key_norm[0..<8] : f32[8]",
+      ])
+    let attention = lines.drop { !$0.hasPrefix("%10 = linear") }.prefix { !$0.contains("add") }
+    #expect(
+      attention.joined(separator: "\n") == """
+        %10 = linear(%7, %9) : f32[10, 32]  // forward
+        %12, %13 = head_norm(%10, %11) : f32[10, 32], f32[40]  // forward
+        %14 = rotary heads=4(%12, %1, %2) : f32[10, 32]  // forward
+        %16 = linear(%7, %15) : f32[10, 16]  // forward
+        %18, %19 = head_norm(%16, %17) : f32[10, 16], f32[20]  // forward
+        %20 = rotary heads=2(%18, %1, %2) : f32[10, 16]  // forward
+        %22 = linear(%7, %21) : f32[10, 16]  // forward
+        %23, %24 = attention heads=4/2 width=8 tokens=5 window=3(%14, %20, %22, %0) \
+        : f32[10, 32], f32[2, 4, 5]  // forward
+        %26 = linear(%23, %25) : f32[10, 32]  // forward
+        """)
+  }
+
   @Test func biasesAppearWhereTheConfigurationHasThem() {
     var configuration = tinyConfiguration(layers: 1)
     configuration.attentionBias = true

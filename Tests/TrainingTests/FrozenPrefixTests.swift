@@ -75,6 +75,23 @@ import Training
     }
   }
 
+  /// The same for every family, cut between local and global blocks too.
+  @Test(arguments: FamilyCase.all.map { $0.with(layers: 4) })
+  func everyFamilysFiguresAreThoseOfTheWholeStep(family: FamilyCase) throws {
+    var fixture = try TrainingFixture(family.configuration)
+    fixture.kernels.tuner = ProductTuner(.fixed(.tiles))
+    for method in [FrozenPrefixMethod.wholeTensors, .lastLayer] {
+      let adaptation = method.adaptation(fixture)
+      let settings = TrainingFixture.settings(steps: 4, windows: 3, validateEvery: 2)
+      let runs = try [true, false].map {
+        try fixture.train(
+          adaptation, settings, validation: TrainingFixture.text(windows: 2), splitsPrefix: $0)
+      }
+      #expect(runs[0].session.prefixRuns > 0 && runs[1].session.prefixRuns == 0)
+      Self.expectSame(runs[0], runs[1], "\(method)")
+    }
+  }
+
   /// In f32 frozen blocks are by tiles whatever the rest is by, since a library's sums may depend on a
   /// window's row.
   @Test func frozenBlocksAreByTiles() throws {

@@ -9,7 +9,9 @@ import Training
 /// A case of `Tests/Golden`: a model of the Hugging Face layout, imported in f32, and the figures
 /// that PyTorch computed for it (`make_golden.py` says what each means).
 final class GoldenCase: Sendable {
-  static let names = ["gqa-tied", "mha-untied-llama3", "linear-rope-f16", "qwen2-bias"]
+  static let names = [
+    "gqa-tied", "mha-untied-llama3", "linear-rope-f16", "qwen2-bias", "qwen3", "mistral", "phi3",
+  ]
 
   let checkpoint: Checkpoint
   let figures: JSONValue

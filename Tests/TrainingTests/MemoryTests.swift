@@ -16,8 +16,22 @@ import Weights
       [ElementType.f32, .bf16, .int8].map { (method, $0) }
     })
   func arenaIsThePlansSum(method: TestMethod, elementType: ElementType) throws {
-    let fixture = try TrainingFixture(elementType: elementType)
-    let settings = TrainingFixture.settings(steps: 3, accumulation: 2)
+    try expectPlan(TrainingFixture(elementType: elementType), method, .f32)
+  }
+
+  @Test(arguments: FamilyCase.all, Precision.allCases)
+  func everyFamilysArenaIsThePlansSum(family: FamilyCase, precision: Precision) throws {
+    let fixture = try TrainingFixture(
+      family.configuration, elementType: precision == .int8 ? .int8 : .bf16)
+    for method in [TestMethod.full, .sparse, .rows, .lora, .norms] {
+      try expectPlan(fixture, method, precision)
+    }
+  }
+
+  private func expectPlan(
+    _ fixture: TrainingFixture, _ method: TestMethod, _ precision: Precision
+  ) throws {
+    let settings = TrainingFixture.settings(steps: 3, accumulation: 2, precision: precision)
     let session = try fixture.session(fixture.adaptation(method), settings)
     let step = session.step
     let threads = fixture.pool.threads

@@ -54,25 +54,22 @@ struct HuggingFaceWeights {
   init(folder: String, _ configuration: ModelConfiguration) throws(CheckpointError) {
     self.folder = folder
     var tensors = try Self.tensors(folder)
+    let schema = configuration.schema
     // A tied weight may be stored under either name, or both.
-    let head = configuration.untied.schema[ParameterPath(.head)]?.foreignNames[.huggingFace]
-    for parameter in configuration.parameters {
-      guard var name = parameter.foreignNames[.huggingFace] else { continue }
-      if parameter.path.role == .embedding, configuration.tiedHead, tensors[name] == nil, let head {
-        name = head
-      }
+    let head = configuration.untied.schema[ParameterPath(.head)]?.foreignTensors[.huggingFace]?.name
+    for (usual, parameters) in schema.tensors(in: .huggingFace) {
+      let role = parameters[0].path.role
+      let isMissing = tensors[usual] == nil
+      let name = role == .embedding && configuration.tiedHead && isMissing ? head ?? usual : usual
       guard let (file, entry) = tensors.removeValue(forKey: name) else {
         throw .damaged(
           path: folder, field: "tensors", found: "no '\(name)'",
           expected: "all weights that config.json asks for"
-            + (parameter.path.role == .head ? " (or tie_word_embeddings)" : ""))
+            + (role == .head ? " (or tie_word_embeddings)" : ""))
       }
-      guard entry.shape == parameter.shape.extents else {
-        throw .damaged(
-          path: file.path, field: "shape of '\(name)'", found: "\(entry.shape)",
-          expected: "\(parameter.shape), from config.json")
+      for parameter in parameters {
+        found[parameter.name] = try Self.found(parameter, in: file, name, entry)
       }
-      found[parameter.name] = Found(name: name, file: file, entry: entry)
     }
     if configuration.tiedHead, let head { tensors[head] = nil }
     if let other = tensors.keys.filter({ !$0.hasSuffix(".rotary_emb.inv_freq") }).min() {
@@ -80,6 +77,21 @@ struct HuggingFaceWeights {
         path: folder, field: "tensors", found: "'\(other)'",
         expected: "only the weights that config.json asks for")
     }
+  }
+
+  /// The parameter's rows of a tensor.
+  private static func found(
+    _ parameter: ParameterDescription, in file: SafetensorsFile, _ name: String,
+    _ entry: SafetensorsFile.Entry
+  ) throws(CheckpointError) -> Found {
+    let foreign = parameter.foreignTensors[.huggingFace]
+    let extents = foreign?.extents(of: parameter.shape.extents) ?? parameter.shape.extents
+    guard entry.shape == extents else {
+      throw .damaged(
+        path: file.path, field: "shape of '\(name)'", found: "\(entry.shape)",
+        expected: "\(Shape(extents)), from config.json")
+    }
+    return Found(name: name, file: file, entry: foreign?.part.map { entry.part($0.rows) } ?? entry)
   }
 
   /// The narrowest type that holds every matrix exactly: bf16 where all are.

@@ -10,6 +10,15 @@ final class SafetensorsFile: Sendable {
     let type: String
     let shape: [Int]
     let range: Range<Int>
+
+    /// Consecutive rows of the tensor, which has at least as many.
+    func part(_ rows: Range<Int>) -> Entry {
+      let rowBytes = range.count / max(1, shape.first ?? 1)
+      let start = range.lowerBound + rows.lowerBound * rowBytes
+      return Entry(
+        type: type, shape: [rows.count] + shape.dropFirst(),
+        range: start..<start + rows.count * rowBytes)
+    }
   }
 
   let path: String

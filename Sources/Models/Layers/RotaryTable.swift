@@ -13,10 +13,10 @@ struct RotaryTable {
   let positions: Int
   let halfWidth: Int
 
-  init(_ configuration: ModelConfiguration, positions: Int) {
+  init(_ configuration: ModelConfiguration, reach: AttentionReach, positions: Int) {
     self.positions = positions
     halfWidth = configuration.headWidth / 2
-    let frequencies = Self.frequencies(configuration)
+    let frequencies = Self.frequencies(configuration, reach)
     var cosine: [Float] = []
     var sine: [Float] = []
     cosine.reserveCapacity(positions * halfWidth)
@@ -31,12 +31,16 @@ struct RotaryTable {
     (self.cosine, self.sine) = (cosine, sine)
   }
 
-  /// θ_i = base^(−2i/hw) (Su et al. 2021), scaled as the configuration says.
-  static func frequencies(_ configuration: ModelConfiguration) -> [Double] {
+  /// θ_i = base^(−2i/hw) (Su et al. 2021), scaled as the configuration says. A base of local blocks'
+  /// own is not scaled: what they see is no longer than what they were trained for.
+  static func frequencies(
+    _ configuration: ModelConfiguration, _ reach: AttentionReach = .global
+  ) -> [Double] {
     let width = Double(configuration.headWidth)
+    let localBase = reach == .local ? configuration.localRotaryBase : nil
     return (0..<configuration.headWidth / 2).map { index in
-      let plain = pow(configuration.rotaryBase, -2 * Double(index) / width)
-      return scaled(plain, by: configuration.rotaryScaling)
+      let plain = pow(localBase ?? configuration.rotaryBase, -2 * Double(index) / width)
+      return localBase == nil ? scaled(plain, by: configuration.rotaryScaling) : plain
     }
   }
 

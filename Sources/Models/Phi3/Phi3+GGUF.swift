@@ -1,0 +1,20 @@
+/// Reads the family's GGUF files.
+extension Phi3 {
+  public static let ggufArchitectures = ["phi3"]
+
+  public static func configuration(
+    gguf description: GGUFDescription
+  ) throws(ConfigurationError) -> ModelConfiguration {
+    guard !description.tensors.contains("rope_factors_long.weight") else {
+      throw .unsupported(
+        field: "tensors", found: "rope_factors_long.weight",
+        expected: "no longrope: " + RotaryScaling.longropeReason)
+    }
+    var configuration = try description.configuration(family: name)
+    // 0 is how files say that there is no window.
+    let key = "attention.sliding_window"
+    let window = description.fields.has(key) ? try description.fields.int(key, in: 0...1 << 31) : 0
+    configuration.slidingWindow = window == 0 ? nil : window
+    return configuration
+  }
+}
