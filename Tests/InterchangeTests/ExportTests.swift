@@ -41,7 +41,25 @@ import Testing
     TinyModel.configuration(vocabularySize: 384, rotaryScaling: .linear(factor: 2)),
     TinyModel.configuration(
       vocabularySize: 384, attentionBias: true, outputBias: true, mlpBias: true),
+    family(Qwen2.name) { $0.attentionBias = true },
+    family(Qwen3.name) { $0.queryKeyNorm = true },
+    family(Mistral.name) { $0.slidingWindow = 16 },
+    family(Mistral.name) { _ in },
+    family(Phi3.name) { $0.slidingWindow = 20 },
+    family(Qwen3.name) {
+      ($0.queryKeyNorm, $0.slidingWindow) = (true, 16)
+      $0.attentionPattern = [.global, .local]
+    },
   ]
+
+  private static func family(
+    _ name: String, _ change: (inout ModelConfiguration) -> Void
+  ) -> ModelConfiguration {
+    var configuration = TinyModel.configuration(vocabularySize: 384, tiedHead: false)
+    configuration.family = name
+    change(&configuration)
+    return configuration
+  }
 
   @Test(arguments: configurations)
   func aFolderForTransformersHoldsTheModel(_ configuration: ModelConfiguration) throws {
