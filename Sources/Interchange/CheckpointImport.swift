@@ -7,9 +7,7 @@ import Tensors
 public struct ImportedModel {
   /// The model's shape.
   public let configuration: ModelConfiguration
-  /// A tokenizer's file that came with the weights.
-  public let tokenizerPath: String?
-  /// The vocabulary that is part of the source itself; nil if it has none.
+  /// The vocabulary that came with the weights; nil if the source has none.
   public var vocabulary: (any ImportedVocabulary)?
   /// The narrowest element type that holds the source's matrices exactly.
   public let elementType: ElementType
@@ -95,11 +93,8 @@ public enum CheckpointImport {
     of model: ImportedModel, at path: String, named file: String?
   ) throws(InterchangeError) -> StoredTokenizer {
     if file == nil, let vocabulary = model.vocabulary { return try vocabulary.stored() }
-    return try InterchangeError.wrapping { () throws(CheckpointError) in
-      try TokenizerFile.read(
-        file ?? model.tokenizerPath, for: path,
-        vocabularySize: model.configuration.vocabularySize)
-    }
+    return try TokenizerFile.read(
+      file, for: path, vocabularySize: model.configuration.vocabularySize)
   }
 
   private static func open(_ path: String) throws(CheckpointError) -> ImportSource {

@@ -8,19 +8,30 @@ public enum TokenizerFile {
   /// - Parameters:
   ///   - model: the model that the tokenizer is for, named in messages.
   ///   - vocabularySize: rows of the embedding.
-  /// - Throws: `CheckpointError`.
+  /// - Throws: `InterchangeError`.
   public static func read(
     _ path: String?, for model: String, vocabularySize: Int
-  ) throws(CheckpointError) -> StoredTokenizer {
-    guard let path else {
-      throw .missing(
-        path: model, what: "tokenizer.model", next: "name a SentencePiece model with --tokenizer")
+  ) throws(InterchangeError) -> StoredTokenizer {
+    let (stored, path) = try InterchangeError.wrapping { () throws(CheckpointError) in
+      guard let path else {
+        throw .missing(
+          path: model, what: "tokenizer.model or tokenizer.json",
+          next: "name a tokenizer's file with --tokenizer")
+      }
+      return (try read(path, for: model, vocabularySize: vocabularySize), path)
     }
+    try check(stored, path)
+    return stored
+  }
+
+  private static func read(
+    _ path: String, for model: String, vocabularySize: Int
+  ) throws(CheckpointError) -> StoredTokenizer {
     let file = try wrapping { () throws(StorageError) in try MappedFile(path: path) }
     guard let found = TokenizerKind.recognise(file.bytes) else {
       throw .wrongKind(
         path: path, found: "a file of another kind",
-        expected: "a SentencePiece model (tokenizer.model)")
+        expected: "a SentencePiece model (tokenizer.model) or a tokenizer.json")
     }
     guard found.vocabularySize <= vocabularySize else {
       throw .damaged(
@@ -28,5 +39,16 @@ public enum TokenizerFile {
         expected: "at most \(vocabularySize), the vocabulary of '\(model)'")
     }
     return StoredTokenizer(kind: found.kind, bytes: Array(file.bytes))
+  }
+
+  /// Refuses a tokenizer.json that asks for what is not supported before anything is written.
+  private static func check(
+    _ stored: StoredTokenizer, _ path: String
+  ) throws(InterchangeError) {
+    guard stored.kind == BytePairTokenizer.kind else { return }
+    let result: Result<any Tokenizer, TokenizerError> = stored.bytes.withUnsafeBytes { bytes in
+      Result { () throws(TokenizerError) in try TokenizerKind.load(stored.kind, bytes) }
+    }
+    if case .failure(let error) = result { throw .tokenizer(path: path, error) }
   }
 }

@@ -33,7 +33,7 @@ public enum GGUFFormat: ImportFormat {
       file, configuration,
       interleavesRotaryRows: interleavedArchitectures.contains(description.architecture))
     return ImportedModel(
-      configuration: configuration, tokenizerPath: nil,
+      configuration: configuration,
       vocabulary: try GGUFVocabulary(file.metadata, rows: configuration.vocabularySize),
       elementType: weights.elementType,
       tensors: { (name) throws(CheckpointError) in weights.source(name) })

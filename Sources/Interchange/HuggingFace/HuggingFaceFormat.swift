@@ -8,7 +8,7 @@ import Tensors
 #endif
 
 /// A Hugging Face folder: `config.json`, `model.safetensors` or its shards with
-/// `model.safetensors.index.json`, and perhaps `tokenizer.model`. Rotary rows are in the halves
+/// `model.safetensors.index.json`, and perhaps a tokenizer's files. Rotary rows are in the halves
 /// layout already.
 public enum HuggingFaceFormat: ImportFormat {
   public static let origin = CheckpointOrigin.huggingFace
@@ -30,9 +30,9 @@ public enum HuggingFaceFormat: ImportFormat {
     let folder = source.path
     let configuration = try configuration(path: folder + "/config.json")
     let weights = try HuggingFaceWeights(folder: folder, configuration)
-    let tokenizer = folder + "/tokenizer.model"
     return ImportedModel(
-      configuration: configuration, tokenizerPath: exists(tokenizer) ? tokenizer : nil,
+      configuration: configuration,
+      vocabulary: HuggingFaceVocabulary(folder: folder, rows: configuration.vocabularySize),
       elementType: weights.elementType,
       tensors: { (name) throws(CheckpointError) in try weights.source(name) })
   }

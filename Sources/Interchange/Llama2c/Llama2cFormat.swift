@@ -26,7 +26,7 @@ public enum Llama2cFormat: ImportFormat {
     let parameters = Dictionary(
       uniqueKeysWithValues: header.configuration.parameters.map { ($0.name, $0) })
     return ImportedModel(
-      configuration: header.configuration, tokenizerPath: nil, elementType: .f32,
+      configuration: header.configuration, elementType: .f32,
       tensors: { (name) throws(CheckpointError) in
         guard let parameter = parameters[name], let place = layout.places[name] else {
           preconditionFailure("no parameter '\(name)'")

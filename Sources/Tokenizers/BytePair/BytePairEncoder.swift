@@ -33,10 +33,8 @@ struct AddedTokenSets: Sendable {
   let normalized: AddedTokenMatcher
 
   init(_ file: BytePairFile) {
-    plain = AddedTokenMatcher(file.added.filter { !$0.isNormalized }) { Array($0.content.utf8) }
-    normalized = AddedTokenMatcher(file.added.filter(\.isNormalized)) { token in
-      Array(token.content.utf8).withUnsafeBytes { file.normalization.apply($0) }
-    }
+    plain = AddedTokenMatcher(file.added.filter { !$0.isNormalized }, spelling: file.spelling)
+    normalized = AddedTokenMatcher(file.added.filter(\.isNormalized), spelling: file.spelling)
   }
 }
 

@@ -63,4 +63,10 @@ struct BytePairFile: Sendable {
     }
     template = try SequenceTemplate(member("post_processor")) { pieces.id($0) }
   }
+
+  /// The bytes of an added token in the text where it is looked for.
+  func spelling(of token: AddedToken) -> [UInt8] {
+    let content = Array(token.content.utf8)
+    return token.isNormalized ? content.withUnsafeBytes { normalization.apply($0) } : content
+  }
 }

@@ -39,4 +39,25 @@ enum BytePairRecognition {
       }
     }
   }
+
+  /// The special tokens by their spelling; nil for what is no tokenizer.json.
+  static func specialTokens(of bytes: UnsafeRawBufferPointer) -> [String: Int32]? {
+    guard firstInvalidUTF8(bytes) == nil else { return nil }
+    var scanner = JSONScanner(bytes)
+    var found: [String: Int32] = [:]
+    do throws(TokenizerError) {
+      try scanner.object { (scanner, key) throws(TokenizerError) in
+        guard key.elementsEqual("added_tokens".utf8) else { return try scanner.skipValue() }
+        let tokens = JSONFieldValue(try scanner.value(), "added_tokens")
+        guard !tokens.isAbsent else { return }
+        for item in try tokens.list() {
+          let token = try AddedToken(item)
+          if token.isSpecial { found[token.content] = token.id }
+        }
+      }
+    } catch {
+      return nil
+    }
+    return found
+  }
 }

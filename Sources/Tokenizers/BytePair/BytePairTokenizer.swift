@@ -48,6 +48,12 @@ public final class BytePairTokenizer: SerializedTokenizer {
     BytePairRecognition.vocabularySize(of: serialized)
   }
 
+  /// The special tokens of a tokenizer.json by their spelling, without loading it; nil for other
+  /// bytes.
+  public static func specialTokens(of serialized: UnsafeRawBufferPointer) -> [String: Int32]? {
+    BytePairRecognition.specialTokens(of: serialized)
+  }
+
   public func encode(utf8 bytes: UnsafeRawBufferPointer) throws(TokenizerError) -> [Int32] {
     if let offset = firstInvalidUTF8(bytes) { throw .invalidText(offset: offset) }
     guard bytes.count <= maximumTextBytes else {

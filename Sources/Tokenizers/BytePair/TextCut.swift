@@ -22,27 +22,36 @@ enum TextCut: Sendable {
 
   init(_ file: BytePairFile) {
     let space = file.normalization.spaceReplacement ?? file.rules.metaspace?.character
-    guard file.normalization.isLocalAtSpaces, file.added.allSatisfy(Self.allows),
-      Self.keepsWordsApart(file, spelledSpace: space)
-    else {
-      self = .never
-      return
-    }
+    let wish: TextCut
     switch file.normalization.prefix {
-    case nil: self = .beforeSpace
-    case file.normalization.spaceReplacement: self = .droppingSpace
-    default: self = .never
+    case nil: wish = .beforeSpace
+    case file.normalization.spaceReplacement: wish = .droppingSpace
+    default: wish = .never
     }
+    let allows = file.added.allSatisfy { token in
+      Self.allows(token, spelled: file.spelling(of: token), space: space ?? [0x20], wish)
+    }
+    let isLocal = file.normalization.isLocalAtSpaces
+    self = isLocal && allows && Self.keepsWordsApart(file, spelledSpace: space) ? wish : .never
   }
 
   /// Whether a token is found alike in the parts: none reaches over a cut, and none depends on what
-  /// lies behind one.
-  private static func allows(_ token: AddedToken) -> Bool {
-    let bytes = Array(token.content.utf8)
-    let isOver = zip(bytes, bytes.dropFirst()).contains { isLetter($0) && $1 == 0x20 }
-    let reaches = token.takesSpaceAfter && bytes.last.map(isLetter) ?? false
-    let looksBack = token.isWord && bytes.first == 0x20
-    return !isOver && !reaches && !looksBack
+  /// lies on the other side of one.
+  private static func allows(
+    _ token: AddedToken, spelled: [UInt8], space: [UInt8], _ cut: TextCut
+  ) -> Bool {
+    let startsWithSpace = spelled.first == 0x20 || spelled.starts(with: space)
+    let reachesOver = spelled.indices.dropLast().contains { index in
+      let rest = spelled[(index + 1)...]
+      return isLetter(spelled[index]) && (rest.first == 0x20 || rest.starts(with: space))
+    }
+    let takesDroppedSpace = token.takesSpaceAfter && spelled.last.map(isLetter) ?? false
+    let looksBack = token.isWord && startsWithSpace
+    // Where the part behind begins with a token, nothing puts the dropped space back.
+    let losesSpace =
+      cut == .droppingSpace && !token.isNormalized && !token.isSpecial
+      && spelled.first.map(isLetter) ?? false
+    return !reachesOver && !takesDroppedSpace && !looksBack && !losesSpace
   }
 
   private static func keepsWordsApart(_ file: BytePairFile, spelledSpace: [UInt8]?) -> Bool {

@@ -14,7 +14,7 @@ struct ImportCommand: ParsableCommand {
   @Option(name: .shortAndLong, help: "The checkpoint to write (.sfckpt).")
   var output: String
 
-  @Option(help: "The tokenizer's file (SentencePiece), if the source has none.")
+  @Option(help: "The tokenizer's file (tokenizer.model or tokenizer.json), if the source has none.")
   var tokenizer: String?
 
   @Option(help: "Element type of matrices; by default one that keeps the source's values exactly.")

@@ -10,7 +10,7 @@ struct InitCommand: ParsableCommand {
   @Option(help: "A config.json in Hugging Face's format.")
   var config: String
 
-  @Option(help: "The tokenizer's file (SentencePiece).")
+  @Option(help: "The tokenizer's file (tokenizer.model or tokenizer.json).")
   var tokenizer: String
 
   @Option(help: "Seed of the random weights.")

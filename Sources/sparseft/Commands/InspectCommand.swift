@@ -2,8 +2,10 @@ import ArgumentParser
 import Checkpoints
 import Models
 import Reports
+import Runs
 import Storage
 import Tensors
+import Tokenizers
 
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -38,9 +40,33 @@ struct InspectCommand: ParsableCommand {
       "norm_epsilon": .number(c.normEpsilon),
     ]
     for (key, value) in c.additions { facts[key] = value }
-    facts["tokenizer"] = .string(checkpoint.tokenizerKind)
+    for member in Self.tokenizer(checkpoint).members { facts[member.key] = member.value }
     facts["metadata"] = checkpoint.metadata
     show(facts, checkpoint.tensors.map { ($0, nil) })
+  }
+
+  /// The tokenizer's kind, its ids, and what sequences begin and end with; only the kind where the
+  /// tokenizer can't be loaded.
+  private static func tokenizer(_ checkpoint: Checkpoint) -> JSONObject {
+    var facts: JSONObject = ["tokenizer": .string(checkpoint.tokenizerKind)]
+    guard let tokenizer = try? checkpoint.loadTokenizer() else { return facts }
+    func shown(_ id: Int32?) -> JSONValue {
+      id.map { "\(tokenizer.piece(of: $0)) (\($0))" } ?? "none"
+    }
+    facts["pieces"] = .int(tokenizer.vocabularySize)
+    facts["rows_without_piece"] = .int(
+      checkpoint.configuration.vocabularySize - tokenizer.vocabularySize)
+    facts["begins_with"] = shown(tokenizer.beginOfSequence)
+    facts["end_of_sequence"] = shown(tokenizer.endOfSequence)
+    let others = tokenizer.endsOfText.filter {
+      $0 != tokenizer.endOfSequence && $0 != tokenizer.beginOfSequence
+    }
+    if !others.isEmpty {
+      facts["ends_of_text"] = .string(
+        others.map { "\(tokenizer.piece(of: $0)) (\($0))" }.joined(separator: ", "))
+    }
+    facts["chat_template"] = .bool(checkpoint.tokenizerSettings.chatTemplate != nil)
+    return facts
   }
 
   private func inspect(_ delta: Delta) {

@@ -32,12 +32,14 @@ struct TokenizeCommand: ParsableCommand {
   func run() throws {
     let checkpoint = try Checkpoint.open(model)
     let tokenizer = try checkpoint.loadTokenizer()
+    let start = ContinuousClock.now
     let ids = try encode(tokenizer)
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
     let pieces = ids.map { tokenizer.piece(of: $0) }
     if json {
       Output.print([
         "ids": .array(ids.map { .int(Int($0)) }), "pieces": .array(pieces.map { .string($0) }),
-        "count": .int(ids.count),
+        "count": .int(ids.count), "seconds": .number(seconds),
       ])
       return
     }
