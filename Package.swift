@@ -43,7 +43,7 @@ let package = Package(
       [
         "Reports", "Records", "Recipes", "Contributions", "Training", "Generation", "Adaptations",
         "Compilation", "Operations", "Programs", "Weights", "Checkpoints", "Models",
-        "Tokenizers", "Interchange", "Datasets", "Execution", "Storage", "Tensors",
+        "Tokenizers", "Interchange", "Datasets", "Chats", "Execution", "Storage", "Tensors",
       ]),
     module("Reports", ["Records", "Storage", "Tensors"]),
     module("Recipes", ["Tensors", "Storage"]),
@@ -88,7 +88,9 @@ let package = Package(
     // Other programs' files.
     module("Interchange", ["Checkpoints", "Tokenizers", "Models", "Storage", "Tensors"]),
     module("Checkpoints", ["Models", "Storage", "Tensors"]),
-    module("Datasets", ["Tokenizers", "Storage", "Tensors"]),
+    module("Datasets", ["Chats", "Tokenizers", "Storage", "Tensors"]),
+    // How models are told who speaks.
+    module("Chats", ["Tokenizers", "Storage", "Tensors"]),
     module("Tokenizers", ["CSentencePiece", "CPCRE2", "Storage", "Tensors"]),
     // What one module writes as JSON and another one reads.
     module("Records", ["Storage", "Tensors"]),
@@ -126,7 +128,8 @@ let package = Package(
     tests(
       "Interchange", ["Interchange", "Checkpoints", "Tokenizers", "Storage", "Models", "Tensors"]),
     tests("Tokenizers", ["Tokenizers", "Storage", "Tensors"]),
-    tests("Datasets", ["Datasets", "Tokenizers", "Storage", "Tensors"]),
+    tests("Datasets", ["Datasets", "Chats", "Tokenizers", "Storage", "Tensors"]),
+    tests("Chats", ["Chats", "Tokenizers", "Storage", "Tensors"]),
     tests(
       "Weights", ["Weights", "Checkpoints", "Programs", "Models", "Storage", "Tensors"]),
     tests("Programs", ["Programs", "Tensors"]),

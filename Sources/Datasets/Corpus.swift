@@ -12,7 +12,7 @@ public enum ValidationSource: Sendable, Hashable {
 
 /// The text of a list of paths, tokenized into one stream of ids.
 public struct TokenizedText: Sendable {
-  /// All documents concatenated in the order of the files.
+  /// All documents concatenated in the order of the files; rows are not packed yet.
   public let stream: TokenStream
   /// Paths of the files read.
   public let files: [String]
@@ -52,7 +52,8 @@ public struct Corpus: Sendable {
   public let train: TokenStream
   /// Validation text; nil if there is none.
   public let validation: TokenStream?
-  /// Warnings for the user: skipped files, files in both lists, validation shorter than a window.
+  /// Warnings for the user: skipped files, files in both lists, validation shorter than a window,
+  /// rows longer than a window.
   public let warnings: [String]
 
   /// Bytes of training text.
@@ -64,28 +65,33 @@ public struct Corpus: Sendable {
   /// - Parameters:
   ///   - train: files, folders and patterns, resolved against `base`.
   ///   - sequenceLength: S; the training text must fill at least one window.
+  ///   - rows: how rows of JSON Lines files are written, and which of their tokens count.
+  ///   - longRows: what happens to rows longer than a window.
   ///   - progress: called while text is encoded; never if the ids are in the cache.
   /// - Throws: `DatasetError`; `.tooShort` if the text fills no window.
   public static func prepare(
     train: [String], validation: ValidationSource, relativeTo base: String = "",
     sequenceLength: Int, separator: String? = nil, appendEOS: Bool = false,
-    tokenizer: any Tokenizer,
+    rows: RowEncoding = .init(), longRows: LongRows = .split, tokenizer: any Tokenizer,
     cacheFolder: String, progress: TextProgress = { _, _ in }
   ) throws(DatasetError) -> Corpus {
     precondition(sequenceLength > 0, "sequence length \(sequenceLength)")
     if case .fraction(let share) = validation, !(share >= 0 && share < 1) {
       throw .invalidFraction(share)
     }
-    let encoding = TextEncoding(separator: separator, appendEOS: appendEOS)
+    let encoding = TextEncoding(separator: separator, appendEOS: appendEOS, rows: rows)
     let text = try TokenizedText.prepare(
       train, relativeTo: base, use: "training", encoding: encoding, tokenizer: tokenizer,
       cacheFolder: cacheFolder, progress: progress)
     var warnings = text.warnings
-    let split: (train: TokenStream, validation: TokenStream?)
+    var split: (train: TokenStream, validation: TokenStream?)
     switch validation {
     case .none: split = (text.stream, nil)
+    case .fraction(let share) where share == 0 || text.isLoneRow:
+      split = (text.stream, nil)
+      if share > 0 { warnings.append("the training text is one row, so there is no validation") }
     case .fraction(let share):
-      split = share == 0 ? (text.stream, nil) : text.split(share: share, tokenizer: tokenizer)
+      split = text.split(share: share, tokenizer: tokenizer)
     case .files(let paths):
       let other = try TokenizedText.prepare(
         paths, relativeTo: base, use: "validation", encoding: encoding, tokenizer: tokenizer,
@@ -95,10 +101,16 @@ public struct Corpus: Sendable {
       warnings += both.map { "'\($0)' is both training and validation text" }
       split = (text.stream, other.stream)
     }
+    let pack = { (stream: TokenStream) in
+      stream.packed(sequenceLength: sequenceLength, longRows: longRows)
+    }
+    split = (pack(split.train), split.validation.map(pack))
+    warnings += Self.warnings(split.train, "training", sequenceLength)
     try check(split.train, "training", needed: sequenceLength + 1, sequenceLength)
     if let held = split.validation {
+      warnings += Self.warnings(held, "validation", sequenceLength)
       try check(held, "validation", needed: 2, sequenceLength)
-      if held.count <= sequenceLength {
+      if held.packing == nil, held.count <= sequenceLength {
         warnings.append(
           "the validation text, \(held.count) ids, is shorter than a window of "
             + "\(sequenceLength + 1)")
@@ -107,9 +119,50 @@ public struct Corpus: Sendable {
     return Corpus(train: split.train, validation: split.validation, warnings: warnings)
   }
 
+  /// What packing rows into windows lost or cut.
+  private static func warnings(
+    _ stream: TokenStream, _ use: String, _ sequenceLength: Int
+  ) -> [String] {
+    guard let report = stream.packing?.report else { return [] }
+    var warnings: [String] = []
+    if report.droppedRows > 0 {
+      warnings.append(
+        "\(report.droppedRows) of \(report.rows) \(use) rows are longer than a window of "
+          + "\(sequenceLength) tokens and were dropped: \(report.lostTokens) tokens lost; raise "
+          + "data.sequence_length to keep them")
+    }
+    if report.splitRows > 0 {
+      warnings.append(
+        "\(report.splitRows) of \(report.rows) \(use) rows are longer than a window of "
+          + "\(sequenceLength) tokens and were split: 0 tokens lost, but what is behind a cut is read "
+          + "without what is before it; raise data.sequence_length to keep them whole")
+    }
+    return warnings
+  }
+
+  /// Prepares a text to be scored as a whole, in windows of S tokens.
+  /// - Throws: `DatasetError`; `.tooShort` for a text without a target.
+  public static func forScoring(
+    _ paths: [String], sequenceLength: Int, separator: String? = nil, rows: RowEncoding = .init(),
+    tokenizer: any Tokenizer, cacheFolder: String
+  ) throws(DatasetError) -> Corpus {
+    let text = try TokenizedText.prepare(
+      paths, use: "text", encoding: TextEncoding(separator: separator, rows: rows),
+      tokenizer: tokenizer, cacheFolder: cacheFolder)
+    let stream = text.stream.packed(sequenceLength: sequenceLength, longRows: .split)
+    try check(stream, "text", needed: 2, sequenceLength)
+    return Corpus(
+      train: stream, validation: nil,
+      warnings: text.warnings + warnings(stream, "scored", sequenceLength))
+  }
+
   private static func check(
     _ stream: TokenStream, _ use: String, needed: Int, _ sequenceLength: Int
   ) throws(DatasetError) {
+    if stream.packing != nil {
+      guard stream.scoredCount > 0 else { throw .noTargets(use: use) }
+      return
+    }
     guard stream.count < needed else { return }
     throw .tooShort(
       use: use, idCount: stream.count, needed: needed, sequenceLength: sequenceLength)
@@ -117,6 +170,9 @@ public struct Corpus: Sendable {
 }
 
 extension TokenizedText {
+  /// Whether there is nothing but one row, which can't be cut in two.
+  var isLoneRow: Bool { storage.documents.count == 1 && storage.documents[0].isRow }
+
   /// Splits off the last max(1, round(share · n)) of n documents; of a single document, the last
   /// round(share · n) of its n ids, at least one.
   func split(share: Double, tokenizer: any Tokenizer) -> (

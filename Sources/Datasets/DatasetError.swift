@@ -10,12 +10,16 @@ public enum DatasetError: Failure {
   case unreadable(path: String, reason: String)
   /// A file given by name that is not text: `offset` of the first bad byte, `found` describes it.
   case notText(path: String, offset: Int, found: String)
-  /// JSON Lines, which are not supported yet.
-  case rowsUnsupported(path: String)
+  /// A line of a JSON Lines file that is no row; lines count from 1.
+  case row(path: String, line: Int, problem: String)
+  /// A row of another shape than the first one's.
+  case mixedRows(path: String, line: Int, found: String, firstLine: Int, expected: String)
   /// A text that the tokenizer rejects.
   case tokenizer(path: String, error: TokenizerError)
   /// The files contain no document.
   case noDocuments(use: String)
+  /// The rows contain no target that counts.
+  case noTargets(use: String)
   /// Fewer ids than are needed; `use` is "training" or "validation".
   case tooShort(use: String, idCount: Int, needed: Int, sequenceLength: Int)
   /// A share of validation documents outside 0..<1.
@@ -28,7 +32,7 @@ public enum DatasetError: Failure {
   public var category: FailureCategory {
     switch self {
     case .noMatch, .unreadable: .missingInput
-    case .notText, .rowsUnsupported, .noDocuments, .tooShort: .badData
+    case .notText, .row, .mixedRows, .noDocuments, .noTargets, .tooShort: .badData
     case .invalidFraction, .noEndOfSequence: .usage
     case .tokenizer(_, let error): error.category
     case .storage(let error): error.category
@@ -45,13 +49,18 @@ public enum DatasetError: Failure {
     case .notText(let path, let offset, let found):
       "reading '\(path)': found \(found) at byte \(offset), expected UTF-8 text; convert the file, "
         + "or leave it out"
-    case .rowsUnsupported(let path):
-      "reading '\(path)': JSONL rows are not supported yet; put the text into a plain file, with "
-        + "a document_separator between rows"
+    case .row(let path, let line, let problem):
+      "reading '\(path)', line \(line): \(problem)"
+    case .mixedRows(let path, let line, let found, let firstLine, let expected):
+      "reading '\(path)', line \(line): found a row of \(found), expected \(expected) as in line "
+        + "\(firstLine); put rows of different shapes into different files"
     case .tokenizer(let path, let error):
       "reading '\(path)': \(error)"
     case .noDocuments(let use):
       "preparing the \(use) text: the files hold no documents, only white space and separators"
+    case .noTargets(let use):
+      "preparing the \(use) text: the rows hold no tokens that count: every completion is empty, or "
+        + "longer than a window and dropped (data.long_rows)"
     case .tooShort(let use, let idCount, let needed, let sequenceLength):
       "preparing the \(use) text: found \(idCount) ids, expected at least \(needed) for a "
         + "sequence_length of \(sequenceLength); add text, or lower sequence_length"

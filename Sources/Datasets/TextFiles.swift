@@ -19,8 +19,9 @@ public struct TextFiles: Sendable {
 
   /// Resolves files, folders (recursively, without hidden names) and patterns (`*`, `?`, `[a-z]`,
   /// `**`) against a base folder. Each file is read once to check that it is text: a file given by
-  /// name must be, a file found in a folder or by a pattern is skipped otherwise.
-  /// - Throws: `DatasetError.noMatch`, `.unreadable`, `.notText` or `.rowsUnsupported`.
+  /// name must be, a file found in a folder or by a pattern is skipped otherwise. A `.jsonl` file
+  /// must be text wherever it is found, since a set of rows with a hole in it is not what was meant.
+  /// - Throws: `DatasetError.noMatch`, `.unreadable`, `.notText` or `.row`.
   public static func resolve(
     _ paths: [String], relativeTo base: String = ""
   ) throws(DatasetError) -> TextFiles {
@@ -55,7 +56,6 @@ public struct TextFiles: Sendable {
   /// Adds a file, or skips it; returns whether it is text.
   @discardableResult
   private mutating func addFile(_ path: String, named: Bool) throws(DatasetError) -> Bool {
-    if path.hasSuffix(".jsonl") { throw .rowsUnsupported(path: path) }
     if seen.contains(path) {
       skipped.append(.init(path: path, reason: "it is in the list already"))
       return true
@@ -69,6 +69,10 @@ public struct TextFiles: Sendable {
       return false
     }
     if let (offset, found) = firstNonText(file) {
+      if RowReader.isRows(path) {
+        let line = RowReader.line(at: offset, of: file)
+        throw .row(path: path, line: line, problem: "found \(found), expected UTF-8 text")
+      }
       if named { throw .notText(path: path, offset: offset, found: found) }
       skipped.append(.init(path: path, reason: "found \(found) at byte \(offset), not text"))
       return false

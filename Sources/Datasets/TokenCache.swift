@@ -12,10 +12,13 @@ public struct TextEncoding: Sendable, Hashable {
   public var separator: String?
   /// Whether EOS is appended to every document.
   public var appendEOS: Bool
+  /// How rows of JSON Lines files are written, and which of their tokens count.
+  public var rows: RowEncoding
 
-  public init(separator: String? = nil, appendEOS: Bool = false) {
+  public init(separator: String? = nil, appendEOS: Bool = false, rows: RowEncoding = .init()) {
     self.separator = separator?.isEmpty == true ? nil : separator
     self.appendEOS = appendEOS
+    self.rows = rows
   }
 }
 
@@ -30,13 +33,17 @@ public typealias TextProgress = (_ done: Int, _ total: Int) -> Void
 ///     0   "sfTokens", UInt32 format, UInt32 0
 ///     16  key, 32 bytes
 ///     48  UInt64 number of ids, UInt64 number of documents
-///     64  SHA-256 of everything from byte 128 on; zeros up to 128
-///     128 ids, Int32 each; zeros up to a multiple of 8; documents, UInt64 start and bytes each
+///     64  SHA-256 of everything from byte 128 on
+///     96  UInt64 length of the loss mask: 0 or the number of ids; zeros up to 128
+///     128 ids, Int32 each; zeros up to a multiple of 8
+///     ... documents, UInt64 start, bytes and kind each
+///     ... the loss mask, a byte 0 or 1 for each id
 struct TokenCache {
   /// Format version; raised when the same key would give different bytes.
-  static let format: UInt32 = 2
+  static let format: UInt32 = 3
   static let magic = Array("sfTokens".utf8)
   static let headerBytes = 128
+  static let recordBytes = MemoryLayout<DocumentRecord>.stride
 
   let files: [MappedFile]
   let tokenizer: any Tokenizer
@@ -89,6 +96,10 @@ struct TokenCache {
     add(separator.count)
     hash.update(separator)
     for file in files {
+      // A file's name decides whether it is read as rows, and only rows depend on their encoding.
+      let identity = RowReader.isRows(file.path) ? Array(encoding.rows.identity.utf8) : []
+      add(identity.count)
+      hash.update(identity)
       add(file.bytes.count)
       file.forEachChunk(of: 0..<file.bytes.count) { hash.update($0) }
     }
@@ -111,29 +122,34 @@ struct TokenCache {
     }
     guard bytes[..<8].elementsEqual(Self.magic), number(8) == Int(Self.format),
       bytes[16..<48].elementsEqual(key), let ids = number(48), let documents = number(56),
-      ids <= bytes.count / 4, documents <= bytes.count / 16,
-      Self.documentsOffset(ids: ids) + 16 * documents == bytes.count,
-      let base = bytes.baseAddress
+      let mask = number(96), ids <= bytes.count / 4, documents <= bytes.count / Self.recordBytes,
+      mask == 0 || mask == ids, let base = bytes.baseAddress
     else { return nil }
+    let maskOffset = Self.documentsOffset(ids: ids) + Self.recordBytes * documents
+    guard maskOffset + mask == bytes.count else { return nil }
     let storage = TokenStorage(
       file,
       ids: .init(
         start: (base + Self.headerBytes).assumingMemoryBound(to: Int32.self), count: ids),
       documents: .init(
         start: (base + Self.documentsOffset(ids: ids)).assumingMemoryBound(
-          to: DocumentRecord.self), count: documents))
-    return isSound(file) && isSound(storage) ? storage : nil
+          to: DocumentRecord.self), count: documents),
+      scored: mask == 0
+        ? nil
+        : .init(start: (base + maskOffset).assumingMemoryBound(to: Bool.self), count: mask))
+    return isSound(file, maskOffset: maskOffset) && isSound(storage) ? storage : nil
   }
 
   /// Offset of the document table for a given number of ids.
   static func documentsOffset(ids: Int) -> Int { headerBytes + (4 * ids + 7) / 8 * 8 }
 
-  private func isSound(_ file: MappedFile) -> Bool {
+  private func isSound(_ file: MappedFile, maskOffset: Int) -> Bool {
     let hash = ContentHash()
     let vocabulary = Int32(clamping: tokenizer.vocabularySize)
     let ids = UInt64(
       littleEndian: file.bytes.loadUnaligned(fromByteOffset: 48, as: UInt64.self))
     var left = Int(ids)
+    var position = Self.headerBytes
     var inRange = true
     file.forEachChunk(of: Self.headerBytes..<file.bytes.count) { chunk in
       hash.update(chunk)
@@ -144,6 +160,10 @@ struct TokenCache {
         if id < 0 || id >= vocabulary { inRange = false }
       }
       left -= count
+      // A mask's byte other than 0 and 1 would be no Bool.
+      let mask = max(0, min(chunk.count, maskOffset - position))
+      if chunk[mask...].contains(where: { $0 > 1 }) { inRange = false }
+      position += chunk.count
     }
     return inRange && file.bytes[64..<96].elementsEqual(hash.finish())
   }
@@ -153,7 +173,7 @@ struct TokenCache {
     var next: UInt64 = 0
     for document in storage.documents {
       guard document.start >= next, document.start < storage.ids.count,
-        document.byteCount <= 1 << 48
+        document.byteCount <= 1 << 48, document.kind <= 1
       else { return false }
       next = document.start + 1
     }

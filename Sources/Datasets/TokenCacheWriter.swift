@@ -1,3 +1,4 @@
+import Chats
 import Storage
 import Tokenizers
 
@@ -9,6 +10,8 @@ struct TokenCacheWriter {
   private var encoder: SegmentedEncoder
   private var idCount = 0
   private var documents: [DocumentRecord] = []
+  /// The ids that count, as ranges in order.
+  private var counted: [Range<Int>] = []
 
   init(_ cache: TokenCache) {
     self.cache = cache
@@ -25,7 +28,11 @@ struct TokenCacheWriter {
       var done = 0
       let total = total
       for file in cache.files {
-        try encode(file, to: output) { progress(done + $0, total) }
+        if RowReader.isRows(file.path) {
+          try encodeRows(of: file, to: output) { progress(done + $0, total) }
+        } else {
+          try encode(file, to: output) { progress(done + $0, total) }
+        }
         done += file.bytes.count
         progress(done, total)
       }
@@ -63,7 +70,85 @@ struct TokenCacheWriter {
       // Text of white space only may give no ids if there is also no BOS.
       if idCount > start {
         documents.append(.init(start: UInt64(start), byteCount: UInt64(document.count)))
+        count(start..<idCount)
       }
+    }
+  }
+
+  private mutating func encodeRows(
+    of file: MappedFile, to output: AtomicFile, progress: (Int) -> Void
+  ) throws {
+    var reader = RowReader(file)
+    while let row = try reader.next() {
+      do {
+        try encode(row, to: output)
+      } catch let problem as RowParser.Problem {
+        throw DatasetError.row(path: file.path, line: reader.line, problem: problem.text)
+      } catch let error as TokenizerError {
+        throw DatasetError.row(path: file.path, line: reader.line, problem: error.description)
+      }
+      progress(reader.position)
+    }
+  }
+
+  /// Encodes a row; an empty text is none.
+  private mutating func encode(_ row: TextRow, to output: AtomicFile) throws {
+    if case .text("") = row { return }
+    let start = idCount
+    var byteCount = 0
+    let encoding = cache.encoding
+    for piece in try encoding.rows.pieces(of: row) {
+      let first = idCount
+      try encode(piece, to: output)
+      if encoding.rows.trainOn == .all || piece.counts || row.shape == .text {
+        if case .text(let text) = piece.content { byteCount += text.utf8.count }
+        count(first..<idCount)
+      }
+    }
+    if row.shape == .text, encoding.appendEOS, let end = cache.tokenizer.endOfSequence {
+      count(idCount..<idCount + 1)
+      try put([end], to: output)
+    }
+    if idCount > start {
+      documents.append(
+        .init(
+          start: UInt64(start), byteCount: UInt64(byteCount), kind: row.shape == .text ? 0 : 1))
+    }
+  }
+
+  private mutating func encode(_ piece: SequencePiece, to output: AtomicFile) throws {
+    let tokenizer = cache.tokenizer
+    switch piece.content {
+    case .begin:
+      if let begin = tokenizer.beginOfSequence { try put([begin], to: output) }
+    case .end:
+      guard let end = tokenizer.endOfSequence else {
+        throw RowParser.Problem.shape("a row ends with EOS, which the tokenizer does not have")
+      }
+      try put([end], to: output)
+    case .control(let spelling):
+      guard let id = tokenizer.controlID(spelling) else {
+        throw RowParser.Problem.shape("the tokenizer has no control token '\(spelling)'")
+      }
+      try put([id], to: output)
+    case .text(var text):
+      encoder.continues = piece.continues
+      let chunk = 1 << 16
+      try text.withUTF8 { bytes in
+        for start in stride(from: 0, to: bytes.count, by: chunk) {
+          let part = UnsafeRawBufferPointer(bytes)[start..<min(start + chunk, bytes.count)]
+          try put(encoder.append(UnsafeRawBufferPointer(rebasing: part)), to: output)
+        }
+      }
+      try put(try encoder.finish(), to: output)
+    }
+  }
+
+  private mutating func count(_ ids: Range<Int>) {
+    if let last = counted.last, last.upperBound == ids.lowerBound {
+      counted[counted.count - 1] = last.lowerBound..<ids.upperBound
+    } else if !ids.isEmpty {
+      counted.append(ids)
     }
   }
 
@@ -94,6 +179,7 @@ struct TokenCacheWriter {
       hash.update(bytes)
       try output.write(bytes)
     }
+    let mask = try writeMask(to: output)
     var header = TokenCache.magic
     for word in [TokenCache.format, 0] {
       withUnsafeBytes(of: word.littleEndian) { header += $0 }
@@ -103,7 +189,28 @@ struct TokenCacheWriter {
       withUnsafeBytes(of: UInt64(number).littleEndian) { header += $0 }
     }
     header += hash.finish()
+    withUnsafeBytes(of: UInt64(mask).littleEndian) { header += $0 }
     try output.overwrite(header, at: 0)
     try output.commit()
+  }
+
+  /// Writes a byte for each id, if some don't count; returns their number.
+  private func writeMask(to output: AtomicFile) throws -> Int {
+    guard counted != (idCount > 0 ? [0..<idCount] : []) else { return 0 }
+    func put(_ value: UInt8, _ count: Int) throws {
+      for start in stride(from: 0, to: count, by: 1 << 16) {
+        let bytes = [UInt8](repeating: value, count: min(1 << 16, count - start))
+        hash.update(bytes)
+        try output.write(bytes)
+      }
+    }
+    var position = 0
+    for range in counted {
+      try put(0, range.lowerBound - position)
+      try put(1, range.count)
+      position = range.upperBound
+    }
+    try put(0, idCount - position)
+    return idCount
   }
 }

@@ -4,8 +4,12 @@ import Storage
 struct DocumentRecord {
   /// Index of the document's first id.
   var start: UInt64
-  /// Bytes of text that the document was encoded from.
+  /// Bytes of text that the document was encoded from; of a row, of the text that counts.
   var byteCount: UInt64
+  /// 1 for a row of a JSON Lines file that stays whole in a window, 0 for text that windows cut.
+  var kind: UInt64 = 0
+
+  var isRow: Bool { kind == 1 }
 }
 
 /// Immutable ids and documents: mapped from a token cache, or copied from arrays.
@@ -19,12 +23,12 @@ final class TokenStorage: Sendable {
 
   init(
     _ file: MappedFile, ids: UnsafeBufferPointer<Int32>,
-    documents: UnsafeBufferPointer<DocumentRecord>
+    documents: UnsafeBufferPointer<DocumentRecord>, scored: UnsafeBufferPointer<Bool>?
   ) {
     self.file = file
     self.ids = ids
     self.documents = documents
-    scored = nil
+    self.scored = scored
   }
 
   init(ids: [Int32], documents: [DocumentRecord], scored: [Bool]?) {
@@ -37,6 +41,22 @@ final class TokenStorage: Sendable {
     self.ids = copy(ids)
     self.documents = copy(documents)
     self.scored = scored.map(copy)
+  }
+
+  /// Index of the first document that begins at or after `id`.
+  func firstDocument(after id: Int) -> Int {
+    var (low, high) = (0, documents.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if documents[middle].start < id { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+
+  /// Number of ids in a range that count as targets.
+  func scoredCount(_ ids: Range<Int>) -> Int {
+    guard let scored else { return ids.count }
+    return scored[ids].count { $0 }
   }
 
   /// Drops the mapping's pages from resident memory; touching ids reads them again.

@@ -1,8 +1,8 @@
 import Storage
 
 extension TokenStream {
-  /// SHA-256 of the ids as little-endian Int32 and of the loss mask, if any, as one byte per id, in
-  /// hexadecimal digits. Identifies a tokenized text.
+  /// SHA-256 of the ids as little-endian Int32 of the loss mask, if any, as one byte per id, and
+  /// of the places of packed rows; in hexadecimal digits. Identifies a tokenized text.
   public func contentHash() -> String {
     let hash = ContentHash()
     let chunk = 1 << 16
@@ -12,6 +12,12 @@ extension TokenStream {
       releasePages()
     }
     if let scored { hash.update(scored.map { $0 ? UInt8(1) : 0 }) }
+    // Windows of rows depend on more than ids: on where rows begin and what was dropped.
+    for ids in packing?.allRanges ?? [] {
+      withUnsafeBytes(of: (UInt64(ids.lowerBound - firstID).littleEndian, UInt64(ids.count))) {
+        hash.update($0)
+      }
+    }
     return ContentHash.hexadecimal(hash.finish())
   }
 }

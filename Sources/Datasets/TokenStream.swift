@@ -1,7 +1,8 @@
 /// A stream of ids, documents concatenated, and the windows it is cut into.
 ///
 /// With S the sequence length, window i holds the S inputs [i·S, i·S + S) and the S targets one id
-/// later. A loss mask may exclude some of the targets.
+/// later. A loss mask may exclude some of the targets. A stream with rows of JSON Lines is packed
+/// into windows instead (`WindowPacking`).
 public struct TokenStream: Sendable {
   /// Number of ids.
   public let count: Int
@@ -10,8 +11,10 @@ public struct TokenStream: Sendable {
   /// Number of documents that begin in the stream, or reach into it.
   public let documentCount: Int
 
-  private let storage: TokenStorage
-  private let firstID: Int
+  let storage: TokenStorage
+  let firstID: Int
+  /// The windows of a stream with rows; nil for a stream of text.
+  let packing: WindowPacking?
 
   /// A stream of given ids, for short texts and for tests.
   /// - Parameters:
@@ -34,13 +37,32 @@ public struct TokenStream: Sendable {
       documentCount: documents.count + leading)
   }
 
-  init(_ storage: TokenStorage, ids: Range<Int>, bytes: Int, documentCount: Int) {
+  init(
+    _ storage: TokenStorage, ids: Range<Int>, bytes: Int, documentCount: Int,
+    packing: WindowPacking? = nil
+  ) {
     self.storage = storage
     self.bytes = bytes
     self.documentCount = documentCount
+    self.packing = packing
     firstID = ids.lowerBound
     count = ids.count
   }
+
+  /// The stream with its rows packed into windows of S tokens; the same stream if it has no rows.
+  func packed(sequenceLength: Int, longRows: LongRows) -> TokenStream {
+    let ids = firstID..<firstID + count
+    let documents = firstDocument(after: ids.lowerBound)..<firstDocument(after: ids.upperBound)
+    guard storage.documents[documents].contains(where: { $0.isRow }) else { return self }
+    return TokenStream(
+      storage, ids: ids, bytes: bytes, documentCount: documentCount,
+      packing: WindowPacking(
+        storage, ids: ids, documents: documents, sequenceLength: sequenceLength,
+        longRows: longRows))
+  }
+
+  /// What packing did to the stream's rows; nil for a stream of text.
+  public var packingReport: PackingReport? { packing?.report }
 
   /// Whether both streams are the same ids of the same storage, not a copy.
   public func isSame(as other: TokenStream) -> Bool {
@@ -60,9 +82,11 @@ public struct TokenStream: Sendable {
   /// Number of windows.
   /// - Parameters:
   ///   - sequenceLength: S, at least 1.
-  ///   - includePartial: also count a last window with fewer than S targets.
+  ///   - includePartial: also count a last window with fewer than S targets; packed windows count
+  ///     however full they are.
   public func windowCount(sequenceLength: Int, includePartial: Bool) -> Int {
     precondition(sequenceLength > 0, "sequence length \(sequenceLength)")
+    if let packing { return packing.windowCount(sequenceLength: sequenceLength) }
     let targets = max(0, count - 1)
     let whole = targets / sequenceLength
     return includePartial && targets % sequenceLength > 0 ? whole + 1 : whole
@@ -86,25 +110,34 @@ public struct TokenStream: Sendable {
     precondition(
       window >= 0 && window < windowCount(sequenceLength: length, includePartial: true),
       "window \(window) of length \(length) in a stream of \(count) ids")
-    let start = firstID + window * length
-    let filled = min(length, firstID + count - 1 - start)
-    var document = firstDocument(after: start)
-    var begin = 0
-    for place in 0..<filled {
-      if document < storage.documents.count, storage.documents[document].start == start + place {
-        begin = place
-        document += 1
+    var filled = 0
+    for ids in ranges(window: window, sequenceLength: length) {
+      var document = firstDocument(after: ids.lowerBound)
+      var begin = filled
+      for id in ids.dropLast() {
+        if document < storage.documents.count, storage.documents[document].start == id {
+          begin = filled
+          document += 1
+        }
+        inputs[filled] = storage.ids[id]
+        targets[filled] = storage.scored?[id + 1] == false ? -1 : storage.ids[id + 1]
+        documentStarts[filled] = Int32(begin)
+        filled += 1
       }
-      inputs[place] = storage.ids[start + place]
-      targets[place] =
-        storage.scored?[start + place + 1] == false ? -1 : storage.ids[start + place + 1]
-      documentStarts[place] = Int32(begin)
     }
     for place in filled..<length {
       inputs[place] = 0
       targets[place] = -1
       documentStarts[place] = Int32(filled)
     }
+  }
+
+  /// The ids of a window, as indices of the storage; all but the last of each range are inputs, all
+  /// but the first are targets.
+  private func ranges(window: Int, sequenceLength: Int) -> [Range<Int>] {
+    if let packing { return packing.ranges(window: window) }
+    let start = firstID + window * sequenceLength
+    return [start..<min(start + sequenceLength + 1, firstID + count)]
   }
 
   /// Number of targets in a window that count; S for a whole window without a loss mask.
@@ -114,8 +147,9 @@ public struct TokenStream: Sendable {
       window >= 0
         && window < windowCount(sequenceLength: sequenceLength, includePartial: true),
       "window \(window) of length \(sequenceLength) in a stream of \(count) ids")
-    let first = window * sequenceLength + 1
-    return scoredCount(first..<min(first + sequenceLength, count))
+    return ranges(window: window, sequenceLength: sequenceLength).reduce(0) {
+      $0 + storage.scoredCount($1.dropFirst())
+    }
   }
 
   /// Total number of targets in the windows that count.
@@ -123,26 +157,17 @@ public struct TokenStream: Sendable {
     windows.reduce(0) { $0 + scoredCount(window: $1, sequenceLength: sequenceLength) }
   }
 
-  /// Number of targets in the stream that count; all ids but the first without a loss mask.
-  public var scoredCount: Int { count > 1 ? scoredCount(1..<count) : 0 }
-
-  private func scoredCount(_ targets: Range<Int>) -> Int {
-    guard let scored = storage.scored else { return targets.count }
-    return scored[firstID + targets.lowerBound..<firstID + targets.upperBound].count { $0 }
+  /// Number of targets in the stream that count; of a text all ids but the first without a loss mask.
+  public var scoredCount: Int {
+    if let packing { return packing.scoredCount }
+    return count > 1 ? storage.scoredCount(firstID + 1..<firstID + count) : 0
   }
 
   /// The stream's loss mask: whether each id counts as a target; nil if all do.
   var scored: Slice<UnsafeBufferPointer<Bool>>? { storage.scored?[firstID..<firstID + count] }
 
   /// Index of the first document that begins at or after `id`.
-  private func firstDocument(after id: Int) -> Int {
-    var (low, high) = (0, storage.documents.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if storage.documents[middle].start < id { low = middle + 1 } else { high = middle }
-    }
-    return low
-  }
+  private func firstDocument(after id: Int) -> Int { storage.firstDocument(after: id) }
 }
 
 extension TokenStream {

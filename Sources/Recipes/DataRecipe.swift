@@ -11,10 +11,26 @@ public struct DataRecipe: Hashable, Sendable {
   public var documentSeparator: String?
   /// Append the end-of-sequence token to each document.
   public var appendEOS = false
+  /// Which tokens of rows of JSON Lines are targets.
+  public var trainOn = TrainOnRecipe.completions
+  /// What happens to rows longer than a window.
+  public var longRows = LongRowsRecipe.split
   /// Shuffle the windows anew in each epoch.
   public var shuffle = true
 
   public init(train: [RecipePath]) { self.train = train }
+}
+
+/// The targets in rows of JSON Lines.
+public enum TrainOnRecipe: String, CaseIterable, Sendable {
+  /// Completions, outputs and the assistant's turns.
+  case completions
+  case all
+}
+
+/// What happens to rows longer than a window.
+public enum LongRowsRecipe: String, CaseIterable, Sendable {
+  case split, drop
 }
 
 /// The source of validation text.
@@ -31,6 +47,8 @@ extension DataRecipe: RecipeSection {
     fields("sequence_length", &sequenceLength, .integer(1...1_048_576))
     fields("document_separator", &documentSeparator, .optional(.nonEmptyString))
     fields("append_eos", &appendEOS, .bool)
+    fields("train_on", &trainOn, .choice())
+    fields("long_rows", &longRows, .choice())
     fields("shuffle", &shuffle, .bool)
   }
 }

@@ -19,7 +19,9 @@ struct EarlierMeasurements {
     var recipe = run.recipe.resolvedJSON.object ?? JSONObject()
     for key in ["model", "output", "compare"] { recipe[key] = nil }
     for (section, keys) in [
-      ("data", ["train", "validation"]), ("run", ["sample", "save_every", "validate_every"]),
+      // What these three decide is in the hashes of the texts.
+      ("data", ["train", "validation", "train_on", "long_rows", "chat_template"]),
+      ("run", ["sample", "save_every", "validate_every"]),
     ] {
       var object = recipe[section]?.object ?? JSONObject()
       for key in keys { object[key] = nil }

@@ -124,7 +124,8 @@ extension PreparedRun {
     return try Corpus.prepare(
       train: recipe.data.train.map(\.absolute), validation: validation,
       sequenceLength: recipe.data.sequenceLength, separator: recipe.data.documentSeparator,
-      appendEOS: recipe.data.appendEOS, tokenizer: tokenizer, cacheFolder: cache)
+      appendEOS: recipe.data.appendEOS, rows: RowEncoding(recipe.data),
+      longRows: LongRows(recipe.data.longRows), tokenizer: tokenizer, cacheFolder: cache)
   }
 
   private static func kernels(_ run: RunRecipe, _ pool: WorkerPool) throws -> Kernels {

@@ -1,5 +1,6 @@
 import Datasets
 import Execution
+import Recipes
 import Records
 import Tensors
 import Training
@@ -20,16 +21,21 @@ public struct TextEvaluation {
   /// - Parameters:
   ///   - paths: files, folders or globs of UTF-8 text.
   ///   - separator: text between documents of one file; nil where a file is one document.
+  ///   - trainOn: which tokens of JSON Lines rows are scored.
+  ///   - warn: called with each warning about the texts before they are scored.
   ///   - shouldStop: asked before every batch.
   /// - Throws: `TrainingError.interrupted` if it was asked to stop, and what reading the texts and
   ///   compiling the pass throws.
   public func score(
-    _ paths: [String], separator: String? = nil, shouldStop: () -> Bool = { false }
+    _ paths: [String], separator: String? = nil, trainOn: TrainOnRecipe = .completions,
+    warn: (String) -> Void = { _ in }, shouldStop: () -> Bool = { false }
   ) throws -> EvaluationRecord {
     let cache = try TemporaryCache()
-    let corpus = try Corpus.prepare(
-      train: paths.map(TemporaryCache.absolute), validation: .none, sequenceLength: 1,
-      separator: separator, appendEOS: false, tokenizer: model.tokenizer, cacheFolder: cache.path)
+    let corpus = try Corpus.forScoring(
+      paths.map(TemporaryCache.absolute), sequenceLength: shape.tokens, separator: separator,
+      rows: RowEncoding(trainOn: TrainOn(trainOn)), tokenizer: model.tokenizer,
+      cacheFolder: cache.path)
+    corpus.warnings.forEach(warn)
     let evaluator = Evaluator(try session(), text: corpus.train)
     let clock = ContinuousClock()
     let start = clock.now

@@ -5,6 +5,8 @@ struct JSONParser {
   private let dialect: JSONDialect
   private var position = 0
   private var depth = 0
+  /// Whether values are checked but not built.
+  private var isSkipping = false
 
   init(_ bytes: UnsafeRawBufferPointer, source: String, _ dialect: JSONDialect) {
     self.bytes = bytes
@@ -15,14 +17,26 @@ struct JSONParser {
   mutating func document() throws(StorageError) -> JSONValue {
     if dialect == .relaxed, bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
     let value = try value()
+    try end()
+    return value
+  }
+
+  /// Checks that nothing but white space is left.
+  mutating func end() throws(StorageError) {
     try skipSpace()
     guard position == bytes.count else { throw expected("the end of the document") }
-    return value
+  }
+
+  /// Reads a value without building it.
+  mutating func skip() throws(StorageError) {
+    isSkipping = true
+    _ = try value()
+    isSkipping = false
   }
 
   // MARK: values
 
-  private mutating func value() throws(StorageError) -> JSONValue {
+  mutating func value() throws(StorageError) -> JSONValue {
     try skipSpace()
     guard let byte = peek else { throw expected("a value") }
     switch byte {
@@ -40,26 +54,44 @@ struct JSONParser {
   private mutating func object() throws(StorageError) -> JSONObject {
     try open()
     var object = JSONObject()
-    while try !closes(UInt8(ascii: "}"), isFirst: object.isEmpty) {
-      guard peek == UInt8(ascii: "\"") else { throw expected("a key in double quotes") }
+    var isFirst = true
+    while try !closes(UInt8(ascii: "}"), isFirst: isFirst) {
       let start = position
-      let key = try string()
+      let key = try key()
+      if isSkipping {
+        isFirst = false
+        _ = try value()
+        continue
+      }
       guard object[key] == nil else { throw problem("the key \"\(key)\" stands twice", at: start) }
-      try skipSpace()
-      guard take(UInt8(ascii: ":")) else { throw expected("':' after the key \"\(key)\"") }
       object[key] = try value()
+      isFirst = false
     }
     return object
+  }
+
+  /// A member's key and the colon behind it.
+  mutating func key() throws(StorageError) -> String {
+    guard peek == UInt8(ascii: "\"") else { throw expected("a key in double quotes") }
+    let key = try string()
+    try skipSpace()
+    guard take(UInt8(ascii: ":")) else { throw expected("':' after the key \"\(key)\"") }
+    return key
   }
 
   private mutating func array() throws(StorageError) -> [JSONValue] {
     try open()
     var array: [JSONValue] = []
-    while try !closes(UInt8(ascii: "]"), isFirst: array.isEmpty) { array.append(try value()) }
+    var isFirst = true
+    while try !closes(UInt8(ascii: "]"), isFirst: isFirst) {
+      let element = try value()
+      if !isSkipping { array.append(element) }
+      isFirst = false
+    }
     return array
   }
 
-  private mutating func open() throws(StorageError) {
+  mutating func open() throws(StorageError) {
     depth += 1
     guard depth <= JSONValue.depthLimit else {
       throw problem("nested deeper than \(JSONValue.depthLimit) levels")
@@ -68,7 +100,7 @@ struct JSONParser {
   }
 
   /// Consumes the comma before the next element, or consumes the closing bracket and returns true.
-  private mutating func closes(_ bracket: UInt8, isFirst: Bool) throws(StorageError) -> Bool {
+  mutating func closes(_ bracket: UInt8, isFirst: Bool) throws(StorageError) -> Bool {
     try skipSpace()
     var mayClose = isFirst
     if !isFirst, take(UInt8(ascii: ",")) {
@@ -131,7 +163,7 @@ struct JSONParser {
 
   // MARK: strings
 
-  private mutating func string() throws(StorageError) -> String {
+  mutating func string() throws(StorageError) -> String {
     let start = position
     position += 1
     var text: [UInt8] = []
@@ -144,10 +176,12 @@ struct JSONParser {
           throw problem("a string that is not UTF-8", at: start)
         }
         return string
-      case UInt8(ascii: "\\"): try escape(into: &text)
+      case UInt8(ascii: "\\"):
+        try escape(into: &text)
+        if isSkipping { text.removeAll(keepingCapacity: true) }
       case 0..<0x20:
         throw problem("a control character in a string; write it as \\u00XX", at: position - 1)
-      default: text.append(byte)
+      default: if !isSkipping { text.append(byte) }
       }
     }
   }
@@ -191,7 +225,7 @@ struct JSONParser {
 
   // MARK: space
 
-  private mutating func skipSpace() throws(StorageError) {
+  mutating func skipSpace() throws(StorageError) {
     while let byte = peek {
       switch byte {
       case 0x20, 0x09, 0x0A, 0x0D: position += 1
@@ -221,7 +255,7 @@ struct JSONParser {
 
   // MARK: bytes and errors
 
-  private var peek: UInt8? { position < bytes.count ? bytes[position] : nil }
+  var peek: UInt8? { position < bytes.count ? bytes[position] : nil }
 
   private mutating func take(_ byte: UInt8) -> Bool {
     guard peek == byte else { return false }
@@ -239,7 +273,7 @@ struct JSONParser {
     }
   }
 
-  private func expected(_ what: String) -> StorageError {
+  func expected(_ what: String) -> StorageError {
     guard let byte = peek else { return problem("found the end, expected \(what)") }
     let found =
       (0x21...0x7E).contains(byte)
@@ -247,7 +281,7 @@ struct JSONParser {
     return problem("found \(found), expected \(what)")
   }
 
-  private func problem(_ text: String, at offset: Int? = nil) -> StorageError {
+  func problem(_ text: String, at offset: Int? = nil) -> StorageError {
     let before = bytes[..<(offset ?? position)]
     let lineStart = before.lastIndex(of: 0x0A).map { $0 + 1 } ?? 0
     let line = 1 + before.count { $0 == 0x0A }

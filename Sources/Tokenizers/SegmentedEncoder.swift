@@ -6,6 +6,8 @@
 public struct SegmentedEncoder: Sendable {
   private let tokenizer: any Tokenizer
   private let segmentBytes: Int
+  /// Whether the next text goes on from another one (`Tokenizer.encodeContinuing`).
+  public var continues = false
   private var text: [UInt8] = []
   /// Offset up to which no place to cut was found.
   private var searched = 0
@@ -50,6 +52,7 @@ public struct SegmentedEncoder: Sendable {
       text.removeAll(keepingCapacity: text.capacity <= 4 * segmentBytes)
       searched = 0
       encodedBytes = 0
+      continues = false
     }
     return try encode(0..<text.count)
   }
@@ -62,7 +65,9 @@ public struct SegmentedEncoder: Sendable {
   private func encode(_ range: Range<Int>) throws(TokenizerError) -> [Int32] {
     let result: Result<[Int32], TokenizerError> = text.withUnsafeBytes { bytes in
       Result { () throws(TokenizerError) in
-        try tokenizer.encode(utf8: .init(rebasing: bytes[range]))
+        let part = UnsafeRawBufferPointer(rebasing: bytes[range])
+        return continues && encodedBytes == 0 && range.lowerBound == 0
+          ? try tokenizer.encodeContinuing(utf8: part) : try tokenizer.encode(utf8: part)
       }
     }
     do {

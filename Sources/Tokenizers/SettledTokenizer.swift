@@ -45,6 +45,12 @@ public struct SettledTokenizer: Tokenizer {
 
   public func releaseCaches() { base.releaseCaches() }
 
+  public func encodeContinuing(
+    utf8 bytes: UnsafeRawBufferPointer
+  ) throws(TokenizerError) -> [Int32] {
+    try base.encodeContinuing(utf8: bytes)
+  }
+
   public func nextCut(
     in text: UnsafeBufferPointer<UInt8>, from position: Int
   ) -> SegmentCut? {

@@ -42,6 +42,10 @@ public protocol Tokenizer: Sendable {
   /// Gives back memory that only makes further calls faster.
   func releaseCaches()
 
+  /// As `encode(utf8:)`, for a text that goes on from another one: without the space that some
+  /// tokenizers put before a text.
+  func encodeContinuing(utf8 bytes: UnsafeRawBufferPointer) throws(TokenizerError) -> [Int32]
+
   /// Whether long texts may be cut at all; if not, `nextCut` is not called.
   var allowsCuts: Bool { get }
   /// The first place at or after `position`, which lies after the start of `text`, where a cut does
@@ -97,6 +101,12 @@ extension Tokenizer {
   public func releaseCaches() {}
 
   public var endsOfText: [Int32] { [endOfSequence, beginOfSequence].compactMap { $0 } }
+
+  public func encodeContinuing(
+    utf8 bytes: UnsafeRawBufferPointer
+  ) throws(TokenizerError) -> [Int32] {
+    try encode(utf8: bytes)
+  }
 
   /// The ids of a text, without BOS and EOS.
   /// - Throws: `TokenizerError.textTooLong`, `.encodingFailed` or `.outOfMemory`.

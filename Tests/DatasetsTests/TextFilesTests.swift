@@ -121,10 +121,10 @@ import Testing
     }
   }
 
-  @Test func rowsAreRefusedForNow() throws {
+  @Test func rowsAreFilesLikeOthers() throws {
     try folder.write("{}", to: "rows/a.jsonl")
     for path in ["rows/a.jsonl", "rows", "rows/*"] {
-      #expect(failure(path)?.description.contains("JSONL rows are not supported yet") == true)
+      #expect(try resolve(path) == ["rows/a.jsonl"])
     }
   }
 

@@ -96,6 +96,8 @@ func message(_ text: String, _ overrides: String...) throws -> String {
           "sequence_length": 256,
           "document_separator": null,
           "append_eos": false,
+          "train_on": "completions",
+          "long_rows": "split",
           "shuffle": true
         },
         "method": {

@@ -73,8 +73,8 @@ extension WrongRecipe {
       "rows of JSON", exitCode: 65,
       overrides: ["data.train=rows.jsonl"],
       says: """
-        reading 'FOLDER/rows.jsonl': JSONL rows are not supported yet; put the text into a \
-        plain file, with a document_separator between rows
+        reading 'FOLDER/rows.jsonl', line 2: found none of the keys, expected one of \
+        {"messages"}, {"prompt", "completion"}, {"instruction", "input", "output"}, {"text"}
         """),
     WrongRecipe(
       "validation text not found", exitCode: 66,

@@ -61,7 +61,7 @@ struct WrongRecipe: Sendable, CustomTestStringConvertible {
     try folder.write(" \n\n", to: "blank.txt")
     try folder.write(Array("the cat".utf8) + [0xFF], to: "binary.txt")
     try folder.write("the\0cat", to: "zero.txt")
-    try folder.write("{\"text\": \"the cat\"}\n", to: "rows.jsonl")
+    try folder.write("{\"text\": \"the cat\"}\n{\"txt\": \"x\"}\n", to: "rows.jsonl")
     try folder.write("x", to: "file")
   }
 

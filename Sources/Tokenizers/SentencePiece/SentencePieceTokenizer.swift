@@ -1,5 +1,6 @@
 import CSentencePiece
 import Storage
+import Synchronization
 
 /// A SentencePiece model (Kudo & Richardson 2018): text to ids and back.
 ///
@@ -22,6 +23,8 @@ public final class SentencePieceTokenizer: SerializedTokenizer {
   private let anchor: (id: Int32, byteCount: Int)?
   // Immutable once loaded; SentencePiece's const functions are thread-safe.
   private nonisolated(unsafe) let model: OpaquePointer
+  /// The same model without its dummy prefix, for text that goes on from other text.
+  private let bareModel: BareModel?
 
   public init(serialized bytes: UnsafeRawBufferPointer) throws(TokenizerError) {
     description = try ModelDescription(bytes)
@@ -42,6 +45,7 @@ public final class SentencePieceTokenizer: SerializedTokenizer {
     endOfSequence = special(sft_sentencepiece_eos(loaded))
     unknown = special(sft_sentencepiece_unknown(loaded))
     anchor = Self.findAnchor(loaded, count: count)
+    bareModel = description.addsDummyPrefix ? BareModel(Array(bytes)) : nil
   }
 
   deinit { sft_sentencepiece_free(model) }
@@ -64,9 +68,28 @@ public final class SentencePieceTokenizer: SerializedTokenizer {
     guard bytes.count <= maximumTextBytes else {
       throw .textTooLong(byteCount: bytes.count, limit: maximumTextBytes)
     }
+    return try Self.encode(model, bytes)
+  }
+
+  public func encodeContinuing(
+    utf8 bytes: UnsafeRawBufferPointer
+  ) throws(TokenizerError) -> [Int32] {
+    // Where extra spaces go, a leading space is kept only as the dummy prefix.
+    let keepsPrefix = description.removesExtraSpaces && bytes.first == UInt8(ascii: " ")
+    guard let bareModel, !keepsPrefix else { return try encode(utf8: bytes) }
+    if let offset = firstInvalidUTF8(bytes) { throw .invalidText(offset: offset) }
+    guard bytes.count <= maximumTextBytes else {
+      throw .textTooLong(byteCount: bytes.count, limit: maximumTextBytes)
+    }
+    return try Self.encode(bareModel.model(), bytes)
+  }
+
+  private static func encode(
+    _ model: OpaquePointer, _ bytes: UnsafeRawBufferPointer
+  ) throws(TokenizerError) -> [Int32] {
     var ids: UnsafeMutablePointer<Int32>?
     var count = 0
-    try Self.check("encoding text", TokenizerError.encodingFailed) {
+    try check("encoding text", TokenizerError.encodingFailed) {
       sft_sentencepiece_encode(model, bytes.baseAddress, bytes.count, &ids, &count, $0)
     }
     defer { sft_sentencepiece_free_ids(ids) }
@@ -145,7 +168,7 @@ extension SentencePieceTokenizer {
   }
 
   /// Calls the library and throws if its status is an error.
-  private static func check(
+  fileprivate static func check(
     _ action: String, _ refusal: (String) -> TokenizerError,
     _ call: (sft_sentencepiece_message) -> sft_sentencepiece_status
   ) throws(TokenizerError) {
@@ -192,3 +215,47 @@ private let replacement: [UInt8] = [0xEF, 0xBF, 0xBD]
 
 /// A buffer for error messages that are not wanted.
 private nonisolated(unsafe) let noMessage = UnsafeMutablePointer<CChar>.allocate(capacity: 1)
+
+/// A model loaded a second time with `add_dummy_prefix` off, when it is first needed.
+private final class BareModel: Sendable {
+  private let serialized: [UInt8]
+  private let loaded: Mutex<UInt?> = Mutex(nil)
+
+  /// `normalizer_spec {add_dummy_prefix: false}` behind a serialized model: a later value of a field
+  /// takes the place of an earlier one, messages are merged field by field.
+  private static let noPrefix: [UInt8] = [0x1A, 2, 0x18, 0]
+
+  init(_ serialized: [UInt8]) { self.serialized = serialized }
+
+  deinit {
+    let address = loaded.withLock { $0 }
+    if let address { sft_sentencepiece_free(OpaquePointer(bitPattern: address)) }
+  }
+
+  func model() throws(TokenizerError) -> OpaquePointer {
+    let result: Result<UInt, TokenizerError> = loaded.withLock { loaded in
+      if let loaded { return .success(loaded) }
+      return Result { () throws(TokenizerError) in
+        let model = try load()
+        loaded = model
+        return model
+      }
+    }
+    guard let model = OpaquePointer(bitPattern: try result.get()) else {
+      throw .invalidModel(reason: "SentencePiece loaded nothing")
+    }
+    return model
+  }
+
+  private func load() throws(TokenizerError) -> UInt {
+    let bytes = serialized + Self.noPrefix
+    var model: OpaquePointer?
+    try SentencePieceTokenizer.check("loading the SentencePiece model", TokenizerError.invalidModel)
+    { message in
+      bytes.withUnsafeBytes {
+        sft_sentencepiece_load($0.baseAddress, $0.count, &model, message)
+      }
+    }
+    return UInt(bitPattern: model)
+  }
+}

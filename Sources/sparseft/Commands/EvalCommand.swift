@@ -14,7 +14,8 @@ struct EvalCommand: ParsableCommand {
 
   @Option(
     parsing: .upToNextOption,
-    help: ArgumentHelp("Files, folders or globs of UTF-8 text.", valueName: "path"))
+    help: ArgumentHelp(
+      "Files, folders or globs of UTF-8 text or .jsonl rows.", valueName: "path"))
   var data: [String]
 
   @Option(help: "Tokens per window.")
@@ -22,6 +23,9 @@ struct EvalCommand: ParsableCommand {
 
   @Option(help: "Text that separates documents within a file.")
   var documentSeparator: String?
+
+  @Option(help: "What of .jsonl rows is scored: completions, or all.")
+  var trainOn = TrainOnRecipe.completions
 
   @Option(help: "Windows scored at a time.")
   var batchSize = 8
@@ -58,7 +62,8 @@ struct EvalCommand: ParsableCommand {
     do {
       report(
         try evaluation.score(
-          data, separator: documentSeparator, shouldStop: { Interruption.isRequested }))
+          data, separator: documentSeparator, trainOn: trainOn,
+          warn: { Output.note("warning: \($0)") }, shouldStop: { Interruption.isRequested }))
     } catch TrainingError.interrupted {
       try Interruption.check()
     }

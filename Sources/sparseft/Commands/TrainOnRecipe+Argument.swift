@@ -1,0 +1,4 @@
+import ArgumentParser
+import Recipes
+
+extension TrainOnRecipe: ExpressibleByArgument {}
