@@ -103,9 +103,10 @@ def sparseft(path, folder):
     subprocess.run([SPARSEFT, "init", "--config", str(folder / "config.json"), "--tokenizer",
                     str(path), "-o", model], check=True, stderr=subprocess.DEVNULL)
     result = subprocess.run([SPARSEFT, "tokenize", "--model", model, "--file",
-                             str(folder / "text.txt"), "--json"], capture_output=True, check=True)
-    found = json.loads(result.stdout)
-    return found["ids"], found["seconds"]
+                             str(folder / "text.txt"), "--json", "--time"], capture_output=True,
+                            check=True)
+    seconds = float(result.stderr.decode().split("encoded in ")[1].split()[0])
+    return json.loads(result.stdout)["ids"], seconds
 
 
 def compare(path, text, folder):

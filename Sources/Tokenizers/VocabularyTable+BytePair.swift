@@ -2,7 +2,7 @@ import Storage
 
 // The stored form of a byte-level vocabulary: a tokenizer.json that says the same.
 extension VocabularyTable {
-  /// How many pieces a table may hold, as SentencePiece numbers what kinds they are.
+  /// The kinds of pieces, as SentencePiece numbers them.
   enum PieceType {
     static let normal: Int32 = 1, unknown: Int32 = 2, control: Int32 = 3
     static let userDefined: Int32 = 4, unused: Int32 = 5, byte: Int32 = 6
@@ -11,13 +11,17 @@ extension VocabularyTable {
   /// The kind of a piece; normal where the table does not say.
   func type(of id: Int) -> Int32 { types.isEmpty ? PieceType.normal : types[id] }
 
-  /// - Throws: `TokenizerError.invalidTable` for rules of splitting that are not known.
+  /// - Throws: `TokenizerError.invalidTable` for rules of splitting that are not known, and a table
+  ///   without merges.
   func bytePairJSON() throws(TokenizerError) -> [UInt8] {
     let name = preTokenizer ?? "default"
     guard let steps = ByteLevelSplits.all[name] else {
       throw .invalidTable(
         field: "tokenizer.ggml.pre", found: "'\(name.prefix(60))', which is not supported",
         expected: ByteLevelSplits.all.keys.sorted().joined(separator: ", "))
+    }
+    guard !merges.isEmpty else {
+      throw .invalidTable(field: "tokenizer.ggml.merges", found: "none", expected: "merges")
     }
     let members = [
       "\"version\":\"1.0\"", "\"added_tokens\":\(addedTokens().encoded())",

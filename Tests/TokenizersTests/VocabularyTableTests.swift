@@ -103,15 +103,17 @@ import Testing
 
   @Test func byteLevelTablesKeepTheirPolicy() throws {
     var table = VocabularyTable(
-      model: "gpt2", preTokenizer: "llama-bpe", pieces: ["a", "<s>", "~"])
-    table.types = [1, 3, 4]
+      model: "gpt2", preTokenizer: "llama-bpe", pieces: ["a", "<s>", "~", "aa"])
+    table.types = [1, 3, 4, 1]
+    expectRefused(table, naming: "merges")
+    table.merges = ["a a"]
     table.beginOfSequence = 1
     func load() throws -> BytePairTokenizer {
       try table.serialized().bytes.withUnsafeBytes { try BytePairTokenizer(serialized: $0) }
     }
     #expect(try load().beginOfSequence == 1)
     #expect(try load().isControl(1) && !load().isControl(2))
-    #expect(try load().encode("a~a") == [0, 2, 0])
+    #expect(try load().encode("a~aa") == [0, 2, 3])
     table.addsBeginOfSequence = false
     #expect(try load().beginOfSequence == nil)
     table.preTokenizer = "gpt-2"

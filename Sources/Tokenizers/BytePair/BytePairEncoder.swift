@@ -9,16 +9,21 @@ final class BytePairEncoder {
   }
 
   /// The ids of a text.
-  /// - Parameter text: valid UTF-8.
-  func encode(_ text: UnsafeRawBufferPointer) throws(TokenizerError) -> [Int32] {
+  /// - Parameters:
+  ///   - text: valid UTF-8.
+  ///   - continues: whether other text stands before it, so that it gets no space of its own.
+  func encode(
+    _ text: UnsafeRawBufferPointer, continues: Bool
+  ) throws(TokenizerError) -> [Int32] {
     // One access to the state for the whole text, not one per word.
-    try Self.encode(text, &state)
+    try Self.encode(text, continues: continues, &state)
   }
 
   private static func encode(
-    _ text: UnsafeRawBufferPointer, _ state: inout State
+    _ text: UnsafeRawBufferPointer, continues: Bool, _ state: inout State
   ) throws(TokenizerError) -> [Int32] {
     defer { state.ids = [] }
+    state.continues = continues
     state.ids.reserveCapacity(text.count / 4 + 8)
     try state.add(text: text)
     return state.ids
@@ -41,6 +46,10 @@ struct AddedTokenSets: Sendable {
 extension BytePairEncoder {
   fileprivate struct State {
     var ids: [Int32] = []
+    /// Whether the text goes on from other text.
+    var continues = false
+    /// Whether the next word gets no space before it.
+    private var keepsStart = false
     private let normalization: Normalization
     private let rules: SplitRules
     private let boundaries: WordBoundaries?
@@ -84,7 +93,9 @@ extension BytePairEncoder {
       plain text: UnsafeRawBufferPointer, isFirst: Bool
     ) throws(TokenizerError) {
       guard !normalization.keeps(text) else { return try add(normalized: text, isFirst) }
-      try add(normalization.apply(text)) { (state, text) throws(TokenizerError) in
+      let prefixes = !(continues && isFirst)
+      try add(normalization.apply(text, prefixes: prefixes)) {
+        (state, text) throws(TokenizerError) in
         try state.add(normalized: text, isFirst)
       }
     }
@@ -108,8 +119,10 @@ extension BytePairEncoder {
       piece text: UnsafeRawBufferPointer, _ isFirst: Bool
     ) throws(TokenizerError) {
       guard !text.isEmpty else { return }
+      keepsStart = continues && isFirst
       guard let metaspace = rules.metaspace else { return try add(text, from: 0) }
-      try add(metaspace.spelled(text, isFirst: isFirst)) { (state, text) throws(TokenizerError) in
+      let spelled = metaspace.spelled(text, isFirst: isFirst, prefixes: !keepsStart)
+      try add(spelled) { (state, text) throws(TokenizerError) in
         try state.add(text, from: 0)
       }
     }
@@ -139,7 +152,9 @@ extension BytePairEncoder.State {
     }
     switch rules.stages[stage] {
     case .spaceBefore:
-      guard text.first != 0x20 else { return try add(text, from: stage + 1) }
+      let keeps = keepsStart
+      keepsStart = false
+      guard text.first != 0x20, !keeps else { return try add(text, from: stage + 1) }
       try add([0x20] + Array(text)) { (state, text) throws(TokenizerError) in
         try state.add(text, from: stage + 1)
       }
@@ -210,13 +225,15 @@ extension BytePairEncoder.State {
 
 extension SplitRules.Metaspace {
   /// A text as its words spell it.
-  fileprivate func spelled(_ text: UnsafeRawBufferPointer, isFirst: Bool) -> [UInt8] {
+  fileprivate func spelled(
+    _ text: UnsafeRawBufferPointer, isFirst: Bool, prefixes: Bool
+  ) -> [UInt8] {
     var result: [UInt8] = []
     result.reserveCapacity(text.count + text.count / 2)
     for byte in text {
       if byte == 0x20 { result += character } else { result.append(byte) }
     }
     let adds = prefix == .always || (prefix == .first && isFirst)
-    return adds && !result.starts(with: character) ? character + result : result
+    return adds && prefixes && !result.starts(with: character) ? character + result : result
   }
 }

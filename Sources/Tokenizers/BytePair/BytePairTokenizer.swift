@@ -55,6 +55,18 @@ public final class BytePairTokenizer: SerializedTokenizer {
   }
 
   public func encode(utf8 bytes: UnsafeRawBufferPointer) throws(TokenizerError) -> [Int32] {
+    try encode(bytes, continues: false)
+  }
+
+  public func encodeContinuing(
+    utf8 bytes: UnsafeRawBufferPointer
+  ) throws(TokenizerError) -> [Int32] {
+    try encode(bytes, continues: true)
+  }
+
+  private func encode(
+    _ bytes: UnsafeRawBufferPointer, continues: Bool
+  ) throws(TokenizerError) -> [Int32] {
     if let offset = firstInvalidUTF8(bytes) { throw .invalidText(offset: offset) }
     guard bytes.count <= maximumTextBytes else {
       throw .textTooLong(byteCount: bytes.count, limit: maximumTextBytes)
@@ -65,7 +77,7 @@ public final class BytePairTokenizer: SerializedTokenizer {
     } else {
       encoder = try BytePairEncoder(file, tokens)
     }
-    let ids = try encoder.encode(bytes)
+    let ids = try encoder.encode(bytes, continues: continues)
     let waiting = Waiting(encoder: encoder)
     encoders.withLock { $0.append(waiting) }
     return ids

@@ -77,13 +77,15 @@ struct Normalization: Sendable {
   }
 
   /// The normalised text.
-  /// - Parameter text: valid UTF-8.
-  func apply(_ text: UnsafeRawBufferPointer) -> [UInt8] {
+  /// - Parameters:
+  ///   - text: valid UTF-8.
+  ///   - prefixes: whether what is put before a text is put there.
+  func apply(_ text: UnsafeRawBufferPointer, prefixes: Bool = true) -> [UInt8] {
     var result = Array(text)
     for step in steps where !result.isEmpty {
       switch step {
       case .compose: result = Self.composed(result)
-      case .prepend(let bytes): result = bytes + result
+      case .prepend(let bytes): if prefixes { result = bytes + result }
       case .replace(let bytes, let content): result = Self.replacing(bytes, content, in: result)
       }
     }

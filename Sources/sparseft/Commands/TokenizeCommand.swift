@@ -23,6 +23,9 @@ struct TokenizeCommand: ParsableCommand {
   @Flag(help: "Write only JSON to standard output.")
   var json = false
 
+  @Flag(help: "Say on standard error how many seconds encoding took.")
+  var time = false
+
   func validate() throws {
     guard (text == nil) != (file == nil) else {
       throw ValidationError("give either --text or --file")
@@ -34,12 +37,12 @@ struct TokenizeCommand: ParsableCommand {
     let tokenizer = try checkpoint.loadTokenizer()
     let start = ContinuousClock.now
     let ids = try encode(tokenizer)
-    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    if time { Output.note("encoded in \((ContinuousClock.now - start) / .seconds(1)) s") }
     let pieces = ids.map { tokenizer.piece(of: $0) }
     if json {
       Output.print([
         "ids": .array(ids.map { .int(Int($0)) }), "pieces": .array(pieces.map { .string($0) }),
-        "count": .int(ids.count), "seconds": .number(seconds),
+        "count": .int(ids.count),
       ])
       return
     }

@@ -147,6 +147,27 @@ import Tokenizers
     #expect(try pieces("never", split: true) == ["the"] + end + ["the"])
   }
 
+  /// Behind other text, nothing puts a space before the first word.
+  @Test func textThatGoesOnGetsNoSpaceOfItsOwn() throws {
+    func continuing(_ fixture: BytePairFixture, _ text: String) throws -> [String] {
+      let tokenizer = try fixture.load()
+      let ids = try Array(text.utf8).withUnsafeBytes { try tokenizer.encodeContinuing(utf8: $0) }
+      return ids.map { tokenizer.piece(of: $0) }
+    }
+    var fixture = BytePairFixture.spaced()
+    #expect(try continuing(fixture, "the a") == ["the", "▁a"])
+    fixture.add("#")
+    #expect(try continuing(fixture, "the#the") == ["the", "#", "▁the"])
+    #expect(try continuing(fixture, "#the") == ["#", "▁the"])
+    fixture.members["normalizer"] = .null
+    fixture.members["pre_tokenizer"] = ["type": "Metaspace", "replacement": "▁"]
+    #expect(try continuing(fixture, "the a") == ["the", "▁a"])
+    var bytes = BytePairFixture.byteLevel()
+    #expect(try continuing(bytes, "the the") == ["the", "Ġthe"])
+    bytes.members["pre_tokenizer"] = ["type": "ByteLevel", "add_prefix_space": true]
+    #expect(try continuing(bytes, "the the") == ["the", "Ġthe"])
+  }
+
   @Test func textIsComposedWhereTheFileSays() throws {
     var fixture = BytePairFixture.byteLevel()
     #expect(try fixture.load().pieces("e\u{301}") == ["e", "Ì", "ģ"])
