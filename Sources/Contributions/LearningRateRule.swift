@@ -10,6 +10,8 @@ public struct LearningRateRule: Hashable, Sendable {
   public var constant: Double
   /// A rate that the recipe fixes for any scheme; C is then ignored.
   public var fixedRate: Double?
+  /// The highest rate that the rule gives before a calibration; nil for none.
+  public var limit: Double?
   private let sizes: [String: Double]
   private let configuration: ModelConfiguration
 
@@ -17,6 +19,13 @@ public struct LearningRateRule: Hashable, Sendable {
   public static let firstConstant = 4.0
   /// The same for low-rank factors: only B has a gradient at first, but A moves as well.
   public static let firstConstantOfFactors = 2.0
+
+  /// What a pretrained model of width 576 (SmolLM2-135M) bears of AdamW where whole tensors train,
+  /// and where low-rank factors do; docs/selection.md has the figures. Other widths get it in
+  /// inverse proportion (Yang et al. 2022, for AdamW).
+  static func limit(ofFactors: Bool, width: Int) -> Double {
+    (ofFactors ? 3e-3 : 1e-3) * 576 / Double(width)
+  }
 
   /// - Parameter scores: scores of every tensor that may train; tensors below the scanned blocks
   ///   get the score of their kind in the lowest scanned block.
@@ -27,6 +36,9 @@ public struct LearningRateRule: Hashable, Sendable {
     constant = Self.firstConstant
     self.fixedRate = fixedRate
     self.configuration = configuration
+    if case .adamW = optimizer {
+      limit = Self.limit(ofFactors: false, width: configuration.width)
+    }
     sizes = scores.mapValues { Self.size(of: $0, optimizer) }
   }
 
@@ -46,8 +58,9 @@ public struct LearningRateRule: Hashable, Sendable {
 
   /// - Parameter size: the gradient size of everything that trains.
   public func rate(forSize size: Double) -> Double {
-    guard size > 0, size.isFinite else { return 1e-3 }
-    return min(1, constant / size)
+    let highest = limit ?? 1
+    guard size > 0, size.isFinite else { return min(1e-3, highest) }
+    return min(highest, constant / size)
   }
 
   private func size(of path: String) -> Double {

@@ -126,7 +126,12 @@ public struct MethodCalibration: Sendable {
     }
     var rule = LearningRateRule(
       [:], optimizer: settings.optimizer, configuration: compiler.configuration)
-    if adaptation is LoRAAdaptation { rule.constant = LearningRateRule.firstConstantOfFactors }
+    if adaptation is LoRAAdaptation {
+      rule.constant = LearningRateRule.firstConstantOfFactors
+      rule.limit = rule.limit.map { _ in
+        LearningRateRule.limit(ofFactors: true, width: compiler.configuration.width)
+      }
+    }
     return rule.rate(forSize: size)
   }
 }

@@ -20,13 +20,13 @@ import Testing
     #expect(last < first)
   }
 
-  @Test func theRecipeOfTheBaseIsValid() throws {
+  /// Models are not shipped, so the checkpoint is the first thing missing.
+  @Test(arguments: ["pretrain-base", "smollm2-chat", "gemma3-chat"])
+  func recipesForOtherModelsAreValid(_ name: String) throws {
     let folder = try TemporaryFolder()
     let sparseft = ProgramRunner(folder: folder.path)
-    // The corpus is not shipped, so the checkpoint it starts from is the first thing missing.
     let outcome = try sparseft(
-      "plan", SharedData.packageRoot + "/recipes/pretrain-base.json",
-      "model=\(folder["absent.sfckpt"])")
+      "plan", SharedData.packageRoot + "/recipes/\(name).json", "model=\(folder["absent.sfckpt"])")
     #expect(outcome.exitCode == 66, "\(outcome.error)")
     #expect(outcome.error.contains("absent.sfckpt"))
   }
