@@ -7,8 +7,9 @@ import Programs
 import Tensors
 import Weights
 
-/// Generates tokens with a key/value cache: a program for blocks of the prompt and one for single
-/// tokens share one arena and one cache.
+/// Generates tokens with a key/value cache: a program for blocks of the prompt, which ends where the
+/// last block's keys and values are stored, and one for single tokens, whose logits are read, share
+/// one arena and one cache.
 public final class Generator {
   /// Rows of the prompt that are read at a time.
   private static let blockRows = 32
@@ -17,6 +18,8 @@ public final class Generator {
   public let capacity: Int
   private let block: Decoder
   private let single: Decoder
+  /// The logits of the last single token, [V].
+  private let logits: UnsafeBufferPointer<Float>
   private var position = 0
 
   /// - Parameters:
@@ -38,6 +41,7 @@ public final class Generator {
       }
       block = try decoder(programs[0])
       single = try decoder(programs[1])
+      logits = UnsafeBufferPointer(try single.bound.memory(of: .logits))
     } catch {
       throw .execution(error)
     }
@@ -55,6 +59,9 @@ public final class Generator {
       for (rows, precision) in [(blockRows, precision.block), (1, precision.single)] {
         var graph = model.traceDecoding(
           rows: rows, capacity: rowsInCache, elementType: weights.elementType)
+        // Nobody reads a block's logits: they would be rows · V floats, and most of a small model's
+        // arithmetic.
+        if rows > 1 { graph.outputs.removeAll() }
         try weights.adaptation.adapt(&graph)
         // The two programs' inputs differ in size, so each has its own offsets.
         var layout = PersistentLayout()
@@ -86,14 +93,14 @@ public final class Generator {
     guard prompt.count <= capacity else {
       throw .promptTooLong(tokens: prompt.count, context: capacity)
     }
-    var logits = read(prompt)
+    read(prompt)
     var count = 0
     while count < maxTokens {
       let token = Int32(sampler.draw(logits))
       if stop(token) { break }
       count += 1
       guard emit(token), position < capacity, count < maxTokens else { break }
-      logits = run(single, [token])
+      run(single, [token])
     }
     return count
   }
@@ -105,35 +112,30 @@ public final class Generator {
   /// quantised while they are packed are among these tables.
   ///
   /// - Returns: the last token's logits, valid until the next call.
+  @discardableResult
   package func read(_ prompt: [Int32]) -> UnsafeBufferPointer<Float> {
-    var logits = UnsafeBufferPointer<Float>(start: nil, count: 0)
     position = 0
     block.bound.initialise(seed: 0)
     var rest = prompt[...]
     while rest.count > 1 {
       let rows = Array(rest.prefix(min(Self.blockRows, rest.count - 1)))
-      _ = run(block, rows)
+      run(block, rows)
       rest = rest.dropFirst(rows.count)
     }
     single.bound.initialise(seed: 0)
-    if let last = rest.first { logits = run(single, [last]) }
+    if let last = rest.first { run(single, [last]) }
     return logits
   }
 
   /// Runs tokens at the cache's current position. Rows that a block does not fill hold token 0; the
   /// keys and values they leave in the cache are overwritten before anything reads them.
-  ///
-  /// - Returns: the last token's logits.
-  private func run(_ decoder: Decoder, _ tokens: [Int32]) -> UnsafeBufferPointer<Float> {
+  private func run(_ decoder: Decoder, _ tokens: [Int32]) {
     for row in decoder.tokens.indices {
       decoder.tokens[row] = row < tokens.count ? tokens[row] : 0
     }
     decoder.position[0] = Int32(position)
     decoder.bound.run(.body)
     position += tokens.count
-    let width = decoder.logits.count / decoder.tokens.count
-    return UnsafeBufferPointer(
-      rebasing: decoder.logits[(tokens.count - 1) * width..<tokens.count * width])
   }
 }
 
@@ -142,13 +144,11 @@ private struct Decoder {
   let bound: BoundProgram
   let tokens: UnsafeMutableBufferPointer<Int32>
   let position: UnsafeMutableBufferPointer<Int32>
-  let logits: UnsafeMutableBufferPointer<Float>
 
   init(_ bound: BoundProgram) throws(ExecutionError) {
     self.bound = bound
     tokens = try bound.memory(of: .tokens)
     position = try bound.memory(of: .position)
-    logits = try bound.memory(of: .logits)
   }
 }
 

@@ -17,7 +17,7 @@ extension HeadLoss: LowerableOperation {
   private func chunkRows(_ operands: [TensorType]) -> Int {
     let columns = columns(operands)
     let rows = logitsBytes / (4 * max(1, columns.vocabulary + columns.selected)) / 16 * 16
-    return min(operands[0].shape[0], max(16, rows))
+    return min(operands[0].shape[0], max(leastTokens, rows))
   }
 
   /// Temporaries of a chunk: the logits [m, V]; the losses [m] if they are not a result; the

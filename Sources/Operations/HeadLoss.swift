@@ -30,8 +30,11 @@ public struct HeadLoss: DifferentiableOperation, MergingOperation, RowSelectingO
   public var wantsWeights: [Bool]
   public var wantsSelectedRows = false
   public var quantises = false
-  /// Limit on the logits' memory in bytes; 16 tokens' logits are always allowed.
+  /// Limit on the logits' memory in bytes, where it is more than the logits of `leastTokens`.
   public var logitsBytes = 16 << 20
+  /// Tokens whose logits exist at a time whatever the limit, a multiple of 16. Each chunk reads the
+  /// whole head from memory, twice: of 16 tokens at a time, nothing else would take as long.
+  public var leastTokens = 64
 
   public init(
     parts: Int = 1, hasSelectedRows: Bool = false, wantsLoss: Bool = true,

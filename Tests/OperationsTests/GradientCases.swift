@@ -183,6 +183,7 @@ extension GradientCase {
       let vocabulary = vocabularies.reduce(0, +)
       var operation = HeadLoss(parts: vocabularies.count)
       operation.logitsBytes = logitsBytes
+      operation.leastTokens = 16
       let targets = (0..<rows).map { n in
         n % 4 == 3 ? -1 : Int32(random.integer(below: vocabulary))
       }
@@ -215,6 +216,7 @@ extension GradientCase {
       let vocabulary = vocabularies.reduce(0, +)
       var operation = HeadLoss(parts: vocabularies.count, hasSelectedRows: true)
       operation.logitsBytes = rows == 5 ? 1 << 20 : 0
+      operation.leastTokens = 16
       let targets = (0..<rows).map { n in n % 4 == 3 ? -1 : random.integer(below: vocabulary) }
       let parts = zip(vocabularies, types).map { count, type -> CaseOperand in
         let values = random.normals(count * width, scale: 0.5)
