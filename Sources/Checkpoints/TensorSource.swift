@@ -13,4 +13,22 @@ public enum TensorSource {
   case values([Float])
   /// Rows read in order, each once, a chunk at a time.
   case rows(RowReader)
+
+  /// The same elements with a constant added to each, in f32.
+  ///
+  /// - Parameter rowWidth: elements of a row.
+  package func adding(_ offset: Float, rowWidth: Int) -> TensorSource {
+    switch self {
+    case .values(let values): .values(values.map { $0 + offset })
+    case .stored(let tensor):
+      TensorSource.rows { (range, target) throws(CheckpointError) in
+        tensor.widenRows(range, into: target)
+      }.adding(offset, rowWidth: rowWidth)
+    case .rows(let read):
+      .rows { (range, target) throws(CheckpointError) in
+        try read(range, target)
+        for index in 0..<range.count * rowWidth { target[index] += offset }
+      }
+    }
+  }
 }

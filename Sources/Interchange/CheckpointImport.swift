@@ -11,6 +11,8 @@ public struct ImportedModel {
   public var vocabulary: (any ImportedVocabulary)?
   /// The narrowest element type that holds the source's matrices exactly.
   public let elementType: ElementType
+  /// What of the source is not imported, in words; nil if all of it is.
+  public var leftOut: String?
   /// The elements of the named parameter, with rotary rows in the halves layout.
   public let tensors: (_ name: String) throws(CheckpointError) -> TensorSource
 }
@@ -78,11 +80,13 @@ public enum CheckpointImport {
     }
     let stored = try storedTokenizer(of: model, at: path, named: tokenizer)
     let rounding = RoundingErrors()
+    var metadata: JSONObject = ["format": .string(format.origin.rawValue)]
+    if let leftOut = model.leftOut { metadata["left_out"] = .string(leftOut) }
     let hash = try InterchangeError.wrapping { () throws(CheckpointError) in
       try CheckpointWriter.write(
         to: output, configuration: model.configuration, tokenizer: stored,
-        metadata: ["format": .string(format.origin.rawValue)],
-        elementType: elementType ?? model.elementType, rounding: rounding, tensors: model.tensors)
+        metadata: metadata, elementType: elementType ?? model.elementType, rounding: rounding,
+        tensors: model.tensors)
     }
     return ImportSummary(
       contentHash: hash, elementType: elementType ?? model.elementType, rounding: rounding)

@@ -74,6 +74,9 @@ struct ForeignTensorRows: Sendable {
       model.merge.rows(
         of: parameter.name,
         wanted.lowerBound - rows.lowerBound..<wanted.upperBound - rows.lowerBound, into: place)
+      let offset = parameter.foreignTensors[format]?.offset ?? 0
+      guard offset != 0 else { continue }
+      for index in 0..<wanted.count * width { place[index] -= offset }
     }
   }
 

@@ -25,6 +25,12 @@ extension ModelConfiguration {
     return Array(reaches.prefix(period ?? reaches.count))
   }
 
+  /// The `attentionPattern` of blocks of which each last one of a period is global.
+  static func periodicPattern(period: Int, layers: Int) -> [AttentionReach] {
+    guard period <= layers else { return [] }
+    return Array(repeating: .local, count: period - 1) + [.global]
+  }
+
   /// What makes the windows and their rotary base unusable, or nil.
   var reachProblem: String? {
     guard let slidingWindow else {

@@ -4,6 +4,8 @@ public struct ForeignTensor: Hashable, Sendable {
   /// The rows that are the parameter's, and how many the tensor has; nil where the tensor is the
   /// parameter.
   public let part: Part?
+  /// What the parameter's elements have more than the tensor's: 1 where files leave that off gains.
+  public let offset: Float
 
   /// Some rows of a tensor that holds several parameters.
   public struct Part: Hashable, Sendable {
@@ -13,24 +15,28 @@ public struct ForeignTensor: Hashable, Sendable {
 
   /// A tensor that is the parameter.
   public init(_ name: String) {
-    self.name = name
-    part = nil
+    self.init(name: name, part: nil)
   }
 
   /// Rows of a tensor of `rowCount` rows.
   public init(_ name: String, rows: Range<Int>, of rowCount: Int) {
-    self.name = name
-    part = Part(rows: rows, rowCount: rowCount)
+    self.init(name: name, part: Part(rows: rows, rowCount: rowCount))
   }
 
-  private init(name: String, part: Part?) {
+  private init(name: String, part: Part?, offset: Float = 0) {
     self.name = name
     self.part = part
+    self.offset = offset
   }
 
   /// The same rows of the tensor of a longer name.
   func qualified(_ prefix: String, _ suffix: String) -> ForeignTensor {
-    ForeignTensor(name: prefix + name + suffix, part: part)
+    ForeignTensor(name: prefix + name + suffix, part: part, offset: offset)
+  }
+
+  /// The same tensor, to whose elements a constant is added.
+  func adding(_ offset: Float) -> ForeignTensor {
+    ForeignTensor(name: name, part: part, offset: offset)
   }
 
   /// The extents of the whole tensor, for a parameter of that shape.

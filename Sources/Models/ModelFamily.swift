@@ -26,6 +26,9 @@ public protocol ModelFamily: Sendable {
   /// The members of a config.json that describe a configuration: what `configuration(huggingFace:)`
   /// reads, and the class that `transformers` loads.
   static func huggingFace(_ configuration: ModelConfiguration) -> JSONObject
+  /// The name that the schema has for a tensor of a Hugging Face file; nil for one that is no part
+  /// of the language model and is left out.
+  static func languageModelName(huggingFace name: String) -> String?
   /// Every parameter in file order.
   static func schema(_ configuration: ModelConfiguration) -> ModelSchema
 
@@ -36,6 +39,8 @@ public protocol ModelFamily: Sendable {
 }
 
 extension ModelFamily {
+  public static func languageModelName(huggingFace name: String) -> String? { name }
+
   /// The forward pass of `batch` windows of `tokens` tokens down to the per-token loss.
   ///
   /// N = batch · tokens, D width. Inputs: "tokens", "targets" (−1: not scored) and
@@ -88,6 +93,7 @@ extension ModelFamily {
 public enum ModelFamilies {
   public static let all: [any ModelFamily.Type] = [
     Llama.self, Mistral.self, Qwen2.self, Qwen3.self, Phi3.self,
+    Gemma3.self,
   ]
 
   /// The family of that name; nil if it is unknown.

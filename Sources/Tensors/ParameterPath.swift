@@ -44,6 +44,10 @@ public struct ParameterRole: RawRepresentable, Hashable, Sendable {
   public static let head = ParameterRole(rawValue: "head")
   public static let attentionNorm = ParameterRole(rawValue: "attention_norm")
   public static let mlpNorm = ParameterRole(rawValue: "mlp_norm")
+  /// The gain of a norm over what attention gives, before it joins the residual stream.
+  public static let attentionPostNorm = ParameterRole(rawValue: "attention_post_norm")
+  /// The gain of a norm over what the MLP gives, before it joins the residual stream.
+  public static let mlpPostNorm = ParameterRole(rawValue: "mlp_post_norm")
 
   /// The gain of the norm over each head's queries.
   public static let queryNorm = ParameterRole(rawValue: "attention.query_norm")

@@ -31,6 +31,38 @@ import Testing
     #expect(reach.depths.count == 7 * layers)
   }
 
+  /// Gemma 3's norms behind attention and MLP are crossed by what stands before them, and those of
+  /// queries and keys by their own maps and by all that is below.
+  @Test func normsOfGemma3AreCrossed() {
+    let configuration = TinyModel.gemma3()
+    let reach = BackwardReach(
+      configuration.model.traceLoss(batch: 1, tokens: 1, elementType: { _ in .f32 }))
+    #expect(reach.gains.count == 6 * configuration.layers + 1)
+    func gains(_ layer: Int, _ names: [String]) -> [String] {
+      names.map { "layers[\(layer)].\($0)" }
+    }
+    let ofMLP = ["mlp_post_norm"]
+    let ofAttention = ofMLP + ["mlp_norm", "attention_post_norm"]
+    let all =
+      ofAttention + ["attention_norm", "attention.query_norm", "attention.key_norm"]
+    for layer in 0..<configuration.layers {
+      let above = (layer + 1..<configuration.layers).flatMap { gains($0, all) } + ["norm"]
+      for kind in LinearKind.allCases {
+        let expected =
+          switch kind {
+          case .gate, .up, .down: ofMLP
+          case .output, .value: ofAttention
+          case .query: ofAttention + ["attention.query_norm"]
+          case .key: ofAttention + ["attention.key_norm"]
+          }
+        let found = reach.gains(crossedBy: [kind.path(layer: layer)])
+        #expect(Set(found) == Set(above + gains(layer, expected)))
+        let stage = 4 * (configuration.layers - 1 - layer) + (Self.stages[kind] ?? 0)
+        #expect(reach.depths[kind.path(layer: layer)] == stage)
+      }
+    }
+  }
+
   @Test func normsAboveATensorAreCrossed() {
     let reach = reach
     #expect(reach.gains.count == 2 * layers + 1)
@@ -62,7 +94,8 @@ import Testing
       }
     }
     let headNorms = family.configuration.queryKeyNorm ? 2 : 0
-    #expect(reach.gains.count == (2 + headNorms) * layers + 1)
+    let streamNorms = family.configuration.family == Gemma3.name ? 4 : 2
+    #expect(reach.gains.count == (streamNorms + headNorms) * layers + 1)
     guard headNorms > 0 else { return }
     func crossed(_ kind: LinearKind) -> Set<String> {
       Set(

@@ -26,6 +26,15 @@ import Training
     space.items.filter { candidate.scheme[$0.path] == $0.share }
   }
 
+  /// Gemma 3's linear maps can be chosen as Llama's, and bring the norms that gradients cross anyway.
+  @Test func schemesOfGemma3() {
+    let space = SchemeSpace(TinyModel.gemma3(), headShares: [0.1])
+    #expect(space.items.count == 1 + 3 * LinearKind.allCases.count)
+    let scheme = space.scheme([SchemeItem("layers[2].attention.output")])
+    let norms = ["attention_post_norm", "mlp_norm", "mlp_post_norm"].map { "layers[2].\($0)" }
+    #expect(Set(scheme.keys) == Set(norms + ["layers[2].attention.output", "norm"]))
+  }
+
   /// Tensors that a candidate of this kind would take as well if they fitted.
   private func family(_ candidate: Candidate, _ space: SchemeSpace) -> [SchemeItem] {
     let linear = space.items.filter { $0.path != "head" }

@@ -24,7 +24,8 @@ import Testing
     #expect(checkpoint.metadata == ["format": .string(HuggingFaceFormat.origin.rawValue)])
   }
 
-  @Test(arguments: FamilyCase.all, HuggingFaceType.allCases)
+  /// Gemma 3, whose gains are stored differently, has tests of its own.
+  @Test(arguments: FamilyCase.all.filter { $0.name != "gemma3" }, HuggingFaceType.allCases)
   func importsEveryFamily(_ family: FamilyCase, _ type: HuggingFaceType) throws {
     let folder = try HuggingFaceFolder(family.configuration)
     try folder.write(folder.items(type))

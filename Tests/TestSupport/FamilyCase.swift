@@ -18,6 +18,11 @@ package struct FamilyCase: Sendable, CustomTestStringConvertible {
     change(&configuration)
   }
 
+  private init(_ configuration: ModelConfiguration) {
+    name = configuration.family
+    self.configuration = configuration
+  }
+
   package static let all = [
     FamilyCase("llama", Llama.name),
     FamilyCase("mistral", Mistral.name) {
@@ -38,6 +43,7 @@ package struct FamilyCase: Sendable, CustomTestStringConvertible {
       $0.slidingWindow = 7
       $0.tiedHead = false
     },
+    FamilyCase(TinyModel.gemma3(layers: 2)),
   ]
 
   /// The same with another number of blocks.

@@ -19,6 +19,22 @@ public enum TinyModel {
       attentionBias: attentionBias, outputBias: outputBias, mlpBias: mlpBias)
   }
 
+  /// A Gemma 3: two local blocks to a global one, windows shorter than the tests' texts, heads wider
+  /// than their share of the width, a scale of attention that is not theirs.
+  public static func gemma3(
+    layers: Int = 3, vocabularySize: Int = 40, tiedHead: Bool = true
+  ) -> ModelConfiguration {
+    ModelConfiguration(
+      family: Gemma3.name, width: 32, hiddenWidth: 48, layers: layers, queryHeads: 4,
+      keyValueHeads: 1, headWidth: 12, vocabularySize: vocabularySize, contextLength: 128,
+      normEpsilon: 1e-6, rotaryBase: 1e6, rotaryScaling: .linear(factor: 8), tiedHead: tiedHead,
+      slidingWindow: 5,
+      attentionPattern: layers < 3
+        ? Array([.local, .global].prefix(layers)) : [.local, .local, .global],
+      localRotaryBase: 1e4, queryKeyNorm: true, activation: .geluTanh,
+      embeddingScale: 32.0.squareRoot(), attentionScale: 0.25)
+  }
+
   /// Bytes in the form of a SentencePiece model with `pieces` pieces. They tell a model's file from
   /// other files, but no tokenizer works with them.
   public static func tokenizer(pieces: Int = 40) -> [UInt8] {

@@ -11,6 +11,7 @@ import Training
 final class GoldenCase: Sendable {
   static let names = [
     "gqa-tied", "mha-untied-llama3", "linear-rope-f16", "qwen2-bias", "qwen3", "mistral", "phi3",
+    "gemma3",
   ]
 
   let checkpoint: Checkpoint

@@ -34,6 +34,7 @@ public enum HuggingFaceFormat: ImportFormat {
       configuration: configuration,
       vocabulary: HuggingFaceVocabulary(folder: folder, rows: configuration.vocabularySize),
       elementType: weights.elementType,
+      leftOut: weights.leftOut == 0 ? nil : "\(weights.leftOut) tensors of a vision model",
       tensors: { (name) throws(CheckpointError) in try weights.source(name) })
   }
 
@@ -46,14 +47,18 @@ struct HuggingFaceWeights {
     let name: String
     let file: SafetensorsFile
     let entry: SafetensorsFile.Entry
+    /// What the parameter's elements have more than the tensor's.
+    let offset: Float
   }
 
   private var found: [String: Found] = [:]
   private let folder: String
+  /// Tensors that are no part of the language model.
+  private(set) var leftOut = 0
 
   init(folder: String, _ configuration: ModelConfiguration) throws(CheckpointError) {
     self.folder = folder
-    var tensors = try Self.tensors(folder)
+    var tensors = try languageModel(try Self.tensors(folder), configuration.familyType)
     let schema = configuration.schema
     // A tied weight may be stored under either name, or both.
     let head = configuration.untied.schema[ParameterPath(.head)]?.foreignTensors[.huggingFace]?.name
@@ -91,7 +96,9 @@ struct HuggingFaceWeights {
         path: file.path, field: "shape of '\(name)'", found: "\(entry.shape)",
         expected: "\(Shape(extents)), from config.json")
     }
-    return Found(name: name, file: file, entry: foreign?.part.map { entry.part($0.rows) } ?? entry)
+    return Found(
+      name: name, file: file, entry: foreign?.part.map { entry.part($0.rows) } ?? entry,
+      offset: foreign?.offset ?? 0)
   }
 
   /// The narrowest type that holds every matrix exactly: bf16 where all are.
@@ -101,7 +108,29 @@ struct HuggingFaceWeights {
 
   func source(_ parameter: String) throws(CheckpointError) -> TensorSource {
     guard let found = found[parameter] else { preconditionFailure("no parameter '\(parameter)'") }
-    return try found.file.source(found.name, found.entry)
+    let source = try found.file.source(found.name, found.entry)
+    guard found.offset != 0 else { return source }
+    return source.adding(
+      found.offset, rowWidth: found.entry.shape.dropFirst().reduce(1, *))
+  }
+
+  /// The language model's tensors under their usual names.
+  private mutating func languageModel(
+    _ tensors: Tensors, _ family: any ModelFamily.Type
+  ) throws(CheckpointError) -> Tensors {
+    var found: Tensors = [:]
+    for (name, tensor) in tensors {
+      guard let usual = family.languageModelName(huggingFace: name) else {
+        leftOut += 1
+        continue
+      }
+      guard found.updateValue(tensor, forKey: usual) == nil else {
+        throw .damaged(
+          path: folder, field: "tensors", found: "'\(name)' and another one of its meaning",
+          expected: "each weight once")
+      }
+    }
+    return found
   }
 
   // MARK: shards

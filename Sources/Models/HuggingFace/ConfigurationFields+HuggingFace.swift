@@ -63,7 +63,7 @@ extension ConfigurationFields {
   }
 
   /// The scaling that an object of `rope_type` and its factors describes.
-  private func rotaryScaling() throws(ConfigurationError) -> RotaryScaling {
+  func rotaryScaling() throws(ConfigurationError) -> RotaryScaling {
     switch self[has("rope_type") ? "rope_type" : "type"] ?? "default" {
     case "default": return .none
     case "linear": return .linear(factor: try number("factor"))

@@ -6,6 +6,8 @@ struct BlockSchema {
   let layer: Int
   /// The tensors of other formats that hold a linear map's matrix, named without block and suffix.
   var tensors: (LinearKind) -> [ForeignFormat: ForeignTensor] = BlockSchema.separateTensors
+  /// What gains are more than what a format's files hold, where that is not 0.
+  var gainOffsets: [ForeignFormat: Float] = [:]
 
   /// A tensor for each linear map.
   static func separateTensors(_ kind: LinearKind) -> [ForeignFormat: ForeignTensor] {
@@ -52,7 +54,7 @@ struct BlockSchema {
     [
       ParameterDescription(
         path: ParameterPath(layer: layer, role), shape: [configuration.width], kind: .gain,
-        foreignTensors: qualified(tensors, ".weight"))
+        foreignTensors: qualified(tensors, ".weight").adding(gainOffsets))
     ]
   }
 
@@ -63,7 +65,7 @@ struct BlockSchema {
     return [
       ParameterDescription(
         path: ParameterPath(layer: layer, role), shape: [configuration.headWidth], kind: .gain,
-        hasRotaryRows: true, foreignTensors: qualified(tensors, ".weight"))
+        hasRotaryRows: true, foreignTensors: qualified(tensors, ".weight").adding(gainOffsets))
     ]
   }
 
@@ -99,8 +101,11 @@ struct BlockSchema {
 extension ModelSchema {
   /// The schema of a decoder: the embedding, what `block` lists of each block, the last norm, and
   /// the head unless it is tied.
+  ///
+  /// - Parameter gainOffsets: what gains are more than what a format's files hold.
   init(
-    _ configuration: ModelConfiguration, block: (BlockSchema) -> [ParameterDescription]
+    _ configuration: ModelConfiguration, gainOffsets: [ForeignFormat: Float] = [:],
+    block: (BlockSchema) -> [ParameterDescription]
   ) {
     let c = configuration
     func table(
@@ -110,13 +115,28 @@ extension ModelSchema {
         path: ParameterPath(role), shape: [c.vocabularySize, c.width], kind: .table,
         foreignTensors: tensors)
     }
+    let gains: [ForeignFormat: ForeignTensor] = [
+      .huggingFace: "model.norm.weight", .gguf: "output_norm.weight",
+    ]
     let norm = ParameterDescription(
       path: ParameterPath(.norm), shape: [c.width], kind: .gain,
-      foreignTensors: [.huggingFace: "model.norm.weight", .gguf: "output_norm.weight"])
+      foreignTensors: gains.adding(gainOffsets))
     let embedding = table(
       .embedding, [.huggingFace: "model.embed_tokens.weight", .gguf: "token_embd.weight"])
     let head = table(.head, [.huggingFace: "lm_head.weight", .gguf: "output.weight"])
-    let blocks = (0..<c.layers).flatMap { block(BlockSchema(configuration: c, layer: $0)) }
+    let blocks = (0..<c.layers).flatMap { layer in
+      block(BlockSchema(configuration: c, layer: layer, gainOffsets: gainOffsets))
+    }
     self.init([embedding] + blocks + [norm] + (c.tiedHead ? [] : [head]))
+  }
+}
+
+extension [ForeignFormat: ForeignTensor] {
+  /// The same tensors, with each format's constant added to the elements.
+  fileprivate func adding(_ offsets: [ForeignFormat: Float]) -> Self {
+    Dictionary(
+      uniqueKeysWithValues: map { format, tensor in
+        (format, tensor.adding(offsets[format] ?? 0))
+      })
   }
 }

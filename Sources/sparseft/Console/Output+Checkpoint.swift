@@ -9,5 +9,8 @@ extension Output {
     note(
       "\(path): \(Format.count(configuration.parameterCount)) parameters, \(configuration.layers) "
         + "layers, \(Format.bytes(checkpoint.byteCount)), \(checkpoint.contentHash.prefix(12))…")
+    if let leftOut = checkpoint.metadata["left_out"]?.string {
+      note("\(path): without \(leftOut)")
+    }
   }
 }
