@@ -51,7 +51,7 @@ extension ExportFormat {
 public enum ModelExport {
   /// All formats, one line each.
   public static let formats: [any ExportFormat.Type] = [
-    HuggingFaceExport.self, PEFTExport.self,
+    HuggingFaceExport.self, GGUFExport.self, PEFTExport.self,
   ]
 
   /// The format of that name; nil if there is none.

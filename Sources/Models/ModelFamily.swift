@@ -23,6 +23,10 @@ public protocol ModelFamily: Sendable {
   static func configuration(
     gguf description: GGUFDescription
   ) throws(ConfigurationError) -> ModelConfiguration
+  /// The architecture as which GGUF files hold the family's models; nil if none does.
+  static var ggufArchitecture: String? { get }
+  /// Whether that architecture's files hold sliding windows.
+  static var ggufHoldsWindows: Bool { get }
   /// The members of a config.json that describe a configuration: what `configuration(huggingFace:)`
   /// reads, and the class that `transformers` loads.
   static func huggingFace(_ configuration: ModelConfiguration) -> JSONObject
@@ -79,6 +83,8 @@ extension ModelFamily {
 
 extension ModelFamily {
   public static var ggufArchitectures: [String] { [] }
+  public static var ggufArchitecture: String? { ggufArchitectures.first }
+  public static var ggufHoldsWindows: Bool { false }
 
   public static func configuration(
     gguf description: GGUFDescription

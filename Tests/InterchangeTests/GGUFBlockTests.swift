@@ -34,6 +34,19 @@ import Testing
     return values
   }
 
+  @Test(arguments: [ForeignElementType.f16, .bf16, .q8_0, .q4_0])
+  func roundingIsThatOfOthers(_ type: ForeignElementType) throws {
+    let file = try GGUFFile(MappedFile(path: Self.path))
+    let values = try values(file, "values")
+    let tensor = try #require(file.tensors["rounded to \(type.rawValue.uppercased())"])
+    var bytes = [UInt8](repeating: 0, count: GGUFEncoder.byteCount(values.count, type))
+    bytes.withUnsafeMutableBytes { target in
+      guard let start = target.baseAddress else { return }
+      GGUFEncoder.encode(values, count: values.count, as: type, into: start)
+    }
+    #expect(bytes.elementsEqual(file.file.bytes[tensor.range]))
+  }
+
   @Test func metadataOfEveryType() throws {
     let metadata = try GGUFFile(MappedFile(path: Self.path)).metadata
     let members = try metadata.members(under: "value.")

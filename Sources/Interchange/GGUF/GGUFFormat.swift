@@ -11,6 +11,11 @@ public enum GGUFFormat: ImportFormat {
   /// rotary type); the others have them in halves.
   private static let interleavedArchitectures: Set<String> = ["llama"]
 
+  /// Whether an architecture's files interleave the pairs of query and key rows.
+  static func interleavesRotaryRows(_ architecture: String) -> Bool {
+    interleavedArchitectures.contains(architecture)
+  }
+
   public static func recognises(_ source: ImportSource) -> Bool {
     guard case .file(let file) = source else { return false }
     return GGUFFile.begins(file)
@@ -31,7 +36,7 @@ public enum GGUFFormat: ImportFormat {
     try configuration.checkUsable(path: file.path, field: "metadata")
     let weights = try GGUFWeights(
       file, configuration,
-      interleavesRotaryRows: interleavedArchitectures.contains(description.architecture))
+      interleavesRotaryRows: interleavesRotaryRows(description.architecture))
     return ImportedModel(
       configuration: configuration,
       vocabulary: try GGUFVocabulary(file.metadata, rows: configuration.vocabularySize),

@@ -64,7 +64,7 @@ struct GGUFVocabulary: ImportedVocabulary {
 
 extension GGUFVocabulary {
   /// Control tokens that end a chat's turn, by their spellings, as llama.cpp looks for them.
-  private static let endsOfTurn: Set<String> = [
+  static let endsOfTurn: Set<String> = [
     "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|eom_id|>",
     "<|end_of_text|>", "<EOT>",
   ]

@@ -1,6 +1,7 @@
 /// Reads the family's GGUF files.
 extension Phi3 {
   public static let ggufArchitectures = ["phi3"]
+  public static let ggufHoldsWindows = true
 
   public static func configuration(
     gguf description: GGUFDescription

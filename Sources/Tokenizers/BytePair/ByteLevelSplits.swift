@@ -19,6 +19,12 @@ enum ByteLevelSplits {
     return all
   }()
 
+  /// One name for each way of splitting, those of the most models first.
+  static let usualNames = [
+    "llama-bpe", "qwen2", "smollm", "gpt-2", "default", "gpt-4o", "tekken", "deepseek-coder",
+    "deepseek-v3", "dbrx", "stablelm2",
+  ]
+
   /// Names of vocabularies that take a word whole if it is a piece.
   static let takingWholeWords: Set<String> = ["llama3", "llama-v3", "llama-bpe", "tekken"]
   /// Names of vocabularies whose texts begin with BOS where the file does not say.

@@ -191,7 +191,7 @@ extension BytePairModelReader {
   }
 
   /// Reads a merge: a list of two pieces, or both in one string with a space between them.
-  private static func readPair(
+  static func readPair(
     _ scanner: inout JSONScanner, _ rank: Int, _ left: inout [UInt8], _ right: inout [UInt8]
   ) throws(TokenizerError) {
     func invalid() -> TokenizerError {

@@ -9,8 +9,8 @@ struct ExportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "export", abstract: "Writes a model, or an adapter, for other programs.",
     discussion: """
-      hf: a folder for transformers. peft: the low-rank factors of a LoRA run, for PEFT. \
-      Deltas are merged; several add up.
+      hf: a folder for transformers. gguf: a file for llama.cpp. peft: the low-rank factors of a \
+      LoRA run, for PEFT. Deltas are merged; several add up.
       """)
 
   @Argument(help: "The checkpoint (.sfckpt).", completion: .file())

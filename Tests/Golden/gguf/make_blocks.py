@@ -5,7 +5,8 @@
     python3 Tests/Golden/gguf/make_blocks.py [OUTPUT]
 
 For each type a tensor NAME of random bytes, whose values are finite, and a tensor NAME.f32 with the
-values. The metadata has a value of each kind. Fixed seed: the same versions give the same file.
+values. For types that are written, too, a tensor "rounded to NAME" of what `gguf` makes of the tensor
+"values". The metadata has a value of each kind. Fixed seed: the same versions give the same file.
 """
 
 import pathlib
@@ -17,6 +18,7 @@ from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType as Type
 
 TYPES = ["F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K",
          "Q6_K", "IQ4_NL", "IQ4_XS", "MXFP4"]
+WRITTEN = ["F16", "BF16", "Q8_0", "Q4_0"]
 ROWS = 3
 KEYS = {
     "uint8": gguf.GGUFValueType.UINT8, "int8": gguf.GGUFValueType.INT8,
@@ -70,6 +72,18 @@ def main():
         else:
             writer.add_tensor(name, rows, raw_dtype=Type[name])
         writer.add_tensor(name + ".f32", values)
+    values = (random.normal(size=(ROWS, 256)) * random.uniform(0.1, 9, size=(ROWS, 256))).astype("f4")
+    values[0, :32] = 0
+    # Halves of a step, which rounding has to settle.
+    values[1, :32] = numpy.arange(-16, 16) / 2 + 0.25
+    values[2, :32] = (numpy.arange(32) * 8 - 127) / 2
+    writer.add_tensor("values", values)
+    for name in WRITTEN:
+        rounded = gguf.quants.quantize(values, Type[name])
+        if name == "F16":
+            writer.add_tensor("rounded to F16", rounded)
+        else:
+            writer.add_tensor(f"rounded to {name}", rounded, raw_dtype=Type[name])
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

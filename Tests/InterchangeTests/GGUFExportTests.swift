@@ -1,0 +1,134 @@
+import Checkpoints
+import Models
+import Storage
+import Tensors
+import TestSupport
+import Testing
+import Tokenizers
+
+@testable import Interchange
+
+/// Models to GGUF files and back.
+@Suite struct GGUFExportTests {
+  private let folder: TemporaryFolder
+  private let tokenizer: [UInt8]
+
+  init() throws {
+    folder = try TemporaryFolder()
+    tokenizer = try TemporaryFolder.read(
+      SharedData.packageRoot + "/Tests/Golden/gqa-tied/tokenizer.model")
+  }
+
+  private func checkpoint(
+    _ configuration: ModelConfiguration, _ settings: TokenizerSettings = .init()
+  ) throws -> Checkpoint {
+    let weights = TinyModel.weights(configuration)
+    try CheckpointWriter.write(
+      to: folder["a.sfckpt"], configuration: configuration,
+      tokenizer: StoredTokenizer(kind: "sentencepiece", bytes: tokenizer, settings: settings),
+      elementType: .f32,
+      tensors: { (name) throws(CheckpointError) in .values(weights[name] ?? []) })
+    return try Checkpoint.open(folder["a.sfckpt"])
+  }
+
+  private func roundTrip(
+    _ checkpoint: Checkpoint, _ type: ForeignElementType = .f32
+  ) throws -> (Checkpoint, notes: [String]) {
+    let notes = try GGUFExport.write(ExportedModel(checkpoint), as: type, to: folder["m.gguf"])
+    try CheckpointImport.run(
+      source: folder["m.gguf"], tokenizer: nil, elementType: .f32, output: folder["b.sfckpt"])
+    return (try Checkpoint.open(folder["b.sfckpt"]), notes)
+  }
+
+  private static func large(_ c: ModelConfiguration) -> ModelConfiguration {
+    var copy = c
+    copy.vocabularySize = 400
+    return copy
+  }
+
+  @Test(arguments: FamilyCase.all)
+  func everyFamilyComesBack(_ family: FamilyCase) throws {
+    let base = try checkpoint(Self.large(family.configuration))
+    let type = base.configuration.familyType
+    if base.configuration.slidingWindow != nil, !type.ggufHoldsWindows {
+      let error = failure { _ = try roundTrip(base) }
+      #expect(error?.description.contains("sliding_window") == true)
+      return
+    }
+    let (back, notes) = try roundTrip(base)
+    var expected = base.configuration
+    // Mistral's files are Llama's.
+    if type.ggufArchitecture == "llama" { expected.family = Llama.name }
+    #expect(back.configuration == expected)
+    #expect(notes == [])
+    for tensor in base.tensors {
+      #expect(back.tensor(tensor.name)?.widened() == tensor.widened(), "\(tensor.name)")
+    }
+  }
+
+  @Test(arguments: [
+    RotaryScaling.linear(factor: 2),
+    .llama3(
+      factor: 8, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalContextLength: 8192),
+  ])
+  func rotaryScalingComesBack(_ scaling: RotaryScaling) throws {
+    let configuration = TinyModel.configuration(
+      headWidth: 64, vocabularySize: 400, rotaryScaling: scaling, tiedHead: false,
+      attentionBias: true)
+    let base = try checkpoint(configuration)
+    let (back, _) = try roundTrip(base)
+    #expect(back.configuration == configuration)
+    let name = "layers[1].attention.query.bias"
+    #expect(back.tensor(name)?.widened() == base.tensor(name)?.widened())
+  }
+
+  @Test func theTokenizerComesBack() throws {
+    var settings = TokenizerSettings()
+    settings.beginOfSequence = .id(1)
+    settings.endOfSequence = .id(2)
+    settings.addsBeginOfSequence = false
+    settings.endsOfText = [7]
+    settings.chatTemplate = "{{ messages }}"
+    let base = try checkpoint(TinyModel.configuration(vocabularySize: 400), settings)
+    let (back, _) = try roundTrip(base)
+    #expect(back.tokenizerSettings == settings)
+    let (a, b) = (
+      try TokenizerKind.load(base.tokenizerKind, base.tokenizerBytes),
+      try TokenizerKind.load(back.tokenizerKind, back.tokenizerBytes)
+    )
+    let text = "The river would not wait.  Größe: 12 bread, \(VocabularyTable.probe)"
+    #expect(try a.encode(text) == b.encode(text))
+    // Rows without a piece have one in the file, which no text gets.
+    #expect(b.vocabularySize == 400 && b.isUnused(399))
+  }
+
+  @Test(arguments: [ForeignElementType.f16, .bf16, .q8_0, .q4_0])
+  func narrowTypesAreClose(_ type: ForeignElementType) throws {
+    let base = try checkpoint(TinyModel.configuration(hiddenWidth: 64, vocabularySize: 400))
+    let (back, notes) = try roundTrip(base, type)
+    #expect(notes.isEmpty == (type != .q4_0))
+    let limits: [ForeignElementType: Float] = [.f16: 0.003, .bf16: 0.02, .q8_0: 0.02, .q4_0: 0.35]
+    for tensor in base.tensors {
+      let found = try #require(back.tensor(tensor.name)).widened()
+      let limit = tensor.shape.rank == 1 ? 0 : try #require(limits[type])
+      let worst = zip(tensor.widened(), found).map { ($0 - $1).magnitude }.max() ?? 0
+      #expect(worst <= limit, "\(tensor.name)")
+    }
+  }
+
+  /// Rows of 48 are no whole blocks.
+  @Test func rowsThatAreNoBlocksAreHalves() throws {
+    let base = try checkpoint(TinyModel.configuration(hiddenWidth: 48, vocabularySize: 400))
+    let (_, notes) = try roundTrip(base, .q8_0)
+    #expect(notes == ["f16 for 2 matrices, such as blk.0.ffn_down.weight"])
+  }
+
+  @Test func nothingIsLeftWhereItCannotBeWritten() throws {
+    let base = try checkpoint(TinyModel.configuration(vocabularySize: 400))
+    let error = failure {
+      _ = try GGUFExport.write(ExportedModel(base), as: .f32, to: folder["no/m.gguf"])
+    }
+    #expect(error?.category == .cannotCreate)
+    #expect(folder.entries == ["a.sfckpt"])
+  }
+}
