@@ -32,7 +32,7 @@ let package = Package(
       name: "sparseft",
       dependencies: [
         "Runs", "Reports", "Records", "Recipes", "Contributions", "Training", "Generation",
-        "Compilation", "Programs", "Execution", "Interchange", "Checkpoints", "Models",
+        "Compilation", "Programs", "Execution", "Interchange", "Checkpoints", "Models", "Chats",
         "Tokenizers",
         "Storage", "Tensors",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),

@@ -6,7 +6,7 @@ public struct SequencePiece: Hashable, Sendable {
     case begin
     /// EOS.
     case end
-    /// The control token of that spelling.
+    /// The control token of that spelling; its text where the tokenizer has no such token.
     case control(String)
     /// Text, encoded by itself.
     case text(String)
@@ -17,10 +17,15 @@ public struct SequencePiece: Hashable, Sendable {
   public var counts: Bool
   /// Whether the text goes on from the piece before it, so that no tokenizer puts a space between.
   public var continues: Bool
+  /// Whether a control token before the text takes the white space between them with it.
+  public var isStripped: Bool
 
-  public init(_ content: Content, counts: Bool = false, continues: Bool = false) {
+  public init(
+    _ content: Content, counts: Bool = false, continues: Bool = false, isStripped: Bool = false
+  ) {
     self.content = content
     self.counts = counts
     self.continues = continues
+    self.isStripped = isStripped
   }
 }

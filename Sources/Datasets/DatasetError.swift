@@ -1,3 +1,4 @@
+import Chats
 import Storage
 import Tensors
 import Tokenizers
@@ -12,6 +13,8 @@ public enum DatasetError: Failure {
   case notText(path: String, offset: Int, found: String)
   /// A line of a JSON Lines file that is no row; lines count from 1.
   case row(path: String, line: Int, problem: String)
+  /// A row that no template, or this one, can write.
+  case chat(path: String, line: Int, error: ChatError)
   /// A row of another shape than the first one's.
   case mixedRows(path: String, line: Int, found: String, firstLine: Int, expected: String)
   /// A text that the tokenizer rejects.
@@ -35,6 +38,7 @@ public enum DatasetError: Failure {
     case .notText, .row, .mixedRows, .noDocuments, .noTargets, .tooShort: .badData
     case .invalidFraction, .noEndOfSequence: .usage
     case .tokenizer(_, let error): error.category
+    case .chat(_, _, let error): error.category
     case .storage(let error): error.category
     }
   }
@@ -51,6 +55,8 @@ public enum DatasetError: Failure {
         + "or leave it out"
     case .row(let path, let line, let problem):
       "reading '\(path)', line \(line): \(problem)"
+    case .chat(let path, let line, let error):
+      "reading '\(path)', line \(line): \(error)"
     case .mixedRows(let path, let line, let found, let firstLine, let expected):
       "reading '\(path)', line \(line): found a row of \(found), expected \(expected) as in line "
         + "\(firstLine); put rows of different shapes into different files"

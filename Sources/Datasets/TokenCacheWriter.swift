@@ -82,8 +82,8 @@ struct TokenCacheWriter {
     while let row = try reader.next() {
       do {
         try encode(row, to: output)
-      } catch let problem as RowParser.Problem {
-        throw DatasetError.row(path: file.path, line: reader.line, problem: problem.text)
+      } catch let error as ChatError {
+        throw DatasetError.chat(path: file.path, line: reader.line, error: error)
       } catch let error as TokenizerError {
         throw DatasetError.row(path: file.path, line: reader.line, problem: error.description)
       }
@@ -97,9 +97,10 @@ struct TokenCacheWriter {
     let start = idCount
     var byteCount = 0
     let encoding = cache.encoding
-    for piece in try encoding.rows.pieces(of: row) {
+    var sequences = SequenceEncoder(cache.tokenizer)
+    for piece in sequences.resolved(try encoding.rows.pieces(of: row)) {
       let first = idCount
-      try encode(piece, to: output)
+      try sequences.encode(piece) { try put($0, to: output) }
       if encoding.rows.trainOn == .all || piece.counts || row.shape == .text {
         if case .text(let text) = piece.content { byteCount += text.utf8.count }
         count(first..<idCount)
@@ -113,34 +114,6 @@ struct TokenCacheWriter {
       documents.append(
         .init(
           start: UInt64(start), byteCount: UInt64(byteCount), kind: row.shape == .text ? 0 : 1))
-    }
-  }
-
-  private mutating func encode(_ piece: SequencePiece, to output: AtomicFile) throws {
-    let tokenizer = cache.tokenizer
-    switch piece.content {
-    case .begin:
-      if let begin = tokenizer.beginOfSequence { try put([begin], to: output) }
-    case .end:
-      guard let end = tokenizer.endOfSequence else {
-        throw RowParser.Problem.shape("a row ends with EOS, which the tokenizer does not have")
-      }
-      try put([end], to: output)
-    case .control(let spelling):
-      guard let id = tokenizer.controlID(spelling) else {
-        throw RowParser.Problem.shape("the tokenizer has no control token '\(spelling)'")
-      }
-      try put([id], to: output)
-    case .text(var text):
-      encoder.continues = piece.continues
-      let chunk = 1 << 16
-      try text.withUTF8 { bytes in
-        for start in stride(from: 0, to: bytes.count, by: chunk) {
-          let part = UnsafeRawBufferPointer(bytes)[start..<min(start + chunk, bytes.count)]
-          try put(encoder.append(UnsafeRawBufferPointer(rebasing: part)), to: output)
-        }
-      }
-      try put(try encoder.finish(), to: output)
     }
   }
 

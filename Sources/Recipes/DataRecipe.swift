@@ -13,6 +13,8 @@ public struct DataRecipe: Hashable, Sendable {
   public var appendEOS = false
   /// Which tokens of rows of JSON Lines are targets.
   public var trainOn = TrainOnRecipe.completions
+  /// How chats are written: a template's name, "none", or nil for the model's own.
+  public var chatTemplate: String?
   /// What happens to rows longer than a window.
   public var longRows = LongRowsRecipe.split
   /// Shuffle the windows anew in each epoch.
@@ -48,6 +50,7 @@ extension DataRecipe: RecipeSection {
     fields("document_separator", &documentSeparator, .optional(.nonEmptyString))
     fields("append_eos", &appendEOS, .bool)
     fields("train_on", &trainOn, .choice())
+    fields("chat_template", &chatTemplate, .optional(.nonEmptyString))
     fields("long_rows", &longRows, .choice())
     fields("shuffle", &shuffle, .bool)
   }

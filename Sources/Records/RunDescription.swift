@@ -24,6 +24,8 @@ public struct RunDescription: JSONRecord {
   public var frozenBlocks: Int
   /// Disk bytes available for caching these outputs; 0 if they are not cached.
   public var prefixCacheBytes: Int
+  /// Description of how rows of JSON Lines were written; nil for plain text.
+  public var rows: String?
   /// Seconds of the measurements before the run, even if an earlier run made them.
   public var analysisSeconds: Double
 
@@ -31,8 +33,9 @@ public struct RunDescription: JSONRecord {
     model: String, method: String, label: String, choice: String?, trainableParameters: Int,
     totalParameters: Int, steps: Int, threads: Int, instructionSet: String, precision: String,
     version: String, learningRate: Double, frozenBlocks: Int = 0, prefixCacheBytes: Int = 0,
-    analysisSeconds: Double = 0
+    analysisSeconds: Double = 0, rows: String? = nil
   ) {
+    self.rows = rows
     self.model = model
     self.method = method
     self.label = label
@@ -53,7 +56,7 @@ public struct RunDescription: JSONRecord {
 
 extension RunDescription {
   public var json: JSONValue {
-    [
+    var object: JSONObject = [
       "type": "start", "model": .string(model), "method": .string(method),
       "label": .string(label), "choice": .optional(choice),
       "trainable_parameters": .int(trainableParameters),
@@ -63,6 +66,8 @@ extension RunDescription {
       "frozen_blocks": .int(frozenBlocks), "prefix_cache_bytes": .int(prefixCacheBytes),
       "analysis_seconds": .number(analysisSeconds),
     ]
+    if let rows { object["rows"] = .string(rows) }
+    return .object(object)
   }
 
   public init(_ json: JSONValue) {
@@ -74,6 +79,6 @@ extension RunDescription {
       precision: json.string("precision"), version: json.string("version"),
       learningRate: json.double("learning_rate"), frozenBlocks: json.int("frozen_blocks"),
       prefixCacheBytes: json.int("prefix_cache_bytes"),
-      analysisSeconds: json.double("analysis_seconds"))
+      analysisSeconds: json.double("analysis_seconds"), rows: json["rows"]?.string)
   }
 }

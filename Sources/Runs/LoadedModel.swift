@@ -1,3 +1,4 @@
+import Chats
 import Checkpoints
 import Compilation
 import Execution
@@ -35,6 +36,13 @@ public struct LoadedModel {
     if precision != .f32 { kernels.tune(.auto, threads: threads) }
     self.kernels = kernels
     self.precision = kernels.precision(precision, weights)
+  }
+
+  /// How the model's chats are written.
+  /// - Parameter name: a template's name, or nil for the model's own.
+  /// - Throws: `ChatError` where there is no such template.
+  public func chats(_ name: String?) throws(ChatError) -> ChatChoice {
+    try ChatChoice(name, of: weights.checkpoint, tokenizer: tokenizer)
   }
 
   /// A run's model with a delta, computed in the precision that `generate` uses for the recipe's.

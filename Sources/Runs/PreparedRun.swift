@@ -21,6 +21,8 @@ public struct PreparedRun {
   public let weights: ModelWeights
   public let tokenizer: any Tokenizer
   public let corpus: Corpus
+  /// How chats are written.
+  public let chats: ChatChoice
   public let kernels: Kernels
   public let pool: WorkerPool
   public let compiler: StepCompiler
@@ -54,7 +56,8 @@ public struct PreparedRun {
     weights = try ModelWeights(checkpoint)
     tokenizer = try Self.tokenizer(of: checkpoint)
     cacheFolder = cache ?? recipe.output.absolute + "/cache"
-    corpus = try Self.corpus(recipe, tokenizer: tokenizer, cache: cacheFolder)
+    chats = try ChatChoice(recipe.data.chatTemplate, of: checkpoint, tokenizer: tokenizer)
+    corpus = try Self.corpus(recipe, chats, tokenizer: tokenizer, cache: cacheFolder)
     headRows = corpus.train.rowsByFrequency(vocabularySize: configuration.vocabularySize)
     corpus.train.releasePages()
     pool = try WorkerPool(threads: recipe.run.threads)
@@ -77,6 +80,9 @@ public struct PreparedRun {
 
   /// The run's settings; the peak of its schedule is 0 until the rate is decided.
   public var settings: TrainingSettings { compiler.settings }
+
+  /// How rows are written and packed, to show before the first step; nil for plain text.
+  public var rowLine: String? { corpus.train.packingReport.map { chats.line(of: $0) } }
 
   /// Warnings to show before the first step.
   public var warnings: [String] {
@@ -112,7 +118,7 @@ extension PreparedRun {
   }
 
   private static func corpus(
-    _ recipe: Recipe, tokenizer: any Tokenizer, cache: String
+    _ recipe: Recipe, _ chats: ChatChoice, tokenizer: any Tokenizer, cache: String
   ) throws -> Corpus {
     let validation: ValidationSource =
       switch recipe.data.validation {
@@ -124,7 +130,7 @@ extension PreparedRun {
     return try Corpus.prepare(
       train: recipe.data.train.map(\.absolute), validation: validation,
       sequenceLength: recipe.data.sequenceLength, separator: recipe.data.documentSeparator,
-      appendEOS: recipe.data.appendEOS, rows: RowEncoding(recipe.data),
+      appendEOS: recipe.data.appendEOS, rows: RowEncoding(recipe.data.trainOn, chats),
       longRows: LongRows(recipe.data.longRows), tokenizer: tokenizer, cacheFolder: cache)
   }
 

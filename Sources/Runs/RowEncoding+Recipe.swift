@@ -3,7 +3,9 @@ import Recipes
 
 extension RowEncoding {
   /// How a recipe's rows are written, and which of their tokens count.
-  init(_ data: DataRecipe) { self.init(trainOn: TrainOn(data.trainOn)) }
+  init(_ trainOn: TrainOnRecipe, _ chats: ChatChoice) {
+    self.init(trainOn: TrainOn(trainOn), template: chats.template, isTurnedOff: !chats.isOwn)
+  }
 }
 
 extension TrainOn {

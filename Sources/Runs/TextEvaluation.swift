@@ -22,20 +22,25 @@ public struct TextEvaluation {
   ///   - paths: files, folders or globs of UTF-8 text.
   ///   - separator: text between documents of one file; nil where a file is one document.
   ///   - trainOn: which tokens of JSON Lines rows are scored.
-  ///   - warn: called with each warning about the texts before they are scored.
+  ///   - chatTemplate: how chats are written: a template's name, "none", or nil for the model's own.
+  ///   - say: called, before anything is scored, with how rows are written and with each warning.
   ///   - shouldStop: asked before every batch.
   /// - Throws: `TrainingError.interrupted` if it was asked to stop, and what reading the texts and
   ///   compiling the pass throws.
   public func score(
     _ paths: [String], separator: String? = nil, trainOn: TrainOnRecipe = .completions,
-    warn: (String) -> Void = { _ in }, shouldStop: () -> Bool = { false }
+    chatTemplate: String? = nil, say: (String) -> Void = { _ in },
+    shouldStop: () -> Bool = { false }
   ) throws -> EvaluationRecord {
     let cache = try TemporaryCache()
+    let chats = try ChatChoice(
+      chatTemplate, of: model.weights.checkpoint, tokenizer: model.tokenizer)
     let corpus = try Corpus.forScoring(
       paths.map(TemporaryCache.absolute), sequenceLength: shape.tokens, separator: separator,
-      rows: RowEncoding(trainOn: TrainOn(trainOn)), tokenizer: model.tokenizer,
+      rows: RowEncoding(trainOn, chats), tokenizer: model.tokenizer,
       cacheFolder: cache.path)
-    corpus.warnings.forEach(warn)
+    if let report = corpus.train.packingReport { say(chats.line(of: report)) }
+    for warning in corpus.warnings { say("warning: \(warning)") }
     let evaluator = Evaluator(try session(), text: corpus.train)
     let clock = ContinuousClock()
     let start = clock.now

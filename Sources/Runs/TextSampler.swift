@@ -1,3 +1,4 @@
+import Chats
 import Generation
 import Tensors
 import Tokenizers
@@ -43,6 +44,38 @@ public struct TextSampler {
     let tokenizer = model.tokenizer
     let start = tokenizer.beginOfSequence.map { [$0] } ?? []
     let ids = start + (try prompt.isEmpty ? [] : tokenizer.encode(prompt))
+    return try stream(
+      after: ids, ends: tokenizer.endsOfText, continuing: !prompt.isEmpty, maxTokens: maxTokens,
+      Sampler(temperature: temperature, topP: topP, seed: seed), emit: emit)
+  }
+
+  /// The answer to a chat's last message, piece by piece, up to the end of its turn.
+  ///
+  /// - Parameter emit: called with each piece; false ends the text.
+  /// - Returns: the number of tokens generated.
+  /// - Throws: `ChatError` for a chat that the template can't write, `GenerationError` for one longer
+  ///   than the model's context.
+  @discardableResult
+  public func answer(
+    _ messages: [ChatMessage], template: ChatTemplate, maxTokens: Int, temperature: Double,
+    topP: Double, seed: UInt64, emit: (String) -> Bool
+  ) throws -> Int {
+    let tokenizer = model.tokenizer
+    var encoder = SequenceEncoder(tokenizer)
+    let ids = try encoder.ids(template.sequence(messages, prompting: true))
+    let endOfTurn = tokenizer.controlID(template.endOfTurn).map { [$0] } ?? []
+    return try stream(
+      after: ids, ends: tokenizer.endsOfText + endOfTurn, continuing: false, maxTokens: maxTokens,
+      Sampler(temperature: temperature, topP: topP, seed: seed), emit: emit)
+  }
+
+  /// - Parameters:
+  ///   - ends: the ids that end the text.
+  ///   - continuing: whether the text goes on from other text, and so keeps its first space.
+  private func stream(
+    after ids: [Int32], ends: [Int32], continuing: Bool, maxTokens: Int, _ sampler: Sampler,
+    emit: (String) -> Bool
+  ) throws -> Int {
     let context = model.weights.configuration.contextLength
     guard ids.count <= context else {
       throw GenerationError.promptTooLong(tokens: ids.count, context: context)
@@ -50,9 +83,8 @@ public struct TextSampler {
     let generator = try Generator(
       model.weights, capacity: min(context, ids.count + maxTokens), pool: model.pool,
       kernels: model.kernels, precision: precision)
-    var sampler = Sampler(temperature: temperature, topP: topP, seed: seed)
-    var decoder = StreamingDecoder(tokenizer, continuing: !prompt.isEmpty)
-    let ends = tokenizer.endsOfText
+    var sampler = sampler
+    var decoder = StreamingDecoder(model.tokenizer, continuing: continuing)
     let count = try generator.generate(
       prompt: ids, maxTokens: maxTokens, sampler: &sampler, stop: { ends.contains($0) },
       emit: { emit(decoder.append($0)) })

@@ -126,6 +126,6 @@ extension PlannedRun {
         + " weights, \(settings.precision.rawValue) arithmetic",
       version: Version.text, learningRate: settings.schedule.peak,
       frozenBlocks: step.frozenBlocks, prefixCacheBytes: prefixCaches.byteCount,
-      analysisSeconds: decision.analysisSeconds)
+      analysisSeconds: decision.analysisSeconds, rows: prepared.rowLine)
   }
 }

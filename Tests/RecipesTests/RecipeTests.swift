@@ -97,6 +97,7 @@ func message(_ text: String, _ overrides: String...) throws -> String {
           "document_separator": null,
           "append_eos": false,
           "train_on": "completions",
+          "chat_template": null,
           "long_rows": "split",
           "shuffle": true
         },

@@ -57,7 +57,7 @@ extension SharedDescription {
     "seed": .figure,
     "data": .object([
       "validation": .figure, "sequence_length": .figure, "append_eos": .figure,
-      "train_on": .setting, "long_rows": .setting, "shuffle": .figure,
+      "train_on": .setting, "chat_template": .setting, "long_rows": .setting, "shuffle": .figure,
     ]),
     "method": methodRule,
     "analysis": .object([

@@ -1,4 +1,5 @@
 import Chats
+import Storage
 
 /// Which tokens of a row are targets that count.
 public enum TrainOn: String, CaseIterable, Hashable, Sendable {
@@ -18,30 +19,55 @@ public enum LongRows: String, CaseIterable, Hashable, Sendable {
 /// How the rows of JSON Lines files become ids.
 public struct RowEncoding: Hashable, Sendable {
   public var trainOn: TrainOn
+  /// How chats are written, and pairs as chats of one question; nil where there is no template.
+  public var template: Result<ChatTemplate, ChatError>?
+  /// Whether there is no template because it was asked for so.
+  public var isTurnedOff: Bool
 
-  public init(trainOn: TrainOn = .completions) { self.trainOn = trainOn }
+  /// - Parameter template: nil for pairs that are continued as they are; an error for a model whose
+  ///   template is not known, thrown by the first row that needs one.
+  public init(
+    trainOn: TrainOn = .completions, template: Result<ChatTemplate, ChatError>? = nil,
+    isTurnedOff: Bool = false
+  ) {
+    self.trainOn = trainOn
+    self.isTurnedOff = isTurnedOff
+    self.template = template
+  }
 
   /// Identifies everything that rows' ids and masks depend on besides the tokenizer.
-  var identity: String { "rows \(trainOn.rawValue)" }
+  var identity: String {
+    let template = (try? template?.get())??.json.encoded(sorted: true) ?? "none"
+    return "rows \(trainOn.rawValue) \(template)"
+  }
 
-  /// The pieces of a row that is no plain text.
-  /// - Throws: a message for a row that can't be written so.
-  func pieces(of row: TextRow) throws(RowParser.Problem) -> [SequencePiece] {
+  /// The pieces of a row.
+  /// - Throws: `ChatError` for a chat that the template can't write, or without a template.
+  func pieces(of row: TextRow) throws(ChatError) -> [SequencePiece] {
     switch row {
     case .text(let text):
       return [SequencePiece(.begin), SequencePiece(.text(text), counts: true)]
     case .pair(let prompt, let completion):
+      if let template = try template?.get() {
+        return try template.sequence(Self.chat(prompt, completion))
+      }
       return Self.continued(prompt, completion)
     case .instruction(let instruction, let input, let output):
-      return Self.continued(Self.prompt(instruction, input) + "\n\n", output)
-    case .chat:
-      throw .shape("messages need a chat template")
+      let prompt = input.isEmpty ? instruction : instruction + "\n\n" + input
+      if let template = try template?.get() {
+        return try template.sequence(Self.chat(prompt, output))
+      }
+      return Self.continued(prompt + "\n\n", output)
+    case .chat(let messages):
+      guard let template = try template?.get() else {
+        throw isTurnedOff ? .turnedOff : .noTemplate(known: ChatTemplates.names)
+      }
+      return try template.sequence(messages)
     }
   }
 
-  /// A task with what it is about, a blank line between them.
-  static func prompt(_ instruction: String, _ input: String) -> String {
-    input.isEmpty ? instruction : instruction + "\n\n" + input
+  private static func chat(_ question: String, _ answer: String) -> [ChatMessage] {
+    [ChatMessage(.user, question), ChatMessage(.assistant, answer)]
   }
 
   /// A prompt and what continues it up to EOS, so that the model learns to stop.

@@ -42,6 +42,7 @@ struct WindowPacking: Sendable {
     scoredCount = found.reduce(0) {
       $0 + storage.scoredCount($1.first + 1..<$1.first + $1.count)
     }
+    report.sequenceLength = sequenceLength
     report.windows = windows.count
     report.emptyPlaces =
       windows.count * sequenceLength - found.reduce(0) { $0 + $1.places }
@@ -132,6 +133,8 @@ extension WindowPacking {
 
 /// What packing rows into windows did to them.
 public struct PackingReport: Hashable, Sendable {
+  /// Tokens in a window.
+  public var sequenceLength = 0
   /// Rows of JSON Lines.
   public var rows = 0
   /// Rows longer than a window that were cut.

@@ -27,6 +27,10 @@ struct EvalCommand: ParsableCommand {
   @Option(help: "What of .jsonl rows is scored: completions, or all.")
   var trainOn = TrainOnRecipe.completions
 
+  @Option(
+    help: "How chats in .jsonl rows are written; by default as the model's own template says.")
+  var chatTemplate: String?
+
   @Option(help: "Windows scored at a time.")
   var batchSize = 8
 
@@ -63,7 +67,8 @@ struct EvalCommand: ParsableCommand {
       report(
         try evaluation.score(
           data, separator: documentSeparator, trainOn: trainOn,
-          warn: { Output.note("warning: \($0)") }, shouldStop: { Interruption.isRequested }))
+          chatTemplate: chatTemplate, say: { Output.note($0) },
+          shouldStop: { Interruption.isRequested }))
     } catch TrainingError.interrupted {
       try Interruption.check()
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Chats
 import Recipes
 import Reports
 import Runs
@@ -10,8 +11,17 @@ struct GenerateCommand: ParsableCommand {
 
   @OptionGroup var arguments: ModelArguments
 
-  @Option(help: "The text to continue; empty to start a new text.")
+  @Option(help: "The text to continue; empty to start a new text. With --chat, the question.")
   var prompt: String
+
+  @Flag(help: "Answer the prompt as a user's message, written as the model's chat template says.")
+  var chat = false
+
+  @Option(help: "With --chat, the system message.")
+  var system: String?
+
+  @Option(help: "With --chat, a chat template's name in place of the model's own.")
+  var chatTemplate: String?
 
   @Option(help: "The most tokens to generate.")
   var maxTokens = 128
@@ -42,28 +52,46 @@ struct GenerateCommand: ParsableCommand {
     guard (0...10).contains(temperature) else {
       throw ValidationError("--temperature takes 0 to 10")
     }
+    guard chat || (system == nil && chatTemplate == nil) else {
+      throw ValidationError("--system and --chat-template go with --chat")
+    }
     guard topP > 0, topP <= 1 else { throw ValidationError("--top-p takes a number in (0, 1]") }
   }
 
   func run() throws {
     Interruption.listen()
-    let sampler = TextSampler(
-      try LoadedModel(
-        arguments.model, deltas: arguments.delta, threads: threads, precision: precision))
+    let model = try LoadedModel(
+      arguments.model, deltas: arguments.delta, threads: threads, precision: precision)
+    let sampler = TextSampler(model)
+    let chats = chat ? try model.chats(chatTemplate) : nil
+    let template = try chats?.forChats()
     Output.note(sampler.precision.line)
+    if let chats { Output.note(chats.line) }
     let clock = ContinuousClock()
     let start = clock.now
-    Output.write(prompt)
-    let count = try sampler.stream(
-      after: prompt, maxTokens: maxTokens, temperature: temperature, topP: topP, seed: seed
-    ) { piece in
+    let emit = { (piece: String) in
       Output.write(piece)
       return !Interruption.isRequested
+    }
+    let count: Int
+    if let template {
+      count = try sampler.answer(
+        messages, template: template, maxTokens: maxTokens, temperature: temperature, topP: topP,
+        seed: seed, emit: emit)
+    } else {
+      Output.write(prompt)
+      count = try sampler.stream(
+        after: prompt, maxTokens: maxTokens, temperature: temperature, topP: topP, seed: seed,
+        emit: emit)
     }
     Output.write("\n")
     let rate = Double(count) / max((clock.now - start).seconds, 1e-9)
     if Terminal.standardError.isTTY {
       Output.note("\(count) tokens, \(formatted(rate, decimals: 1)) tokens/s")
     }
+  }
+
+  private var messages: [ChatMessage] {
+    (system.map { [ChatMessage(.system, $0)] } ?? []) + [ChatMessage(.user, prompt)]
   }
 }

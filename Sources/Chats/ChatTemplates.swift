@@ -1,0 +1,35 @@
+import Storage
+import Tokenizers
+
+/// The templates that this program knows: the files of `recipes/templates`.
+public enum ChatTemplates {
+  /// All of them, the one that is meant where several fit first.
+  public static let all: [ChatTemplate] = shippedTemplates.compactMap { text in
+    (try? JSONValue.decode(text)).flatMap { try? ChatTemplate($0) }
+  }
+
+  /// Their names.
+  public static var names: [String] { all.map(\.name) }
+
+  /// The template of a name.
+  /// - Throws: `ChatError.unknownTemplate`.
+  public static func named(_ name: String) throws(ChatError) -> ChatTemplate {
+    guard let template = all.first(where: { $0.name == name }) else {
+      throw .unknownTemplate(name: name, known: names)
+    }
+    return template
+  }
+}
+
+extension ChatTemplate {
+  /// Checks that a tokenizer has what the template needs.
+  /// - Throws: `ChatError.missingTokens`.
+  public func check(_ tokenizer: any Tokenizer) throws(ChatError) {
+    var missing = controls.filter { tokenizer.controlID($0) == nil }
+    let forms = [begin, system ?? "", user, generationPrompt, assistant, endOfTurn, afterTurn]
+    if tokenizer.endOfSequence == nil, forms.contains(where: { $0.contains("{eos}") }) {
+      missing.append("EOS")
+    }
+    guard missing.isEmpty else { throw .missingTokens(template: name, tokens: missing) }
+  }
+}
