@@ -4,9 +4,9 @@ import Tensors
 public enum ForeignElementType: String, Sendable, CaseIterable {
   case f32, f16, bf16
   /// Blocks of 32 with a scale each, eight bits an element.
-  case q8_0
+  case q8 = "q8_0"
   /// Blocks of 32 with a scale each, four bits an element.
-  case q4_0
+  case q4 = "q4_0"
 }
 
 extension ForeignElementType {
@@ -18,7 +18,7 @@ extension ForeignElementType {
     switch self {
     case .f32: 4
     case .f16, .bf16: 2
-    case .q8_0, .q4_0: nil
+    case .q8, .q4: nil
     }
   }
 }

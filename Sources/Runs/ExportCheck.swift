@@ -77,7 +77,7 @@ public struct ExportCheck {
     logitCount = expected.reduce(0) { $0 + $1.count }
     texts = [text, other]
     isExact = elementType == .f32 || elementType == model.elementType
-    tolerance = elementType == .q4_0 ? 0.5 : 0.1
+    tolerance = elementType == .q4 ? 0.5 : 0.1
   }
 }
 

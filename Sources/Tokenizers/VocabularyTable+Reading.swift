@@ -20,7 +20,7 @@ extension VocabularyTable {
         try TokenizerKind.load(ownKind, bytes).encode(Self.probe)
       }
     }
-    guard try found.get() == original else { print("final", try found.get().count, original.count, zip(try found.get(), original).enumerated().first { $0.element.0 != $0.element.1 } as Any); throw Self.noTable }
+    guard try found.get() == original else { throw Self.noTable }
   }
 
   private static let noTable = TokenizerError.invalidTable(
@@ -80,10 +80,8 @@ extension VocabularyTable {
     where ByteLevelSplits.takingWholeWords.contains(name) == takesWholeWords {
       table.preTokenizer = name
       let named = try table.bytePairJSON()
-      print("trying", name)
       guard var own = try? JSONValue.decode(named, source: "").object else { continue }
       for key in ["normalizer", "pre_tokenizer"] { own[key] = rules[key] ?? .null }
-      do { let a = try ids(named), b = try ids(Array(JSONValue.object(own).encoded().utf8)); if a != b { let k = zip(a, b).enumerated().first { $0.element.0 != $0.element.1 }?.offset ?? -1; print(name, a.count, b.count, k, a.dropFirst(k - 3).prefix(8), b.dropFirst(k - 3).prefix(8), a.dropFirst(k - 3).prefix(8).map { table.pieces[Int($0)] }) } }
       if try ids(named) == ids(Array(JSONValue.object(own).encoded().utf8)) { return name }
     }
     throw noTable

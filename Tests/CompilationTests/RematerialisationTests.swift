@@ -29,6 +29,25 @@ import Testing
     #expect(names.filter { $0 == "swiglu" }.count == 3)
   }
 
+  /// Normalised queries and keys are not stored, nor what they are when turned: both come again from
+  /// what their matrices gave. Without norms that is what is turned, and not stored itself.
+  @Test func turnedQueriesComeAgainFromBeforeTheirNorm() throws {
+    func again(_ queryKeyNorm: Bool) throws -> (norms: Int, turns: Int) {
+      var configuration = Step.configuration()
+      configuration.queryKeyNorm = queryKeyNorm
+      var graph = try fused(Step.trace(FullAdaptation(), configuration))
+      graph.rematerialise()
+      try graph.verify()
+      let copies = graph.nodes.filter { $0.phase == .backward }
+      return (
+        copies.count { $0.operation.name == "head_norm" },
+        copies.count { ($0.operation as? Rotary)?.isInverse == false }
+      )
+    }
+    #expect(try again(true) == (6, 6))
+    #expect(try again(false) == (0, 0))
+  }
+
   /// Products and attention give their outputs again, the cheapest for their bytes first; memory
   /// falls with every few of them, and the step's arithmetic grows by theirs.
   @Test func productsAreComputedAgainWhereAskedFor() throws {

@@ -34,7 +34,7 @@ import Testing
     return values
   }
 
-  @Test(arguments: [ForeignElementType.f16, .bf16, .q8_0, .q4_0])
+  @Test(arguments: [ForeignElementType.f16, .bf16, .q8, .q4])
   func roundingIsThatOfOthers(_ type: ForeignElementType) throws {
     let file = try GGUFFile(MappedFile(path: Self.path))
     let values = try values(file, "values")

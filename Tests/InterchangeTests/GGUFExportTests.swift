@@ -102,12 +102,12 @@ import Tokenizers
     #expect(b.vocabularySize == 400 && b.isUnused(399))
   }
 
-  @Test(arguments: [ForeignElementType.f16, .bf16, .q8_0, .q4_0])
+  @Test(arguments: [ForeignElementType.f16, .bf16, .q8, .q4])
   func narrowTypesAreClose(_ type: ForeignElementType) throws {
     let base = try checkpoint(TinyModel.configuration(hiddenWidth: 64, vocabularySize: 400))
     let (back, notes) = try roundTrip(base, type)
-    #expect(notes.isEmpty == (type != .q4_0))
-    let limits: [ForeignElementType: Float] = [.f16: 0.003, .bf16: 0.02, .q8_0: 0.02, .q4_0: 0.35]
+    #expect(notes.isEmpty == (type != .q4))
+    let limits: [ForeignElementType: Float] = [.f16: 0.003, .bf16: 0.02, .q8: 0.02, .q4: 0.35]
     for tensor in base.tensors {
       let found = try #require(back.tensor(tensor.name)).widened()
       let limit = tensor.shape.rank == 1 ? 0 : try #require(limits[type])
@@ -119,7 +119,7 @@ import Tokenizers
   /// Rows of 48 are no whole blocks.
   @Test func rowsThatAreNoBlocksAreHalves() throws {
     let base = try checkpoint(TinyModel.configuration(hiddenWidth: 48, vocabularySize: 400))
-    let (_, notes) = try roundTrip(base, .q8_0)
+    let (_, notes) = try roundTrip(base, .q8)
     #expect(notes == ["f16 for 2 matrices, such as blk.0.ffn_down.weight"])
   }
 

@@ -17,7 +17,7 @@ import Tokenizers
       try ModelWriter.small().withUnsafeBytes { try TokenizerKind.load("runes", $0) }
     }
     #expect(error?.category == .badData)
-    #expect(error?.description.contains("'runes', expected sentencepiece") == true)
+    #expect(error?.description.contains("'runes', expected sentencepiece or bpe") == true)
   }
 
   @Test func filesAreRecognisedWithoutLoadingThem() {

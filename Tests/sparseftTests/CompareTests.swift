@@ -94,9 +94,11 @@ import Testing
       "sparse auto", "lora r8", "lora r8 qv", "full", "sparse last", "sparse random", "norms",
     ]
     #expect(rows.map { $0["label"]?.string } == labels)
-    // Baselines run at rates of their own, whatever the recipe fixes.
+    // Baselines run at rates of their own, whatever the recipe fixes: the rule's limit for whole
+    // tensors or for factors, where it binds.
     let rates = rows.compactMap { $0["learning_rate"]?.double }
-    #expect(rates.count == labels.count && rates[0] == 0.01 && Set(rates.dropFirst()).count > 3)
+    #expect(rates.count == labels.count && rates[0] == 0.01)
+    #expect(!rates.dropFirst().contains(0.01) && Set(rates.dropFirst()).count > 1)
     #expect(try outcome.jsonLines().last?["reference"] == "lora r8")
   }
 

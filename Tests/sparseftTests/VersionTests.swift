@@ -66,7 +66,7 @@ import Testing
       #expect(outcome.exitCode == 65)
       #expect(
         outcome.error.hasPrefix(
-          "error: loading the tokenizer: found the kind 'runes', expected sentencepiece;"))
+          "error: loading the tokenizer: found the kind 'runes', expected sentencepiece or bpe;"))
     }
   }
 }

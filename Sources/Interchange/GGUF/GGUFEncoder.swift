@@ -11,8 +11,8 @@ enum GGUFEncoder {
     case .f32: F32Block.id
     case .f16: F16Block.id
     case .bf16: BF16Block.id
-    case .q8_0: Q8Zero.id
-    case .q4_0: Q4Zero.id
+    case .q8: Q8Zero.id
+    case .q4: Q4Zero.id
     }
   }
 
@@ -21,8 +21,8 @@ enum GGUFEncoder {
     switch type {
     case .f32: 4 * count
     case .f16, .bf16: 2 * count
-    case .q8_0: count / blockElements * Q8Zero.bytes
-    case .q4_0: count / blockElements * Q4Zero.bytes
+    case .q8: count / blockElements * Q8Zero.bytes
+    case .q4: count / blockElements * Q4Zero.bytes
     }
   }
 
@@ -41,11 +41,11 @@ enum GGUFEncoder {
       for i in 0..<count {
         target.storeBytes(of: bfloat16Bits(source[i]), toByteOffset: 2 * i, as: UInt16.self)
       }
-    case .q8_0:
+    case .q8:
       for block in 0..<count / blockElements {
         encodeQ8(source + block * blockElements, into: target + block * Q8Zero.bytes)
       }
-    case .q4_0:
+    case .q4:
       for block in 0..<count / blockElements {
         encodeQ4(source + block * blockElements, into: target + block * Q4Zero.bytes)
       }

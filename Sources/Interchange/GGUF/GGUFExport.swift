@@ -8,7 +8,7 @@ import Tokenizers
 /// inverse of `GGUFFormat`.
 public enum GGUFExport: ExportFormat {
   public static let name = "gguf"
-  public static let elementTypes: [ForeignElementType] = [.f32, .f16, .bf16, .q8_0, .q4_0]
+  public static let elementTypes: [ForeignElementType] = [.f32, .f16, .bf16, .q8, .q4]
 
   public static func write(
     _ model: ExportedModel, as type: ForeignElementType, to path: String
@@ -53,8 +53,8 @@ public enum GGUFExport: ExportFormat {
     switch type {
     case .f32: 0
     case .f16: 1
-    case .q4_0: 2
-    case .q8_0: 7
+    case .q4: 2
+    case .q8: 7
     case .bf16: 32
     }
   }
@@ -106,9 +106,9 @@ extension GGUFExport {
     guard source.isMatrix else { return .f32 }
     switch type {
     case .f32, .f16, .bf16: return type
-    case .q8_0, .q4_0:
+    case .q8, .q4:
       guard source.width % GGUFEncoder.blockElements == 0 else { return .f16 }
-      return source.parameters[0].kind == .table ? .q8_0 : type
+      return source.parameters[0].kind == .table ? .q8 : type
     }
   }
 

@@ -68,7 +68,7 @@ struct SafetensorsWriter {
       case .bf16:
         for i in 0..<count { halves[i] = bfloat16Bits(floats[i]) }
         bytes = UnsafeRawBufferPointer(start: halves, count: 2 * count)
-      case .f32, .q8_0, .q4_0: bytes = UnsafeRawBufferPointer(start: floats, count: 4 * count)
+      case .f32, .q8, .q4: bytes = UnsafeRawBufferPointer(start: floats, count: 4 * count)
       }
       try wrapping { () throws(StorageError) in try file.write(bytes) }
     }
