@@ -33,6 +33,8 @@ public struct SequenceEncoder: Sendable {
       if case .control(let spelling) = piece.content, tokenizer.controlID(spelling) == nil {
         piece.content = .text(spelling)
       }
+      // What follows nothing is the start of a text.
+      if case .text(let text) = piece.content, text.isEmpty { continue }
       if case .text(let text) = piece.content, let last = result.last,
         case .text(let before) = last.content, !piece.continues
       {

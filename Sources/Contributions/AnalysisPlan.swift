@@ -61,7 +61,8 @@ public struct AnalysisPlan: Hashable, Sendable {
     return plan
   }()
 
-  /// Steps of a run from which on its learning rate is calibrated at any price.
+  /// Steps of a run from which on its learning rate is calibrated at any price, unless its share is
+  /// 0.
   public static let alwaysCalibratedSteps = 100
 
   /// Plans from the richest down: they reduce the number of probes before their length.
@@ -146,7 +147,8 @@ extension AnalysisPlan {
       return plan
     }
     let least = least.adapted(to: settings, sizes)
-    let isLong = sizes.steps >= alwaysCalibratedSteps && least.isMeaningful(for: sizes)
+    let isLong =
+      settings.share > 0 && sizes.steps >= alwaysCalibratedSteps && least.isMeaningful(for: sizes)
     return isLong ? least : minimal.adapted(to: settings, sizes)
   }
 

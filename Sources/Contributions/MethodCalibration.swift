@@ -37,7 +37,7 @@ public struct MethodCalibration: Sendable {
     ) {
       let plans =
         Self.lengths.map { ($0, Self.usualRuns) } + [(8, AnalysisPlan.fewestCalibrationRuns)]
-      let isLong = settings.steps >= AnalysisPlan.alwaysCalibratedSteps
+      let isLong = share > 0 && settings.steps >= AnalysisPlan.alwaysCalibratedSteps
       for (index, (length, runs)) in plans.enumerated() where 2 * length <= settings.steps {
         guard
           let plan = Plan(settings, length: length, runs: runs, text: text, validation: validation)

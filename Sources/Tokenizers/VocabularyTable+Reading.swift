@@ -10,17 +10,26 @@ extension VocabularyTable {
   ///   - bytes: its serialised form.
   /// - Throws: `TokenizerError` for a tokenizer that no table describes.
   public init(kind: String, serialized bytes: UnsafeRawBufferPointer) throws(TokenizerError) {
-    self =
-      kind == BytePairTokenizer.kind
-      ? try Self.bytePairTable(bytes) : try Self.sentencePieceTable(bytes)
     let original = try TokenizerKind.load(kind, bytes).encode(Self.probe)
-    let (ownKind, ownBytes) = try serialized()
-    let found: Result<[Int32], TokenizerError> = ownBytes.withUnsafeBytes { bytes in
+    let candidates =
+      kind == BytePairTokenizer.kind
+      ? try Self.bytePairTables(bytes) : [try Self.sentencePieceTable(bytes)]
+    for candidate in candidates where try candidate.probeIDs() == original {
+      self = candidate
+      return
+    }
+    throw Self.noTable
+  }
+
+  /// The probe's ids by the table's own serialised form.
+  private func probeIDs() throws(TokenizerError) -> [Int32] {
+    let (kind, bytes) = try serialized()
+    let found: Result<[Int32], TokenizerError> = bytes.withUnsafeBytes { bytes in
       Result { () throws(TokenizerError) in
-        try TokenizerKind.load(ownKind, bytes).encode(Self.probe)
+        try TokenizerKind.load(kind, bytes).encode(Self.probe)
       }
     }
-    guard try found.get() == original else { throw Self.noTable }
+    return try found.get()
   }
 
   private static let noTable = TokenizerError.invalidTable(
@@ -41,28 +50,31 @@ extension VocabularyTable {
 // MARK: byte pairs
 
 extension VocabularyTable {
-  /// The table of a tokenizer.json.
-  private static func bytePairTable(
+  /// Tables of a tokenizer.json, one for each name that its way of splitting may have.
+  private static func bytePairTables(
     _ bytes: UnsafeRawBufferPointer
-  ) throws(TokenizerError) -> VocabularyTable {
+  ) throws(TokenizerError) -> [VocabularyTable] {
     let file = try BytePairFile(bytes)
     let merges = try mergedPieces(bytes)
-    guard file.rules.isByteLevel else { return scoredTable(file, merges) }
+    guard file.rules.isByteLevel else { return [scoredTable(file, merges)] }
     var table = VocabularyTable(model: "gpt2", pieces: spellings(file.model.pieces))
     table.types = types(file)
     table.merges = merges.map { "\($0.left) \($0.right)" }
     table.addSpecial(file)
-    table.preTokenizer = try nameOfSplits(
-      bytes, merges, takesWholeWords: file.model.takesWholeWords)
-    return table
+    let names = try namesOfSplits(bytes, merges, takesWholeWords: file.model.takesWholeWords)
+    return names.map { name in
+      var copy = table
+      copy.preTokenizer = name
+      return copy
+    }
   }
 
-  /// The name of rules that split as a file's do: the one by which a small part of its vocabulary
+  /// The names of rules that may split as a file's do: those by which a small part of its vocabulary
   /// gives the ids that the same part gives by the file's own rules.
-  private static func nameOfSplits(
+  private static func namesOfSplits(
     _ bytes: UnsafeRawBufferPointer, _ merges: [(left: String, right: String)],
     takesWholeWords: Bool
-  ) throws(TokenizerError) -> String {
+  ) throws(TokenizerError) -> [String] {
     let first = merges.prefix(2000)
     var table = VocabularyTable(model: "gpt2", pieces: [])
     var known: Set<String> = []
@@ -76,15 +88,16 @@ extension VocabularyTable {
       "\($0.left) \($0.right)"
     }
     let rules = try members(bytes, ["normalizer", "pre_tokenizer"])
+    var names: [String] = []
     for name in ByteLevelSplits.usualNames
     where ByteLevelSplits.takingWholeWords.contains(name) == takesWholeWords {
       table.preTokenizer = name
       let named = try table.bytePairJSON()
       guard var own = try? JSONValue.decode(named, source: "").object else { continue }
       for key in ["normalizer", "pre_tokenizer"] { own[key] = rules[key] ?? .null }
-      if try ids(named) == ids(Array(JSONValue.object(own).encoded().utf8)) { return name }
+      if try ids(named) == ids(Array(JSONValue.object(own).encoded().utf8)) { names.append(name) }
     }
-    throw noTable
+    return names
   }
 
   /// The probe's ids by a tokenizer.json.

@@ -34,7 +34,7 @@ import Testing
 
   /// A hundred steps at a rate that is but a guess can ruin a pretrained model.
   @Test func aHundredStepsAreWorthACalibration() {
-    for share in [0, 0.2] {
+    for share in [0.01, 0.2] {
       let plan = AnalysisPlan.fitting(AnalysisSettings(share: share), sizes(steps: 100))
       #expect(plan.calibrationSteps == 8 && plan.calibrationRuns == 3)
       #expect(plan.firstSteps == 0 && plan.coverage == .none)
