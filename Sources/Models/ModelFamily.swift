@@ -25,8 +25,13 @@ public protocol ModelFamily: Sendable {
   ) throws(ConfigurationError) -> ModelConfiguration
   /// The architecture as which GGUF files hold the family's models; nil if none does.
   static var ggufArchitecture: String? { get }
-  /// Whether that architecture's files hold sliding windows.
-  static var ggufHoldsWindows: Bool { get }
+  /// What that architecture's files say of a configuration beside `ModelConfiguration.gguf`'s common
+  /// fields.
+  ///
+  /// - Throws: `ConfigurationError.unsupported` for what they have no words for.
+  static func ggufFields(
+    _ configuration: ModelConfiguration
+  ) throws(ConfigurationError) -> [(key: String, value: GGUFField)]
   /// The members of a config.json that describe a configuration: what `configuration(huggingFace:)`
   /// reads, and the class that `transformers` loads.
   static func huggingFace(_ configuration: ModelConfiguration) -> JSONObject
@@ -84,7 +89,6 @@ extension ModelFamily {
 extension ModelFamily {
   public static var ggufArchitectures: [String] { [] }
   public static var ggufArchitecture: String? { ggufArchitectures.first }
-  public static var ggufHoldsWindows: Bool { false }
 
   public static func configuration(
     gguf description: GGUFDescription
@@ -92,6 +96,18 @@ extension ModelFamily {
     throw .unsupported(
       field: "general.architecture", found: "'\(description.architecture)'",
       expected: "an architecture of another family")
+  }
+
+  public static func ggufFields(
+    _ configuration: ModelConfiguration
+  ) throws(ConfigurationError) -> [(key: String, value: GGUFField)] {
+    if let window = configuration.slidingWindow, window < configuration.contextLength {
+      throw .unsupported(
+        field: "sliding_window", found: "\(window)",
+        expected: "none, or at least the context of \(configuration.contextLength): "
+          + "\(ggufArchitecture ?? name)'s files have none")
+    }
+    return []
   }
 }
 

@@ -37,12 +37,12 @@ public enum GGUFExport: ExportFormat {
     return notes + self.notes(model, type, writer.tensors)
   }
 
-  private static func description(
+  /// The name of the model's architecture and the fields of its metadata.
+  static func description(
     _ model: ExportedModel
-  ) throws(CheckpointError) -> (String, [(key: String, value: GGUFField)]) {
+  ) throws(CheckpointError) -> (architecture: String, fields: [(key: String, value: GGUFField)]) {
     do throws(ConfigurationError) {
-      let (architecture, fields) = try model.configuration.gguf()
-      return (architecture, fields)
+      return try model.configuration.gguf()
     } catch {
       throw CheckpointError(error, path: model.checkpoint.path)
     }

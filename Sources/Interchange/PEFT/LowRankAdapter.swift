@@ -46,6 +46,8 @@ struct ForeignFactors {
   let scale: Double
   let inputs: Int
   let outputs: Int
+  /// Whether rows of the matrix, and so of B, are grouped by heads for rotary embedding.
+  let hasRotaryRows: Bool
   /// [rank, inputs], row-major.
   private(set) var a: [Float] = []
   /// [outputs, rank], row-major.
@@ -63,6 +65,7 @@ struct ForeignFactors {
     rank = entries.reduce(0) { $0 + $1.tensors[0].shape[0] }
     inputs = entries.first?.tensors[0].shape[1] ?? 0
     outputs = parts.reduce(0) { $0 + $1.0.shape[0] }
+    hasRotaryRows = parts[0].0.hasRotaryRows
     b = [Float](repeating: 0, count: outputs * rank)
     var (row, column) = (0, 0)
     for (parameter, entry) in parts {

@@ -3,7 +3,8 @@ import Models
 import Storage
 import Tensors
 
-/// A LoRA run as PEFT loads it: `adapter_config.json` and `adapter_model.safetensors`.
+/// A LoRA run as PEFT loads it, `adapter_config.json` and `adapter_model.safetensors`, and beside
+/// them as llama.cpp loads it, `adapter_model.gguf`.
 ///
 /// PEFT knows matrices by their Hugging Face names. Where one of those holds several of ours (Phi-3's
 /// query, key and value), the factors become one pair: A's are stacked, and B gets a block for the
@@ -24,8 +25,32 @@ public enum PEFTExport: ExportFormat {
     }
     try SafetensorsWriter.write(
       factors.flatMap { $0.tensors(elementType) }, to: folder.path(of: weightsName))
+    let note = try writeFile(of: adapter, model, elementType, to: folder.path(of: AdapterFile.name))
     try wrapping { () throws(StorageError) in try folder.commit() }
-    return ["factors of \(factors.count) matrices, scale \(factors.first?.scale ?? 0)"]
+    return ["factors of \(factors.count) matrices, scale \(factors.first?.scale ?? 0)"] + note
+  }
+
+  /// Writes llama.cpp's file, or tells why there is none.
+  private static func writeFile(
+    of adapter: LowRankAdapter, _ model: ExportedModel, _ type: ForeignElementType,
+    to path: String
+  ) throws(CheckpointError) -> [String] {
+    guard !model.isUntied else {
+      return [
+        "no \(AdapterFile.name): llama.cpp has no place for factors of a tied head; "
+          + "--format gguf merges them"
+      ]
+    }
+    let architecture: String
+    do {
+      architecture = try GGUFExport.description(model).architecture
+    } catch {
+      return ["no \(AdapterFile.name): \(error)"]
+    }
+    try AdapterFile.write(
+      adapter.factors(in: .gguf), architecture: architecture,
+      headWidth: model.configuration.headWidth, as: type, to: path)
+    return []
   }
 
   public static func usualElementType(of model: ExportedModel) -> ForeignElementType { .f32 }

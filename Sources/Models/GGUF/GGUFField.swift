@@ -21,19 +21,7 @@ extension ModelConfiguration {
         expected: ModelFamilies.all.filter { $0.ggufArchitecture != nil }.map { $0.name }
           .joined(separator: ", "))
     }
-    var fields = commonGGUFFields
-    if let slidingWindow {
-      guard familyType.ggufHoldsWindows || slidingWindow >= contextLength else {
-        throw .unsupported(
-          field: "sliding_window", found: "\(slidingWindow)",
-          expected: "none, or at least the context of \(contextLength): "
-            + "\(architecture)'s files have none")
-      }
-      if familyType.ggufHoldsWindows {
-        fields.append(("attention.sliding_window", .count(slidingWindow)))
-      }
-    }
-    return (architecture, fields)
+    return (architecture, commonGGUFFields + (try familyType.ggufFields(self)))
   }
 
   /// What the files of all architectures say alike.

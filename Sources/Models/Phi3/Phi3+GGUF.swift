@@ -1,7 +1,6 @@
 /// Reads the family's GGUF files.
 extension Phi3 {
   public static let ggufArchitectures = ["phi3"]
-  public static let ggufHoldsWindows = true
 
   public static func configuration(
     gguf description: GGUFDescription
@@ -17,5 +16,11 @@ extension Phi3 {
     let window = description.fields.has(key) ? try description.fields.int(key, in: 0...1 << 31) : 0
     configuration.slidingWindow = window == 0 ? nil : window
     return configuration
+  }
+
+  public static func ggufFields(
+    _ configuration: ModelConfiguration
+  ) -> [(key: String, value: GGUFField)] {
+    [("attention.sliding_window", .count(configuration.slidingWindow ?? 0))]
   }
 }

@@ -10,7 +10,7 @@ struct ExportCommand: ParsableCommand {
     commandName: "export", abstract: "Writes a model, or an adapter, for other programs.",
     discussion: """
       hf: a folder for transformers. gguf: a file for llama.cpp. peft: the low-rank factors of a \
-      LoRA run, for PEFT. Deltas are merged; several add up.
+      LoRA run, for PEFT and for llama.cpp. Deltas are merged; several add up.
       """)
 
   @Argument(help: "The checkpoint (.sfckpt).", completion: .file())
