@@ -43,7 +43,7 @@ public enum CheckpointError: Failure {
     case .missing(let path, let what, let next):
       "reading '\(path)': found no \(what); \(next)"
     case .unusableWeight(let path, let tensor, let found, let expected):
-      "writing '\(path)': tensor \(tensor): found \(found), expected \(expected)"
+      "'\(path)': tensor \(tensor): found \(found), expected \(expected)"
     }
   }
 }

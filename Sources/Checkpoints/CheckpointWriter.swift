@@ -12,6 +12,8 @@ public enum CheckpointWriter {
   ///   - elementType: element type of matrices; gains and biases are always `f32`.
   ///   - override: element type of the named matrix, or nil for `elementType`.
   ///   - rounding: gets what rounding changes.
+  ///   - finiteSource: where the weights come from; values that are not finite are refused in its
+  ///     name. Nil where any may be written.
   ///   - tensors: the elements of the named parameter; called in file order.
   /// - Returns: the content hash.
   /// - Throws: `CheckpointError`.
@@ -20,6 +22,7 @@ public enum CheckpointWriter {
     to path: String, configuration: ModelConfiguration, tokenizer: StoredTokenizer,
     metadata: JSONObject = [:], elementType: ElementType,
     override: (String) -> ElementType? = { _ in nil }, rounding: RoundingErrors? = nil,
+    finiteSource: String? = nil,
     tensors: (String) throws(CheckpointError) -> TensorSource
   ) throws(CheckpointError) -> String {
     precondition(configuration.problem == nil, configuration.problem ?? "")
@@ -33,7 +36,8 @@ public enum CheckpointWriter {
         "configuration": configuration.json, "tokenizer": .object(tokenizer.header),
         "metadata": .object(metadata),
       ],
-      blobs: [(Checkpoint.tokenizerBlob, tokenizer.bytes)], tensors: planned, rounding: rounding)
+      blobs: [(Checkpoint.tokenizerBlob, tokenizer.bytes)], tensors: planned, rounding: rounding,
+      finiteSource: finiteSource)
     return try writer.write(to: path) { (index) throws(CheckpointError) in
       try tensors(planned[index].name)
     }

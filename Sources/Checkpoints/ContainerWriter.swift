@@ -21,6 +21,9 @@ struct ContainerWriter {
   let tensors: [PlannedTensor]
   /// Gets what rounding changes.
   var rounding: RoundingErrors?
+  /// The file or folder that the elements come from: values that are not finite are refused in its
+  /// name. Nil where any value may be written.
+  var finiteSource: String?
 
   /// Writes the file.
   /// - Parameter source: gives the elements of the tensor at an index of `tensors`.
@@ -43,7 +46,9 @@ struct ContainerWriter {
     }
     for (index, tensor) in tensors.enumerated() {
       try file.align()
-      try TensorStream(tensor: tensor, file: file, rounding: rounding).write(try source(index))
+      try TensorStream(
+        tensor: tensor, file: file, rounding: rounding, finiteSource: finiteSource
+      ).write(try source(index))
     }
     return try file.finish(kind, headerLength: text.count)
   }
@@ -129,14 +134,18 @@ private struct TensorStream {
   let tensor: PlannedTensor
   let file: HashedFile
   let rounding: RoundingErrors?
+  let finiteSource: String?
   /// Number of elements converted at a time, unless one row is longer. Small, because a run writes
   /// snapshots when its memory is at its peak.
   private let chunkElements = 1 << 16
 
-  init(tensor: PlannedTensor, file: HashedFile, rounding: RoundingErrors?) {
+  init(
+    tensor: PlannedTensor, file: HashedFile, rounding: RoundingErrors?, finiteSource: String?
+  ) {
     self.tensor = tensor
     self.file = file
     self.rounding = rounding
+    self.finiteSource = finiteSource
   }
 
   func write(_ source: TensorSource) throws(CheckpointError) {
@@ -167,7 +176,9 @@ private struct TensorStream {
     let chunkRows = max(1, chunkElements / stored.rowWidth)
     for start in stride(from: 0, to: stored.rowCount, by: chunkRows) {
       let range = start..<min(start + chunkRows, stored.rowCount)
-      try file.write(UnsafeRawBufferPointer(rebasing: stored.data[stored.byteRange(ofRows: range)]))
+      let bytes = UnsafeRawBufferPointer(rebasing: stored.data[stored.byteRange(ofRows: range)])
+      try check(FiniteValues.firstOther(bytes, stored.elementType), in: range, stored.rowWidth)
+      try file.write(bytes)
       stored.releasePages(ofRows: range)
     }
     guard let scales = stored.scales else { return }
@@ -188,6 +199,7 @@ private struct TensorStream {
     for start in stride(from: 0, to: tensor.shape[0], by: chunkRows) {
       let range = start..<min(start + chunkRows, tensor.shape[0])
       try reader(range, floats)
+      try check(FiniteValues.firstOther(floats, count: range.count * width), in: range, width)
       if let row = encoder.encode(floats, rows: range.count, into: bytes) {
         throw .unusableWeight(
           path: file.file.path, tensor: tensor.name,
@@ -205,5 +217,18 @@ private struct TensorStream {
     try encoder.scales.withUnsafeBufferPointer { (buffer) throws(CheckpointError) in
       try file.write(UnsafeRawBufferPointer(buffer))
     }
+  }
+
+  /// Refuses a chunk with a value that is not finite.
+  ///
+  /// - Parameter index: of the first such value in the chunk; nil if there is none.
+  private func check(
+    _ index: Int?, in rows: Range<Int>, _ width: Int
+  ) throws(CheckpointError) {
+    guard let index, let finiteSource else { return }
+    throw .unusableWeight(
+      path: finiteSource, tensor: tensor.name,
+      found: "a value in row \(rows.lowerBound + index / width) that is not finite",
+      expected: "finite weights")
   }
 }

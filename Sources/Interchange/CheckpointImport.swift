@@ -86,7 +86,7 @@ public enum CheckpointImport {
       try CheckpointWriter.write(
         to: output, configuration: model.configuration, tokenizer: stored,
         metadata: metadata, elementType: elementType ?? model.elementType, rounding: rounding,
-        tensors: model.tensors)
+        finiteSource: path, tensors: model.tensors)
     }
     return ImportSummary(
       contentHash: hash, elementType: elementType ?? model.elementType, rounding: rounding)

@@ -45,6 +45,7 @@ public struct TextEvaluation {
     let clock = ContinuousClock()
     let start = clock.now
     guard let loss = evaluator.meanLoss(unless: shouldStop) else { throw TrainingError.interrupted }
+    guard loss.isFinite else { throw TrainingError.brokenModel(loss: loss) }
     let seconds = (clock.now - start).seconds
     return EvaluationRecord(
       tokens: evaluator.tokenCount, loss: loss, bytes: corpus.trainBytes,

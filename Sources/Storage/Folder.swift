@@ -33,8 +33,12 @@ public enum Folder {
     return overflow ? .max : Int(clamping: bytes)
   }
 
-  /// Whether anything exists at the path.
-  public static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+  /// Whether anything exists at the path, be it a link to nothing: half a download looks like that,
+  /// and reading it is to fail rather than to be passed over.
+  public static func exists(_ path: String) -> Bool {
+    var status = stat()
+    return lstat(path, &status) == 0
+  }
 
   /// Whether a folder is at the path.
   public static func isFolder(_ path: String) -> Bool {

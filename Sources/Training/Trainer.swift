@@ -135,7 +135,9 @@ extension Trainer {
     let rate = settings.schedule.rate(step: number)
     let outcome = runStep(number, rate: rate)
     guard outcome.loss.isFinite else {
-      throw .diverged(step: number, figure: "loss", outcome.loss)
+      throw number == 1
+        ? .brokenModel(loss: outcome.loss)
+        : .diverged(step: number, figure: "loss", outcome.loss)
     }
     guard outcome.gradientNorm.isFinite else {
       throw .diverged(step: number, figure: "gradient norm", outcome.gradientNorm)
@@ -236,6 +238,7 @@ extension Trainer {
   private func validateBase() throws(TrainingError) {
     guard let validation else { return }
     let loss = progress.initialValidationLoss ?? validation.meanLoss()
+    guard loss.isFinite else { throw .brokenModel(loss: loss) }
     progress.initialValidationLoss = loss
     try observe(.validation(step: 0, loss: loss, best: false))
     try reportWarnings()

@@ -22,6 +22,8 @@ public enum TrainingError: Failure {
   case budget(bytes: Int, flopsShare: Double)
   /// The run was asked to stop before there was anything to save.
   case interrupted
+  /// The model's loss is no finite number before anything is trained.
+  case brokenModel(loss: Double)
   /// A loss or a gradient is no longer a finite number.
   case diverged(step: Int, figure: String, Double)
   case nothingToResume(path: String)
@@ -38,7 +40,7 @@ public enum TrainingError: Failure {
     case .storage(let error): error.category
     case .observer(let error): error.category
     case .graph: .bug
-    case .vocabulary, .diverged: .badData
+    case .vocabulary, .brokenModel, .diverged: .badData
     case .nothingToResume: .missingInput
     case .resumeMismatch, .budget, .doesNotFit, .memoryLimit, .interrupted: .usage
     }
@@ -70,6 +72,9 @@ public enum TrainingError: Failure {
         + "\(formatted(Double(bytes) / 1e6, decimals: 1)) MB (memory_mb) and a step_flops of "
         + "\(formatted(flopsShare, decimals: 2))"
     case .interrupted: "stopped before anything could be saved"
+    case .brokenModel(let loss):
+      "the model's loss before training is \(loss): its weights are damaged, or have values that "
+        + "are not finite; import the model again"
     case .diverged(let step, let figure, let value):
       "the \(figure) of step \(step) is \(value); lower optimizer.learning_rate or raise "
         + "schedule.warmup_steps (the best snapshot so far is kept)"

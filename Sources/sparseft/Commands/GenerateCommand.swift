@@ -79,10 +79,15 @@ struct GenerateCommand: ParsableCommand {
         messages, template: template, maxTokens: maxTokens, temperature: temperature, topP: topP,
         seed: seed, emit: emit)
     } else {
-      Output.write(prompt)
+      // With the first piece, since a prompt that is refused is not to stand before the error.
+      var shown = prompt
       count = try sampler.stream(
         after: prompt, maxTokens: maxTokens, temperature: temperature, topP: topP, seed: seed,
-        emit: emit)
+        emit: {
+          defer { shown = "" }
+          return emit(shown + $0)
+        })
+      Output.write(shown)
     }
     Output.write("\n")
     let rate = Double(count) / max((clock.now - start).seconds, 1e-9)

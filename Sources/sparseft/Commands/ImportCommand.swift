@@ -47,7 +47,7 @@ struct ImportCommand: ParsableCommand {
         Format.rate(Double(sums.largestError)),
       ])
     }
-    Output.note(table.text)
+    Output.note(table)
   }
 
   private func importAdapter() throws {

@@ -37,7 +37,7 @@ enum ExitStatus {
       exit(interrupted)
     }
     guard let failure = error as? any Failure else { Sparseft.exit(withError: error) }
-    Terminal.standardError.write("error: \(failure)\n")
+    Terminal.standardError.write("error: \(failure.description.printableLines())\n")
     exit(code(for: failure.category))
   }
 }

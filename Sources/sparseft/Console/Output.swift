@@ -23,7 +23,13 @@ enum Output {
     failure.store(number, ordering: .relaxed)
   }
 
-  static func note(_ text: String) { Terminal.standardError.write(text + "\n") }
+  /// Says something that is not the result.
+  static func note(_ text: String) {
+    Terminal.standardError.write(text.printableLines() + "\n")
+  }
+
+  /// Shows a table that is not the result.
+  static func note(_ table: Table) { Terminal.standardError.write(table.text + "\n") }
 
   /// Throws if a result was lost, for example on a full disk. Called at the end of a command.
   /// - Throws: `CommandError.resultLost`.
