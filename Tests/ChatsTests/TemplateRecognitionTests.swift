@@ -159,6 +159,64 @@ import Testing
     }
   }
 
+  /// Values that hold themselves, grow or nest, and numbers at the ends of their range.
+  @Test(arguments: [
+    """
+    {% set a = namespace() %}{% set b = namespace() %}{% set a.x = a %}{% set b.x = b %}\
+    {{ 'y' if a == b else 'n' }}
+    """,
+    """
+    {% set n = namespace(a=[1], b=[1]) %}{% for i in range(30) %}{% set n.a = [n.a, n.a] %}\
+    {% set n.b = [n.b, n.b] %}{% endfor %}{{ n.a == n.b }}
+    """,
+    """
+    {% set n = namespace(a=[1, 1]) %}{% for i in range(40) %}{% set n.a = n.a + n.a %}{% endfor %}
+    """,
+    """
+    {% set n = namespace(a='aaaaaaaaaaaaaaaa') %}{% for i in range(16) %}\
+    {% set n.a = n.a + n.a %}{% endfor %}{{ range(10000) | join(n.a) }}
+    """,
+    """
+    {% set n = namespace(a='aaaaaaaaaaaaaaaa') %}{% for i in range(16) %}\
+    {% set n.a = n.a + n.a %}{% endfor %}{% for i in range(2000) %}{% for j in range(9) %}\
+    {% if n.a.upper() in n.a %}{% endif %}{% endfor %}{% endfor %}{{ 'One?' }}
+    """,
+    """
+    {% set n = namespace(a='aaaaaaaaaaaaaaaa') %}{% for i in range(16) %}\
+    {% set n.a = n.a + n.a %}{% endfor %}{{ n.a.split('a') | length }}{{ n.a | list | length }}
+    """,
+    """
+    {% set n = namespace(a=[]) %}{% for i in range(200) %}{% for j in range(200) %}\
+    {% set n.a = [n.a] %}{% endfor %}{% endfor %}{{ n.a | length }}
+    """,
+    """
+    {% set h = namespace(c=namespace()) %}{% set top = h.c %}{% for i in range(150) %}\
+    {% for j in range(150) %}{% set c = h.c %}{% set c.x = namespace() %}{% set h.c = c.x %}\
+    {% endfor %}{% endfor %}{{ top.x }}
+    """,
+    "{{ range(-9223372036854775807, 9223372036854775807) | length }}",
+    "{{ (-9223372036854775807 - 1) // 1 }}{{ -5 // 9223372036854775807 }}",
+    "{{ 9223372036854775806 % 9223372036854775807 }}",
+    "{{ messages[::9223372036854775807] | length }}",
+    "{{ x" + String(repeating: ".a", count: 120_000) + " }}",
+    "{{ x" + String(repeating: "+x", count: 120_000) + " }}",
+    "{{ x" + String(repeating: "|a", count: 120_000) + " }}",
+  ])
+  func hostileValuesEnd(_ jinja: String) {
+    let error = #expect(throws: ChatError.self) { try recognise(jinja) }
+    #expect(error?.category == .badData)
+  }
+
+  /// Python's division rounds down.
+  @Test func numbersAreDividedAsPythonDoes() throws {
+    for (numbers, expected) in [
+      ("-7 // 2", "-4"), ("7 // 2", "3"), ("-7 % 3", "2"), ("-6 % 3", "0"), ("-6 // 3", "-2"),
+    ] {
+      let error = #expect(throws: ChatError.self) { try recognise("{{ \(numbers) }}") }
+      #expect(error?.description.contains("a question as \"\(expected)\"") == true, "\(numbers)")
+    }
+  }
+
   private static let folder = getenv("SPARSEFT_TEMPLATES").map { String(cString: $0) }
 
   /// Models' own templates, named `NAME.EXPECTED.jinja` in the folder `SPARSEFT_TEMPLATES`, where

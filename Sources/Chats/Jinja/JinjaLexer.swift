@@ -101,11 +101,17 @@ struct JinjaLexer {
         position += 1
       } else {
         tokens.append(try token())
+        guard tokens.count <= Self.tagLimit else {
+          throw .limit("a tag of more than \(Self.tagLimit) words")
+        }
       }
     }
     throw .unsupported("a tag without its end")
   }
 
+  /// Words of a tag; expressions nest no deeper than they have words, which bounds the stack that
+  /// freeing them takes.
+  private static let tagLimit = 1 << 12
   private static let symbols = [
     "==", "!=", "<=", ">=", "//", "**", "(", ")", "[", "]", "{", "}", ",", ".", ":", "|", "+", "-",
     "*", "/", "%", "~", "<", ">", "=",

@@ -1,19 +1,19 @@
-/// Renders a parsed template. Steps and text are bounded, so that a hostile template ends.
+/// Renders a parsed template, within the bounds of a budget.
 final class JinjaRenderer {
   /// Why a loop's body ended early.
   private enum Jump {
     case leave, skip
   }
 
+  let budget = JinjaBudget()
+  let builtins: JinjaBuiltins
   private var output = ""
   private var scopes: [[String: JinjaValue]]
-  private var steps = 0
   private var depth = 0
-  private static let stepLimit = 200_000
   private static let depthLimit = 64
-  static let textLimit = 1 << 20
 
   private init(_ variables: [String: JinjaValue]) {
+    builtins = JinjaBuiltins(budget: budget)
     var globals = variables
     for name in ["raise_exception", "namespace", "range", "dict"] {
       globals[name] = .function(name)
@@ -31,21 +31,9 @@ final class JinjaRenderer {
     return renderer.output
   }
 
-  private func count() throws(JinjaError) {
-    steps += 1
-    guard steps <= Self.stepLimit else { throw .limit("more than \(Self.stepLimit) steps") }
-  }
-
-  private func bounded(_ text: String) throws(JinjaError) -> String {
-    guard text.utf8.count <= Self.textLimit else { throw .limit("a text of more than 1 MiB") }
-    return text
-  }
-
-  // MARK: statements
-
   private func run(_ nodes: [JinjaNode]) throws(JinjaError) -> Jump? {
     for node in nodes {
-      try count()
+      try budget.step()
       switch node {
       case .text(let text): try print(text)
       case .output(let expression): try print(try value(expression).text())
@@ -62,7 +50,11 @@ final class JinjaRenderer {
     return nil
   }
 
-  private func print(_ text: String) throws(JinjaError) { output = try bounded(output + text) }
+  private func print(_ text: String) throws(JinjaError) {
+    try budget.spend(text.utf8.count)
+    try JinjaBudget.check(textBytes: output.utf8.count + text.utf8.count)
+    output += text
+  }
 
   private func branch(
     _ branches: [(condition: JinjaExpression, body: [JinjaNode])], _ otherwise: [JinjaNode]
@@ -73,7 +65,7 @@ final class JinjaRenderer {
 
   private func run(_ loop: JinjaLoop) throws(JinjaError) {
     var elements: [JinjaValue] = []
-    for element in try value(loop.elements).elements() {
+    for element in try self.elements(of: value(loop.elements)) {
       guard let condition = loop.condition else {
         elements.append(element)
         continue
@@ -85,20 +77,20 @@ final class JinjaRenderer {
     }
     if elements.isEmpty { _ = try run(loop.otherwise) }
     for (index, element) in elements.enumerated() {
-      try count()
+      try budget.step()
       scopes.append([:])
       defer { scopes.removeLast() }
       try bind(loop.names, to: element)
-      scopes[scopes.count - 1]["loop"] = Self.state(index, elements)
+      scopes[scopes.count - 1]["loop"] = try state(index, elements)
       if try run(loop.body) == .leave { break }
     }
   }
 
   /// The variable `loop`.
-  private static func state(_ index: Int, _ elements: [JinjaValue]) -> JinjaValue {
+  private func state(_ index: Int, _ elements: [JinjaValue]) throws(JinjaError) -> JinjaValue {
     let last = elements.count - 1
     return .object(
-      JinjaObject([
+      try budget.object([
         ("index", .int(index + 1)), ("index0", .int(index)), ("first", .bool(index == 0)),
         ("last", .bool(index == last)), ("length", .int(elements.count)),
         ("revindex", .int(elements.count - index)), ("revindex0", .int(last - index)),
@@ -134,7 +126,7 @@ final class JinjaRenderer {
       guard case .object(let object) = lookUp(target.name) else {
         throw .unsupported("setting a member of '\(target.name)', which is no namespace")
       }
-      object[member] = value
+      try budget.set(member, of: object, to: value)
     }
   }
 
@@ -146,124 +138,23 @@ final class JinjaRenderer {
     return output
   }
 
-  private func lookUp(_ name: String) -> JinjaValue {
+  func lookUp(_ name: String) -> JinjaValue {
     for scope in scopes.reversed() { if let value = scope[name] { return value } }
     return .undefined
   }
 
-  // MARK: expressions
-
-  private func value(_ expression: JinjaExpression) throws(JinjaError) -> JinjaValue {
-    try count()
+  /// Runs what is a level deeper in an expression.
+  func nested<Value>(
+    _ body: () throws(JinjaError) -> Value
+  ) throws(JinjaError) -> Value {
     depth += 1
     defer { depth -= 1 }
     guard depth <= 4 * Self.depthLimit else { throw .limit("expressions nested too deep") }
-    switch expression {
-    case .literal(let value): return value
-    case .name(let name): return lookUp(name)
-    case .list(let elements): return .list(try elements.values(value))
-    case .mapping(let members):
-      let object = JinjaObject()
-      for (key, member) in members { object[try value(key).text()] = try value(member) }
-      return .object(object)
-    case .member(let base, let name): return try member(try value(base), name)
-    case .index(let base, let index): return try element(try value(base), try value(index))
-    case .slice(let base, let from, let to, let step):
-      return try JinjaBuiltins.slice(
-        try value(base), from: try bound(from), to: try bound(to), step: try bound(step) ?? 1)
-    case .call(let callee, let arguments): return try call(callee, arguments)
-    case .filter(let base, let name, let arguments):
-      return try JinjaBuiltins.filter(
-        name, try value(base), try arguments.values.values(value),
-        named: try named(arguments))
-    case .test(let base, let name, let arguments):
-      return .bool(
-        try JinjaBuiltins.test(name, try value(base), try arguments.values(value)))
-    case .not(let operand): return .bool(!(try value(operand).isTrue))
-    case .negative(let operand):
-      guard let number = try value(operand).int else { throw .unsupported("minus a text") }
-      return .int(0 &- number)
-    case .binary(let symbol, let left, let right): return try binary(symbol, left, right)
-    case .conditional(let first, let condition, let other):
-      if try value(condition).isTrue { return try value(first) }
-      return try other.map { (other) throws(JinjaError) in try value(other) } ?? .undefined
-    }
+    return try body()
   }
 
-  private func bound(_ expression: JinjaExpression?) throws(JinjaError) -> Int? {
-    guard let expression else { return nil }
-    switch try value(expression) {
-    case .none: return nil
-    case let value:
-      guard let number = value.int else { throw .unsupported("a slice from a text") }
-      return number
-    }
-  }
-
-  private func named(
-    _ arguments: JinjaArguments
-  ) throws(JinjaError) -> [(key: String, value: JinjaValue)] {
-    var result: [(key: String, value: JinjaValue)] = []
-    for (name, expression) in arguments.named { result.append((name, try value(expression))) }
-    return result
-  }
-
-  private func binary(
-    _ symbol: String, _ left: JinjaExpression, _ right: JinjaExpression
-  ) throws(JinjaError) -> JinjaValue {
-    let first = try value(left)
-    if symbol == "and" { return first.isTrue ? try value(right) : first }
-    if symbol == "or" { return first.isTrue ? first : try value(right) }
-    let result = try JinjaBuiltins.binary(symbol, first, try value(right))
-    if case .string(let text) = result { return .string(try bounded(text)) }
-    return result
-  }
-
-  private func member(_ base: JinjaValue, _ name: String) throws(JinjaError) -> JinjaValue {
-    switch base {
-    case .object(let object): return object[name] ?? .undefined
-    case .undefined: throw .unsupported("a member '\(name)' of a value that is not defined")
-    default: return .undefined
-    }
-  }
-
-  private func element(_ base: JinjaValue, _ index: JinjaValue) throws(JinjaError) -> JinjaValue {
-    if case .object(let object) = base, let key = index.string { return object[key] ?? .undefined }
-    if case .undefined = base { throw .unsupported("an element of a value that is not defined") }
-    guard let number = index.int else { return .undefined }
-    let elements = try base.elements()
-    let place = number < 0 ? elements.count + number : number
-    return elements.indices.contains(place) ? elements[place] : .undefined
-  }
-
-  private func call(
-    _ callee: JinjaExpression, _ arguments: JinjaArguments
-  ) throws(JinjaError) -> JinjaValue {
-    let values = try arguments.values.values(value)
-    let named = try named(arguments)
-    if case .member(let base, let name) = callee {
-      let base = try value(base)
-      if case .object(let object) = base, let found = object[name] {
-        return try call(found, values, named)
-      }
-      return try JinjaBuiltins.method(name, of: base, values)
-    }
-    return try call(try value(callee), values, named)
-  }
-
-  private func call(
-    _ callee: JinjaValue, _ values: [JinjaValue], _ named: [(key: String, value: JinjaValue)]
-  ) throws(JinjaError) -> JinjaValue {
-    switch callee {
-    case .macro(let macro): return .string(try expand(macro, values, named))
-    case .function("raise_exception"): throw .refused(try values.first?.text() ?? "")
-    case .function("namespace"), .function("dict"): return .object(JinjaObject(named))
-    case .function("range"): return try JinjaBuiltins.range(values)
-    default: throw .unsupported("a call of a function that is not known")
-    }
-  }
-
-  private func expand(
+  /// What a macro prints.
+  func expand(
     _ macro: JinjaMacro, _ values: [JinjaValue], _ named: [(key: String, value: JinjaValue)]
   ) throws(JinjaError) -> String {
     var scope: [String: JinjaValue] = [:]
@@ -287,16 +178,5 @@ final class JinjaRenderer {
     }
     guard depth <= Self.depthLimit else { throw .limit("macros nested too deep") }
     return try captured(macro.body)
-  }
-}
-
-extension Array where Element == JinjaExpression {
-  /// The values of all expressions.
-  fileprivate func values(
-    _ value: (JinjaExpression) throws(JinjaError) -> JinjaValue
-  ) throws(JinjaError) -> [JinjaValue] {
-    var values: [JinjaValue] = []
-    for expression in self { values.append(try value(expression)) }
-    return values
   }
 }

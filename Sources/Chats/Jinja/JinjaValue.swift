@@ -86,27 +86,13 @@ extension JinjaValue {
   /// Elements of a list, keys of a mapping, characters of a text.
   func elements() throws(JinjaError) -> [JinjaValue] {
     switch self {
-    case .list(let value): value
-    case .object(let value): value.members.map { .string($0.key) }
-    case .string(let value): value.map { .string(String($0)) }
-    case .undefined: []
+    case .list(let value): return value
+    case .object(let value): return value.members.map { .string($0.key) }
+    case .string(let value):
+      try JinjaBudget.check(elements: value.utf8.count)
+      return value.map { .string(String($0)) }
+    case .undefined: return []
     default: throw .unsupported("a loop over a value that is no list")
-    }
-  }
-
-  static func equal(_ a: JinjaValue, _ b: JinjaValue) -> Bool {
-    switch (a, b) {
-    case (.undefined, .undefined), (.none, .none): true
-    case (.string(let a), .string(let b)): a.utf8.elementsEqual(b.utf8)
-    case (.double(let a), .double(let b)): a == b
-    case (.list(let a), .list(let b)):
-      a.count == b.count && zip(a, b).allSatisfy { equal($0, $1) }
-    case (.object(let a), .object(let b)):
-      a === b
-        || a.members.count == b.members.count
-          && a.members.allSatisfy { member in b[member.key].map { equal(member.value, $0) } ?? false
-          }
-    default: a.int != nil && a.int == b.int
     }
   }
 }
