@@ -152,6 +152,60 @@ import Testing
     }
   }
 
+  /// PEFT takes the keys of alpha_pattern as ends of names, the first that fits.
+  @Test func alphasOfSingleMatricesAreFoundByTheEndsOfNames() throws {
+    func settings(_ pattern: String) throws -> PEFTImport.Settings {
+      try folder.write(
+        #"{"peft_type": "LORA", "r": 4, "lora_alpha": 8, "alpha_pattern": \#(pattern)}"#,
+        to: "adapter_config.json")
+      return try PEFTImport.Settings(path: folder["adapter_config.json"])
+    }
+    let found = try settings(
+      #"{"1.self_attn.q_proj": 2, "q_proj": 4, "model.layers.0.mlp.up_proj": 1.5}"#)
+    for (module, scale) in [
+      ("model.layers.0.self_attn.q_proj", 1), ("model.layers.1.self_attn.q_proj", 0.5),
+      ("model.layers.11.self_attn.q_proj", 1), ("model.layers.0.mlp.up_proj", 0.375),
+      ("model.layers.0.self_attn.v_proj", 2),
+    ] { #expect(found.scale(of: module, rank: 4) == scale, "\(module)") }
+    for wrong in [
+      #"{".*\\.q_proj": 4}"#, #"{"^model.layers.0": 4}"#, #"{"(q|k)_proj": 4}"#,
+      #"{"q_proj": "4"}"#, #"{"q_proj": null}"#, #"{"": 4}"#, "[4]",
+    ] {
+      let error = #expect(throws: CheckpointError.self, "\(wrong)") { try settings(wrong) }
+      #expect(error?.description.contains("alpha_pattern") == true)
+    }
+  }
+
+  /// Weights that halves can't hold are no infinities in files.
+  @Test func tooLargeWeightsAreRefused() throws {
+    let configuration = TinyModel.configuration(hiddenWidth: 64, vocabularySize: 384)
+    var weights = TinyModel.weights(configuration)
+    func base(_ value: Float) throws -> Checkpoint {
+      weights["layers[1].mlp.up"]?[5] = value
+      try CheckpointWriter.write(
+        to: folder["large.sfckpt"], configuration: configuration,
+        tokenizer: StoredTokenizer(kind: "sentencepiece", bytes: tokenizer), elementType: .f32,
+        tensors: { (name) throws(CheckpointError) in .values(weights[name] ?? []) })
+      return try Checkpoint.open(folder["large.sfckpt"])
+    }
+    let formats: [(any ExportFormat.Type, ForeignElementType, Float)] = [
+      (HuggingFaceExport.self, .f16, -65520), (HuggingFaceExport.self, .bf16, 3.4e38),
+      (GGUFExport.self, .f16, 70000), (GGUFExport.self, .bf16, 3.4e38),
+      (GGUFExport.self, .q8, 1e7), (GGUFExport.self, .q4, -6e5),
+    ]
+    for (format, type, value) in formats {
+      let model = try ExportedModel(base(value))
+      let error = #expect(throws: CheckpointError.self, "\(format.name) \(type)") {
+        try format.write(model, as: type, to: folder["large"])
+      }
+      #expect(error?.category == .badData)
+      #expect(error?.description.contains("1.mlp.up_proj") == true || format.name == "gguf")
+      #expect(folder.entries == ["large.sfckpt"])
+    }
+    _ = try HuggingFaceExport.write(ExportedModel(base(65519)), as: .f16, to: folder["hf"])
+    #expect(try imported("hf").tensor("layers[1].mlp.up")?.widened()[5] == 65504)
+  }
+
   @Test func whatPEFTCannotHoldIsRefused() throws {
     let base = try checkpoint(Self.configurations[0])
     #expect(throws: CheckpointError.self) {

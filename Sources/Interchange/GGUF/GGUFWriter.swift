@@ -35,6 +35,7 @@ struct GGUFWriter {
   mutating func add(_ key: String, _ value: Value) { values.append((key, value)) }
 
   /// Writes the file; `path` gets the whole of it or is left as it was.
+  /// - Throws: `CheckpointError`; `.unusableWeight` for a weight that is too large for its type.
   func write(to path: String) throws(CheckpointError) {
     let file = try wrapping { () throws(StorageError) in try AtomicFile(path: path) }
     try wrapping { () throws(StorageError) in
@@ -42,7 +43,7 @@ struct GGUFWriter {
       try file.pad(to: Self.aligned(file.position))
     }
     for tensor in tensors {
-      try write(tensor, to: file)
+      try write(tensor, to: file, path)
       try wrapping { () throws(StorageError) in try file.pad(to: Self.aligned(file.position)) }
     }
     try wrapping { () throws(StorageError) in try file.commit() }
@@ -74,7 +75,9 @@ struct GGUFWriter {
     return bytes.bytes
   }
 
-  private func write(_ tensor: Tensor, to file: AtomicFile) throws(CheckpointError) {
+  private func write(
+    _ tensor: Tensor, to file: AtomicFile, _ path: String
+  ) throws(CheckpointError) {
     let group = tensor.rowGroup
     let rows = max(1, Self.chunkElements / (tensor.width * group)) * group
     let capacity = min(rows, tensor.rowCount) * tensor.width
@@ -87,6 +90,7 @@ struct GGUFWriter {
       let range = start..<min(start + rows, tensor.rowCount)
       tensor.read(range, floats)
       let count = range.count * tensor.width
+      try tensor.type.check(floats, count: count, tensor: tensor.name, path: path)
       GGUFEncoder.encode(floats, count: count, as: tensor.type, into: bytes)
       try wrapping { () throws(StorageError) in
         try file.write(

@@ -19,14 +19,14 @@ struct SafetensorsWriter {
   private static let chunkElements = 1 << 18
 
   /// Writes the file.
-  /// - Throws: `CheckpointError`.
+  /// - Throws: `CheckpointError`; `.unusableWeight` for a weight that is too large for its type.
   static func write(_ tensors: [Tensor], to path: String) throws(CheckpointError) {
     let file = try wrapping { () throws(StorageError) in
       let file = try AtomicFile(path: path)
       try file.write(header(tensors))
       return file
     }
-    for tensor in tensors { try write(tensor, to: file) }
+    for tensor in tensors { try write(tensor, to: file, path) }
     try wrapping { () throws(StorageError) in try file.commit() }
   }
 
@@ -48,7 +48,9 @@ struct SafetensorsWriter {
     return withUnsafeBytes(of: UInt64(text.count).littleEndian) { Array($0) } + text
   }
 
-  private static func write(_ tensor: Tensor, to file: AtomicFile) throws(CheckpointError) {
+  private static func write(
+    _ tensor: Tensor, to file: AtomicFile, _ path: String
+  ) throws(CheckpointError) {
     let width = tensor.shape.dropFirst().reduce(1, *)
     let chunk = max(1, chunkElements / max(1, width))
     let capacity = min(chunk, tensor.shape[0]) * width
@@ -60,6 +62,7 @@ struct SafetensorsWriter {
       let rows = start..<min(start + chunk, tensor.shape[0])
       tensor.read(rows, floats)
       let count = rows.count * width
+      try tensor.elementType.check(floats, count: count, tensor: tensor.name, path: path)
       let bytes: UnsafeRawBufferPointer
       switch tensor.elementType {
       case .f16:

@@ -38,11 +38,27 @@ public enum PEFTImport {
 }
 
 extension PEFTImport {
+  /// Every part of a matrix keeps A, and its own rows of B.
+  static func parts(
+    of parameters: [ParameterDescription], a: [Float], b: [Float], rank: Int, scale: Double
+  ) -> [DeltaUpdate] {
+    var first = 0
+    return parameters.map { parameter in
+      let rows = first..<first + parameter.shape[0]
+      first = rows.upperBound
+      return DeltaUpdate(
+        name: parameter.name,
+        content: .lowRank(
+          rank: rank, scale: scale, a: a,
+          b: Array(b[rows.lowerBound * rank..<rows.upperBound * rank])))
+    }
+  }
+
   /// What the configuration says about scales.
   struct Settings {
     let rank: Int
     private let alpha: Double
-    private let alphas: [String: Double]
+    private let alphas: [(pattern: String, alpha: Double)]
     private let usesRootOfRank: Bool
 
     init(path: String) throws(CheckpointError) {
@@ -62,16 +78,56 @@ extension PEFTImport {
       rank = try fields.int("r", in: 1...1 << 16)
       alpha = try fields.double("lora_alpha")
       usesRootOfRank = fields.object["use_rslora"]?.bool ?? false
-      var alphas: [String: Double] = [:]
-      for member in fields.object["alpha_pattern"]?.object?.members ?? [] {
-        alphas[member.key] = member.value.double
+      alphas = try Self.alphas(fields)
+    }
+
+    /// Alphas of single matrices, by the ends of their names.
+    /// - Throws: `CheckpointError.unsupported` for other regular expressions, which PEFT allows.
+    private static func alphas(
+      _ fields: JSONFields
+    ) throws(CheckpointError) -> [(pattern: String, alpha: Double)] {
+      let key = "alpha_pattern"
+      let value = fields.object[key] ?? .null
+      guard !value.isNull else { return [] }
+      guard let members = value.object?.members else {
+        throw fields.problem(key, value, "an object of numbers")
       }
-      self.alphas = alphas
+      var alphas: [(pattern: String, alpha: Double)] = []
+      for member in members {
+        guard let alpha = member.value.double, alpha.isFinite else {
+          throw fields.problem("\(key)['\(member.key)']", member.value, "a number")
+        }
+        let isName = member.key.utf8.allSatisfy {
+          switch $0 {
+          case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "."):
+            true
+          default: false
+          }
+        }
+        guard isName, !member.key.isEmpty else {
+          throw .unsupported(
+            path: fields.path, field: key, found: JSONFields.shown(.string(member.key)),
+            expected: "names of matrices or their ends, such as q_proj")
+        }
+        alphas.append((member.key, alpha))
+      }
+      return alphas
+    }
+
+    /// Whether a name ends with a pattern, at its beginning or behind a dot, as PEFT matches
+    /// `(.*\.)?(pattern)$`; a dot of the pattern stands for any character.
+    private static func matches(_ module: String, _ pattern: String) -> Bool {
+      let (name, pattern) = (Array(module.utf8), Array(pattern.utf8))
+      let start = name.count - pattern.count
+      let dot = UInt8(ascii: ".")
+      guard start >= 0, start == 0 || name[start - 1] == dot else { return false }
+      return zip(name[start...], pattern).allSatisfy { $0 == $1 || $1 == dot }
     }
 
     /// The factor on B·A (Hu et al. 2021; Kalajdzievski 2023 with the root).
     func scale(of module: String, rank: Int) -> Double {
-      let special = alphas.first { module == $0.key || module.hasSuffix(".\($0.key)") }?.value
+      let special = alphas.first { Self.matches(module, $0.pattern) }?.alpha
       let divisor = usesRootOfRank ? Double(rank).squareRoot() : Double(rank)
       return (special ?? alpha) / divisor
     }
@@ -108,7 +164,7 @@ extension PEFTImport {
             path: path, field: "shapes of '\(prefix)'", found: "\(a.shape) and \(b.shape)",
             expected: "[r, \(inputs)] and [\(outputs), r], for the model")
         }
-        updates += try parts(
+        updates += try PEFTImport.parts(
           of: parameters, a: values(names.a, a), b: values(names.b, b), rank: a.shape[0],
           scale: settings.scale(of: module, rank: a.shape[0]))
       }
@@ -121,22 +177,6 @@ extension PEFTImport {
         throw .damaged(path: path, field: "tensors", found: "none", expected: "lora_A and lora_B")
       }
       return updates
-    }
-
-    /// Every part of a matrix keeps A, and its own rows of B.
-    private func parts(
-      of parameters: [ParameterDescription], a: [Float], b: [Float], rank: Int, scale: Double
-    ) -> [DeltaUpdate] {
-      var first = 0
-      return parameters.map { parameter in
-        let rows = first..<first + parameter.shape[0]
-        first = rows.upperBound
-        return DeltaUpdate(
-          name: parameter.name,
-          content: .lowRank(
-            rank: rank, scale: scale, a: a,
-            b: Array(b[rows.lowerBound * rank..<rows.upperBound * rank])))
-      }
     }
 
     private func values(
