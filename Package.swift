@@ -165,8 +165,8 @@ let package = Package(
       "Runs",
       [
         "Runs", "Records", "Recipes", "Reports", "Training", "Contributions", "Adaptations",
-        "Compilation", "Execution", "Datasets", "Checkpoints", "Tokenizers", "Models", "Storage",
-        "Tensors",
+        "Compilation", "Execution", "Interchange", "Datasets", "Checkpoints", "Tokenizers",
+        "Models", "Storage", "Tensors",
       ]),
     tests(
       "sparseft", ["sparseft", "Tokenizers", "Storage", "Checkpoints", "Models", "Tensors"],

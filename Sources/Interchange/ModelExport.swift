@@ -28,6 +28,15 @@ public protocol ExportFormat: Sendable {
   static func readBack(
     _ path: String, base: Checkpoint, temporary: String
   ) throws(InterchangeError) -> (checkpoint: Checkpoint, deltas: [Delta])
+  /// The model with the values that its matrices have when they were stored in a type.
+  ///
+  /// - Parameters:
+  ///   - found: what reading back gave; matrices are stored in its types.
+  ///   - temporary: the path of the file that is written for it.
+  static func rounded(
+    _ model: ExportedModel, as elementType: ForeignElementType, like found: Checkpoint,
+    temporary: String
+  ) throws(CheckpointError) -> (checkpoint: Checkpoint, deltas: [Delta])
 }
 
 extension ExportFormat {

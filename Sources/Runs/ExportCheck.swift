@@ -11,73 +11,118 @@ import Weights
   import Glibc
 #endif
 
-/// Reads an exported model back by its own reader and compares what both compute.
-public struct ExportCheck {
+/// Reads an exported model back by its own reader and compares what both compute, and how both
+/// read and write text.
+///
+/// Where the export rounds weights, it has to compute what the model computes with weights that are
+/// rounded in the same way; what rounding itself changes is told apart.
+public struct ExportCheck: Sendable {
   /// The largest difference of a logit, as a share of the largest logit.
   public let difference: Double
   /// Logits compared.
   public let logitCount: Int
-  /// The greedy continuation by the model, and by what was read back.
+  /// The greedy continuation by the model as rounded, and by what was read back.
   public let texts: [String]
-  /// Whether the export's element type keeps every weight.
-  public let isExact: Bool
+  /// What of the tokenizer differs, in words; empty if nothing does.
+  public let tokenizerDifferences: [String]
+  /// What rounding changes; nil if the export's element type keeps every weight.
+  public let rounding: Rounding?
 
-  /// Whether the export is what was to be written: the same text and logits, or logits within
-  /// `tolerance` where the element type rounds weights.
-  public var holds: Bool {
-    isExact ? texts[0] == texts[1] && difference <= Self.exactTolerance : difference <= tolerance
+  /// What rounding the weights changes.
+  public struct Rounding: Sendable {
+    /// The largest difference of a logit, as a share of the largest logit.
+    public let difference: Double
+    /// Whether the greedy continuation stays the same.
+    public let keepsText: Bool
   }
 
-  private let tolerance: Double
+  /// Whether the export is what was to be written: the same logits, text and tokenizer.
+  public var holds: Bool {
+    texts[0] == texts[1] && difference <= Self.tolerance && tokenizerDifferences.isEmpty
+  }
+
   /// Sums in another order, at most.
-  private static let exactTolerance = 1e-4
+  private static let tolerance = 1e-4
   private static let prompts = [
     "The", "It was a bright cold day in April, and", "In 1969, 3 people said: \"1 + 1 = 2\".",
   ]
-  private static let textTokens = 24
 
-  /// Compares a model with what `reader` makes of the export.
+  /// Compares a model with what `format` makes of the export.
   ///
   /// - Parameters:
   ///   - elementType: the type in which the export's matrices are stored.
   ///   - found: what the exported files hold.
+  ///   - temporary: the path of a file that may be written.
   /// - Throws: what computing a pass throws.
-  public init(
-    _ model: ExportedModel, elementType: ForeignElementType, threads: Int, found: ModelWeights
+  init(
+    _ model: ExportedModel, as format: any ExportFormat.Type, elementType: ForeignElementType,
+    threads: Int, found: (checkpoint: Checkpoint, deltas: [Delta]), temporary: String
   ) throws {
-    let pool = try WorkerPool(threads: threads)
-    let kernels = try Kernels.forThisMachine()
     let tokenizer = try model.checkpoint.loadTokenizer()
     let begin = tokenizer.beginOfSequence.map { [$0] } ?? []
     let prompts = try Self.prompts.map { begin + (try tokenizer.encode($0)) }
-    func compute(_ weights: ModelWeights) throws -> ([[Float]], String) {
-      let longest = prompts.reduce(0) { max($0, $1.count) } + Self.textTokens
-      let generator = try Generator(
-        weights, capacity: min(weights.configuration.contextLength, longest), pool: pool,
-        kernels: kernels)
-      let logits = prompts.map { Array(generator.read($0)) }
-      var sampler = Sampler(temperature: 0, topP: 1, seed: 0)
-      var ids: [Int32] = []
-      try generator.generate(
-        prompt: prompts[1], maxTokens: Self.textTokens, sampler: &sampler, stop: { _ in false },
-        emit: {
-          ids.append($0)
-          return true
-        })
-      return (logits, tokenizer.decode(ids))
+    let pool = try WorkerPool(threads: threads)
+    func compute(_ checkpoint: Checkpoint, _ deltas: [(Delta, Double)]) throws -> Continuations {
+      try Continuations(try ModelWeights(checkpoint, deltas: deltas), of: prompts, pool)
     }
-    let (expected, text) = try compute(ModelWeights(model.checkpoint, deltas: model.deltas))
-    let (logits, other) = try compute(found)
+    let own = try compute(model.checkpoint, model.deltas.map { ($0.delta, $0.scale) })
+    var expected = own
+    if elementType == .f32 || elementType == model.elementType {
+      rounding = nil
+    } else {
+      defer { unlink(temporary) }
+      let rounded = try format.rounded(
+        model, as: elementType, like: found.checkpoint, temporary: temporary)
+      expected = try compute(rounded.checkpoint, rounded.deltas.map { ($0, 1) })
+      rounding = Rounding(
+        difference: own.difference(from: expected), keepsText: own.ids == expected.ids)
+    }
+    let other = try compute(found.checkpoint, found.deltas.map { ($0, 1) })
+    difference = expected.difference(from: other)
+    logitCount = expected.logits.reduce(0) { $0 + $1.count }
+    texts = [expected.ids, other.ids].map { tokenizer.decode($0) }
+    tokenizerDifferences =
+      try TokenizerComparison(
+        model.checkpoint, found.checkpoint, texts: Self.prompts + [VocabularyTable.probe],
+        ids: other.ids
+      ).differences
+  }
+}
+
+/// What a model computes of prompts.
+private struct Continuations {
+  /// Behind each prompt.
+  let logits: [[Float]]
+  /// The greedy continuation of the second one.
+  private(set) var ids: [Int32] = []
+
+  private static let tokens = 24
+
+  init(_ weights: ModelWeights, of prompts: [[Int32]], _ pool: WorkerPool) throws {
+    let longest = prompts.reduce(0) { max($0, $1.count) } + Self.tokens
+    let generator = try Generator(
+      weights, capacity: min(weights.configuration.contextLength, longest), pool: pool,
+      kernels: Kernels.forThisMachine())
+    logits = prompts.map { Array(generator.read($0)) }
+    var sampler = Sampler(temperature: 0, topP: 1, seed: 0)
+    var ids: [Int32] = []
+    try generator.generate(
+      prompt: prompts[1], maxTokens: Self.tokens, sampler: &sampler, stop: { _ in false },
+      emit: {
+        ids.append($0)
+        return true
+      })
+    self.ids = ids
+  }
+
+  /// The largest difference of a logit as a share of the largest one here.
+  func difference(from other: Continuations) -> Double {
     var (largest, worst) = (0.0, 0.0)
-    for (a, b) in zip(expected.joined(), logits.joined()) {
+    for (a, b) in zip(logits.joined(), other.logits.joined()) {
       largest = max(largest, Double(a.magnitude))
       worst = max(worst, (a - b).isNaN ? .infinity : Double((a - b).magnitude))
     }
-    difference = worst / max(largest, .leastNormalMagnitude)
-    logitCount = expected.reduce(0) { $0 + $1.count }
-    texts = [text, other]
-    isExact = elementType == .f32 || elementType == model.elementType
-    tolerance = elementType == .q4 ? 0.5 : 0.1
+    return worst / max(largest, .leastNormalMagnitude)
   }
 }
 
@@ -99,12 +144,11 @@ extension ExportCheck {
     // Beside the export, where its like has room; without a name as soon as it is mapped.
     let temporary = AtomicFile.temporaryName(for: path)
     defer { unlink(temporary) }
-    let read = try format.readBack(path, base: model.checkpoint, temporary: temporary)
-    let weights = try ModelWeights(read.checkpoint, deltas: read.deltas.map { ($0, 1) })
-    let check = try ExportCheck(model, elementType: type, threads: threads, found: weights)
-    guard check.holds else {
-      throw RunsError.exportDiffers(path: path, difference: check.difference, texts: check.texts)
-    }
+    let found = try format.readBack(path, base: model.checkpoint, temporary: temporary)
+    let check = try ExportCheck(
+      model, as: format, elementType: type, threads: threads, found: found,
+      temporary: AtomicFile.temporaryName(for: path))
+    guard check.holds else { throw RunsError.exportDiffers(path: path, check) }
     return (notes, check)
   }
 }

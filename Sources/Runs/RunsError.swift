@@ -5,7 +5,7 @@ public enum RunsError: Failure {
   /// An analysis was asked for, but the recipe fixes the tensors.
   case nothingToAnalyse(method: String)
   /// An export, read back, does not compute what the model computes.
-  case exportDiffers(path: String, difference: Double, texts: [String])
+  case exportDiffers(path: String, ExportCheck)
   /// A run of a comparison failed: `problem` in words, and its category.
   case member(label: String, problem: String, category: FailureCategory)
 
@@ -22,10 +22,12 @@ public enum RunsError: Failure {
     case .nothingToAnalyse(let method):
       "analyze measures what \"tensors\": \"auto\" chooses from; the recipe's method is "
         + "'\(method)'; set method.type=sparse and method.tensors=auto"
-    case .exportDiffers(let path, let difference, let texts):
-      "'\(path)' was written, but read back it differs from the model: logits by up to "
-        + "\(difference) of the largest, and after one prompt '\(texts[1])' instead of "
-        + "'\(texts[0])'; do not use it"
+    case .exportDiffers(let path, let check):
+      "'\(path)' was written, but read back it differs from the model: "
+        + (["logits by up to \(check.difference) of the largest"]
+        + (check.texts[0] == check.texts[1]
+          ? [] : ["after one prompt '\(check.texts[1])' instead of '\(check.texts[0])'"])
+        + check.tokenizerDifferences).joined(separator: "; ") + "; do not use it"
     case .member(let label, let problem, _): "the run of '\(label)' \(problem)"
     }
   }

@@ -37,6 +37,14 @@ public enum GGUFExport: ExportFormat {
     return notes + self.notes(model, type, writer.tensors)
   }
 
+  public static func rounded(
+    _ model: ExportedModel, as type: ForeignElementType, like found: Checkpoint, temporary: String
+  ) throws(CheckpointError) -> (checkpoint: Checkpoint, deltas: [Delta]) {
+    let rounded = try model.writeRounded(
+      in: .gguf, like: found, to: temporary, type: { elementType(of: $0, type) })
+    return (rounded, [])
+  }
+
   /// The name of the model's architecture and the fields of its metadata.
   static func description(
     _ model: ExportedModel

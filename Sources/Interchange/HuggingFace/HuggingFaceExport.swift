@@ -25,6 +25,14 @@ public enum HuggingFaceExport: ExportFormat {
     return notes(model, type)
   }
 
+  public static func rounded(
+    _ model: ExportedModel, as type: ForeignElementType, like found: Checkpoint, temporary: String
+  ) throws(CheckpointError) -> (checkpoint: Checkpoint, deltas: [Delta]) {
+    let rounded = try model.writeRounded(
+      in: .huggingFace, like: found, to: temporary, type: { _ in type })
+    return (rounded, [])
+  }
+
   private static func notes(_ model: ExportedModel, _ type: ForeignElementType) -> [String] {
     var notes = ["matrices in \(type.rawValue), gains and biases too, as transformers loads them"]
     if model.isUntied {

@@ -64,6 +64,32 @@ public enum PEFTExport: ExportFormat {
     }
   }
 
+  public static func rounded(
+    _ model: ExportedModel, as type: ForeignElementType, like found: Checkpoint, temporary: String
+  ) throws(CheckpointError) -> (checkpoint: Checkpoint, deltas: [Delta]) {
+    let adapter = try LowRankAdapter(model)
+    let tensors = model.configuration.schema.tensors(in: .huggingFace)
+    let updates = adapter.factors(in: .huggingFace).flatMap { factors in
+      tensors.filter { $0.name == "\(factors.module).weight" }.flatMap { tensor in
+        PEFTImport.parts(
+          of: tensor.parameters, a: rounded(factors.a, type), b: rounded(factors.b, type),
+          rank: factors.rank, scale: factors.scale)
+      }
+    }
+    try DeltaWriter.write(
+      to: temporary, base: model.checkpoint, method: [:], recipe: [:], metrics: [:],
+      elementType: .f32, updates: updates)
+    return (model.checkpoint, [try Delta.open(temporary)])
+  }
+
+  private static func rounded(_ values: [Float], _ type: ForeignElementType) -> [Float] {
+    var rounded = values
+    rounded.withUnsafeMutableBufferPointer { buffer in
+      if let start = buffer.baseAddress { type.round(start, count: buffer.count) }
+    }
+    return rounded
+  }
+
   static let configurationName = "adapter_config.json"
   static let weightsName = "adapter_model.safetensors"
   /// What PEFT puts before a matrix's name.

@@ -54,8 +54,12 @@ struct ExportCommand: ParsableCommand {
     Output.note(
       "\(output): read back; \(Format.count(check.logitCount)) logits differ by at most "
         + "\(formatted(100 * check.difference, decimals: 4)) % of the largest, and a greedy text "
-        + (check.texts[0] == check.texts[1] ? "is the same" : "is another, as weights were rounded")
-    )
+        + "is the same")
+    guard let rounding = check.rounding else { return }
+    Output.note(
+      "\(output): rounding weights changed logits by up to "
+        + "\(formatted(100 * rounding.difference, decimals: 4)) % of the largest, and "
+        + (rounding.keepsText ? "no word" : "words") + " of the greedy text")
   }
 }
 
