@@ -83,31 +83,50 @@ public struct Corpus: Sendable {
     let text = try TokenizedText.prepare(
       train, relativeTo: base, use: "training", encoding: encoding, tokenizer: tokenizer,
       cacheFolder: cacheFolder, progress: progress)
-    var warnings = text.warnings
-    var split: (train: TokenStream, validation: TokenStream?)
-    switch validation {
-    case .none: split = (text.stream, nil)
-    case .fraction(let share) where share == 0 || text.isLoneRow:
-      split = (text.stream, nil)
-      if share > 0 { warnings.append("the training text is one row, so there is no validation") }
-    case .fraction(let share):
-      split = text.split(share: share, tokenizer: tokenizer)
-    case .files(let paths):
-      let other = try TokenizedText.prepare(
+    let split = try split(text, validation, tokenizer: tokenizer) {
+      (paths) throws(DatasetError) in
+      try TokenizedText.prepare(
         paths, relativeTo: base, use: "validation", encoding: encoding, tokenizer: tokenizer,
         cacheFolder: cacheFolder, progress: progress)
-      warnings += other.warnings
-      let both = Set(text.files).intersection(other.files).sorted()
-      warnings += both.map { "'\($0)' is both training and validation text" }
-      split = (text.stream, other.stream)
     }
+    return try packed(split, sequenceLength: sequenceLength, longRows: longRows)
+  }
+
+  /// Takes validation text from the training text, or reads other files.
+  private static func split(
+    _ text: TokenizedText, _ validation: ValidationSource, tokenizer: any Tokenizer,
+    read: ([String]) throws(DatasetError) -> TokenizedText
+  ) throws(DatasetError) -> Corpus {
+    switch validation {
+    case .none: return Corpus(train: text.stream, validation: nil, warnings: text.warnings)
+    case .fraction(let share) where share == 0 || text.isLoneRow:
+      let warnings =
+        share > 0 ? ["the training text is one row, so there is no validation"] : []
+      return Corpus(train: text.stream, validation: nil, warnings: text.warnings + warnings)
+    case .fraction(let share):
+      let split = text.split(share: share, tokenizer: tokenizer)
+      return Corpus(train: split.train, validation: split.validation, warnings: text.warnings)
+    case .files(let paths):
+      let other = try read(paths)
+      let both = Set(text.files).intersection(other.files).sorted()
+      return Corpus(
+        train: text.stream, validation: other.stream,
+        warnings: text.warnings + other.warnings
+          + both.map { "'\($0)' is both training and validation text" })
+    }
+  }
+
+  /// Packs rows into windows and checks that there is enough text.
+  private static func packed(
+    _ split: Corpus, sequenceLength: Int, longRows: LongRows
+  ) throws(DatasetError) -> Corpus {
     let pack = { (stream: TokenStream) in
       stream.packed(sequenceLength: sequenceLength, longRows: longRows)
     }
-    split = (pack(split.train), split.validation.map(pack))
-    warnings += Self.warnings(split.train, "training", sequenceLength)
-    try check(split.train, "training", needed: sequenceLength + 1, sequenceLength)
-    if let held = split.validation {
+    let (train, held) = (pack(split.train), split.validation.map(pack))
+    var warnings = split.warnings + Self.warnings(train, "training", sequenceLength)
+    try check(train, "training", needed: sequenceLength + 1, sequenceLength)
+    if let held {
       warnings += Self.warnings(held, "validation", sequenceLength)
       try check(held, "validation", needed: 2, sequenceLength)
       if held.packing == nil, held.count <= sequenceLength {
@@ -116,7 +135,7 @@ public struct Corpus: Sendable {
             + "\(sequenceLength + 1)")
       }
     }
-    return Corpus(train: split.train, validation: split.validation, warnings: warnings)
+    return Corpus(train: train, validation: held, warnings: warnings)
   }
 
   /// What packing rows into windows lost or cut.

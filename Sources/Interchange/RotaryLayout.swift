@@ -7,4 +7,15 @@ enum RotaryLayout {
     let half = headWidth / 2
     return head * headWidth + (place < half ? 2 * place : 2 * (place - half) + 1)
   }
+
+  /// Moves rows of whole heads, each of `width` elements, from halves to pairs.
+  static func interleave(
+    _ halves: UnsafePointer<Float>, rows: Int, width: Int, headWidth: Int,
+    into target: UnsafeMutablePointer<Float>
+  ) {
+    for row in 0..<rows {
+      let place = interleavedRow(ofHalves: row, headWidth: headWidth)
+      (target + place * width).update(from: halves + row * width, count: width)
+    }
+  }
 }

@@ -25,6 +25,11 @@ public protocol ModelFamily: Sendable {
   ) throws(ConfigurationError) -> ModelConfiguration
   /// The architecture as which GGUF files hold the family's models; nil if none does.
   static var ggufArchitecture: String? { get }
+  /// Whether that architecture's files interleave the pairs of query and key rows (llama.cpp's
+  /// "normal" rotary type); the others have them in halves.
+  static var ggufInterleavesRotaryRows: Bool { get }
+  /// What of a configuration llama.cpp reads and leaves out of account, a sentence each.
+  static func ggufNotes(_ configuration: ModelConfiguration) -> [String]
   /// What that architecture's files say of a configuration beside `ModelConfiguration.gguf`'s common
   /// fields.
   ///
@@ -38,6 +43,8 @@ public protocol ModelFamily: Sendable {
   /// The name that the schema has for a tensor of a Hugging Face file; nil for one that is no part
   /// of the language model and is left out.
   static func languageModelName(huggingFace name: String) -> String?
+  /// What the tensors are that `languageModelName` leaves out, such as "of a vision model".
+  static var otherTensors: String { get }
   /// Every parameter in file order.
   static func schema(_ configuration: ModelConfiguration) -> ModelSchema
 
@@ -49,6 +56,7 @@ public protocol ModelFamily: Sendable {
 
 extension ModelFamily {
   public static func languageModelName(huggingFace name: String) -> String? { name }
+  public static var otherTensors: String { "outside the language model" }
 
   /// The forward pass of `batch` windows of `tokens` tokens down to the per-token loss.
   ///
@@ -89,6 +97,8 @@ extension ModelFamily {
 extension ModelFamily {
   public static var ggufArchitectures: [String] { [] }
   public static var ggufArchitecture: String? { ggufArchitectures.first }
+  public static var ggufInterleavesRotaryRows: Bool { false }
+  public static func ggufNotes(_ configuration: ModelConfiguration) -> [String] { [] }
 
   public static func configuration(
     gguf description: GGUFDescription

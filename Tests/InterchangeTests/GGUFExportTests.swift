@@ -63,9 +63,23 @@ import Tokenizers
     // Mistral's files are Llama's.
     if type.ggufArchitecture == "llama" { expected.family = Llama.name }
     #expect(back.configuration == expected)
-    #expect(notes == [])
+    // llama.cpp does not look at Phi-3's window.
+    let isWindowed = (base.configuration.slidingWindow ?? .max) < base.configuration.contextLength
+    #expect(notes.count == (type == Phi3.self && isWindowed ? 1 : 0), "\(notes)")
+    #expect(notes.allSatisfy { $0.contains("llama.cpp lets them attend to all") })
     for tensor in base.tensors {
       #expect(back.tensor(tensor.name)?.widened() == tensor.widened(), "\(tensor.name)")
+    }
+  }
+
+  @Test func familiesSayHowTheirFilesAre() throws {
+    let interleaved = ModelFamilies.all.filter { $0.ggufInterleavesRotaryRows }.map { $0.name }
+    #expect(interleaved == [Llama.name, Mistral.name])
+    var phi = TinyModel.configuration(contextLength: 64)
+    phi.family = Phi3.name
+    for (window, isNoted) in [(nil, false), (64, false), (63, true)] as [(Int?, Bool)] {
+      phi.slidingWindow = window
+      #expect(phi.familyType.ggufNotes(phi).isEmpty != isNoted)
     }
   }
 

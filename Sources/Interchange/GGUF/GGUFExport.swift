@@ -29,12 +29,13 @@ public enum GGUFExport: ExportFormat {
     writer.tensors = tensors.map { tensor in
       self.tensor(
         tensor, type,
-        interleavedHeadWidth: GGUFFormat.interleavesRotaryRows(architecture)
+        interleavedHeadWidth: configuration.familyType.ggufInterleavesRotaryRows
           && tensor.parameters[0].hasRotaryRows ? configuration.headWidth : nil)
     }
     if let factors = configuration.rotaryFactors { writer.tensors.append(rotary(factors)) }
     try writer.write(to: path)
-    return notes + self.notes(model, type, writer.tensors)
+    return notes + configuration.familyType.ggufNotes(configuration)
+      + self.notes(model, type, writer.tensors)
   }
 
   public static func rounded(
@@ -129,10 +130,8 @@ extension GGUFExport {
     let halves = UnsafeMutablePointer<Float>.allocate(capacity: rows.count * width)
     defer { halves.deallocate() }
     source.read(rows, into: halves)
-    for row in 0..<rows.count {
-      let place = RotaryLayout.interleavedRow(ofHalves: row, headWidth: headWidth)
-      (target + place * width).update(from: halves + row * width, count: width)
-    }
+    RotaryLayout.interleave(
+      halves, rows: rows.count, width: width, headWidth: headWidth, into: target)
   }
 
   private static func rotary(_ factors: [Float]) -> GGUFWriter.Tensor {

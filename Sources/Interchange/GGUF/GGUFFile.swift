@@ -97,6 +97,30 @@ extension GGUFFile {
   ) throws(CheckpointError) -> Entry {
     let path = reader.file.path
     let name = try reader.string(limit: nameLimit, "name of tensor \(index)")
+    let extents = try extents(&reader, of: name)
+    let type = try type(&reader, of: name)
+    guard extents[0] % type.blockElements == 0 else {
+      throw .damaged(
+        path: path, field: "shape of '\(name)'", found: "rows of \(extents[0]) elements",
+        expected: "a multiple of \(type.blockElements), the block of \(type.name)")
+    }
+    let offset = try reader.integer(UInt64.self, "offset of '\(name)'")
+    guard offset % UInt64(alignment) == 0 else {
+      throw .damaged(
+        path: path, field: "offset of '\(name)'", found: "\(offset)",
+        expected: "a multiple of the alignment, \(alignment)")
+    }
+    let elements = extents.reduce(1, *)
+    return Entry(
+      name: name, type: type, shape: extents.reversed(), offset: offset,
+      byteCount: elements / type.blockElements * type.blockBytes)
+  }
+
+  /// A tensor's extents, innermost first, whose product is at most 2⁴⁸.
+  private static func extents(
+    _ reader: inout GGUFReader, of name: String
+  ) throws(CheckpointError) -> [Int] {
+    let path = reader.file.path
     let rank = try reader.integer(UInt32.self, "rank of '\(name)'")
     guard (1...4).contains(rank) else {
       throw .damaged(path: path, field: "rank of '\(name)'", found: "\(rank)", expected: "1 to 4")
@@ -114,26 +138,20 @@ extension GGUFFile {
       elements = product
       extents.append(Int(extent))
     }
+    return extents
+  }
+
+  private static func type(
+    _ reader: inout GGUFReader, of name: String
+  ) throws(CheckpointError) -> GGUFElementType {
     let number = try reader.integer(UInt32.self, "type of '\(name)'")
-    let offset = try reader.integer(UInt64.self, "offset of '\(name)'")
     guard let type = GGUFElementType.numbered(number) else {
       throw .unsupported(
-        path: path, field: "type of '\(name)'", found: GGUFElementType.name(ofNumber: number),
+        path: reader.file.path, field: "type of '\(name)'",
+        found: GGUFElementType.name(ofNumber: number),
         expected: GGUFElementType.all.map { $0.name }.joined(separator: ", "))
     }
-    guard extents[0] % type.blockElements == 0 else {
-      throw .damaged(
-        path: path, field: "shape of '\(name)'", found: "rows of \(extents[0]) elements",
-        expected: "a multiple of \(type.blockElements), the block of \(type.name)")
-    }
-    guard offset % UInt64(alignment) == 0 else {
-      throw .damaged(
-        path: path, field: "offset of '\(name)'", found: "\(offset)",
-        expected: "a multiple of the alignment, \(alignment)")
-    }
-    return Entry(
-      name: name, type: type, shape: extents.reversed(), offset: offset,
-      byteCount: elements / type.blockElements * type.blockBytes)
+    return type
   }
 
   /// The tensors by name, if each lies within the file and apart from all others.

@@ -7,15 +7,6 @@ import Storage
 public enum GGUFFormat: ImportFormat {
   public static let origin = CheckpointOrigin.gguf
 
-  /// Architectures whose files interleave the pairs of query and key rows (llama.cpp's "normal"
-  /// rotary type); the others have them in halves.
-  private static let interleavedArchitectures: Set<String> = ["llama"]
-
-  /// Whether an architecture's files interleave the pairs of query and key rows.
-  static func interleavesRotaryRows(_ architecture: String) -> Bool {
-    interleavedArchitectures.contains(architecture)
-  }
-
   public static func recognises(_ source: ImportSource) -> Bool {
     guard case .file(let file) = source else { return false }
     return GGUFFile.begins(file)
@@ -27,16 +18,17 @@ public enum GGUFFormat: ImportFormat {
     }
     let file = try GGUFFile(mapped)
     let description = try description(file)
+    let family: any ModelFamily.Type
     let configuration: ModelConfiguration
     do throws(ConfigurationError) {
-      configuration = try family(description.architecture).configuration(gguf: description)
+      family = try self.family(description.architecture)
+      configuration = try family.configuration(gguf: description)
     } catch {
       throw CheckpointError(error, path: file.path)
     }
     try configuration.checkUsable(path: file.path, field: "metadata")
     let weights = try GGUFWeights(
-      file, configuration,
-      interleavesRotaryRows: interleavesRotaryRows(description.architecture))
+      file, configuration, interleavesRotaryRows: family.ggufInterleavesRotaryRows)
     return ImportedModel(
       configuration: configuration,
       vocabulary: try GGUFVocabulary(file.metadata, rows: configuration.vocabularySize),

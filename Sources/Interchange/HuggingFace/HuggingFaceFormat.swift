@@ -3,10 +3,6 @@ import Models
 import Storage
 import Tensors
 
-#if canImport(Glibc)
-  import Glibc
-#endif
-
 /// A Hugging Face folder: `config.json`, `model.safetensors` or its shards with
 /// `model.safetensors.index.json`, and perhaps a tokenizer's files. Rotary rows are in the halves
 /// layout already.
@@ -15,7 +11,7 @@ public enum HuggingFaceFormat: ImportFormat {
 
   public static func recognises(_ source: ImportSource) -> Bool {
     guard case .folder(let folder) = source else { return false }
-    return exists(folder + "/config.json")
+    return Folder.exists(folder + "/config.json")
   }
 
   /// The configuration in a `config.json`.
@@ -34,11 +30,12 @@ public enum HuggingFaceFormat: ImportFormat {
       configuration: configuration,
       vocabulary: HuggingFaceVocabulary(folder: folder, rows: configuration.vocabularySize),
       elementType: weights.elementType,
-      leftOut: weights.leftOut == 0 ? nil : "\(weights.leftOut) tensors of a vision model",
+      leftOut: weights.leftOut == 0
+        ? nil : "\(weights.leftOut) tensors \(configuration.familyType.otherTensors)",
       tensors: { (name) throws(CheckpointError) in try weights.source(name) })
   }
 
-  static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+  static func exists(_ path: String) -> Bool { Folder.exists(path) }
 }
 
 /// The tensors of all shards, matched to a configuration's parameters.
@@ -139,12 +136,12 @@ struct HuggingFaceWeights {
 
   private static func tensors(_ folder: String) throws(CheckpointError) -> Tensors {
     let single = folder + "/model.safetensors"
-    guard !HuggingFaceFormat.exists(single) else {
+    guard !Folder.exists(single) else {
       let file = try SafetensorsFile(path: single)
       return file.entries.mapValues { (file, $0) }
     }
     let index = single + ".index.json"
-    guard HuggingFaceFormat.exists(index) else {
+    guard Folder.exists(index) else {
       throw .missing(
         path: folder, what: "model.safetensors or model.safetensors.index.json",
         next: "other weight files, such as pytorch_model.bin, are not read; convert them first")

@@ -13,13 +13,13 @@ enum AdapterFile {
   /// - Parameters:
   ///   - factors: by matrices' names in GGUF files.
   ///   - architecture: of the base model, as in its GGUF file's `general.architecture`.
-  ///   - headWidth: rows of one attention head.
+  ///   - interleavedHeadWidth: rows of one attention head, where the architecture's files
+  ///     interleave them; else nil.
   static func write(
-    _ factors: [ForeignFactors], architecture: String, headWidth: Int, as type: ForeignElementType,
-    to path: String
+    _ factors: [ForeignFactors], architecture: String, interleavedHeadWidth: Int?,
+    as type: ForeignElementType, to path: String
   ) throws(CheckpointError) {
     let alpha = factors.first?.alpha ?? 0
-    let isInterleaved = GGUFFormat.interleavesRotaryRows(architecture)
     var writer = GGUFWriter()
     writer.add("general.architecture", .text(architecture))
     writer.add("general.type", .text("adapter"))
@@ -28,8 +28,8 @@ enum AdapterFile {
     writer.tensors = factors.flatMap { factor in
       let ratio = alpha == 0 ? 0 : Float(factor.alpha / alpha)
       var b = factor.b.map { $0 * ratio }
-      if isInterleaved && factor.hasRotaryRows {
-        b = interleaved(b, width: factor.rank, headWidth: headWidth)
+      if let interleavedHeadWidth, factor.hasRotaryRows {
+        b = interleaved(b, width: factor.rank, headWidth: interleavedHeadWidth)
       }
       return [
         tensor("\(factor.module).weight.lora_a", factor.a, width: factor.inputs, type),
@@ -41,12 +41,14 @@ enum AdapterFile {
 
   /// Rows of `width` moved from halves to pairs.
   private static func interleaved(_ rows: [Float], width: Int, headWidth: Int) -> [Float] {
-    var moved = rows
-    for row in 0..<rows.count / width {
-      let place = RotaryLayout.interleavedRow(ofHalves: row, headWidth: headWidth)
-      for column in 0..<width { moved[place * width + column] = rows[row * width + column] }
+    [Float](unsafeUninitializedCapacity: rows.count) { buffer, initialised in
+      rows.withUnsafeBufferPointer { halves in
+        guard let target = buffer.baseAddress, let start = halves.baseAddress else { return }
+        RotaryLayout.interleave(
+          start, rows: rows.count / width, width: width, headWidth: headWidth, into: target)
+        initialised = rows.count
+      }
     }
-    return moved
   }
 
   private static func tensor(

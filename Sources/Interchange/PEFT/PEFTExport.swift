@@ -47,9 +47,11 @@ public enum PEFTExport: ExportFormat {
     } catch {
       return ["no \(AdapterFile.name): \(error)"]
     }
+    let configuration = model.configuration
+    let isInterleaved = configuration.familyType.ggufInterleavesRotaryRows
     try AdapterFile.write(
       adapter.factors(in: .gguf), architecture: architecture,
-      headWidth: model.configuration.headWidth, as: type, to: path)
+      interleavedHeadWidth: isInterleaved ? configuration.headWidth : nil, as: type, to: path)
     return []
   }
 

@@ -16,6 +16,8 @@ extension Gemma3 {
     }
   }
 
+  public static let otherTensors = "of a vision model"
+
   /// Files that hold a vision model, too, name the language model's tensors differently from those
   /// that don't, and differently by their age.
   public static func languageModelName(huggingFace name: String) -> String? {

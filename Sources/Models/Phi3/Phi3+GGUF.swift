@@ -23,4 +23,15 @@ extension Phi3 {
   ) -> [(key: String, value: GGUFField)] {
     [("attention.sliding_window", .count(configuration.slidingWindow ?? 0))]
   }
+
+  /// llama.cpp has turned the architecture's window off.
+  public static func ggufNotes(_ configuration: ModelConfiguration) -> [String] {
+    guard let window = configuration.slidingWindow, window < configuration.contextLength else {
+      return []
+    }
+    return [
+      "the file says that tokens attend to the last \(window), but llama.cpp lets them attend to "
+        + "all: behind token \(window) it computes something else than sparseft and transformers"
+    ]
+  }
 }

@@ -25,9 +25,6 @@ struct GGUFElementType: Sendable {
   /// Whether rounding to bf16 keeps every value.
   var isExactInBF16: Bool { id == BF16Block.id || id == MXFP4.id }
 
-  /// Whether elements share scales.
-  var isQuantised: Bool { blockElements > 1 }
-
   /// A number of a type as messages show it.
   static func name(ofNumber id: UInt32) -> String {
     numbered(id)?.name ?? otherNames[id] ?? "type \(id)"
