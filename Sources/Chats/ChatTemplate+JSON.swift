@@ -59,6 +59,7 @@ extension ChatTemplate {
       return set(path, value.array.map { $0.compactMap(\.string) })
     }
     switch key {
+    case "order": return set(\.order, value.int)
     case "trims":
       let roles = value.array?.map { $0.string.flatMap { ChatRole(rawValue: $0) } }
       guard let roles, !roles.contains(nil) else { return false }
@@ -104,6 +105,7 @@ extension ChatTemplate {
     for (key, path) in Self.textKeys where self[keyPath: path] != plain[keyPath: path] {
       object[key] = .string(self[keyPath: path])
     }
+    if order != plain.order { object["order"] = .int(order) }
     for (key, path) in Self.optionalKeys { object[key] = self[keyPath: path].map { .string($0) } }
     for (key, path) in Self.flagKeys where self[keyPath: path] { object[key] = true }
     for (key, path) in Self.listKeys where !self[keyPath: path].isEmpty {

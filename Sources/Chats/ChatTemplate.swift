@@ -7,6 +7,9 @@ public struct ChatTemplate: Hashable, Sendable {
   public var name: String
   /// Which models are written so.
   public var about: String
+  /// Its place among the templates that are tried on a model's own one: lower ones first, such as
+  /// one that writes the same as another one and more.
+  public var order = 0
   /// Control tokens that the tokenizer must have.
   public var controls: [String] = []
   /// Spellings that are control tokens where the tokenizer has them, else text.

@@ -4,8 +4,16 @@ import Tokenizers
 /// The templates that this program knows: the files of `recipes/templates`.
 public enum ChatTemplates {
   /// All of them, the one that is meant where several fit first.
-  public static let all: [ChatTemplate] = shippedTemplates.compactMap { text in
-    (try? JSONValue.decode(text)).flatMap { try? ChatTemplate($0) }
+  public static let all = shipped(shippedTemplates)
+
+  /// Templates by their order. A broken one is a mistake in the program, which stops.
+  private static func shipped(_ texts: [String]) -> [ChatTemplate] {
+    do {
+      return try texts.map { try ChatTemplate(JSONValue.decode($0)) }
+        .sorted { ($0.order, $0.name) < ($1.order, $1.name) }
+    } catch {
+      preconditionFailure("a template of recipes/templates: \(error)")
+    }
   }
 
   /// Their names.

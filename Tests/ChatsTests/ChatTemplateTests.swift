@@ -147,7 +147,11 @@ import Tokenizers
 
   @Test func filesAreWhatIsBuiltIn() throws {
     let folder = SharedData.packageRoot + "/recipes/templates/"
-    #expect(ChatTemplates.all.count == 13)
+    let files = Folder.names(folder).filter { $0.hasSuffix(".json") }
+    #expect(ChatTemplates.names.map { $0 + ".json" }.sorted() == files.sorted())
+    #expect(ChatTemplates.all.count >= 13)
+    #expect(Set(ChatTemplates.all.map(\.order)).count == files.count)
+    #expect(ChatTemplates.names.first == "chatml" && ChatTemplates.names.last == "alpaca")
     for template in ChatTemplates.all {
       let json = try JSONValue.read(path: folder + template.name + ".json")
       // recipes/templates/embed writes them anew.
@@ -162,6 +166,15 @@ import Tokenizers
       #expect(throws: ChatError.self) { try ChatTemplate(try JSONValue.decode(wrong)) }
     }
     #expect(throws: ChatError.self) { try ChatTemplates.named("chatlm") }
+  }
+
+  @Test func thePageNamesThemAll() throws {
+    let page = String(
+      decoding: try TemporaryFolder.read(SharedData.packageRoot + "/docs/data.md"), as: UTF8.self)
+    let rows = page.split(separator: "\n").filter { $0.hasPrefix("| `") }
+    for name in ChatTemplates.names {
+      #expect(rows.contains { $0.contains("`\(name)`") }, "docs/data.md has no row for '\(name)'")
+    }
   }
 
   @Test func aTokenizerMustHaveTheControlTokens() throws {
