@@ -43,6 +43,23 @@ import Testing
     #expect(try #require(try loss.jsonLines().first?["loss"]?.double) < 1.6)
   }
 
+  /// Options that do not go with what is imported are mistakes.
+  @Test func optionsOfAnotherKindOfSourceAreRefused() throws {
+    let shop = try Workshop()
+    try shop.folder.write(#"{"peft_type": "LORA"}"#, to: "adapter/adapter_config.json")
+    for (arguments, reason) in [
+      ([Workshop.goldenFolder("gqa-tied"), "--model", "m.sfckpt"], "is no LoRA adapter"),
+      (["adapter", "--model", "m.sfckpt", "--tokenizer", "t.model"], "leave out --tokenizer"),
+      (["adapter"], "name its checkpoint with --model"),
+    ] {
+      let outcome = try shop.sparseft.run(["import"] + arguments + ["-o", "out"])
+      #expect(outcome.exitCode == 64 && outcome.error.contains(reason), "\(outcome.error)")
+    }
+    let absent = try shop.sparseft("import", "absent", "--model", "m.sfckpt", "-o", "out")
+    #expect(absent.exitCode == 66)
+    #expect(!shop.folder.entries.contains("out"))
+  }
+
   @Test(arguments: ["f32", "bf16", "int8"])
   func initRepeatsForASeed(_ type: String) throws {
     let shop = try Workshop()

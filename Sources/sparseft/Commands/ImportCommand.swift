@@ -2,16 +2,22 @@ import ArgumentParser
 import Checkpoints
 import Interchange
 import Reports
+import Storage
 import Tensors
 
 struct ImportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "import", abstract: "Converts another program's model to a checkpoint.")
+    commandName: "import",
+    abstract: "Converts another program's model, or a LoRA adapter, for sparseft.")
 
-  @Argument(help: "A Hugging Face folder, a GGUF file or a llama2.c .bin file.")
+  @Argument(
+    help:
+      "A Hugging Face folder, a GGUF file, a llama2.c .bin file, or the folder of a PEFT adapter.")
   var source: String
 
-  @Option(name: .shortAndLong, help: "The checkpoint to write (.sfckpt).")
+  @Option(
+    name: .shortAndLong,
+    help: "The checkpoint to write (.sfckpt); of an adapter, the delta (.sfdelta).")
   var output: String
 
   @Option(help: "The tokenizer's file (tokenizer.model or tokenizer.json), if the source has none.")
@@ -28,6 +34,10 @@ struct ImportCommand: ParsableCommand {
 
   func run() throws {
     if PEFTImport.recognises(source) { return try importAdapter() }
+    guard model == nil || !Folder.exists(source) else {
+      throw ValidationError(
+        "'\(source)' is no LoRA adapter, which --model names the checkpoint of; leave it out")
+    }
     let summary = try CheckpointImport.run(
       source: source, tokenizer: tokenizer, elementType: dtype, output: output)
     try Output.announce(checkpoint: output)
@@ -53,6 +63,10 @@ struct ImportCommand: ParsableCommand {
   private func importAdapter() throws {
     guard let model else {
       throw ValidationError("'\(source)' is a LoRA adapter; name its checkpoint with --model")
+    }
+    guard tokenizer == nil else {
+      throw ValidationError(
+        "'\(source)' is a LoRA adapter, whose tokenizer is its checkpoint's; leave out --tokenizer")
     }
     try PEFTImport.run(
       folder: source, base: Checkpoint.open(model), elementType: dtype ?? .f32, output: output)
