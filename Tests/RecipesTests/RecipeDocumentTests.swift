@@ -27,6 +27,16 @@ import Testing
     }
   }
 
+  /// The README's table has all keys of what is read.
+  @Test func theReadmeNamesTheKeysOfData() throws {
+    let readme = String(
+      decoding: try TemporaryFolder.read(SharedData.packageRoot + "/README.md"), as: UTF8.self)
+    let row = try #require(readme.split(separator: "\n").first { $0.hasPrefix("| `data` |") })
+    let data = try #require(try recipe(minimalRecipe()).resolvedJSON["data"]?.object)
+    #expect(data.members.count >= 9)
+    for member in data.members { #expect(row.contains("`\(member.key)`"), "\(member.key)") }
+  }
+
   @Test func exampleLoads() throws {
     let page = try page()
     let example = page.split(separator: "```").first { $0.hasPrefix("jsonc") }?.dropFirst(5)

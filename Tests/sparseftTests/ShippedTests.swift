@@ -31,22 +31,52 @@ import Testing
     #expect(outcome.error.contains("absent.sfckpt"))
   }
 
+  /// The README's blocks of code.
+  private func blocks() throws -> [Substring] {
+    let readme = String(
+      decoding: try TemporaryFolder.read(SharedData.packageRoot + "/README.md"), as: UTF8.self)
+    return readme.split(separator: "```").enumerated().filter { $0.offset % 2 == 1 }
+      .map(\.element)
+  }
+
+  /// The arguments of the README's commands.
+  private func commands() throws -> [[String]] {
+    try blocks().flatMap { $0.split(separator: "\n") }.filter { $0.hasPrefix("sparseft ") }.map {
+      $0.prefix { $0 != "#" }.split(separator: " ").dropFirst().map { $0.filter { $0 != "\"" } }
+    }
+  }
+
   /// Each command is called as written in an empty folder: its arguments must be understood, so the
   /// first thing wrong is a file that is not there.
   @Test func theReadmesCommandsAreUnderstood() throws {
-    let readme = String(
-      decoding: try TemporaryFolder.read(SharedData.packageRoot + "/README.md"), as: UTF8.self)
-    let blocks = readme.split(separator: "```").enumerated().filter { $0.offset % 2 == 1 }
-    let commands = blocks.flatMap { $0.element.split(separator: "\n") }
-      .filter { $0.hasPrefix("sparseft ") }
+    let commands = try commands()
     #expect(commands.count >= 9)
     let folder = try TemporaryFolder()
     let sparseft = ProgramRunner(folder: folder.path)
     for command in commands {
-      let plain = command.prefix { $0 != "#" }
-      let words = plain.split(separator: " ").dropFirst().map { $0.filter { $0 != "\"" } }
-      let outcome = try sparseft.run(Array(words))
+      let outcome = try sparseft.run(command)
       #expect(outcome.exitCode == 66, "\(command): \(outcome.error)")
     }
+  }
+
+  /// Checkpoints, deltas and runs that the README's commands and its recipe name are made by commands
+  /// before them.
+  @Test func theReadmesFilesAreMadeByItsCommands() throws {
+    let recipe = try #require(try blocks().first { $0.hasPrefix("jsonc") })
+    var made = ["runs/smollm2-chat", "runs/mine"]
+    #expect(recipe.contains("\"output\": \"runs/mine\""))
+    for command in try commands() {
+      let output = command.firstIndex(of: "-o").map { $0 + 1 }
+      for (index, word) in command.enumerated() where index != output {
+        let isFile = word.hasSuffix(".sfckpt") || word.hasSuffix(".sfdelta")
+        guard isFile || word.hasPrefix("runs/") else { continue }
+        let isMade = made.contains { word == $0 || word == $0 + "/best/trained.sfdelta" }
+        #expect(isMade, "\(word) of \(command)")
+      }
+      if let output { made.append(command[output]) }
+      made += command.filter { $0.hasPrefix("output=") }.map { String($0.dropFirst(7)) }
+    }
+    let model = recipe.split(separator: "\"model\": \"")[1].prefix { $0 != "\"" }
+    #expect(made.contains(String(model)))
   }
 }
