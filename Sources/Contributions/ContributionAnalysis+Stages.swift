@@ -66,7 +66,7 @@ extension ContributionAnalysis {
       return result.loss
     }
     rule.constant = calibration.rate * rule.gradientSize(of: reference.scheme)
-    rule.limit = nil
+    rule.bounds = nil
     return calibration
   }
 

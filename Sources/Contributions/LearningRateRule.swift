@@ -10,8 +10,8 @@ public struct LearningRateRule: Hashable, Sendable {
   public var constant: Double
   /// A rate that the recipe fixes for any scheme; C is then ignored.
   public var fixedRate: Double?
-  /// The highest rate that the rule gives before a calibration; nil for none.
-  public var limit: Double?
+  /// The rates that the rule gives before a calibration; nil for any.
+  public var bounds: ClosedRange<Double>?
   private let sizes: [String: Double]
   private let configuration: ModelConfiguration
 
@@ -20,11 +20,15 @@ public struct LearningRateRule: Hashable, Sendable {
   /// The same for low-rank factors: only B has a gradient at first, but A moves as well.
   public static let firstConstantOfFactors = 2.0
 
-  /// What a pretrained model of width 576 (SmolLM2-135M) bears of AdamW where whole tensors train,
-  /// and where low-rank factors do; docs/selection.md has the figures. Other widths get it in
-  /// inverse proportion (Yang et al. 2022, for AdamW).
-  static func limit(ofFactors: Bool, width: Int) -> Double {
-    (ofFactors ? 3e-3 : 1e-3) * 576 / Double(width)
+  /// Rates that a pretrained model bears and learns at with AdamW, where whole tensors train and
+  /// where low-rank factors do. Measured on SmolLM2-135M, whose width is 576; docs/selection.md has
+  /// the figures. Other widths get them in inverse proportion (Yang et al. 2022).
+  ///
+  /// The lower bound is for gradients of little text, which are mostly noise, so that Σ|g| is too
+  /// large.
+  static func bounds(ofFactors: Bool, width: Int) -> ClosedRange<Double> {
+    let scale = 576 / Double(width)
+    return ofFactors ? 3e-4 * scale...3e-3 * scale : 1e-4 * scale...1e-3 * scale
   }
 
   /// - Parameter scores: scores of every tensor that may train; tensors below the scanned blocks
@@ -37,7 +41,7 @@ public struct LearningRateRule: Hashable, Sendable {
     self.fixedRate = fixedRate
     self.configuration = configuration
     if case .adamW = optimizer {
-      limit = Self.limit(ofFactors: false, width: configuration.width)
+      bounds = Self.bounds(ofFactors: false, width: configuration.width)
     }
     sizes = scores.mapValues { Self.size(of: $0, optimizer) }
   }
@@ -58,9 +62,9 @@ public struct LearningRateRule: Hashable, Sendable {
 
   /// - Parameter size: the gradient size of everything that trains.
   public func rate(forSize size: Double) -> Double {
-    let highest = limit ?? 1
-    guard size > 0, size.isFinite else { return min(1e-3, highest) }
-    return min(highest, constant / size)
+    let rate = size > 0 && size.isFinite ? constant / size : 1e-3
+    guard let bounds else { return min(1, rate) }
+    return max(bounds.lowerBound, min(bounds.upperBound, rate))
   }
 
   private func size(of path: String) -> Double {

@@ -128,8 +128,8 @@ public struct MethodCalibration: Sendable {
       [:], optimizer: settings.optimizer, configuration: compiler.configuration)
     if adaptation is LoRAAdaptation {
       rule.constant = LearningRateRule.firstConstantOfFactors
-      rule.limit = rule.limit.map { _ in
-        LearningRateRule.limit(ofFactors: true, width: compiler.configuration.width)
+      rule.bounds = rule.bounds.map { _ in
+        LearningRateRule.bounds(ofFactors: true, width: compiler.configuration.width)
       }
     }
     return rule.rate(forSize: size)
