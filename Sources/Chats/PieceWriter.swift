@@ -85,7 +85,7 @@ struct PieceWriter {
   }
 
   private mutating func addToken(_ content: SequencePiece.Content) {
-    pieces.append(SequencePiece(content, counts: counts))
+    pieces.append(SequencePiece(content, counts: counts, isWritten: content == .begin))
     isCut = false
   }
 

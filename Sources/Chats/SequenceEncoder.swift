@@ -4,8 +4,16 @@ import Tokenizers
 public struct SequenceEncoder: Sendable {
   private let tokenizer: any Tokenizer
   private var segments: SegmentedEncoder
-  /// Whether nothing but white space that was dropped stands behind a control token.
-  private var isBehindControl = false
+  /// What stands before the next text, but for white space that was dropped.
+  private var before = Before.start
+
+  private enum Before {
+    /// Nothing, or BOS that begins a text of any kind.
+    case start
+    /// A token that the sequence spells; BOS and EOS are no control tokens here.
+    case token(Int32, isControl: Bool)
+    case text
+  }
 
   private static let chunkBytes = 1 << 16
 
@@ -33,6 +41,9 @@ public struct SequenceEncoder: Sendable {
       if case .control(let spelling) = piece.content, tokenizer.controlID(spelling) == nil {
         piece.content = .text(spelling)
       }
+      if let id = id(of: piece), tokenizer.spaces(of: id)?.before == true {
+        Self.dropSpaces(atEndOf: &result)
+      }
       // What follows nothing is the start of a text.
       if case .text(let text) = piece.content, text.isEmpty { continue }
       if case .text(let text) = piece.content, let last = result.last,
@@ -56,20 +67,22 @@ public struct SequenceEncoder: Sendable {
   ) throws {
     switch piece.content {
     case .begin:
-      isBehindControl = false
-      if let begin = tokenizer.beginOfSequence { try emit([begin]) }
+      before = .start
+      guard let begin = tokenizer.beginOfSequence else { return }
+      if piece.isWritten { before = .token(begin, isControl: false) }
+      try emit([begin])
     case .end:
-      isBehindControl = false
       guard let end = tokenizer.endOfSequence else {
         throw TokenizerError.encodingFailed(
           reason: "the sequence ends with EOS, which the tokenizer does not have")
       }
+      before = .token(end, isControl: false)
       try emit([end])
     case .control(let spelling):
       guard let id = tokenizer.controlID(spelling) else {
         throw TokenizerError.encodingFailed(reason: "there is no control token '\(spelling)'")
       }
-      isBehindControl = true
+      before = .token(id, isControl: true)
       try emit([id])
     case .text(let text): try encode(text: text, piece, emit)
     }
@@ -79,12 +92,16 @@ public struct SequenceEncoder: Sendable {
     text: String, _ piece: SequencePiece, _ emit: ([Int32]) throws(Failure) -> Void
   ) throws {
     var text = text
-    if piece.isStripped, isBehindControl {
-      text = String(text.unicodeScalars.drop { $0.properties.isWhitespace })
+    var continues = piece.continues
+    if case .token(let id, let isControl) = before {
+      if tokenizer.spaces(of: id)?.after ?? (piece.isStripped && isControl) {
+        text = String(text.unicodeScalars.drop { $0.properties.isWhitespace })
+      }
+      continues = tokenizer.continuesBehindControls
     }
     guard !text.isEmpty else { return }
-    segments.continues = piece.continues && !isBehindControl
-    isBehindControl = false
+    segments.continues = continues
+    before = .text
     try text.withUTF8 { bytes in
       for start in stride(from: 0, to: bytes.count, by: Self.chunkBytes) {
         let end = min(start + Self.chunkBytes, bytes.count)
@@ -93,5 +110,28 @@ public struct SequenceEncoder: Sendable {
       }
     }
     try emit(try segments.finish())
+  }
+
+  /// The id of a token that the sequence spells; nil for text.
+  private func id(of piece: SequencePiece) -> Int32? {
+    switch piece.content {
+    case .begin: piece.isWritten ? tokenizer.beginOfSequence : nil
+    case .end: tokenizer.endOfSequence
+    case .control(let spelling): tokenizer.controlID(spelling)
+    case .text: nil
+    }
+  }
+
+  /// Drops the white space before a token that takes it with it.
+  private static func dropSpaces(atEndOf pieces: inout [SequencePiece]) {
+    while let last = pieces.last, case .text(let text) = last.content {
+      var scalars = Substring(text).unicodeScalars
+      while scalars.last?.properties.isWhitespace == true { scalars.removeLast() }
+      guard scalars.isEmpty else {
+        pieces[pieces.count - 1].content = .text(String(scalars))
+        return
+      }
+      pieces.removeLast()
+    }
   }
 }

@@ -17,15 +17,20 @@ public struct SequencePiece: Hashable, Sendable {
   public var counts: Bool
   /// Whether the text goes on from the piece before it, so that no tokenizer puts a space between.
   public var continues: Bool
-  /// Whether a control token before the text takes the white space between them with it.
+  /// Whether a control token before the text takes the white space between them with it, where the
+  /// tokenizer does not say.
   public var isStripped: Bool
+  /// Whether a chat's template writes BOS; else it stands before whatever the chat begins with.
+  public var isWritten: Bool
 
   public init(
-    _ content: Content, counts: Bool = false, continues: Bool = false, isStripped: Bool = false
+    _ content: Content, counts: Bool = false, continues: Bool = false, isStripped: Bool = false,
+    isWritten: Bool = false
   ) {
     self.content = content
     self.counts = counts
     self.continues = continues
     self.isStripped = isStripped
+    self.isWritten = isWritten
   }
 }

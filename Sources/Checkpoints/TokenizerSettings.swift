@@ -21,6 +21,9 @@ public struct TokenizerSettings: Hashable, Sendable {
   public var addsBeginOfSequence = true
   /// Ids that end generated text beside EOS, such as the end of a chat's turn.
   public var endsOfText: [Int32] = []
+  /// Whether a text behind a control token goes on from it, so that only the first text of a
+  /// sequence gets a space before it; nil for what the tokenizer's bytes say.
+  public var continuesBehindControls: Bool?
   /// The model's own chat template (Jinja); nil if its files carry none.
   public var chatTemplate: String?
 
@@ -33,8 +36,9 @@ extension TokenizerSettings {
   private static let endKey = "end_of_sequence"
   private static let addsBeginKey = "adds_begin_of_sequence"
   private static let endsKey = "ends_of_text"
+  private static let continuesKey = "continues_behind_controls"
   private static let templateKey = "chat_template"
-  static let keys = [beginKey, endKey, addsBeginKey, endsKey, templateKey]
+  static let keys = [beginKey, endKey, addsBeginKey, endsKey, continuesKey, templateKey]
 
   /// Members of a checkpoint's header; default values are not written.
   var json: JSONObject {
@@ -43,6 +47,7 @@ extension TokenizerSettings {
     object[Self.endKey] = endOfSequence.json
     if !addsBeginOfSequence { object[Self.addsBeginKey] = false }
     if !endsOfText.isEmpty { object[Self.endsKey] = .array(endsOfText.map { .int(Int($0)) }) }
+    object[Self.continuesKey] = continuesBehindControls.map { .bool($0) }
     object[Self.templateKey] = chatTemplate.map { .string($0) }
     return object
   }
@@ -70,6 +75,9 @@ extension TokenizerSettings {
         }
         endsOfText.append(Int32(id))
       }
+    }
+    if fields.object[Self.continuesKey] != nil {
+      continuesBehindControls = try fields.bool(Self.continuesKey)
     }
     if fields.object[Self.templateKey] != nil {
       chatTemplate = try fields.string(Self.templateKey)

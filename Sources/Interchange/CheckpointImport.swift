@@ -20,7 +20,25 @@ public struct ImportedModel {
 /// A vocabulary in another program's file, checked as far as the file's format goes.
 public protocol ImportedVocabulary: Sendable {
   /// The tokenizer as checkpoints store it.
-  func stored() throws(InterchangeError) -> StoredTokenizer
+  func imported() throws(InterchangeError) -> ImportedTokenizer
+  /// What the source says beside the vocabulary, for another tokenizer in its place: of the special
+  /// tokens, those that this one has.
+  /// - Parameter stored: the other tokenizer, checked, with settings that are replaced.
+  func settings(
+    for stored: StoredTokenizer
+  ) throws(InterchangeError) -> (settings: TokenizerSettings, leftOut: [String])
+}
+
+/// A tokenizer taken from another program's files.
+public struct ImportedTokenizer: Sendable {
+  public var stored: StoredTokenizer
+  /// What is not taken, in words.
+  public var leftOut: [String]
+
+  public init(_ stored: StoredTokenizer, leftOut: [String] = []) {
+    self.stored = stored
+    self.leftOut = leftOut
+  }
 }
 
 /// A checkpoint format that can be imported. Each format has a folder here and a line in
@@ -78,13 +96,14 @@ public enum CheckpointImport {
       }
       return (format, try format.open(source))
     }
-    let stored = try storedTokenizer(of: model, at: path, named: tokenizer)
+    let tokenizer = try importedTokenizer(of: model, at: path, named: tokenizer)
     let rounding = RoundingErrors()
     var metadata: JSONObject = ["format": .string(format.origin.rawValue)]
-    if let leftOut = model.leftOut { metadata["left_out"] = .string(leftOut) }
+    let leftOut = (model.leftOut.map { [$0] } ?? []) + tokenizer.leftOut
+    if !leftOut.isEmpty { metadata["left_out"] = .string(leftOut.joined(separator: ", ")) }
     let hash = try InterchangeError.wrapping { () throws(CheckpointError) in
       try CheckpointWriter.write(
-        to: output, configuration: model.configuration, tokenizer: stored,
+        to: output, configuration: model.configuration, tokenizer: tokenizer.stored,
         metadata: metadata, elementType: elementType ?? model.elementType, rounding: rounding,
         finiteSource: path, tensors: model.tensors)
     }
@@ -92,13 +111,19 @@ public enum CheckpointImport {
       contentHash: hash, elementType: elementType ?? model.elementType, rounding: rounding)
   }
 
-  /// The tokenizer named by the caller, or else the source's own.
-  private static func storedTokenizer(
+  /// The tokenizer named by the caller, or else the source's own; in both cases with what the source
+  /// says beside it.
+  private static func importedTokenizer(
     of model: ImportedModel, at path: String, named file: String?
-  ) throws(InterchangeError) -> StoredTokenizer {
-    if file == nil, let vocabulary = model.vocabulary { return try vocabulary.stored() }
-    return try TokenizerFile.read(
+  ) throws(InterchangeError) -> ImportedTokenizer {
+    if file == nil, let vocabulary = model.vocabulary { return try vocabulary.imported() }
+    var tokenizer = try TokenizerFile.read(
       file, for: path, vocabularySize: model.configuration.vocabularySize)
+    guard let vocabulary = model.vocabulary else { return tokenizer }
+    let (settings, leftOut) = try vocabulary.settings(for: tokenizer.stored)
+    tokenizer.stored.settings = settings
+    tokenizer.leftOut += leftOut
+    return tokenizer
   }
 
   private static func open(_ path: String) throws(CheckpointError) -> ImportSource {

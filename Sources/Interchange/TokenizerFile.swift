@@ -11,8 +11,8 @@ public enum TokenizerFile {
   /// - Throws: `InterchangeError`.
   public static func read(
     _ path: String?, for model: String, vocabularySize: Int
-  ) throws(InterchangeError) -> StoredTokenizer {
-    let (stored, path) = try InterchangeError.wrapping { () throws(CheckpointError) in
+  ) throws(InterchangeError) -> ImportedTokenizer {
+    let (found, path) = try InterchangeError.wrapping { () throws(CheckpointError) in
       guard let path else {
         throw .missing(
           path: model, what: "tokenizer.model or tokenizer.json",
@@ -20,35 +20,46 @@ public enum TokenizerFile {
       }
       return (try read(path, for: model, vocabularySize: vocabularySize), path)
     }
-    try check(stored, path)
-    return stored
+    _ = try load(found.stored, path)
+    return found
   }
 
   private static func read(
     _ path: String, for model: String, vocabularySize: Int
-  ) throws(CheckpointError) -> StoredTokenizer {
+  ) throws(CheckpointError) -> ImportedTokenizer {
     let file = try wrapping { () throws(StorageError) in try MappedFile(path: path) }
     guard let found = TokenizerKind.recognise(file.bytes) else {
       throw .wrongKind(
         path: path, found: "a file of another kind",
         expected: "a SentencePiece model (tokenizer.model) or a tokenizer.json")
     }
-    guard found.vocabularySize <= vocabularySize else {
+    guard found.vocabularySize > vocabularySize else {
+      return ImportedTokenizer(StoredTokenizer(kind: found.kind, bytes: Array(file.bytes)))
+    }
+    let type = TokenizerKind.all.first { $0.kind == found.kind }
+    guard let fitted = type?.fitted(file.bytes, to: vocabularySize) else {
       throw .damaged(
         path: path, field: "pieces", found: "\(found.vocabularySize)",
         expected: "at most \(vocabularySize), the vocabulary of '\(model)'")
     }
-    return StoredTokenizer(kind: found.kind, bytes: Array(file.bytes))
+    return ImportedTokenizer(
+      StoredTokenizer(kind: found.kind, bytes: fitted.bytes), leftOut: fitted.leftOut)
   }
 
-  /// Refuses a tokenizer.json that asks for what is not supported before anything is written.
-  private static func check(
+  /// Loads a tokenizer: one that asks for what is not supported is refused before anything is
+  /// written.
+  /// - Parameter path: where it comes from, for messages.
+  static func load(
     _ stored: StoredTokenizer, _ path: String
-  ) throws(InterchangeError) {
-    guard stored.kind == BytePairTokenizer.kind else { return }
-    let result: Result<any Tokenizer, TokenizerError> = stored.bytes.withUnsafeBytes { bytes in
+  ) throws(InterchangeError) -> any SerializedTokenizer {
+    let result: Result<any SerializedTokenizer, TokenizerError> = stored.bytes.withUnsafeBytes {
+      bytes in
       Result { () throws(TokenizerError) in try TokenizerKind.load(stored.kind, bytes) }
     }
-    if case .failure(let error) = result { throw .tokenizer(path: path, error) }
+    do {
+      return try result.get()
+    } catch {
+      throw .tokenizer(path: path, error)
+    }
   }
 }

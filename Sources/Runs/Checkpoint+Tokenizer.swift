@@ -17,7 +17,7 @@ extension Checkpoint {
     }
     return SettledTokenizer(
       tokenizer, beginOfSequence: settings.addsBeginOfSequence ? begin : nil, endOfSequence: end,
-      endsOfText: ends)
+      endsOfText: ends, continuesBehindControls: settings.continuesBehindControls)
   }
 
   private func id(

@@ -6,6 +6,7 @@ public struct SettledTokenizer: Tokenizer {
   public let beginOfSequence: Int32?
   public let endOfSequence: Int32?
   public let endsOfText: [Int32]
+  public let continuesBehindControls: Bool
   public let fingerprint: [UInt8]
   private let base: any Tokenizer
 
@@ -14,16 +15,25 @@ public struct SettledTokenizer: Tokenizer {
   ///   - beginOfSequence: the id before every document; nil if documents get none.
   ///   - endOfSequence: the id after a document; nil if there is none.
   ///   - endsOfText: the ids that end generated text.
+  ///   - continuesBehindControls: nil for what the other tokenizer says.
   public init(
-    _ base: any Tokenizer, beginOfSequence: Int32?, endOfSequence: Int32?, endsOfText: [Int32]
+    _ base: any Tokenizer, beginOfSequence: Int32?, endOfSequence: Int32?, endsOfText: [Int32],
+    continuesBehindControls: Bool? = nil
   ) {
     self.base = base
     self.beginOfSequence = beginOfSequence
     self.endOfSequence = endOfSequence
     self.endsOfText = endsOfText
     // Tokenized text keeps its name in caches where nothing in it changes.
-    let changes = beginOfSequence != base.beginOfSequence || endOfSequence != base.endOfSequence
-    let ends = "begin \(beginOfSequence ?? -1) end \(endOfSequence ?? -1)"
+    let continues = continuesBehindControls ?? base.continuesBehindControls
+    self.continuesBehindControls = continues
+    let changesSpaces = continues != base.continuesBehindControls
+    let changes =
+      beginOfSequence != base.beginOfSequence || endOfSequence != base.endOfSequence
+      || changesSpaces
+    let ends =
+      "begin \(beginOfSequence ?? -1) end \(endOfSequence ?? -1)"
+      + (changesSpaces ? " continues \(continues)" : "")
     fingerprint =
       changes ? ContentHash.digest(base.fingerprint + Array(ends.utf8)) : base.fingerprint
   }
@@ -36,11 +46,14 @@ public struct SettledTokenizer: Tokenizer {
   public func isControl(_ id: Int32) -> Bool { base.isControl(id) }
   public func isUnused(_ id: Int32) -> Bool { base.isUnused(id) }
   public func controlID(_ spelling: String) -> Int32? { base.controlID(spelling) }
+  public func spaces(of id: Int32) -> ControlSpaces? { base.spaces(of: id) }
   public func piece(of id: Int32) -> String { base.piece(of: id) }
   public func bytes(of id: Int32) -> [UInt8] { base.bytes(of: id) }
 
   public func encode(utf8 bytes: UnsafeRawBufferPointer) throws(TokenizerError) -> [Int32] {
-    try base.encode(utf8: bytes)
+    // Where only the first text gets a space, one that has it gets none.
+    continuesBehindControls && bytes.first == 0x20
+      ? try base.encodeContinuing(utf8: bytes) : try base.encode(utf8: bytes)
   }
 
   public func releaseCaches() { base.releaseCaches() }

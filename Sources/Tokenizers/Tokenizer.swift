@@ -23,8 +23,15 @@ public protocol Tokenizer: Sendable {
   /// Whether an id is a control token: never the id of text, and decoded to nothing.
   func isControl(_ id: Int32) -> Bool
   /// The id of the control token of that spelling, such as "<|im_start|>"; nil if there is none.
-  /// `encode` never gives it, even where a text holds the spelling.
+  /// `encode` never gives it, even where a text holds the spelling, unless the tokenizer's own file
+  /// has it as a token that text may spell.
   func controlID(_ spelling: String) -> Int32?
+  /// Whether a text behind a control token goes on from it (`encodeContinuing`), so that only the
+  /// first text of a sequence gets a space before it.
+  var continuesBehindControls: Bool { get }
+  /// The white space around a control token that goes with it; nil where the tokenizer's file does
+  /// not say.
+  func spaces(of id: Int32) -> ControlSpaces?
   /// Whether an id is never the result of encoding text.
   func isUnused(_ id: Int32) -> Bool
   /// The piece of an id as the tokenizer's own files spell it; empty for an id outside the
@@ -70,14 +77,59 @@ public protocol Tokenizer: Sendable {
 public protocol SerializedTokenizer: Tokenizer {
   /// The name of the kind in checkpoints, such as "sentencepiece".
   static var kind: String { get }
+  /// The file's name in a Hugging Face folder.
+  static var fileName: String { get }
 
   /// The number of ids that serialized bytes of this kind define; nil for bytes of another kind.
   /// Does not load or trust the bytes.
   static func vocabularySize(of serialized: UnsafeRawBufferPointer) -> Int?
 
+  /// Serialized bytes without the ids from `rows` on, for a model whose embedding has only so many
+  /// rows, and what these ids were, in words; nil where text could become one of them.
+  static func fitted(
+    _ serialized: UnsafeRawBufferPointer, to rows: Int
+  ) -> (bytes: [UInt8], leftOut: [String])?
+
+  /// The tables that may describe a tokenizer of this kind to readers of GGUF files.
+  /// - Throws: `TokenizerError` for a tokenizer that no table describes.
+  static func tables(
+    of serialized: UnsafeRawBufferPointer
+  ) throws(TokenizerError) -> [VocabularyTable]
+
+  /// What a Hugging Face `tokenizer_config.json` must say of the kind, besides special tokens.
+  /// - Parameter continuesBehindControls: as of the tokenizer with a model's settings.
+  func huggingFaceConfiguration(continuesBehindControls: Bool) -> HuggingFaceTokenizer
+
   /// Loads a tokenizer from its serialized bytes, which need not outlive the call.
   /// - Throws: `TokenizerError.invalidModel`, or `.outOfMemory`.
   init(serialized: UnsafeRawBufferPointer) throws(TokenizerError)
+}
+
+// A kind that no other program has.
+extension SerializedTokenizer {
+  public static func fitted(
+    _ serialized: UnsafeRawBufferPointer, to rows: Int
+  ) -> (bytes: [UInt8], leftOut: [String])? { nil }
+
+  public static func tables(
+    of serialized: UnsafeRawBufferPointer
+  ) throws(TokenizerError) -> [VocabularyTable] { [] }
+
+  public func huggingFaceConfiguration(continuesBehindControls: Bool) -> HuggingFaceTokenizer {
+    HuggingFaceTokenizer([:])
+  }
+}
+
+/// The white space around a control token that goes with it, as `lstrip` and `rstrip` of a
+/// tokenizer.json say.
+public struct ControlSpaces: Hashable, Sendable {
+  public var before: Bool
+  public var after: Bool
+
+  public init(before: Bool, after: Bool) {
+    self.before = before
+    self.after = after
+  }
 }
 
 /// A place where a text may be cut into segments.
@@ -99,6 +151,10 @@ public struct SegmentCut: Hashable, Sendable {
 
 extension Tokenizer {
   public func releaseCaches() {}
+
+  public var continuesBehindControls: Bool { false }
+
+  public func spaces(of id: Int32) -> ControlSpaces? { nil }
 
   public var endsOfText: [Int32] { [endOfSequence, beginOfSequence].compactMap { $0 } }
 

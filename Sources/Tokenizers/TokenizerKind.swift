@@ -11,11 +11,19 @@ public enum TokenizerKind {
   /// - Throws: `TokenizerError.unknownKind`, and the errors of the kind's initialiser.
   public static func load(
     _ kind: String, _ serialized: UnsafeRawBufferPointer
-  ) throws(TokenizerError) -> any Tokenizer {
+  ) throws(TokenizerError) -> any SerializedTokenizer {
+    try named(kind).init(serialized: serialized)
+  }
+
+  /// The kind of that name.
+  /// - Throws: `TokenizerError.unknownKind`.
+  public static func named(
+    _ kind: String
+  ) throws(TokenizerError) -> any SerializedTokenizer.Type {
     guard let type = all.first(where: { $0.kind == kind }) else {
       throw .unknownKind(kind, known: all.map { $0.kind })
     }
-    return try type.init(serialized: serialized)
+    return type
   }
 
   /// The tokenizer kind of a file's bytes and its number of ids; nil for other files. Whether the

@@ -1,5 +1,3 @@
-import Storage
-
 // The inverse of `serialized()`: what a stored tokenizer says, as a table.
 extension VocabularyTable {
   /// The table of a stored tokenizer. Encoding a text with many kinds of words, numbers and signs
@@ -10,11 +8,9 @@ extension VocabularyTable {
   ///   - bytes: its serialised form.
   /// - Throws: `TokenizerError` for a tokenizer that no table describes.
   public init(kind: String, serialized bytes: UnsafeRawBufferPointer) throws(TokenizerError) {
-    let original = try TokenizerKind.load(kind, bytes).encode(Self.probe)
-    let candidates =
-      kind == BytePairTokenizer.kind
-      ? try Self.bytePairTables(bytes) : [try Self.sentencePieceTable(bytes)]
-    for candidate in candidates where try candidate.probeIDs() == original {
+    let type = try TokenizerKind.named(kind)
+    let original = try type.init(serialized: bytes).encode(Self.probe)
+    for candidate in try type.tables(of: bytes) where try candidate.probeIDs() == original {
       self = candidate
       return
     }
@@ -32,6 +28,15 @@ extension VocabularyTable {
     return try found.get()
   }
 
+  /// Writes pieces that text may spell with plain spaces, as `sentencePieceModel()` expects them.
+  mutating func spellSpacesPlainly() {
+    let known = Set(pieces)
+    for id in pieces.indices where type(of: id) == PieceType.userDefined {
+      let plain = SpelledSpaces.plain(pieces[id])
+      if !known.contains(plain) { pieces[id] = plain }
+    }
+  }
+
   private static let noTable = TokenizerError.invalidTable(
     field: "the tokenizer", found: "rules of splitting or normalising text",
     expected: "rules that GGUF files have a name for")
@@ -45,235 +50,4 @@ extension VocabularyTable {
     日本語のテキスト、中文字符 12个，한국어 문장. ไทย 🙂👍🏽👨‍👩‍👧 e\u{301}te\u{301} ½ Ⅷ ² \u{A0}x\u{3000}y \u{200B}z
     CamelCaseWORDS lowerUPPER Don't DON'T it's IT'S 'tis ’quoted’ a's b'S «x» —– …\n
     """
-}
-
-// MARK: byte pairs
-
-extension VocabularyTable {
-  /// Tables of a tokenizer.json, one for each name that its way of splitting may have.
-  private static func bytePairTables(
-    _ bytes: UnsafeRawBufferPointer
-  ) throws(TokenizerError) -> [VocabularyTable] {
-    let file = try BytePairFile(bytes)
-    let merges = try mergedPieces(bytes)
-    guard file.rules.isByteLevel else { return [scoredTable(file, merges)] }
-    var table = VocabularyTable(model: "gpt2", pieces: spellings(file.model.pieces))
-    table.types = types(file)
-    table.merges = merges.map { "\($0.left) \($0.right)" }
-    table.addSpecial(file)
-    let names = try namesOfSplits(bytes, merges, takesWholeWords: file.model.takesWholeWords)
-    return names.map { name in
-      var copy = table
-      copy.preTokenizer = name
-      return copy
-    }
-  }
-
-  /// The names of rules that may split as a file's do: those by which a small part of its vocabulary
-  /// gives the ids that the same part gives by the file's own rules.
-  private static func namesOfSplits(
-    _ bytes: UnsafeRawBufferPointer, _ merges: [(left: String, right: String)],
-    takesWholeWords: Bool
-  ) throws(TokenizerError) -> [String] {
-    let first = merges.prefix(2000)
-    var table = VocabularyTable(model: "gpt2", pieces: [])
-    var known: Set<String> = []
-    let single = (0...UInt8.max).map {
-      String(decoding: ByteAlphabet.spelling(of: [$0]), as: UTF8.self)
-    }
-    for piece in single + first.map({ $0.left + $0.right }) where known.insert(piece).inserted {
-      table.pieces.append(piece)
-    }
-    table.merges = first.filter { known.contains($0.left) && known.contains($0.right) }.map {
-      "\($0.left) \($0.right)"
-    }
-    let rules = try members(bytes, ["normalizer", "pre_tokenizer"])
-    var names: [String] = []
-    for name in ByteLevelSplits.usualNames
-    where ByteLevelSplits.takingWholeWords.contains(name) == takesWholeWords {
-      table.preTokenizer = name
-      let named = try table.bytePairJSON()
-      guard var own = try? JSONValue.decode(named, source: "").object else { continue }
-      for key in ["normalizer", "pre_tokenizer"] { own[key] = rules[key] ?? .null }
-      if try ids(named) == ids(Array(JSONValue.object(own).encoded().utf8)) { names.append(name) }
-    }
-    return names
-  }
-
-  /// The probe's ids by a tokenizer.json.
-  private static func ids(_ json: [UInt8]) throws(TokenizerError) -> [Int32] {
-    let result: Result<[Int32], TokenizerError> = json.withUnsafeBytes { bytes in
-      Result { () throws(TokenizerError) in
-        try BytePairTokenizer(serialized: bytes).encode(probe)
-      }
-    }
-    return try result.get()
-  }
-
-  /// Some members of a tokenizer.json.
-  private static func members(
-    _ bytes: UnsafeRawBufferPointer, _ keys: Set<String>
-  ) throws(TokenizerError) -> JSONObject {
-    var members = JSONObject()
-    var scanner = JSONScanner(bytes)
-    try scanner.object { (scanner, key) throws(TokenizerError) in
-      let key = String(decoding: key, as: UTF8.self)
-      if keys.contains(key) { members[key] = try scanner.value() } else { try scanner.skipValue() }
-    }
-    return members
-  }
-
-  /// A SentencePiece-style vocabulary: a piece's score falls with the rank of the merge that makes
-  /// it.
-  private static func scoredTable(
-    _ file: BytePairFile, _ merges: [(left: String, right: String)]
-  ) -> VocabularyTable {
-    var table = VocabularyTable(model: "llama", pieces: spellings(file.model.pieces))
-    table.types = types(file)
-    if let unknown = file.model.unknown { table.types[Int(unknown)] = PieceType.unknown }
-    table.unknown = file.model.unknown
-    table.scores = .init(repeating: 0, count: table.pieces.count)
-    var rank: Float = 0
-    var isMade = [Bool](repeating: false, count: table.pieces.count)
-    for merge in merges {
-      guard let id = file.model.pieces.id(merge.left + merge.right), !isMade[Int(id)] else {
-        continue
-      }
-      isMade[Int(id)] = true
-      table.scores[Int(id)] = -rank
-      rank += 1
-    }
-    // Single characters are never the result of a merge.
-    for id in table.pieces.indices where !isMade[id] && table.types[id] == PieceType.normal {
-      table.scores[id] = -rank
-    }
-    table.addsSpacePrefix =
-      file.normalization.prefix != nil
-      || file.rules.metaspace.map { $0.prefix != .never } ?? false
-    table.removesExtraSpaces = false
-    table.addSpecial(file)
-    return table
-  }
-
-  private mutating func addSpecial(_ file: BytePairFile) {
-    beginOfSequence = file.template.begin
-    endOfSequence = file.template.end
-    addsBeginOfSequence = file.template.begin != nil
-    addsEndOfSequence = file.template.end != nil
-  }
-
-  /// The spellings by id; ids without a piece get one that no text has.
-  private static func spellings(_ pieces: PieceTable) -> [String] {
-    (0..<pieces.idCount).map { id in
-      pieces.contains(Int32(id))
-        ? String(decoding: pieces.spelling(of: Int32(id)), as: UTF8.self) : "[PAD\(id)]"
-    }
-  }
-
-  private static func types(_ file: BytePairFile) -> [Int32] {
-    let pieces = file.model.pieces
-    var types = (0..<pieces.idCount).map { id in
-      pieces.contains(Int32(id)) ? PieceType.normal : PieceType.unused
-    }
-    if !file.rules.isByteLevel {
-      for id in file.model.byteIDs where id >= 0 { types[Int(id)] = PieceType.byte }
-    }
-    for token in file.added {
-      types[Int(token.id)] = token.isSpecial ? PieceType.control : PieceType.userDefined
-    }
-    return types
-  }
-
-  /// The pairs of `model.merges`, in order.
-  private static func mergedPieces(
-    _ bytes: UnsafeRawBufferPointer
-  ) throws(TokenizerError) -> [(left: String, right: String)] {
-    var merges: [(left: String, right: String)] = []
-    var (left, right): ([UInt8], [UInt8]) = ([], [])
-    var scanner = JSONScanner(bytes)
-    try scanner.object { (scanner, key) throws(TokenizerError) in
-      guard key.elementsEqual("model".utf8) else { return try scanner.skipValue() }
-      try scanner.object { (scanner, key) throws(TokenizerError) in
-        guard key.elementsEqual("merges".utf8) else { return try scanner.skipValue() }
-        try scanner.array { (scanner) throws(TokenizerError) in
-          try BytePairModelReader.readPair(&scanner, merges.count, &left, &right)
-          merges.append(
-            (String(decoding: left, as: UTF8.self), String(decoding: right, as: UTF8.self)))
-        }
-      }
-    }
-    return merges
-  }
-}
-
-// MARK: SentencePiece
-
-extension VocabularyTable {
-  /// The table of a SentencePiece model of byte pairs.
-  private static func sentencePieceTable(
-    _ bytes: UnsafeRawBufferPointer
-  ) throws(TokenizerError) -> VocabularyTable {
-    var table = VocabularyTable(model: "llama", pieces: [])
-    (table.addsSpacePrefix, table.removesExtraSpaces) = (true, true)
-    // The schema's defaults.
-    (table.unknown, table.beginOfSequence, table.endOfSequence) = (0, 1, 2)
-    var fields = ProtocolBufferReader(bytes)
-    while let (number, value) = try fields.next() {
-      guard case .bytes(let message) = value else { continue }
-      switch number {
-      case 1: try table.addPiece(message)
-      case 2: try table.readTrainer(message)
-      case 3: try table.readNormalizer(message)
-      default: break
-      }
-    }
-    return table
-  }
-
-  private mutating func addPiece(_ message: UnsafeRawBufferPointer) throws(TokenizerError) {
-    var (text, score, type): (String, Float, Int32) = ("", 0, PieceType.normal)
-    var fields = ProtocolBufferReader(message)
-    while let (number, value) = try fields.next() {
-      switch (number, value) {
-      case (1, .bytes(let bytes)): text = String(decoding: bytes, as: UTF8.self)
-      case (2, .fixed32(let bits)): score = Float(bitPattern: bits)
-      case (3, .varint(let raw)): type = Int32(truncatingIfNeeded: raw)
-      default: break
-      }
-    }
-    pieces.append(text)
-    scores.append(score)
-    types.append(type)
-  }
-
-  private mutating func readTrainer(_ message: UnsafeRawBufferPointer) throws(TokenizerError) {
-    var fields = ProtocolBufferReader(message)
-    while let (number, value) = try fields.next() {
-      guard case .varint(let raw) = value else { continue }
-      let id = Int32(truncatingIfNeeded: raw)
-      switch number {
-      case 3 where id != 2:
-        throw .invalidTable(
-          field: "the SentencePiece model", found: "algorithm \(id)",
-          expected: "byte pairs (2), which llama.cpp knows")
-      case 40: unknown = id < 0 ? nil : id
-      case 41: beginOfSequence = id < 0 ? nil : id
-      case 42: endOfSequence = id < 0 ? nil : id
-      case 43: padding = id < 0 ? nil : id
-      default: break
-      }
-    }
-  }
-
-  private mutating func readNormalizer(_ message: UnsafeRawBufferPointer) throws(TokenizerError) {
-    var fields = ProtocolBufferReader(message)
-    while let (number, value) = try fields.next() {
-      guard case .varint(let raw) = value else { continue }
-      switch number {
-      case 3: addsSpacePrefix = raw != 0
-      case 4: removesExtraSpaces = raw != 0
-      default: break
-      }
-    }
-  }
 }

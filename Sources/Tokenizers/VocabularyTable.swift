@@ -42,3 +42,14 @@ public struct VocabularyTable: Hashable, Sendable {
     (scores, types, merges) = ([], [], [])
   }
 }
+
+extension VocabularyTable {
+  /// The kinds of pieces, as SentencePiece numbers them.
+  enum PieceType {
+    static let normal: Int32 = 1, unknown: Int32 = 2, control: Int32 = 3
+    static let userDefined: Int32 = 4, unused: Int32 = 5, byte: Int32 = 6
+  }
+
+  /// The kind of a piece; normal where the table does not say.
+  func type(of id: Int) -> Int32 { types.isEmpty ? PieceType.normal : types[id] }
+}

@@ -4,6 +4,7 @@ import Storage
 import Tensors
 import TestSupport
 import Testing
+import Tokenizers
 
 @testable import Interchange
 
@@ -70,6 +71,39 @@ import Testing
     #expect(back.tokenizerBytes.elementsEqual(base.tokenizerBytes))
     for tensor in base.tensors {
       #expect(back.tensor(tensor.name)?.widened() == tensor.widened(), "\(tensor.name)")
+    }
+  }
+
+  /// A SentencePiece model's own rules, and where spaces go, reach transformers and come back.
+  @Test(arguments: [nil, true]) func spacesAreWhereTheModelHasThem(_ continues: Bool?) throws {
+    for adds in [true, false] {
+      var table = VocabularyTable(
+        model: "llama", pieces: ["<unk>", "<s>", "</s>", "▁", "a", "[I]"])
+      table.scores = [0, 0, 0, -1, -2, 0]
+      table.types = [2, 3, 3, 1, 1, 3]
+      (table.beginOfSequence, table.endOfSequence) = (1, 2)
+      table.addsSpacePrefix = adds
+      var settings = TokenizerSettings()
+      settings.continuesBehindControls = continues
+      let configuration = TinyModel.configuration()
+      let weights = TinyModel.weights(configuration)
+      try CheckpointWriter.write(
+        to: folder["s.sfckpt"], configuration: configuration,
+        tokenizer: StoredTokenizer(
+          kind: "sentencepiece", bytes: table.serialized().bytes, settings: settings),
+        elementType: .f32,
+        tensors: { (name) throws(CheckpointError) in .values(weights[name] ?? []) })
+      let base = try Checkpoint.open(folder["s.sfckpt"])
+      let place = "hf\(adds)"
+      _ = try HuggingFaceExport.write(ExportedModel(base), as: .f32, to: folder[place])
+      let config = try JSONValue.read(path: folder[place + "/tokenizer_config.json"])
+      #expect(config["add_prefix_space"] == .bool(adds))
+      #expect(config["legacy"] == (adds ? .bool(continues != true) : nil))
+      #expect(config["added_tokens_decoder"]?["5"]?["content"] == "[I]")
+      #expect(config["added_tokens_decoder"]?["4"] == nil)
+      // Where no text gets a space, none is missing behind control tokens.
+      #expect(
+        try imported(place).tokenizerSettings.continuesBehindControls == (adds ? continues : nil))
     }
   }
 

@@ -140,6 +140,51 @@ import Tokenizers
     #expect(b.vocabularySize == 400 && b.isUnused(399))
   }
 
+  /// A file has keys for three ends of texts, and none for their absence.
+  @Test func whatHasNoKeyIsSaid() throws {
+    var settings = TokenizerSettings()
+    settings.endsOfText = [7, 8, 9, 10]
+    let several = try checkpoint(TinyModel.configuration(vocabularySize: 400), settings)
+    var (back, notes) = try roundTrip(several)
+    #expect(back.tokenizerSettings.endsOfText == [7, 8])
+    let tokenizer = try TokenizerKind.load(several.tokenizerKind, several.tokenizerBytes)
+    #expect(
+      notes == [
+        "texts end at '\(tokenizer.piece(of: 9))' (id 9), '\(tokenizer.piece(of: 10))' (id 10) too, "
+          + "for which there is no key"
+      ])
+    settings = TokenizerSettings()
+    (settings.beginOfSequence, settings.endOfSequence) = (.absent, .absent)
+    settings.continuesBehindControls = true
+    (back, notes) = try roundTrip(
+      checkpoint(TinyModel.configuration(vocabularySize: 400), settings))
+    #expect(back.tokenizerSettings.endOfSequence == .id(2))
+    #expect(notes.count == 3 && notes[0].contains("no space before texts behind control tokens"))
+    #expect(notes[1].contains("has no BOS") && notes[1].contains("(id 1)"))
+    #expect(notes[2].contains("has no EOS") && notes[2].contains("(id 2)"))
+  }
+
+  @Test func aNamedTokenizerKeepsWhatTheFileSays() throws {
+    var settings = TokenizerSettings()
+    (settings.beginOfSequence, settings.endOfSequence) = (.id(1), .id(300))
+    settings.addsBeginOfSequence = false
+    settings.endsOfText = [8]
+    settings.chatTemplate = "{{ messages }}"
+    let base = try checkpoint(TinyModel.configuration(vocabularySize: 400), settings)
+    _ = try roundTrip(base)
+    var table = try VocabularyTable(kind: base.tokenizerKind, serialized: base.tokenizerBytes)
+    table.pieces[300] = "something else"
+    try folder.write(try table.serialized().bytes, to: "other.model")
+    try CheckpointImport.run(
+      source: folder["m.gguf"], tokenizer: folder["other.model"], elementType: .f32,
+      output: folder["c.sfckpt"])
+    let back = try Checkpoint.open(folder["c.sfckpt"])
+    settings.endOfSequence = .stored
+    #expect(back.tokenizerSettings == settings)
+    #expect(back.metadata["left_out"]?.string?.hasPrefix("EOS '") == true)
+    #expect(back.metadata["left_out"]?.string?.hasSuffix("(id 300)") == true)
+  }
+
   @Test(arguments: [ForeignElementType.f16, .bf16, .q8, .q4])
   func narrowTypesAreClose(_ type: ForeignElementType) throws {
     let base = try checkpoint(TinyModel.configuration(hiddenWidth: 64, vocabularySize: 400))

@@ -14,7 +14,7 @@ import Testing
 
   init() throws {
     folder = try TemporaryFolder()
-    tokenizer = try folder.write(TinyModel.tokenizer(), to: "tokenizer.model")
+    tokenizer = try folder.write(TinyModel.wordTokenizer(), to: "tokenizer.model")
   }
 
   private func imported(_ file: GGUFBuilder, _ type: ElementType? = nil) throws -> Checkpoint {

@@ -14,7 +14,7 @@ import Tokenizers
     let path = "tokenizer-vectors/ggml-vocab-\(name).gguf"
     let file = try GGUFFile(MappedFile(path: SharedData.require(path)))
     let vocabulary = try #require(try GGUFVocabulary(file.metadata, rows: 60_000))
-    let stored = try vocabulary.stored()
+    let stored = try vocabulary.imported().stored
     #expect(stored.kind == "bpe")
     let tokenizer = try stored.bytes.withUnsafeBytes { try TokenizerKind.load("bpe", $0) }
     let input = try TemporaryFolder.read(SharedData.require(path + ".inp"))

@@ -66,7 +66,7 @@ struct HuggingFaceFolder {
     folder = try TemporaryFolder()
     self.configuration = configuration
     weights = TinyModel.weights(configuration)
-    try folder.write(TinyModel.tokenizer(), to: "m/tokenizer.model")
+    try folder.write(TinyModel.wordTokenizer(), to: "m/tokenizer.model")
     try write(config: Self.config(configuration))
   }
 
@@ -136,6 +136,24 @@ struct HuggingFaceFolder {
     var parts = parameter.split(whereSeparator: { "[].".contains($0) }).map(String.init)
     let kind = parts.last == "bias" ? parts.removeLast() : "weight"
     return "model.layers.\(parts[1]).\(inner[parts[parts.count - 1]] ?? "").\(kind)"
+  }
+
+  /// Letters and three special tokens; "<s>" begins a text if `begins`.
+  static func tokenizerJSON(begins: Bool = false, type: String = "BPE") -> JSONValue {
+    let special = ["<s>", "</s>", "<|end|>"]
+    let single: [JSONValue] = begins ? [["SpecialToken": ["id": "<s>"]]] : []
+    return [
+      "added_tokens": .array(
+        special.enumerated().map { ["id": .int($0 + 4), "content": .string($1), "special": true] }),
+      "pre_tokenizer": ["type": "ByteLevel", "add_prefix_space": false],
+      "post_processor": [
+        "type": "TemplateProcessing", "single": .array(single + [["Sequence": ["id": "A"]]]),
+      ],
+      "decoder": ["type": "ByteLevel"],
+      "model": [
+        "type": .string(type), "vocab": ["a": 0, "b": 1, "Ġ": 2, "ab": 3], "merges": ["a b"],
+      ],
+    ]
   }
 
   /// Writes all weights into one file.

@@ -21,22 +21,8 @@ import Tokenizers
     try folder.folder.write(value.encoded(), to: "m/" + name)
   }
 
-  /// Letters and three special tokens; "<s>" begins a text if `begins`.
   private func tokenizer(begins: Bool = false, type: String = "BPE") -> JSONValue {
-    let special = ["<s>", "</s>", "<|end|>"]
-    let single: [JSONValue] = begins ? [["SpecialToken": ["id": "<s>"]]] : []
-    return [
-      "added_tokens": .array(
-        special.enumerated().map { ["id": .int($0 + 4), "content": .string($1), "special": true] }),
-      "pre_tokenizer": ["type": "ByteLevel", "add_prefix_space": false],
-      "post_processor": [
-        "type": "TemplateProcessing", "single": .array(single + [["Sequence": ["id": "A"]]]),
-      ],
-      "decoder": ["type": "ByteLevel"],
-      "model": [
-        "type": .string(type), "vocab": ["a": 0, "b": 1, "Ġ": 2, "ab": 3], "merges": ["a b"],
-      ],
-    ]
+    HuggingFaceFolder.tokenizerJSON(begins: begins, type: type)
   }
 
   private func useJSON(begins: Bool = false) throws {

@@ -22,7 +22,7 @@ func bytes(of values: [Float]) -> [UInt8] { values.flatMap { littleEndian($0.bit
 
   init() throws {
     folder = try TemporaryFolder()
-    tokenizer = try folder.write(TinyModel.tokenizer(), to: "tokenizer.model")
+    tokenizer = try folder.write(TinyModel.wordTokenizer(), to: "tokenizer.model")
     weights = TinyModel.weights(configuration)
   }
 
@@ -120,7 +120,7 @@ func bytes(of values: [Float]) -> [UInt8] { values.flatMap { littleEndian($0.bit
       #expect(tensor.widened() == weights[tensor.name], "\(tensor.name)")
     }
     #expect(checkpoint.metadata == ["format": .string(Llama2cFormat.origin.rawValue)])
-    #expect(checkpoint.tokenizerBytes.elementsEqual(TinyModel.tokenizer()))
+    #expect(checkpoint.tokenizerBytes.elementsEqual(TinyModel.wordTokenizer()))
   }
 
   @Test(arguments: [32, 64, 8])
@@ -202,7 +202,7 @@ func bytes(of values: [Float]) -> [UInt8] { values.flatMap { littleEndian($0.bit
     #expect(attempt(nil)?.description.contains("--tokenizer") == true)
     #expect(attempt(folder["absent"])?.category == .missingInput)
     #expect(attempt(path)?.category == .badData)
-    let large = try folder.write(TinyModel.tokenizer(pieces: 41), to: "large.model")
+    let large = try folder.write(TinyModel.wordTokenizer(pieces: 41), to: "large.model")
     #expect(attempt(large)?.description.contains("41") == true)
     #expect(!folder.entries.contains("x"))
   }

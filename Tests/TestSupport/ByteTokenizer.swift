@@ -5,6 +5,7 @@ import Tokenizers
 /// and end inside characters, as those of byte-level vocabularies do.
 package struct ByteTokenizer: SerializedTokenizer {
   package static let kind = "bytes"
+  package static let fileName = "tokenizer.bytes"
   /// Behind the bytes: BOS, "a" with the first byte of "中", its other two.
   package static let begin: Int32 = 256, head: Int32 = 257, tail: Int32 = 258
 

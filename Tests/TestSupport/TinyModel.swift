@@ -44,6 +44,16 @@ public enum TinyModel {
     }
   }
 
+  /// A SentencePiece model with `pieces` pieces that can be loaded: the unknown one, and words.
+  public static func wordTokenizer(pieces: Int = 40) -> [UInt8] {
+    let unknown: [UInt8] = [0x0A, 9, 0x0A, 5] + Array("<unk>".utf8) + [0x18, 2]
+    return unknown
+      + (1..<pieces).flatMap { index -> [UInt8] in
+        let text = Array("p\(index)".utf8)
+        return [0x0A, UInt8(text.count + 2), 0x0A, UInt8(text.count)] + text
+      }
+  }
+
   /// Normal(0, 1) elements for every parameter, the same for the same seed.
   public static func weights(
     _ configuration: ModelConfiguration, seed: UInt64 = 1

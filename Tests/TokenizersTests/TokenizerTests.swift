@@ -1,7 +1,8 @@
 import Tensors
 import TestSupport
 import Testing
-import Tokenizers
+
+@testable import Tokenizers
 
 @Suite struct TokenizerTests {
   @Test(.enabled(if: SharedData.isPresentOrRequired, SharedData.skipReason))

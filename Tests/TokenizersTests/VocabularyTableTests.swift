@@ -81,6 +81,24 @@ import Testing
     #expect(try tokenizer(table.serialized().bytes).encode("a   a ") == [6, 6])
   }
 
+  /// GGUF files spell spaces in pieces that text may spell as they are; SentencePiece does not.
+  @Test func spacesInUserDefinedPiecesAreFound() throws {
+    var table = VocabularyTable(model: "llama", pieces: ["<unk>", "▁", "a", "▁a", "  ", "   "])
+    table.scores = [0, -1, -2, -0.5, 0, 0]
+    table.types = [2, 1, 1, 1, 4, 4]
+    table.addsSpacePrefix = false
+    let small = try tokenizer(table.serialized().bytes)
+    #expect(try small.encode("a  a   a a") == [2, 4, 2, 5, 2, 3])
+    #expect(small.decode([2, 4, 2, 5, 2]) == "a  a   a")
+    // The way back spells them plainly again, which is what llama.cpp says.
+    let (kind, bytes) = try table.serialized()
+    let back = try bytes.withUnsafeBytes { try VocabularyTable(kind: kind, serialized: $0) }
+    #expect(back.pieces == table.pieces)
+    // A spelling that another piece has stays.
+    table.pieces[5] = "▁▁"
+    #expect(try tokenizer(table.serialized().bytes).vocabularySize == 6)
+  }
+
   @Test func whatCanNotBeTakenIsRefusedByName() throws {
     expectRefused(.init(model: "t5", pieces: ["a"]), naming: "'t5'")
     expectRefused(.init(model: "gpt2", pieces: []), naming: "tokens")

@@ -49,14 +49,37 @@ struct GGUFVocabulary: ImportedVocabulary {
       template: try metadata.text("tokenizer.chat_template"))
   }
 
-  /// The tokenizer as checkpoints store it.
-  func stored() throws(InterchangeError) -> StoredTokenizer {
+  func imported() throws(InterchangeError) -> ImportedTokenizer {
     do throws(TokenizerError) {
       let (kind, bytes) = try table.serialized()
-      return StoredTokenizer(kind: kind, bytes: bytes, settings: settings)
+      return ImportedTokenizer(StoredTokenizer(kind: kind, bytes: bytes, settings: settings))
     } catch {
       throw .tokenizer(path: path, error)
     }
+  }
+
+  func settings(
+    for stored: StoredTokenizer
+  ) throws(InterchangeError) -> (settings: TokenizerSettings, leftOut: [String]) {
+    let tokenizer = try TokenizerFile.load(stored, path)
+    var leftOut: [String] = []
+    func isKnown(_ id: Int32, _ what: String) -> Bool {
+      let piece = table.pieces[Int(id)]
+      if id < tokenizer.vocabularySize, tokenizer.piece(of: id) == piece { return true }
+      leftOut.append("\(what) '\(piece.prefix(40))' (id \(id))")
+      return false
+    }
+    func kept(
+      _ token: TokenizerSettings.SpecialToken, _ what: String
+    ) -> TokenizerSettings.SpecialToken {
+      if case .id(let id) = token, !isKnown(id, what) { return .stored }
+      return token
+    }
+    var settings = settings
+    settings.beginOfSequence = kept(settings.beginOfSequence, "BOS")
+    settings.endOfSequence = kept(settings.endOfSequence, "EOS")
+    settings.endsOfText.removeAll { !isKnown($0, "the end") }
+    return (settings, leftOut)
   }
 }
 
@@ -64,10 +87,22 @@ struct GGUFVocabulary: ImportedVocabulary {
 
 extension GGUFVocabulary {
   /// Control tokens that end a chat's turn, by their spellings, as llama.cpp looks for them.
-  static let endsOfTurn: Set<String> = [
+  private static let endsOfTurn: Set<String> = [
     "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|eom_id|>",
     "<|end_of_text|>", "<EOT>",
   ]
+
+  /// Whether a reader takes an id for an end of texts by its spelling, without a key.
+  static func isEndBySpelling(_ id: Int32, in table: VocabularyTable) -> Bool {
+    let control: Int32 = 3
+    return !table.types.isEmpty && table.pieces.indices.contains(Int(id))
+      && table.types[Int(id)] == control && endsOfTurn.contains(table.pieces[Int(id)])
+  }
+
+  /// BOS and EOS where a file has no keys for them, by llama.cpp's rules.
+  static func usualTokens(of model: String) -> (begin: Int32?, end: Int32?) {
+    model == "llama" ? (1, 2) : (nil, nil)
+  }
 
   private static func settings(
     _ table: VocabularyTable, endOfMessage: Int32?, template: String?
@@ -75,8 +110,9 @@ extension GGUFVocabulary {
     // llama.cpp's defaults for files that don't say.
     let isSentencePiece = table.model == "llama"
     func known(_ id: Int32) -> Int32? { Int(id) < table.pieces.count ? id : nil }
-    let begin = table.beginOfSequence ?? (isSentencePiece ? known(1) : nil)
-    let end = table.endOfSequence ?? (isSentencePiece ? known(2) : nil)
+    let usual = usualTokens(of: table.model)
+    let begin = table.beginOfSequence ?? usual.begin.flatMap(known)
+    let end = table.endOfSequence ?? usual.end.flatMap(known)
     var settings = TokenizerSettings()
     settings.endOfSequence = end.map { .id($0) } ?? .absent
     if let adds = table.addsBeginOfSequence ?? (isSentencePiece ? true : nil) {
@@ -84,13 +120,7 @@ extension GGUFVocabulary {
       settings.addsBeginOfSequence = adds
     }
     // Otherwise the way of splitting decides, which the stored form knows.
-    let control: Int32 = 3
-    let spelled =
-      table.types.isEmpty
-      ? []
-      : table.pieces.indices.filter {
-        table.types[$0] == control && endsOfTurn.contains(table.pieces[$0])
-      }
+    let spelled = table.pieces.indices.filter { isEndBySpelling(Int32($0), in: table) }
     for id in [table.endOfTurn, endOfMessage].compactMap({ $0 }) + spelled.map({ Int32($0) })
     where id != end && !settings.endsOfText.contains(id) {
       settings.endsOfText.append(id)

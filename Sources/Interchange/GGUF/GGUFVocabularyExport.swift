@@ -27,11 +27,12 @@ enum GGUFVocabularyExport {
     if !table.scores.isEmpty { values.append(("tokenizer.ggml.scores", .singles(padded.scores))) }
     values.append(("tokenizer.ggml.token_type", .integers(padded.types)))
     if !table.merges.isEmpty { values.append(("tokenizer.ggml.merges", .texts(table.merges))) }
-    values += special(table, checkpoint.tokenizerSettings)
+    let special = SpecialIDs(table, checkpoint.tokenizerSettings)
+    values += special.values(table)
     if let template = checkpoint.tokenizerSettings.chatTemplate {
       values.append(("tokenizer.chat_template", .text(template)))
     }
-    return (values, notes(table))
+    return (values, notes(table, special, checkpoint.tokenizerSettings))
   }
 
   /// llama.cpp takes as many pieces as the embedding has rows; those without one get a spelling that
@@ -48,7 +49,47 @@ enum GGUFVocabularyExport {
     return padded
   }
 
-  private static func special(_ table: VocabularyTable, _ settings: TokenizerSettings) -> Values {
+  private static func notes(
+    _ table: VocabularyTable, _ special: SpecialIDs, _ settings: TokenizerSettings
+  ) -> [String] {
+    var notes: [String] = []
+    if table.removesExtraSpaces == true {
+      notes.append(
+        "its tokenizer makes runs of spaces one space, which llama.cpp does not: texts with such runs "
+          + "get other ids there")
+    }
+    if settings.continuesBehindControls == true, table.addsSpacePrefix != false {
+      notes.append(
+        "its tokenizer puts no space before texts behind control tokens, which llama.cpp does: chats "
+          + "get other ids there")
+    }
+    func piece(_ id: Int32) -> String { "'\(table.pieces[Int(id)].prefix(40))' (id \(id))" }
+    let usual = GGUFVocabulary.usualTokens(of: table.model)
+    for case (let name, nil, let id?) in [
+      ("BOS", special.begin, usual.begin), ("EOS", special.end, usual.end),
+    ] where table.pieces.indices.contains(Int(id)) {
+      notes.append(
+        "its tokenizer has no \(name), which a file can't say: readers take \(piece(id))")
+    }
+    if !special.unnamed.isEmpty {
+      let pieces = special.unnamed.map(piece).joined(separator: ", ")
+      notes.append("texts end at \(pieces) too, for which there is no key")
+    }
+    return notes
+  }
+}
+
+/// The ids that a GGUF file has keys for.
+struct SpecialIDs {
+  let begin: Int32?
+  let end: Int32?
+  private(set) var endOfTurn: Int32?
+  private(set) var endOfMessage: Int32?
+  /// Ends of texts without a key.
+  private(set) var unnamed: [Int32] = []
+  private let addsBegin: Bool
+
+  init(_ table: VocabularyTable, _ settings: TokenizerSettings) {
     func id(_ token: TokenizerSettings.SpecialToken, stored: Int32?) -> Int32? {
       switch token {
       case .stored: stored
@@ -56,23 +97,30 @@ enum GGUFVocabularyExport {
       case .id(let id): id
       }
     }
-    let begin = id(settings.beginOfSequence, stored: table.beginOfSequence)
-    let end = id(settings.endOfSequence, stored: table.endOfSequence)
+    begin = id(settings.beginOfSequence, stored: table.beginOfSequence)
+    end = id(settings.endOfSequence, stored: table.endOfSequence)
+    addsBegin = begin != nil && settings.addsBeginOfSequence
     // Ids that a reader finds by their spelling need no key.
-    let endOfTurn = settings.endsOfText.first { id in
-      id >= 0 && Int(id) < table.pieces.count
-        && !GGUFVocabulary.endsOfTurn.contains(table.pieces[Int(id)])
+    var others = settings.endsOfText.filter {
+      table.pieces.indices.contains(Int($0)) && $0 != end
+        && !GGUFVocabulary.isEndBySpelling($0, in: table)
     }
+    if !others.isEmpty { endOfTurn = others.removeFirst() }
+    if !others.isEmpty { endOfMessage = others.removeFirst() }
+    unnamed = others
+  }
+
+  /// The keys and their values.
+  func values(_ table: VocabularyTable) -> GGUFVocabularyExport.Values {
     let ids = [
-      ("bos", begin), ("eos", end), ("eot", endOfTurn), ("unknown", table.unknown),
-      ("padding", table.padding),
+      ("bos", begin), ("eos", end), ("eot", endOfTurn), ("eom", endOfMessage),
+      ("unknown", table.unknown), ("padding", table.padding),
     ]
-    var values: Values = []
+    var values: GGUFVocabularyExport.Values = []
     for case (let name, let id?) in ids where id >= 0 {
       values.append(("tokenizer.ggml.\(name)_token_id", .count(Int(id))))
     }
-    values.append(
-      ("tokenizer.ggml.add_bos_token", .flag(begin != nil && settings.addsBeginOfSequence)))
+    values.append(("tokenizer.ggml.add_bos_token", .flag(addsBegin)))
     values.append(("tokenizer.ggml.add_eos_token", .flag(false)))
     if let adds = table.addsSpacePrefix {
       values.append(("tokenizer.ggml.add_space_prefix", .flag(adds)))
@@ -81,13 +129,5 @@ enum GGUFVocabularyExport {
       values.append(("tokenizer.ggml.remove_extra_whitespaces", .flag(true)))
     }
     return values
-  }
-
-  private static func notes(_ table: VocabularyTable) -> [String] {
-    table.removesExtraSpaces == true
-      ? [
-        "its tokenizer makes runs of spaces one space, which llama.cpp does not: texts with such runs "
-          + "get other ids there"
-      ] : []
   }
 }

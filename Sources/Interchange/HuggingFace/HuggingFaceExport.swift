@@ -19,10 +19,10 @@ public enum HuggingFaceExport: ExportFormat {
     let special = try SpecialTokens(model.checkpoint)
     try write(configuration(model, type, special), to: "config.json", in: folder)
     try write(special.generationConfiguration, to: "generation_config.json", in: folder)
-    try TokenizerExport.write(model.checkpoint, special, to: folder)
+    let notes = try TokenizerExport.write(model.checkpoint, special, to: folder)
     try writeWeights(model, type, to: folder, shardBytes: shardBytes)
     try wrapping { () throws(StorageError) in try folder.commit() }
-    return notes(model, type)
+    return Self.notes(model, type) + notes
   }
 
   public static func rounded(

@@ -34,8 +34,6 @@ public enum HuggingFaceFormat: ImportFormat {
         ? nil : "\(weights.leftOut) tensors \(configuration.familyType.otherTensors)",
       tensors: { (name) throws(CheckpointError) in try weights.source(name) })
   }
-
-  static func exists(_ path: String) -> Bool { Folder.exists(path) }
 }
 
 /// The tensors of all shards, matched to a configuration's parameters.

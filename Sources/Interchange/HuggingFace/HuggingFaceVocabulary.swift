@@ -9,42 +9,48 @@ struct HuggingFaceVocabulary: ImportedVocabulary {
   /// Rows of the embedding, at least as many as there are ids.
   let rows: Int
 
-  func stored() throws(InterchangeError) -> StoredTokenizer {
-    var stored = try TokenizerFile.read(try file(), for: folder, vocabularySize: rows)
-    stored.settings = try settings(stored)
-    return stored
+  func imported() throws(InterchangeError) -> ImportedTokenizer {
+    var tokenizer = try TokenizerFile.read(try file(), for: folder, vocabularySize: rows)
+    // Ids that the folder's own tokenizer lacks are a contradiction.
+    let found = try settings(for: tokenizer.stored, dropsForeign: false)
+    tokenizer.stored.settings = found.settings
+    return tokenizer
   }
 
-  /// A SentencePiece model is the first choice, unless it lacks special tokens that tokenizer.json
-  /// adds to it, or takes them for text.
+  func settings(
+    for stored: StoredTokenizer
+  ) throws(InterchangeError) -> (settings: TokenizerSettings, leftOut: [String]) {
+    try settings(for: stored, dropsForeign: true)
+  }
+
+  /// A SentencePiece model is the first choice, unless it lacks tokens that tokenizer.json adds to
+  /// it, or takes them for something else.
   private func file() throws(InterchangeError) -> String? {
-    let (model, json) = (folder + "/tokenizer.model", folder + "/tokenizer.json")
-    guard HuggingFaceFormat.exists(model) else {
-      return HuggingFaceFormat.exists(json) ? json : nil
-    }
-    guard HuggingFaceFormat.exists(json) else { return model }
-    let mapped = try InterchangeError.wrapping { () throws(CheckpointError) in
-      try wrapping { () throws(StorageError) in try MappedFile(path: json) }
-    }
+    let model = folder + "/" + SentencePieceTokenizer.fileName
+    guard Folder.exists(model) else { return Folder.exists(json) ? json : nil }
     // A damaged tokenizer.json is not needed where the model is whole.
-    guard let special = BytePairTokenizer.specialTokens(of: mapped.bytes) else { return model }
-    let stored = try TokenizerFile.read(model, for: folder, vocabularySize: rows)
-    let tokenizer = try load(stored)
-    let isWhole = special.allSatisfy { spelling, id in
-      tokenizer.controlID(spelling) == id
-        || (tokenizer.unknown == id && tokenizer.piece(of: id) == spelling)
+    guard let mapped = try mappedJSON(), let added = BytePairTokenizer.addedTokens(of: mapped.bytes)
+    else { return model }
+    let stored = try TokenizerFile.read(model, for: folder, vocabularySize: rows).stored
+    let tokenizer = try TokenizerFile.load(stored, folder)
+    // Those without a row are no tokens of this model.
+    let isWhole = added.filter { Int($0.id) < rows }.allSatisfy { token in
+      let isPlain = !token.takesSpaceBefore && !token.takesSpaceAfter && !token.isWord
+      let isKnown =
+        token.id < tokenizer.vocabularySize && tokenizer.piece(of: token.id) == token.content
+      let isControl = tokenizer.isControl(token.id) || tokenizer.unknown == token.id
+      return isPlain && isKnown && (isControl || !token.isSpecial)
     }
     return isWhole ? model : json
   }
 
-  private func load(_ stored: StoredTokenizer) throws(InterchangeError) -> any Tokenizer {
-    let result: Result<any Tokenizer, TokenizerError> = stored.bytes.withUnsafeBytes { bytes in
-      Result { () throws(TokenizerError) in try TokenizerKind.load(stored.kind, bytes) }
-    }
-    do {
-      return try result.get()
-    } catch {
-      throw .tokenizer(path: folder, error)
+  private var json: String { folder + "/" + BytePairTokenizer.fileName }
+
+  /// The folder's tokenizer.json; nil if there is none.
+  private func mappedJSON() throws(InterchangeError) -> MappedFile? {
+    guard Folder.exists(json) else { return nil }
+    return try InterchangeError.wrapping { () throws(CheckpointError) in
+      try wrapping { () throws(StorageError) in try MappedFile(path: json) }
     }
   }
 }
@@ -52,79 +58,48 @@ struct HuggingFaceVocabulary: ImportedVocabulary {
 // MARK: what a sequence begins and ends with
 
 extension HuggingFaceVocabulary {
+  /// - Parameter dropsForeign: whether ids that the tokenizer lacks are left out, not refused.
   private func settings(
-    _ stored: StoredTokenizer
-  ) throws(InterchangeError) -> TokenizerSettings {
-    var settings = TokenizerSettings()
+    for stored: StoredTokenizer, dropsForeign: Bool
+  ) throws(InterchangeError) -> (settings: TokenizerSettings, leftOut: [String]) {
+    var found = HuggingFaceSettings(
+      try TokenizerFile.load(stored, folder), dropsForeign: dropsForeign)
     let config = try members("tokenizer_config.json")
-    let generation = try members("generation_config.json")
-    settings.chatTemplate = try template(config)
-    guard config != nil || generation != nil else { return settings }
-    let tokenizer = try load(stored)
-    if let config {
-      try InterchangeError.wrapping { () throws(CheckpointError) in
-        try read(config, tokenizer, into: &settings)
+    found.settings.chatTemplate = try template(config)
+    if stored.kind == SentencePieceTokenizer.kind {
+      found.settings.continuesBehindControls = try continuesBehindControls(config)
+    }
+    let files = (try members("generation_config.json"), try members("config.json"))
+    try InterchangeError.wrapping { () throws(CheckpointError) in
+      if let config { try found.read(config) }
+      if let ends = HuggingFaceSettings.hasEnds(files.0) ? files.0 : files.1 {
+        try found.readEnds(ends)
       }
     }
-    if let generation {
-      try InterchangeError.wrapping { () throws(CheckpointError) in
-        try readEnds(generation, tokenizer, into: &settings)
-      }
+    return (found.settings, found.leftOut)
+  }
+
+  /// Whether only the first text of a sequence gets a space, which a SentencePiece model can't say:
+  /// tokenizer.json does, or else "legacy"; nil for the usual, every text.
+  private func continuesBehindControls(_ config: JSONFields?) throws(InterchangeError) -> Bool? {
+    if let mapped = try mappedJSON(),
+      let continues = BytePairTokenizer.continuesBehindControls(of: mapped.bytes)
+    {
+      return continues ? true : nil
     }
-    return settings
+    guard let config, let legacy = config.object["legacy"], !legacy.isNull else { return nil }
+    return try InterchangeError.wrapping { () throws(CheckpointError) in
+      try config.bool("legacy") ? nil : true
+    }
   }
 
   /// The members of a JSON file; nil if the folder does not have it.
   private func members(_ name: String) throws(InterchangeError) -> JSONFields? {
     let path = folder + "/" + name
-    guard HuggingFaceFormat.exists(path) else { return nil }
+    guard Folder.exists(path) else { return nil }
     return try InterchangeError.wrapping { () throws(CheckpointError) in
       let value = try wrapping { () throws(StorageError) in try JSONValue.read(path: path) }
       return try JSONFields(value, path: path, place: "")
-    }
-  }
-
-  private func read(
-    _ config: JSONFields, _ tokenizer: any Tokenizer, into settings: inout TokenizerSettings
-  ) throws(CheckpointError) {
-    func token(_ key: String) throws(CheckpointError) -> Int32? {
-      guard let value = config.object[key], !value.isNull else { return nil }
-      guard let spelling = value.string ?? value["content"]?.string else {
-        throw config.problem(key, value, "a token's text")
-      }
-      return tokenizer.id(of: spelling)
-    }
-    let (begin, end) = (try token("bos_token"), try token("eos_token"))
-    if let begin, begin != tokenizer.beginOfSequence { settings.beginOfSequence = .id(begin) }
-    if let end, end != tokenizer.endOfSequence { settings.endOfSequence = .id(end) }
-    guard begin ?? tokenizer.beginOfSequence != nil else { return }
-    let key = "add_bos_token"
-    if let adds = config.object[key], !adds.isNull {
-      settings.addsBeginOfSequence = try config.bool(key)
-    } else {
-      // A SentencePiece model's class adds it; a tokenizer.json has a template that says so.
-      settings.addsBeginOfSequence = tokenizer.beginOfSequence != nil
-    }
-  }
-
-  /// The ids that end generated text.
-  private func readEnds(
-    _ generation: JSONFields, _ tokenizer: any Tokenizer, into settings: inout TokenizerSettings
-  ) throws(CheckpointError) {
-    let key = "eos_token_id"
-    guard let value = generation.object[key], !value.isNull else { return }
-    for item in value.array ?? [value] {
-      guard let id = item.int, (0..<tokenizer.vocabularySize).contains(id) else {
-        throw generation.problem(key, value, "ids below \(tokenizer.vocabularySize)")
-      }
-      let known = settings.endOfSequence == .stored ? tokenizer.endOfSequence : nil
-      if settings.endOfSequence == .stored, known == nil {
-        settings.endOfSequence = .id(Int32(id))
-      } else if settings.endOfSequence != .id(Int32(id)), known != Int32(id),
-        !settings.endsOfText.contains(Int32(id))
-      {
-        settings.endsOfText.append(Int32(id))
-      }
     }
   }
 
@@ -132,7 +107,7 @@ extension HuggingFaceVocabulary {
   private func template(_ config: JSONFields?) throws(InterchangeError) -> String? {
     let path = folder + "/chat_template.jinja"
     return try InterchangeError.wrapping { () throws(CheckpointError) in
-      if HuggingFaceFormat.exists(path) {
+      if Folder.exists(path) {
         let file = try wrapping { () throws(StorageError) in try MappedFile(path: path) }
         guard firstInvalidUTF8(file.bytes) == nil else {
           throw .damaged(path: path, field: "text", found: "no UTF-8", expected: "UTF-8")
@@ -148,13 +123,5 @@ extension HuggingFaceVocabulary {
       else { throw config.problem("chat_template", value, "a text, or a list with a default one") }
       return text
     }
-  }
-}
-
-extension Tokenizer {
-  /// The id of a piece; a control token's first.
-  fileprivate func id(of spelling: String) -> Int32? {
-    controlID(spelling)
-      ?? (0..<Int32(vocabularySize)).first { id in piece(of: id) == spelling }
   }
 }

@@ -11,7 +11,7 @@ struct SpecialTokens {
   let unknown: Int32?
   /// Whether documents and prompts begin with BOS.
   let addsBegin: Bool
-  let tokenizer: any Tokenizer
+  let tokenizer: any SerializedTokenizer
 
   /// - Throws: `CheckpointError.damaged` for a tokenizer that can't be loaded.
   init(_ checkpoint: Checkpoint) throws(CheckpointError) {

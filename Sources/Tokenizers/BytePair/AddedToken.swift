@@ -1,18 +1,19 @@
 /// An entry of a tokenizer.json's `added_tokens`: a piece found in text before anything is split or
 /// merged, or, if special, never.
-struct AddedToken: Sendable {
-  let id: Int32
-  let content: String
+package struct AddedToken: Hashable, Sendable {
+  package let id: Int32
+  /// How text spells it.
+  package let content: String
   /// A control token: text that spells it stays text.
-  let isSpecial: Bool
+  package let isSpecial: Bool
   /// Whether only whole words match.
-  let isWord: Bool
+  package let isWord: Bool
   /// Whether white space before it belongs to it.
-  let takesSpaceBefore: Bool
+  package let takesSpaceBefore: Bool
   /// Whether white space behind it belongs to it.
-  let takesSpaceAfter: Bool
+  package let takesSpaceAfter: Bool
   /// Whether it is looked for in normalised text, not in the text as it came.
-  let isNormalized: Bool
+  package let isNormalized: Bool
 
   /// - Throws: `TokenizerError.invalidTokenizer` for a member of a wrong type.
   init(_ json: JSONFieldValue) throws(TokenizerError) {

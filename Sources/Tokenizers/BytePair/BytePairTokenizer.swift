@@ -8,6 +8,7 @@ import Synchronization
 /// in a text is text.
 public final class BytePairTokenizer: SerializedTokenizer {
   public static let kind = "bpe"
+  public static let fileName = "tokenizer.json"
 
   public let vocabularySize: Int
   public let beginOfSequence: Int32?
@@ -18,8 +19,8 @@ public final class BytePairTokenizer: SerializedTokenizer {
 
   private let file: BytePairFile
   private let tokens: AddedTokenSets
-  /// By id, the tokens that are found in text as they are.
-  private let plain: Set<Int32>
+  /// By id, the tokens that are found in text, and control tokens, by how they are looked for.
+  private let added: [Int32: AddedToken]
   private let cut: TextCut
   /// Encoders that no call uses at the moment.
   private let encoders = Mutex<[Waiting]>([])
@@ -30,7 +31,7 @@ public final class BytePairTokenizer: SerializedTokenizer {
   public init(serialized bytes: UnsafeRawBufferPointer) throws(TokenizerError) {
     file = try BytePairFile(bytes)
     tokens = AddedTokenSets(file)
-    plain = Set(file.added.filter { !$0.isSpecial }.map(\.id))
+    added = Dictionary(file.added.map { ($0.id, $0) }) { first, _ in first }
     cut = TextCut(file)
     vocabularySize = file.model.pieces.idCount
     beginOfSequence = file.template.begin
@@ -38,6 +39,7 @@ public final class BytePairTokenizer: SerializedTokenizer {
     let hash = ContentHash()
     hash.update(Array(Self.kind.utf8) + [0])
     hash.update(bytes)
+    if file.rules.metaspace?.prefix == .first { hash.update(Array("continues".utf8)) }
     fingerprint = hash.finish()
     guard vocabularySize > 0 else {
       throw .invalidTokenizer(field: "model.vocab", found: "no pieces", expected: "some")
@@ -48,10 +50,31 @@ public final class BytePairTokenizer: SerializedTokenizer {
     BytePairRecognition.vocabularySize(of: serialized)
   }
 
-  /// The special tokens of a tokenizer.json by their spelling, without loading it; nil for other
-  /// bytes.
-  public static func specialTokens(of serialized: UnsafeRawBufferPointer) -> [String: Int32]? {
-    BytePairRecognition.specialTokens(of: serialized)
+  /// The added tokens of a tokenizer.json, without loading it; nil for other bytes.
+  package static func addedTokens(of serialized: UnsafeRawBufferPointer) -> [AddedToken]? {
+    BytePairRecognition.addedTokens(of: serialized)
+  }
+
+  /// Whether a text behind a control token goes on from it, by the rules of a tokenizer.json, which
+  /// is not loaded; nil where no text gets a space before it, and for other bytes.
+  package static func continuesBehindControls(of serialized: UnsafeRawBufferPointer) -> Bool? {
+    BytePairRecognition.continuesBehindControls(of: serialized)
+  }
+
+  public static func fitted(
+    _ serialized: UnsafeRawBufferPointer, to rows: Int
+  ) -> (bytes: [UInt8], leftOut: [String])? {
+    BytePairRecognition.fitted(serialized, to: rows)
+  }
+
+  public static func tables(
+    of serialized: UnsafeRawBufferPointer
+  ) throws(TokenizerError) -> [VocabularyTable] {
+    try VocabularyTable.bytePairTables(serialized)
+  }
+
+  public func huggingFaceConfiguration(continuesBehindControls: Bool) -> HuggingFaceTokenizer {
+    HuggingFaceTokenizer(["tokenizer_class": "PreTrainedTokenizerFast"])
   }
 
   public func encode(utf8 bytes: UnsafeRawBufferPointer) throws(TokenizerError) -> [Int32] {
@@ -107,13 +130,24 @@ extension BytePairTokenizer {
   }
 
   public func controlID(_ spelling: String) -> Int32? {
-    file.model.pieces.id(spelling).flatMap { isControl($0) ? $0 : nil }
+    file.model.pieces.id(spelling).flatMap { added[$0] == nil ? nil : $0 }
+  }
+
+  public var continuesBehindControls: Bool { file.rules.metaspace?.prefix == .first }
+
+  public func spaces(of id: Int32) -> ControlSpaces? {
+    added[id].map { ControlSpaces(before: $0.takesSpaceBefore, after: $0.takesSpaceAfter) }
   }
 
   public func bytes(of id: Int32) -> [UInt8] {
     guard !isControl(id) else { return [] }
     let spelling = file.model.pieces.spelling(of: id)
-    return plain.contains(id) ? Array(spelling) : file.decoding.bytes(of: spelling)
+    // An added token is spelled as text has it, not by the characters that stand for bytes. Spelled
+    // spaces in it are spaces all the same.
+    guard file.decoding.isByteLevel, added[id] != nil else {
+      return file.decoding.bytes(of: spelling)
+    }
+    return Array(spelling)
   }
 
   public func decodeBytes(_ ids: ArraySlice<Int32>, continuing: Bool) -> [UInt8]? {

@@ -49,8 +49,6 @@ struct Normalization: Sendable {
     return bytes
   }
 
-  /// Whether no text changes.
-  var isIdentity: Bool { steps.isEmpty }
   /// What is put before every text; nil for nothing.
   var prefix: [UInt8]? {
     for case .prepend(let bytes) in steps { return bytes }
@@ -96,7 +94,9 @@ struct Normalization: Sendable {
     guard text.contains(where: { $0 >= 0x80 }) else { return text }
     var result: [UInt8] = []
     result.reserveCapacity(text.count)
-    // The standard library's own composition; it has no public name yet.
+    // The standard library's own composition. It has no public name yet, and nothing public takes
+    // its place: scalars' properties hold no decompositions, and Foundation, which has it, is not
+    // linked otherwise.
     for scalar in String(decoding: text, as: UTF8.self)._nfc {
       if let bytes = UTF8.encode(scalar) { result += bytes }
     }

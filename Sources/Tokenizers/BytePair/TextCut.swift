@@ -43,14 +43,16 @@ enum TextCut: Sendable {
     let startsWithSpace = spelled.first == 0x20 || spelled.starts(with: space)
     let reachesOver = spelled.indices.dropLast().contains { index in
       let rest = spelled[(index + 1)...]
-      return isLetter(spelled[index]) && (rest.first == 0x20 || rest.starts(with: space))
+      return SpaceBetweenLetters.isLetter(spelled[index])
+        && (rest.first == 0x20 || rest.starts(with: space))
     }
-    let takesDroppedSpace = token.takesSpaceAfter && spelled.last.map(isLetter) ?? false
+    let takesDroppedSpace =
+      token.takesSpaceAfter && spelled.last.map(SpaceBetweenLetters.isLetter) ?? false
     let looksBack = token.isWord && startsWithSpace
     // Where the part behind begins with a token, nothing puts the dropped space back.
     let losesSpace =
       cut == .droppingSpace && !token.isNormalized && !token.isSpecial
-      && spelled.first.map(isLetter) ?? false
+      && spelled.first.map(SpaceBetweenLetters.isLetter) ?? false
     return !reachesOver && !takesDroppedSpace && !looksBack && !losesSpace
   }
 
@@ -76,15 +78,8 @@ enum TextCut: Sendable {
   /// The first place to cut at or behind `position`.
   func next(in text: UnsafeBufferPointer<UInt8>, from position: Int) -> SegmentCut? {
     guard self != .never else { return nil }
-    var index = max(1, position)
-    while index + 1 < text.count {
-      if text[index] == 0x20, Self.isLetter(text[index - 1]), Self.isLetter(text[index + 1]) {
-        return SegmentCut(end: index, next: self == .droppingSpace ? index + 1 : index)
-      }
-      index += 1
+    return SpaceBetweenLetters.next(in: text, from: position).map {
+      SegmentCut(end: $0, next: self == .droppingSpace ? $0 + 1 : $0)
     }
-    return nil
   }
-
-  private static func isLetter(_ byte: UInt8) -> Bool { (0x61...0x7A).contains(byte | 0x20) }
 }

@@ -1,6 +1,5 @@
 import CSentencePiece
 import Storage
-import Synchronization
 
 /// A SentencePiece model (Kudo & Richardson 2018): text to ids and back.
 ///
@@ -8,6 +7,7 @@ import Synchronization
 /// fallback) is done by SentencePiece.
 public final class SentencePieceTokenizer: SerializedTokenizer {
   public static let kind = "sentencepiece"
+  public static let fileName = "tokenizer.model"
 
   public let vocabularySize: Int
   public let beginOfSequence: Int32?
@@ -49,6 +49,9 @@ public final class SentencePieceTokenizer: SerializedTokenizer {
   }
 
   deinit { sft_sentencepiece_free(model) }
+
+  /// Whether a text gets a space before its first word.
+  var addsDummyPrefix: Bool { description.addsDummyPrefix }
 
   public static func vocabularySize(of serialized: UnsafeRawBufferPointer) -> Int? {
     var fields = ProtocolBufferReader(serialized)
@@ -115,7 +118,7 @@ public final class SentencePieceTokenizer: SerializedTokenizer {
   public func isUnused(_ id: Int32) -> Bool { sft_sentencepiece_is_unused(model, id) }
 
   /// The byte that a byte-fallback id stands for; nil for other ids.
-  public func byte(of id: Int32) -> UInt8? {
+  func byte(of id: Int32) -> UInt8? {
     guard sft_sentencepiece_is_byte(model, id) else { return nil }
     return UInt8(piece(of: id).dropFirst(3).dropLast(), radix: 16)
   }
@@ -168,7 +171,7 @@ extension SentencePieceTokenizer {
   }
 
   /// Calls the library and throws if its status is an error.
-  fileprivate static func check(
+  static func check(
     _ action: String, _ refusal: (String) -> TokenizerError,
     _ call: (sft_sentencepiece_message) -> sft_sentencepiece_status
   ) throws(TokenizerError) {
@@ -194,19 +197,10 @@ extension SentencePieceTokenizer {
   public func nextCut(
     in text: UnsafeBufferPointer<UInt8>, from position: Int
   ) -> SegmentCut? {
-    var index = max(1, position)
-    while index + 1 < text.count {
-      if text[index] == UInt8(ascii: " "), isLetter(text[index - 1]), isLetter(text[index + 1]) {
-        // The dummy prefix of the next segment is the space.
-        return SegmentCut(end: index, next: description.addsDummyPrefix ? index + 1 : index)
-      }
-      index += 1
+    // The dummy prefix of the next segment is the space.
+    SpaceBetweenLetters.next(in: text, from: position).map {
+      SegmentCut(end: $0, next: description.addsDummyPrefix ? $0 + 1 : $0)
     }
-    return nil
-  }
-
-  private func isLetter(_ byte: UInt8) -> Bool {
-    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
   }
 }
 
@@ -215,47 +209,3 @@ private let replacement: [UInt8] = [0xEF, 0xBF, 0xBD]
 
 /// A buffer for error messages that are not wanted.
 private nonisolated(unsafe) let noMessage = UnsafeMutablePointer<CChar>.allocate(capacity: 1)
-
-/// A model loaded a second time with `add_dummy_prefix` off, when it is first needed.
-private final class BareModel: Sendable {
-  private let serialized: [UInt8]
-  private let loaded: Mutex<UInt?> = Mutex(nil)
-
-  /// `normalizer_spec {add_dummy_prefix: false}` behind a serialized model: a later value of a field
-  /// takes the place of an earlier one, messages are merged field by field.
-  private static let noPrefix: [UInt8] = [0x1A, 2, 0x18, 0]
-
-  init(_ serialized: [UInt8]) { self.serialized = serialized }
-
-  deinit {
-    let address = loaded.withLock { $0 }
-    if let address { sft_sentencepiece_free(OpaquePointer(bitPattern: address)) }
-  }
-
-  func model() throws(TokenizerError) -> OpaquePointer {
-    let result: Result<UInt, TokenizerError> = loaded.withLock { loaded in
-      if let loaded { return .success(loaded) }
-      return Result { () throws(TokenizerError) in
-        let model = try load()
-        loaded = model
-        return model
-      }
-    }
-    guard let model = OpaquePointer(bitPattern: try result.get()) else {
-      throw .invalidModel(reason: "SentencePiece loaded nothing")
-    }
-    return model
-  }
-
-  private func load() throws(TokenizerError) -> UInt {
-    let bytes = serialized + Self.noPrefix
-    var model: OpaquePointer?
-    try SentencePieceTokenizer.check("loading the SentencePiece model", TokenizerError.invalidModel)
-    { message in
-      bytes.withUnsafeBytes {
-        sft_sentencepiece_load($0.baseAddress, $0.count, &model, message)
-      }
-    }
-    return UInt(bitPattern: model)
-  }
-}

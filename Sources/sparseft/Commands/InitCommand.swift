@@ -24,11 +24,12 @@ struct InitCommand: ParsableCommand {
 
   func run() throws {
     let configuration = try HuggingFaceFormat.configuration(path: config)
+    let tokenizer = try TokenizerFile.read(
+      tokenizer, for: output, vocabularySize: configuration.vocabularySize)
     try RandomInitialisation.write(
-      configuration: configuration,
-      tokenizer: TokenizerFile.read(
-        tokenizer, for: output, vocabularySize: configuration.vocabularySize),
-      seed: seed, elementType: dtype, output: output)
+      configuration: configuration, tokenizer: tokenizer.stored, seed: seed, elementType: dtype,
+      output: output)
     try Output.announce(checkpoint: output)
+    for token in tokenizer.leftOut { Output.note("\(output): without \(token)") }
   }
 }

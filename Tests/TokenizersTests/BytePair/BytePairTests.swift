@@ -102,6 +102,31 @@ import Tokenizers
     #expect(try fixture.load().pieces("<##>") == ["<", "#", "#", ">"])
   }
 
+  /// Gemma has "▁▁" among its added tokens: two spaces, as Hugging Face's decoder says.
+  @Test func spelledSpacesInAddedTokensAreSpaces() throws {
+    var fixture = BytePairFixture.spaced(prepends: false)
+    fixture.add("▁▁▁")
+    let three = Int32(fixture.pieces.count)
+    fixture.added.append(["id": 66, "content": "<0x41>", "special": false])
+    let gemma = try fixture.load()
+    #expect(gemma.decode([258, three, 258]) == "a   a" && gemma.bytes(of: three) == [32, 32, 32])
+    #expect(gemma.decode([66]) == "A")
+    // Byte-level, an added token is not spelled by the characters that stand for bytes.
+    var bytes = BytePairFixture.byteLevel()
+    bytes.add("é Ġ")
+    #expect(try bytes.load().decode(bytes.load().encode("aé Ġb")) == "aé Ġb")
+  }
+
+  @Test func addedTokensAreFoundBySpellingEvenIfTextMaySpellThem() throws {
+    var fixture = BytePairFixture.byteLevel()
+    fixture.add("<|im_start|>", after: true)
+    let small = try fixture.load()
+    let id = try #require(small.controlID("<|im_start|>"))
+    #expect(try small.encode("<|im_start|>") == [id] && !small.isControl(id))
+    #expect(small.spaces(of: id) == ControlSpaces(before: false, after: true))
+    #expect(small.spaces(of: 97) == nil && small.controlID("a") == nil)
+  }
+
   @Test func wholeWordsMayGoBeforeMerges() throws {
     var fixture = BytePairFixture.byteLevel()
     fixture.added = []

@@ -2,15 +2,6 @@ import Storage
 
 // The stored form of a byte-level vocabulary: a tokenizer.json that says the same.
 extension VocabularyTable {
-  /// The kinds of pieces, as SentencePiece numbers them.
-  enum PieceType {
-    static let normal: Int32 = 1, unknown: Int32 = 2, control: Int32 = 3
-    static let userDefined: Int32 = 4, unused: Int32 = 5, byte: Int32 = 6
-  }
-
-  /// The kind of a piece; normal where the table does not say.
-  func type(of id: Int) -> Int32 { types.isEmpty ? PieceType.normal : types[id] }
-
   /// - Throws: `TokenizerError.invalidTable` for rules of splitting that are not known, and a table
   ///   without merges.
   func bytePairJSON() throws(TokenizerError) -> [UInt8] {

@@ -13,6 +13,7 @@ extension VocabularyTable {
         field: "tokenizer.ggml.token_type", found: "no unknown piece", expected: "one")
     }
     var model = ProtocolBufferWriter()
+    let known = Set(pieces)
     for id in pieces.indices {
       guard (PieceType.normal...PieceType.byte).contains(types[id]), scores[id].isFinite else {
         throw .invalidTable(
@@ -20,7 +21,7 @@ extension VocabularyTable {
           expected: "a type from 1 to 6 and a finite score")
       }
       var piece = ProtocolBufferWriter()
-      piece.bytes(1, Array(pieces[id].utf8))
+      piece.bytes(1, Array(spelling(of: id, known).utf8))
       piece.float(2, scores[id])
       piece.varint(3, UInt64(types[id]))
       model.bytes(1, piece.message)
@@ -33,6 +34,14 @@ extension VocabularyTable {
     normalizer.varint(5, 1)
     model.bytes(3, normalizer.message)
     return model.message
+  }
+
+  /// A piece as SentencePiece finds it. Pieces that text may spell come with plain spaces, as
+  /// llama.cpp looks for them in text as it is; SentencePiece looks for them where spaces are "▁".
+  private func spelling(of id: Int, _ known: Set<String>) -> String {
+    guard types[id] == PieceType.userDefined else { return pieces[id] }
+    let spelled = SpelledSpaces.escaped(pieces[id])
+    return known.contains(spelled) ? pieces[id] : spelled
   }
 
   /// What the library takes the special ids from.
@@ -53,35 +62,5 @@ extension VocabularyTable {
     special(42, 47, endOfSequence)
     special(43, 48, padding)
     return trainer
-  }
-}
-
-/// Writes the fields of a Protocol Buffers message.
-struct ProtocolBufferWriter {
-  private(set) var message: [UInt8] = []
-
-  mutating func varint(_ number: UInt64, _ value: UInt64) {
-    put(number << 3)
-    put(value)
-  }
-
-  mutating func bytes(_ number: UInt64, _ value: [UInt8]) {
-    put(number << 3 | 2)
-    put(UInt64(value.count))
-    message += value
-  }
-
-  mutating func float(_ number: UInt64, _ value: Float) {
-    put(number << 3 | 5)
-    withUnsafeBytes(of: value.bitPattern.littleEndian) { message += $0 }
-  }
-
-  private mutating func put(_ value: UInt64) {
-    var rest = value
-    while rest >= 0x80 {
-      message.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-      rest >>= 7
-    }
-    message.append(UInt8(rest))
   }
 }
