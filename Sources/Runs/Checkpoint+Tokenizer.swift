@@ -6,34 +6,19 @@ extension Checkpoint {
   /// - Throws: `TokenizerError`, and `CheckpointError` for a special token that the tokenizer lacks.
   public func loadTokenizer() throws -> any Tokenizer {
     let tokenizer = try TokenizerKind.load(tokenizerKind, tokenizerBytes)
-    let settings = tokenizerSettings
-    let begin = try id(
-      settings.beginOfSequence, "begin_of_sequence", stored: tokenizer.beginOfSequence, tokenizer)
-    let end = try id(
-      settings.endOfSequence, "end_of_sequence", stored: tokenizer.endOfSequence, tokenizer)
-    var ends: [Int32] = []
-    for id in [end, begin].compactMap({ $0 }) + settings.endsOfText where !ends.contains(id) {
-      ends.append(id)
+    let ids = SpecialTokenIDs(
+      tokenizerSettings, begin: tokenizer.beginOfSequence, end: tokenizer.endOfSequence)
+    for (id, field) in [(ids.begin, "begin_of_sequence"), (ids.end, "end_of_sequence")] {
+      guard let id, id >= tokenizer.vocabularySize else { continue }
+      throw CheckpointError.damaged(
+        path: path, field: "tokenizer.\(field)", found: "\(id)",
+        expected: "an id below \(tokenizer.vocabularySize), the tokenizer's number of ids")
     }
+    // Where the next document would begin, a text ends too.
+    let begin = ids.begin.map { ids.ends.contains($0) ? [] : [$0] } ?? []
     return SettledTokenizer(
-      tokenizer, beginOfSequence: settings.addsBeginOfSequence ? begin : nil, endOfSequence: end,
-      endsOfText: ends, continuesBehindControls: settings.continuesBehindControls)
-  }
-
-  private func id(
-    _ token: TokenizerSettings.SpecialToken, _ field: String, stored: Int32?,
-    _ tokenizer: any Tokenizer
-  ) throws -> Int32? {
-    switch token {
-    case .stored: return stored
-    case .absent: return nil
-    case .id(let id):
-      guard id < tokenizer.vocabularySize else {
-        throw CheckpointError.damaged(
-          path: path, field: "tokenizer.\(field)", found: "\(id)",
-          expected: "an id below \(tokenizer.vocabularySize), the tokenizer's number of ids")
-      }
-      return id
-    }
+      tokenizer, beginOfSequence: ids.addsBegin ? ids.begin : nil, endOfSequence: ids.end,
+      endsOfText: ids.ends + begin,
+      continuesBehindControls: tokenizerSettings.continuesBehindControls)
   }
 }

@@ -66,7 +66,7 @@ enum GGUFVocabularyExport {
     func piece(_ id: Int32) -> String { "'\(table.pieces[Int(id)].prefix(40))' (id \(id))" }
     let usual = GGUFVocabulary.usualTokens(of: table.model)
     for case (let name, nil, let id?) in [
-      ("BOS", special.begin, usual.begin), ("EOS", special.end, usual.end),
+      ("BOS", special.ids.begin, usual.begin), ("EOS", special.ids.end, usual.end),
     ] where table.pieces.indices.contains(Int(id)) {
       notes.append(
         "its tokenizer has no \(name), which a file can't say: readers take \(piece(id))")
@@ -81,28 +81,18 @@ enum GGUFVocabularyExport {
 
 /// The ids that a GGUF file has keys for.
 struct SpecialIDs {
-  let begin: Int32?
-  let end: Int32?
+  let ids: SpecialTokenIDs
   private(set) var endOfTurn: Int32?
   private(set) var endOfMessage: Int32?
   /// Ends of texts without a key.
   private(set) var unnamed: [Int32] = []
-  private let addsBegin: Bool
 
   init(_ table: VocabularyTable, _ settings: TokenizerSettings) {
-    func id(_ token: TokenizerSettings.SpecialToken, stored: Int32?) -> Int32? {
-      switch token {
-      case .stored: stored
-      case .absent: nil
-      case .id(let id): id
-      }
-    }
-    begin = id(settings.beginOfSequence, stored: table.beginOfSequence)
-    end = id(settings.endOfSequence, stored: table.endOfSequence)
-    addsBegin = begin != nil && settings.addsBeginOfSequence
+    ids = SpecialTokenIDs(
+      settings, begin: table.beginOfSequence, end: table.endOfSequence)
     // Ids that a reader finds by their spelling need no key.
-    var others = settings.endsOfText.filter {
-      table.pieces.indices.contains(Int($0)) && $0 != end
+    var others = ids.ends.dropFirst(ids.end == nil ? 0 : 1).filter {
+      table.pieces.indices.contains(Int($0))
         && !GGUFVocabulary.isEndBySpelling($0, in: table)
     }
     if !others.isEmpty { endOfTurn = others.removeFirst() }
@@ -112,15 +102,15 @@ struct SpecialIDs {
 
   /// The keys and their values.
   func values(_ table: VocabularyTable) -> GGUFVocabularyExport.Values {
-    let ids = [
-      ("bos", begin), ("eos", end), ("eot", endOfTurn), ("eom", endOfMessage),
+    let keys = [
+      ("bos", ids.begin), ("eos", ids.end), ("eot", endOfTurn), ("eom", endOfMessage),
       ("unknown", table.unknown), ("padding", table.padding),
     ]
     var values: GGUFVocabularyExport.Values = []
-    for case (let name, let id?) in ids where id >= 0 {
+    for case (let name, let id?) in keys where id >= 0 {
       values.append(("tokenizer.ggml.\(name)_token_id", .count(Int(id))))
     }
-    values.append(("tokenizer.ggml.add_bos_token", .flag(addsBegin)))
+    values.append(("tokenizer.ggml.add_bos_token", .flag(ids.addsBegin)))
     values.append(("tokenizer.ggml.add_eos_token", .flag(false)))
     if let adds = table.addsSpacePrefix {
       values.append(("tokenizer.ggml.add_space_prefix", .flag(adds)))

@@ -55,7 +55,7 @@ public enum HuggingFaceExport: ExportFormat {
       default: "float32"
       }
     object["torch_dtype"] = word
-    object["bos_token_id"] = special.begin.map { .int(Int($0)) } ?? .null
+    object["bos_token_id"] = special.ids.begin.map { .int(Int($0)) } ?? .null
     object["eos_token_id"] = special.endIDs
     return object
   }

@@ -4,13 +4,7 @@ import Tokenizers
 
 /// A checkpoint's special tokens, as the files of other programs name them.
 struct SpecialTokens {
-  /// BOS, whether or not documents get one.
-  let begin: Int32?
-  /// EOS, then the other ids that end generated text.
-  let ends: [Int32]
-  let unknown: Int32?
-  /// Whether documents and prompts begin with BOS.
-  let addsBegin: Bool
+  let ids: SpecialTokenIDs
   let tokenizer: any SerializedTokenizer
 
   /// - Throws: `CheckpointError.damaged` for a tokenizer that can't be loaded.
@@ -22,23 +16,9 @@ struct SpecialTokens {
         path: checkpoint.path, field: "tokenizer", found: "\(error)",
         expected: "a tokenizer that can be loaded")
     }
-    let settings = checkpoint.tokenizerSettings
-    func id(_ token: TokenizerSettings.SpecialToken, stored: Int32?) -> Int32? {
-      switch token {
-      case .stored: stored
-      case .absent: nil
-      case .id(let id): id
-      }
-    }
-    begin = id(settings.beginOfSequence, stored: tokenizer.beginOfSequence)
-    var ends: [Int32] = []
-    let end = id(settings.endOfSequence, stored: tokenizer.endOfSequence)
-    for id in (end.map { [$0] } ?? []) + settings.endsOfText where !ends.contains(id) {
-      ends.append(id)
-    }
-    self.ends = ends
-    addsBegin = settings.addsBeginOfSequence && begin != nil
-    unknown = tokenizer.unknown
+    ids = SpecialTokenIDs(
+      checkpoint.tokenizerSettings, begin: tokenizer.beginOfSequence,
+      end: tokenizer.endOfSequence)
   }
 
   /// A token as the tokenizer's own files spell it.
@@ -46,17 +26,17 @@ struct SpecialTokens {
 
   /// One id, or a list of them.
   var endIDs: JSONValue {
-    switch ends.count {
+    switch ids.ends.count {
     case 0: .null
-    case 1: .int(Int(ends[0]))
-    default: .array(ends.map { .int(Int($0)) })
+    case 1: .int(Int(ids.ends[0]))
+    default: .array(ids.ends.map { .int(Int($0)) })
     }
   }
 
   /// The contents of `generation_config.json`.
   var generationConfiguration: JSONObject {
     JSONObject([
-      ("bos_token_id", begin.map { .int(Int($0)) } ?? .null), ("eos_token_id", endIDs),
+      ("bos_token_id", ids.begin.map { .int(Int($0)) } ?? .null), ("eos_token_id", endIDs),
       ("do_sample", false),
     ])
   }

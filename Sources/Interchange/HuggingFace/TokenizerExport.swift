@@ -16,13 +16,13 @@ enum TokenizerExport {
       continuesBehindControls: settings.continuesBehindControls
         ?? tokenizer.continuesBehindControls)
     var object = known.members
-    object["add_bos_token"] = .bool(special.addsBegin)
+    object["add_bos_token"] = .bool(special.ids.addsBegin)
     object["add_eos_token"] = false
     object["clean_up_tokenization_spaces"] = false
     object["model_max_length"] = .int(checkpoint.configuration.contextLength)
     for (key, id) in [
-      ("bos_token", special.begin), ("eos_token", special.ends.first),
-      ("unk_token", special.unknown),
+      ("bos_token", special.ids.begin), ("eos_token", special.ids.ends.first),
+      ("unk_token", tokenizer.unknown),
     ] {
       object[key] = special.piece(id).map { .string($0) }
     }

@@ -27,27 +27,9 @@ struct BytePairFile: Sendable {
       throw .invalidTokenizer(
         field: "file", found: "\(bytes.count) bytes", expected: "less than a gibibyte")
     }
-    var members = JSONObject()
-    var modelStart: JSONScanner?
-    var scanner = JSONScanner(bytes)
-    try scanner.object { (scanner, key) throws(TokenizerError) in
-      let key = String(decoding: key, as: UTF8.self)
-      if key == "model" {
-        guard modelStart == nil else { throw scanner.malformed("the key 'model' twice") }
-        modelStart = scanner
-        try scanner.skipValue()
-      } else if Self.small.contains(key) {
-        guard members[key] == nil else { throw scanner.malformed("the key '\(key)' twice") }
-        members[key] = try scanner.value()
-      } else {
-        throw scanner.malformed("the unknown member '\(key.prefix(40))'")
-      }
-    }
-    try scanner.finish()
+    let (members, start) = try Self.members(bytes)
+    var modelStart = start
     func member(_ key: String) -> JSONFieldValue { .init(members[key], key) }
-    guard var modelStart else {
-      throw .invalidTokenizer(field: "model", found: "nothing", expected: "an object")
-    }
     rules = try SplitRules(member("pre_tokenizer"))
     decoding = try DecodingRules(member("decoder"), rules)
     normalization = try Normalization(member("normalizer"))
@@ -62,6 +44,33 @@ struct BytePairFile: Sendable {
       boundaries = WordBoundaries(space: space, crossing: reader.crossing)
     }
     template = try SequenceTemplate(member("post_processor")) { pieces.id($0) }
+  }
+
+  /// The small members, and where the model starts.
+  private static func members(
+    _ bytes: UnsafeRawBufferPointer
+  ) throws(TokenizerError) -> (members: JSONObject, modelStart: JSONScanner) {
+    var members = JSONObject()
+    var modelStart: JSONScanner?
+    var scanner = JSONScanner(bytes)
+    try scanner.object { (scanner, key) throws(TokenizerError) in
+      let key = String(decoding: key, as: UTF8.self)
+      if key == "model" {
+        guard modelStart == nil else { throw scanner.malformed("the key 'model' twice") }
+        modelStart = scanner
+        try scanner.skipValue()
+      } else if small.contains(key) {
+        guard members[key] == nil else { throw scanner.malformed("the key '\(key)' twice") }
+        members[key] = try scanner.value()
+      } else {
+        throw scanner.malformed("the unknown member '\(key.prefix(40))'")
+      }
+    }
+    try scanner.finish()
+    guard let modelStart else {
+      throw .invalidTokenizer(field: "model", found: "nothing", expected: "an object")
+    }
+    return (members, modelStart)
   }
 
   /// The bytes of an added token in the text where it is looked for.
