@@ -5,9 +5,17 @@
 #include <stdlib.h>
 
 // Far above what any tokenizer's pattern needs.
+//
+// PCRE2 does not tell how many steps a match took, only that it took more than a limit. So every
+// match begins with a low limit, and one that hits it is tried again with a higher one, at the
+// price of a budget that grows with the text: whatever the pattern, the work is a multiple of the
+// text's length.
 enum {
   MAXIMUM_PATTERN_BYTES = 1 << 16,
-  MATCH_STEPS = 10 * 1000 * 1000,
+  FREE_STEPS = 2000,
+  LIMIT_FACTOR = 8,
+  FIRST_BUDGET = 16 * 1000 * 1000,
+  BUDGET_PER_BYTE = 100,
   HEAP_KIBIBYTES = 64 * 1024,
   JIT_STACK_START = 32 * 1024,
   JIT_STACK_MAXIMUM = 8 * 1024 * 1024,
@@ -24,6 +32,8 @@ struct sft_matcher {
   pcre2_match_data *data;
   pcre2_match_context *context;
   pcre2_jit_stack *stack;
+  /// Steps beyond the free ones that are left.
+  uint64_t budget;
 };
 
 static sft_pattern_status refuse(int code, sft_pattern_message message) {
@@ -91,7 +101,7 @@ sft_matcher *sft_matcher_create(const sft_pattern *pattern) {
     sft_matcher_free(matcher);
     return NULL;
   }
-  pcre2_set_match_limit(matcher->context, MATCH_STEPS);
+  matcher->budget = FIRST_BUDGET;
   pcre2_set_heap_limit(matcher->context, HEAP_KIBIBYTES);
   if (pattern->is_compiled_to_machine_code) {
     // Without one, the smaller room on the thread's own stack is used.
@@ -109,7 +119,7 @@ void sft_matcher_free(sft_matcher *matcher) {
   free(matcher);
 }
 
-static int match(sft_matcher *matcher, const uint8_t *text, size_t count, size_t position) {
+static int match_once(sft_matcher *matcher, const uint8_t *text, size_t count, size_t position) {
   const sft_pattern *pattern = matcher->pattern;
   if (pattern->is_compiled_to_machine_code) {
     const int result =
@@ -120,10 +130,24 @@ static int match(sft_matcher *matcher, const uint8_t *text, size_t count, size_t
                      matcher->data, matcher->context);
 }
 
+static int match(sft_matcher *matcher, const uint8_t *text, size_t count, size_t position) {
+  uint32_t limit = FREE_STEPS;
+  for (;;) {
+    pcre2_set_match_limit(matcher->context, limit);
+    const int result = match_once(matcher, text, count, position);
+    if (result != PCRE2_ERROR_MATCHLIMIT) return result;
+    if (limit > UINT32_MAX / LIMIT_FACTOR) return result;
+    limit *= LIMIT_FACTOR;
+    if (matcher->budget < limit) return result;
+    matcher->budget -= limit;
+  }
+}
+
 sft_pattern_status sft_matcher_find(sft_matcher *matcher, const uint8_t *text, size_t count,
                                     size_t *position, sft_match *matches, size_t capacity,
                                     size_t *found, sft_pattern_message message) {
   *found = 0;
+  if (*position == 0) matcher->budget += (uint64_t)BUDGET_PER_BYTE * count;
   const size_t *places = pcre2_get_ovector_pointer(matcher->data);
   while (*found < capacity && *position < count) {
     const int result = match(matcher, text, count, *position);

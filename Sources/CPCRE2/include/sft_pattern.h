@@ -60,7 +60,8 @@ void sft_matcher_free(sft_matcher *_Nullable matcher);
 /// They do not overlap. `*position` becomes the end of the last one, or `count` where no other
 /// follows. The text must be valid UTF-8 and `*position` the start of a character.
 ///
-/// A match that takes too many steps is refused.
+/// A text begins at position 0. A pattern that takes more steps than a multiple of the texts'
+/// lengths is refused.
 sft_pattern_status sft_matcher_find(sft_matcher *matcher, const uint8_t *_Nullable text,
                                     size_t count, size_t *position, sft_match *matches,
                                     size_t capacity, size_t *found, sft_pattern_message message);

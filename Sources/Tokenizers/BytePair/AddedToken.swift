@@ -15,6 +15,8 @@ package struct AddedToken: Hashable, Sendable {
   /// Whether it is looked for in normalised text, not in the text as it came.
   package let isNormalized: Bool
 
+  private static let maximumBytes = 256
+
   /// - Throws: `TokenizerError.invalidTokenizer` for a member of a wrong type.
   init(_ json: JSONFieldValue) throws(TokenizerError) {
     id = try json["id"].id()
@@ -25,5 +27,10 @@ package struct AddedToken: Hashable, Sendable {
     takesSpaceAfter = try json["rstrip"].bool(false)
     isNormalized = try json["normalized"].bool(!isSpecial)
     guard !content.isEmpty else { throw json["content"].invalid("an empty text", "a token") }
+    // What nearly spells one is read again from the next byte on.
+    guard content.utf8.count <= Self.maximumBytes else {
+      throw json["content"].invalid(
+        "\(content.utf8.count) bytes", "at most \(Self.maximumBytes)")
+    }
   }
 }

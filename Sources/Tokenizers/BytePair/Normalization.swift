@@ -1,5 +1,3 @@
-@_spi(_Unicode) import Swift
-
 /// The steps of a tokenizer.json's `normalizer`, in order.
 struct Normalization: Sendable {
   private enum Step: Hashable {
@@ -13,6 +11,9 @@ struct Normalization: Sendable {
 
   private var steps: [Step] = []
   private static let maximumSteps = 8, maximumBytes = 64
+  /// How many times as long replacements may make a text, all together.
+  private static let maximumGrowth = 16.0
+  private var growth = 1.0
 
   /// Normalisation that changes nothing.
   init() {}
@@ -31,9 +32,15 @@ struct Normalization: Sendable {
     case "NFC": steps.append(.compose)
     case "Prepend": steps.append(.prepend(try bytes(json["prepend"])))
     case "Replace":
-      steps.append(
-        .replace(try bytes(json["pattern"]["String"]), try bytes(json["content"], mayBeEmpty: true))
-      )
+      let pattern = try bytes(json["pattern"]["String"])
+      let content = try bytes(json["content"], mayBeEmpty: true)
+      growth *= max(1, Double(content.count) / Double(pattern.count))
+      guard growth <= Self.maximumGrowth else {
+        throw json["content"].invalid(
+          "replacements that make a text \(Int(growth)) times as long",
+          "at most \(Int(Self.maximumGrowth)) times")
+      }
+      steps.append(.replace(pattern, content))
     case let type: throw json.unsupported(type, ["NFC", "Prepend", "Replace", "Sequence"])
     }
   }
@@ -82,23 +89,10 @@ struct Normalization: Sendable {
     var result = Array(text)
     for step in steps where !result.isEmpty {
       switch step {
-      case .compose: result = Self.composed(result)
+      case .compose: result = CanonicalComposition.composed(result)
       case .prepend(let bytes): if prefixes { result = bytes + result }
       case .replace(let bytes, let content): result = Self.replacing(bytes, content, in: result)
       }
-    }
-    return result
-  }
-
-  private static func composed(_ text: [UInt8]) -> [UInt8] {
-    guard text.contains(where: { $0 >= 0x80 }) else { return text }
-    var result: [UInt8] = []
-    result.reserveCapacity(text.count)
-    // The standard library's own composition. It has no public name yet, and nothing public takes
-    // its place: scalars' properties hold no decompositions, and Foundation, which has it, is not
-    // linked otherwise.
-    for scalar in String(decoding: text, as: UTF8.self)._nfc {
-      if let bytes = UTF8.encode(scalar) { result += bytes }
     }
     return result
   }

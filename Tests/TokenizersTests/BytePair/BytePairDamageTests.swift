@@ -35,6 +35,16 @@ import Testing
     ("normalizer", ["type": "Replace", "pattern": ["Regex": " +"], "content": ""], "pattern"),
     ("normalizer", ["type": "Prepend", "prepend": ""], "normalizer.prepend"),
     ("normalizer", 3, "normalizer.type"),
+    (
+      "normalizer",
+      [
+        "type": "Sequence",
+        "normalizers": [
+          ["type": "Replace", "pattern": ["String": "a"], "content": "aaaaa"],
+          ["type": "Replace", "pattern": ["String": "a"], "content": "aaaa"],
+        ],
+      ], "20 times"
+    ),
     ("pre_tokenizer", ["type": "BertPreTokenizer"], "'BertPreTokenizer'"),
     ("pre_tokenizer", ["type": "Split", "pattern": ["Regex": "(a"], "behavior": "Isolated"], "(a"),
     (

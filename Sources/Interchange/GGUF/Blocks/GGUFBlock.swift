@@ -5,7 +5,7 @@ import Tensors
 ///
 /// Layouts and values are ggml's (`ggml-common.h`, `ggml-quants.c`). Every product and sum is
 /// rounded to f32 in ggml's order, so that values agree with other readers' bit for bit.
-protocol GGUFBlock {
+protocol GGUFBlock: SendableMetatype {
   /// The number that stands for the type in files.
   static var id: UInt32 { get }
   /// ggml's name of the type.
