@@ -126,12 +126,13 @@ extension PreparedRun {
       case .fraction: .none
       case .files(let files): .files(files.map(\.absolute))
       }
-    try Folder.create(cache)
-    return try Corpus.prepare(
-      train: recipe.data.train.map(\.absolute), validation: validation,
-      sequenceLength: recipe.data.sequenceLength, separator: recipe.data.documentSeparator,
-      appendEOS: recipe.data.appendEOS, rows: RowEncoding(recipe.data.trainOn, chats),
-      longRows: LongRows(recipe.data.longRows), tokenizer: tokenizer, cacheFolder: cache)
+    return try Folder.creating(cache) {
+      try Corpus.prepare(
+        train: recipe.data.train.map(\.absolute), validation: validation,
+        sequenceLength: recipe.data.sequenceLength, separator: recipe.data.documentSeparator,
+        appendEOS: recipe.data.appendEOS, rows: RowEncoding(recipe.data.trainOn, chats),
+        longRows: LongRows(recipe.data.longRows), tokenizer: tokenizer, cacheFolder: cache)
+    }
   }
 
   private static func kernels(_ run: RunRecipe, _ pool: WorkerPool) throws -> Kernels {

@@ -24,6 +24,25 @@ public enum Folder {
     }
   }
 
+  /// Creates a folder for `body`, which fills it. If `body` throws, the folders that were created are
+  /// removed again, as far as they are empty.
+  public static func creating<Result>(_ path: String, _ body: () throws -> Result) throws -> Result
+  {
+    var created: [String] = []
+    var missing = path
+    while !missing.isEmpty, missing != "/", !exists(missing) {
+      created.append(missing)
+      missing = String(missing[..<(missing.lastIndex(of: "/") ?? missing.startIndex)])
+    }
+    try create(path)
+    do {
+      return try body()
+    } catch {
+      for folder in created { rmdir(folder) }
+      throw error
+    }
+  }
+
   /// Bytes available to this user on the folder's file system; nil if it does not report them.
   public static func availableBytes(_ path: String) -> Int? {
     var status = statvfs()

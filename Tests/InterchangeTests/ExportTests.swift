@@ -188,11 +188,11 @@ import Tokenizers
 
   /// PEFT takes the keys of alpha_pattern as ends of names, the first that fits.
   @Test func alphasOfSingleMatricesAreFoundByTheEndsOfNames() throws {
-    func settings(_ pattern: String) throws -> PEFTImport.Settings {
+    func settings(_ pattern: String) throws -> PEFTSettings {
       try folder.write(
         #"{"peft_type": "LORA", "r": 4, "lora_alpha": 8, "alpha_pattern": \#(pattern)}"#,
         to: "adapter_config.json")
-      return try PEFTImport.Settings(path: folder["adapter_config.json"])
+      return try PEFTSettings(path: folder["adapter_config.json"])
     }
     let found = try settings(
       #"{"1.self_attn.q_proj": 2, "q_proj": 4, "model.layers.0.mlp.up_proj": 1.5}"#)
@@ -200,7 +200,7 @@ import Tokenizers
       ("model.layers.0.self_attn.q_proj", 1), ("model.layers.1.self_attn.q_proj", 0.5),
       ("model.layers.11.self_attn.q_proj", 1), ("model.layers.0.mlp.up_proj", 0.375),
       ("model.layers.0.self_attn.v_proj", 2),
-    ] { #expect(found.scale(of: module, rank: 4) == scale, "\(module)") }
+    ] { #expect(found.scale(of: module) == scale, "\(module)") }
     for wrong in [
       #"{".*\\.q_proj": 4}"#, #"{"^model.layers.0": 4}"#, #"{"(q|k)_proj": 4}"#,
       #"{"q_proj": "4"}"#, #"{"q_proj": null}"#, #"{"": 4}"#, "[4]",
@@ -208,6 +208,28 @@ import Tokenizers
       let error = #expect(throws: CheckpointError.self, "\(wrong)") { try settings(wrong) }
       #expect(error?.description.contains("alpha_pattern") == true)
     }
+  }
+
+  /// What contradicts itself would give factors of another scale than PEFT's.
+  @Test(arguments: [
+    (#"{"peft_type": "LORA", "r": 3, "lora_alpha": 8}"#, "[4, 32]"),
+    (#"{"peft_type": "LORA", "r": 4, "lora_alpha": 8, "rank_pattern": {"q_proj": 2}}"#, "[4, 32]"),
+    (#"{"peft_type": "LORA", "r": 4, "lora_alpha": 8, "rank_pattern": {"q_proj": 1e12}}"#, "rank"),
+    (#"{"peft_type": "LORA", "r": 4, "lora_alpha": 8, "use_rslora": "x"}"#, "use_rslora"),
+    (#"{"peft_type": "LORA", "r": 4, "lora_alpha": 1e308}"#, "lora_alpha"),
+  ])
+  func anAdapterThatContradictsItselfIsRefused(_ text: String, _ words: String) throws {
+    let base = try checkpoint(Self.configurations[0])
+    let delta = try factors(base, ["layers[0].attention.query": 4])
+    _ = try PEFTExport.write(
+      ExportedModel(base, deltas: [(delta, 1)]), as: .f32, to: folder["adapter"])
+    try folder.write(text, to: "adapter/adapter_config.json")
+    let error = #expect(throws: CheckpointError.self) {
+      try PEFTImport.run(
+        folder: folder["adapter"], base: base, elementType: .f32, output: folder["x.sfdelta"])
+    }
+    #expect(error?.description.contains(words) == true, "\(error?.description ?? "")")
+    #expect(error?.category == .badData && !Folder.exists(folder["x.sfdelta"]))
   }
 
   /// Weights that halves can't hold are no infinities in files.

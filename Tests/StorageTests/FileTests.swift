@@ -141,4 +141,24 @@ import Testing
       #expect(reader.remaining == 0)
     }
   }
+
+  /// What could not be filled leaves no empty folders; what was there or has contents stays.
+  @Test func foldersOfAFailedStartAreRemoved() throws {
+    struct Failed: Error {}
+    let folder = try TemporaryFolder()
+    try Folder.create(folder["mine"])
+    #expect(throws: Failed.self) {
+      try Folder.creating(folder["mine/run/cache"]) { throw Failed() }
+    }
+    #expect(Folder.names(folder["mine"]) == [])
+    #expect(throws: Failed.self) {
+      try Folder.creating(folder["mine/run/cache"]) {
+        try folder.write("x", to: "mine/run/note")
+        throw Failed()
+      }
+    }
+    #expect(Folder.names(folder["mine/run"]) == ["note"])
+    #expect(try Folder.creating(folder["mine/run/cache"]) { 3 } == 3)
+    #expect(Folder.isFolder(folder["mine/run/cache"]))
+  }
 }

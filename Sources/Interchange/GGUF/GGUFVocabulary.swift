@@ -50,12 +50,15 @@ struct GGUFVocabulary: ImportedVocabulary {
   }
 
   func imported() throws(InterchangeError) -> ImportedTokenizer {
+    let stored: StoredTokenizer
     do throws(TokenizerError) {
       let (kind, bytes) = try table.serialized()
-      return ImportedTokenizer(StoredTokenizer(kind: kind, bytes: bytes, settings: settings))
+      stored = StoredTokenizer(kind: kind, bytes: bytes, settings: settings)
     } catch {
       throw .tokenizer(path: path, error)
     }
+    _ = try TokenizerFile.load(stored, path)
+    return ImportedTokenizer(stored)
   }
 
   func settings(

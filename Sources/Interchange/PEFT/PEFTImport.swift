@@ -23,7 +23,7 @@ public enum PEFTImport {
   public static func run(
     folder: String, base: Checkpoint, elementType: ElementType, output: String
   ) throws(CheckpointError) -> String {
-    let settings = try Settings(path: "\(folder)/\(PEFTExport.configurationName)")
+    let settings = try PEFTSettings(path: "\(folder)/\(PEFTExport.configurationName)")
     let weights = "\(folder)/\(PEFTExport.weightsName)"
     guard Folder.exists(weights) else {
       throw .missing(
@@ -54,85 +54,6 @@ extension PEFTImport {
     }
   }
 
-  /// What the configuration says about scales.
-  struct Settings {
-    let rank: Int
-    private let alpha: Double
-    private let alphas: [(pattern: String, alpha: Double)]
-    private let usesRootOfRank: Bool
-
-    init(path: String) throws(CheckpointError) {
-      let value = try wrapping { () throws(StorageError) in try JSONValue.read(path: path) }
-      let fields = try JSONFields(value, path: path, place: "")
-      func refuse(_ key: String, unless expected: [JSONValue]) throws(CheckpointError) {
-        let found = fields.object[key] ?? .null
-        guard !expected.contains(found) else { return }
-        throw .unsupported(
-          path: path, field: key, found: JSONFields.shown(found),
-          expected: expected.map { $0.encoded() }.joined(separator: " or "))
-      }
-      try refuse("peft_type", unless: ["LORA"])
-      try refuse("bias", unless: ["none", .null])
-      for key in ["use_dora", "fan_in_fan_out"] { try refuse(key, unless: [false, .null]) }
-      try refuse("modules_to_save", unless: [.null, .array([])])
-      rank = try fields.int("r", in: 1...1 << 16)
-      alpha = try fields.double("lora_alpha")
-      usesRootOfRank = fields.object["use_rslora"]?.bool ?? false
-      alphas = try Self.alphas(fields)
-    }
-
-    /// Alphas of single matrices, by the ends of their names.
-    /// - Throws: `CheckpointError.unsupported` for other regular expressions, which PEFT allows.
-    private static func alphas(
-      _ fields: JSONFields
-    ) throws(CheckpointError) -> [(pattern: String, alpha: Double)] {
-      let key = "alpha_pattern"
-      let value = fields.object[key] ?? .null
-      guard !value.isNull else { return [] }
-      guard let members = value.object?.members else {
-        throw fields.problem(key, value, "an object of numbers")
-      }
-      var alphas: [(pattern: String, alpha: Double)] = []
-      for member in members {
-        guard let alpha = member.value.double, alpha.isFinite else {
-          throw fields.problem("\(key)['\(member.key)']", member.value, "a number")
-        }
-        let isName = member.key.utf8.allSatisfy {
-          switch $0 {
-          case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "."):
-            true
-          default: false
-          }
-        }
-        guard isName, !member.key.isEmpty else {
-          throw .unsupported(
-            path: fields.path, field: key, found: JSONFields.shown(.string(member.key)),
-            expected: "names of matrices or their ends, such as q_proj")
-        }
-        alphas.append((member.key, alpha))
-      }
-      return alphas
-    }
-
-    /// Whether a name ends with a pattern, at its beginning or behind a dot, as PEFT matches
-    /// `(.*\.)?(pattern)$`; a dot of the pattern stands for any character.
-    private static func matches(_ module: String, _ pattern: String) -> Bool {
-      let (name, pattern) = (Array(module.utf8), Array(pattern.utf8))
-      let start = name.count - pattern.count
-      let dot = UInt8(ascii: ".")
-      guard start >= 0, start == 0 || name[start - 1] == dot else { return false }
-      return zip(name[start...], pattern).allSatisfy { $0 == $1 || $1 == dot }
-    }
-
-    /// The factor on B·A (Hu et al. 2021; Kalajdzievski 2023 with the root).
-    func scale(of module: String, rank: Int) -> Double {
-      let special = alphas.first { Self.matches(module, $0.pattern) }?.alpha
-      let divisor = usesRootOfRank ? Double(rank).squareRoot() : Double(rank)
-      return (special ?? alpha) / divisor
-    }
-  }
-
   /// The adapter's tensors, matched to a model's matrices.
   private struct Factors {
     private let path: String
@@ -145,7 +66,7 @@ extension PEFTImport {
 
     /// The changes of the matrices that the adapter names.
     func updates(
-      _ configuration: ModelConfiguration, _ settings: Settings
+      _ configuration: ModelConfiguration, _ settings: PEFTSettings
     ) throws(CheckpointError) -> [DeltaUpdate] {
       var rest = Set(file.entries.keys)
       var updates: [DeltaUpdate] = []
@@ -164,9 +85,15 @@ extension PEFTImport {
             path: path, field: "shapes of '\(prefix)'", found: "\(a.shape) and \(b.shape)",
             expected: "[r, \(inputs)] and [\(outputs), r], for the model")
         }
+        let rank = settings.rank(of: module)
+        guard a.shape[0] == rank else {
+          throw .damaged(
+            path: path, field: "shape of '\(names.a)'", found: "\(a.shape)",
+            expected: "[\(rank), \(inputs)], the rank that \(PEFTExport.configurationName) says")
+        }
         updates += try PEFTImport.parts(
-          of: parameters, a: values(names.a, a), b: values(names.b, b), rank: a.shape[0],
-          scale: settings.scale(of: module, rank: a.shape[0]))
+          of: parameters, a: values(names.a, a), b: values(names.b, b), rank: rank,
+          scale: settings.scale(of: module))
       }
       if let other = rest.min() {
         throw .unsupported(
@@ -196,6 +123,11 @@ extension PEFTImport {
           }
         }
         try outcome.get()
+      }
+      if let index = result.firstIndex(where: { !$0.isFinite }) {
+        throw .unusableWeight(
+          path: path, tensor: name, found: "\(result[index]) in row \(index / entry.shape[1])",
+          expected: "finite weights")
       }
       return result
     }
