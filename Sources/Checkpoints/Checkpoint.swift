@@ -24,9 +24,14 @@ public final class Checkpoint: Sendable {
 
   /// Maps a checkpoint and checks its preamble, hash and table, and that its tensors are exactly
   /// the configuration's parameters.
+  ///
+  /// - Parameter writtenHash: the content hash, if this process has just written the file: its bytes
+  ///   are then not read for hashing them again.
   /// - Throws: `CheckpointError`.
-  public static func open(_ path: String) throws(CheckpointError) -> Checkpoint {
-    try Checkpoint(try TensorContainer(path: path, kind: .checkpoint))
+  public static func open(
+    _ path: String, writtenHash: String? = nil
+  ) throws(CheckpointError) -> Checkpoint {
+    try Checkpoint(TensorContainer(path: path, kind: .checkpoint, writtenHash: writtenHash))
   }
 
   private init(_ container: TensorContainer) throws(CheckpointError) {

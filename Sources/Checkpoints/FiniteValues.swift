@@ -15,15 +15,30 @@ enum FiniteValues {
   /// The same for stored elements; integers are always finite.
   static func firstOther(_ bytes: UnsafeRawBufferPointer, _ elementType: ElementType) -> Int? {
     guard elementType == .f32 || elementType == .bf16 else { return nil }
-    let count = bytes.count / elementType.byteCount
-    // The upper half of an f32 and all of a bf16 hold the exponent.
-    let (stride, offset) = elementType == .f32 ? (4, 2) : (2, 0)
-    func isOther(_ index: Int) -> Bool {
-      let bits = bytes.loadUnaligned(fromByteOffset: index * stride + offset, as: UInt16.self)
-      return UInt16(littleEndian: bits) & 0x7F80 == 0x7F80
+    // The exponents of the two or four elements in eight bytes, and the lowest and highest bit of each.
+    let isSingle = elementType == .f32
+    let exponents: UInt64 = isSingle ? 0x7F80_0000_7F80_0000 : 0x7F80_7F80_7F80_7F80
+    let lowest: UInt64 = isSingle ? 0x0000_0001_0000_0001 : 0x0001_0001_0001_0001
+    var found: UInt64 = 0
+    let words = bytes.count / 8
+    for word in 0..<words {
+      // An exponent of nothing but ones becomes 0, from which alone a 1 borrows the highest bit.
+      let bits = bytes.loadUnaligned(fromByteOffset: word * 8, as: UInt64.self)
+      let rest = bits & exponents ^ exponents
+      found |= (rest &- lowest) & ~rest
     }
-    var found: UInt32 = 0
-    for index in 0..<count { found |= isOther(index) ? 1 : 0 }
-    return found == 0 ? nil : (0..<count).first(where: isOther)
+    let highest = lowest << (isSingle ? 31 : 15)
+    let tail = words * 8 / elementType.byteCount..<bytes.count / elementType.byteCount
+    func isOther(_ index: Int) -> Bool { !isFinite(bytes, index, elementType) }
+    if found & highest != 0 { return (0..<tail.upperBound).first(where: isOther) }
+    return tail.first(where: isOther)
+  }
+
+  private static func isFinite(
+    _ bytes: UnsafeRawBufferPointer, _ index: Int, _ elementType: ElementType
+  ) -> Bool {
+    // The upper half of an f32 and all of a bf16 hold the exponent.
+    let offset = elementType == .f32 ? index * 4 + 2 : index * 2
+    return bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self) & 0x7F80 != 0x7F80
   }
 }

@@ -46,19 +46,24 @@ struct RowEncoder {
   private static func quantise(
     _ source: UnsafePointer<Float>, _ count: Int, into target: UnsafeMutablePointer<Int8>
   ) -> Float? {
-    var largest: Float = 0
-    var isFinite = true
-    for i in 0..<count {
-      largest = max(largest, source[i].magnitude)
-      isFinite = isFinite && source[i].isFinite
-    }
-    guard isFinite else { return nil }
+    // Magnitudes compare as their bits do, and integers' maximum needs no order of evaluation.
+    var bits: Int32 = 0
+    for i in 0..<count { bits = max(bits, Int32(bitPattern: source[i].magnitude.bitPattern)) }
+    let largest = Float(bitPattern: UInt32(bitPattern: bits))
+    guard largest.isFinite else { return nil }
     let scale = largest / 127
-    // A subnormal scale loses precision, so the quotient may exceed the range; the scale may also
-    // be 0.
+    guard scale > 0 else {
+      for i in 0..<count { target[i] = 0 }
+      return scale
+    }
+    // Added to 1.5 · 2²³, a small number is rounded to an integer, to nearest even, which is then in
+    // the low bits.
+    let offset: Float = 12_582_912
     for i in 0..<count {
-      let q = scale > 0 ? (source[i] / scale).rounded(.toNearestOrEven) : 0
-      target[i] = Int8(min(max(q, -127), 127))
+      let rounded = Int32(bitPattern: (source[i] / scale + offset).bitPattern)
+      let q = rounded &- Int32(bitPattern: offset.bitPattern)
+      // A subnormal scale loses precision, so the quotient may exceed the range.
+      target[i] = Int8(truncatingIfNeeded: max(-127, min(127, q)))
     }
     return scale
   }

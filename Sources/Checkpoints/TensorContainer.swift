@@ -18,11 +18,18 @@ final class TensorContainer: Sendable {
   private let positions: [String: Int]
 
   /// Maps and checks a file.
+  ///
+  /// - Parameter writtenHash: the content hash, if this process has just written the file: its bytes
+  ///   are then not read for hashing them again.
   /// - Throws: `CheckpointError`, always of category bad data where the file can be read.
-  init(path: String, kind: TensorFileKind) throws(CheckpointError) {
+  init(
+    path: String, kind: TensorFileKind, writtenHash: String? = nil
+  ) throws(CheckpointError) {
     let file = try wrapping { () throws(StorageError) in try MappedFile(path: path) }
     let preamble = try Preamble(file, kind)
-    try preamble.checkHash(of: file)
+    if writtenHash != ContentHash.hexadecimal(preamble.digest) {
+      try preamble.checkHash(of: file)
+    }
     let start = ContainerLayout.preambleLength
     let text = UnsafeRawBufferPointer(
       rebasing: file.bytes[start..<(start + preamble.headerLength)])

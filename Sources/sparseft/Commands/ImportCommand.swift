@@ -40,7 +40,7 @@ struct ImportCommand: ParsableCommand {
     }
     let summary = try CheckpointImport.run(
       source: source, tokenizer: tokenizer, elementType: dtype, output: output)
-    try Output.announce(checkpoint: output)
+    try Output.announce(checkpoint: output, hash: summary.contentHash)
     announceRounding(summary)
   }
 

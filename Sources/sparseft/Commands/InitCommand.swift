@@ -26,10 +26,10 @@ struct InitCommand: ParsableCommand {
     let configuration = try HuggingFaceFormat.configuration(path: config)
     let tokenizer = try TokenizerFile.read(
       tokenizer, for: output, vocabularySize: configuration.vocabularySize)
-    try RandomInitialisation.write(
+    let hash = try RandomInitialisation.write(
       configuration: configuration, tokenizer: tokenizer.stored, seed: seed, elementType: dtype,
       output: output)
-    try Output.announce(checkpoint: output)
+    try Output.announce(checkpoint: output, hash: hash)
     for token in tokenizer.leftOut { Output.note("\(output): without \(token)") }
   }
 }

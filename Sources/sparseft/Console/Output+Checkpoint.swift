@@ -2,9 +2,9 @@ import Checkpoints
 import Reports
 
 extension Output {
-  /// Says which checkpoint was written.
-  static func announce(checkpoint path: String) throws {
-    let checkpoint = try Checkpoint.open(path)
+  /// Says which checkpoint was written, with which content hash.
+  static func announce(checkpoint path: String, hash: String) throws {
+    let checkpoint = try Checkpoint.open(path, writtenHash: hash)
     let configuration = checkpoint.configuration
     note(
       "\(path): \(Format.count(configuration.parameterCount)) parameters, \(configuration.layers) "
