@@ -1,5 +1,6 @@
 // Loads OpenBLAS while running: it reads its core type and thread count once, when it is loaded,
-// and does not know CPUs younger than itself, so both are chosen before.
+// and does not know CPUs younger than itself, so both are chosen before: when the process starts,
+// since the environment must not change while other threads may read it.
 #define _GNU_SOURCE
 #include "sft_openblas.h"
 
@@ -40,11 +41,14 @@ static void describe(void *library) {
            named ? "" : core);
 }
 
-static void load(void) {
+__attribute__((constructor)) static void choose(void) {
   const char *core = core_type();
   if (core) setenv("OPENBLAS_CORETYPE", core, 0);
   // The caller's threads share the work out; threads of the library's own would compete with them.
   setenv("OPENBLAS_NUM_THREADS", "1", 1);
+}
+
+static void load(void) {
   void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
   if (!library) {
     const char *reason = dlerror();

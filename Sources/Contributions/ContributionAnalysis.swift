@@ -55,7 +55,8 @@ public final class ContributionAnalysis {
       fixedRate: fixedRate)
     var (table, calibration) = (ContributionTable(), RateCalibration?.none)
     let isProbed = plan.firstSteps > 0 || !settings.probesJointly
-    let simplest = Candidates.unprobed(candidates)
+    let simplest = Candidates.unprobed(
+      candidates, parameters: context.compiler.configuration.parameterCount)
     var decision = unprobed(simplest, rule)
     let bench = try makeBench(plan)
     if let bench {

@@ -18,14 +18,16 @@ public struct Kernels: Sendable {
   /// Chooses the variants of bound programs' matmuls; nil keeps them as compiled.
   public var tuner: ProductTuner?
 
-  /// The best kernels of this CPU, or those that `SPARSEFT_ISA` names.
+  /// The best kernels of this CPU, or those of the instruction set that is asked for.
   ///
+  /// - Parameter forced: the instruction set's name, as `SPARSEFT_ISA` has it; nil for the best.
   /// - Throws: `ExecutionError` if the name is unknown or this CPU can't run it, or if OpenBLAS
   ///   can't be loaded.
-  public static func forThisMachine() throws(ExecutionError) -> Kernels {
+  public static func forThisMachine(
+    forced: String? = getenv("SPARSEFT_ISA").map { String(cString: $0) }
+  ) throws(ExecutionError) -> Kernels {
     let best = sft_isa_best()
-    guard let forced = getenv("SPARSEFT_ISA") else { return try Kernels(best) }
-    let name = String(cString: forced)
+    guard let name = forced else { return try Kernels(best) }
     guard let isa = known.first(where: { String(cString: sft_isa_name($0)) == name }) else {
       throw .instructionSetUnknown(
         name: name, known: known.map { String(cString: sft_isa_name($0)) })

@@ -26,6 +26,24 @@ import Training
     space.items.filter { candidate.scheme[$0.path] == $0.share }
   }
 
+  /// The head goes with the last blocks of small models only.
+  @Test func withoutProbesLargeModelsKeepTheirHead() {
+    func candidate(_ kind: Candidate.Kind, head: Double?) -> Candidate {
+      var scheme = ["layers[2].mlp.down": 1.0]
+      scheme["head"] = head
+      return Candidate(
+        label: kind.rawValue, scheme: scheme,
+        cost: SchemeCost(flops: 1, bytes: 1, flopsShare: 0.5), kind: kind)
+    }
+    let all = [
+      candidate(.lastBlocks, head: nil), candidate(.lastBlocksWithHead, head: 0.4),
+      candidate(.lastBlocksWithHead, head: 1), candidate(.random, head: nil),
+    ]
+    #expect(Candidates.unprobed(all, parameters: 5_500_000) == all[2])
+    #expect(Candidates.unprobed(all, parameters: 135_000_000) == all[0])
+    #expect(Candidates.unprobed([all[3]], parameters: 135_000_000) == all[3])
+  }
+
   /// Gemma 3's linear maps can be chosen as Llama's, and bring the norms that gradients cross anyway.
   @Test func schemesOfGemma3() {
     let space = SchemeSpace(TinyModel.gemma3(), headShares: [0.1])

@@ -62,7 +62,8 @@ extension SparseRecipe {
     }
     if let known = record.knownScheme() { return known }
     let candidates = try run.candidates(self)
-    let candidate = Candidates.unprobed(candidates)
+    let candidate = Candidates.unprobed(
+      candidates, parameters: run.weights.configuration.parameterCount)
     let choice = MethodChoice(
       run.adaptation(candidate.scheme),
       explanation:
