@@ -1,6 +1,5 @@
 // Loads OpenBLAS while running: it reads its core type and thread count once, when it is loaded,
-// and does not know CPUs younger than itself, so both are chosen before: when the process starts,
-// since the environment must not change while other threads may read it.
+// and does not know CPUs younger than itself, so both are chosen before.
 #define _GNU_SOURCE
 #include "sft_openblas.h"
 
@@ -11,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static __typeof__(&cblas_sgemm) loaded_sgemm;
 static char problem_text[512];
@@ -41,14 +41,43 @@ static void describe(void *library) {
            named ? "" : core);
 }
 
-__attribute__((constructor)) static void choose(void) {
-  const char *core = core_type();
-  if (core) setenv("OPENBLAS_CORETYPE", core, 0);
+// Adds variables to the environment, in place of those of the same names. Other threads may read it
+// meanwhile, so the old list stays as it is and is never freed: setenv would free it.
+static void add_variables(const char *const *added, size_t count) {
+  size_t size = 0;
+  while (environ[size]) size++;
+  char **list = malloc((size + count + 1) * sizeof *list);
+  if (!list) return;
+  size_t kept = 0;
+  for (size_t i = 0; i < size; i++) {
+    bool is_replaced = false;
+    for (size_t j = 0; j < count; j++) {
+      const size_t name = (size_t)(strchr(added[j], '=') - added[j]) + 1;
+      is_replaced = is_replaced || strncmp(environ[i], added[j], name) == 0;
+    }
+    if (!is_replaced) list[kept++] = environ[i];
+  }
+  for (size_t j = 0; j < count; j++) list[kept++] = (char *)added[j];
+  list[kept] = NULL;
+  environ = list;
+}
+
+static void choose(void) {
+  static char core_variable[64];
+  const char *added[2];
+  size_t count = 0;
   // The caller's threads share the work out; threads of the library's own would compete with them.
-  setenv("OPENBLAS_NUM_THREADS", "1", 1);
+  added[count++] = "OPENBLAS_NUM_THREADS=1";
+  const char *core = core_type();
+  if (core && !getenv("OPENBLAS_CORETYPE")) {
+    snprintf(core_variable, sizeof core_variable, "OPENBLAS_CORETYPE=%s", core);
+    added[count++] = core_variable;
+  }
+  add_variables(added, count);
 }
 
 static void load(void) {
+  choose();
   void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
   if (!library) {
     const char *reason = dlerror();
