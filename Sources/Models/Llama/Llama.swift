@@ -2,22 +2,12 @@ import Tensors
 
 /// Llama 1 to 3.2 (Touvron et al. 2023; Grattafiori et al. 2024), SmolLM2 and other models of that
 /// shape: pre-norm blocks of grouped-query attention with rotary positions and a gated MLP.
-public struct Llama: ModelFamily {
+public struct Llama: PreNormFamily {
   public static let name = "llama"
 
   public let configuration: ModelConfiguration
 
   public init(_ configuration: ModelConfiguration) { self.configuration = configuration }
-
-  public var decoder: Decoder {
-    Decoder(configuration) { x, layer, context in
-      PreNormBlock(configuration, layer: layer)(x, context)
-    }
-  }
-
-  public static func schema(_ configuration: ModelConfiguration) -> ModelSchema {
-    ModelSchema(configuration) { $0.preNorm }
-  }
 
   /// Roles of a block's tensors in the order of llama2.c's files, which group tensors by role.
   public enum Llama2cOrder {

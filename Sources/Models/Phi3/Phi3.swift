@@ -3,18 +3,12 @@ import Tensors
 /// Phi-3 (Abdin et al. 2024): pre-norm blocks as Llama's with a sliding window. Its files keep
 /// query, key and value in one matrix and gate and up in another; here they are matrices of their
 /// own, which methods can choose apart.
-public struct Phi3: ModelFamily {
+public struct Phi3: PreNormFamily {
   public static let name = "phi3"
 
   public let configuration: ModelConfiguration
 
   public init(_ configuration: ModelConfiguration) { self.configuration = configuration }
-
-  public var decoder: Decoder {
-    Decoder(configuration) { x, layer, context in
-      PreNormBlock(configuration, layer: layer)(x, context)
-    }
-  }
 
   public static func schema(_ configuration: ModelConfiguration) -> ModelSchema {
     ModelSchema(configuration) { block in
