@@ -20,10 +20,13 @@ public protocol Adaptation: Sendable {
   /// Path → share of its rows, for methods that train individually chosen tensors: saved in a
   /// training state, so that a resumed run trains the same. Nil for other methods.
   var trainedShares: [String: Double]? { get }
+  /// Whether low-rank factors train, which take higher learning rates than whole tensors.
+  var trainsFactors: Bool { get }
 }
 
 extension Adaptation {
   public var trainedShares: [String: Double]? { nil }
+  public var trainsFactors: Bool { false }
 
   /// Applies the method and checks that its plan claims every trained parameter exactly once: a
   /// delta that silently leaves some out is worse than none.

@@ -19,6 +19,7 @@ public struct LoRAAdaptation: Adaptation {
   }
 
   public var name: String { "lora" }
+  public var trainsFactors: Bool { true }
   /// What B·A is scaled by.
   public var scale: Double { alpha / Double(rank) }
 

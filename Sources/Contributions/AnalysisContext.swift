@@ -34,6 +34,11 @@ public struct AnalysisContext {
   /// Costs of schemes, and the tensors that may be chosen.
   public var costs: SchemeCosts
   public var space: SchemeSpace
+  /// Other methods that take part in the choice, within the budget; the first is the one that
+  /// usually does best.
+  public var rivals: [Candidate]
+  /// How many sets drawn at random take part, as a control.
+  public var randomDraws: Int
   /// Bytes that the process holds apart from weights and arenas.
   public var runtimeBytes: Int
   /// Vocabulary rows by frequency in the text, for shares of the head.
@@ -42,18 +47,18 @@ public struct AnalysisContext {
   public var cacheFolder: String
   public var cacheBytes: Int
   /// The store in which a candidate's state is saved for the run that continues from it.
-  public var store: (_ candidate: Int, _ scheme: [String: Double], _ rate: Double) -> SnapshotStore
+  public var store: (_ index: Int, _ candidate: Candidate, _ rate: Double) -> SnapshotStore
   /// Removes the state of an eliminated candidate.
-  public var discard: (_ candidate: Int) -> Void
+  public var discard: (_ index: Int) -> Void
 
   public init(
     compiler: StepCompiler, weights: ModelWeights, text: TokenStream, validation: TokenStream?,
     pool: WorkerPool, kernels: Kernels, budget: SchemeBudget, costs: SchemeCosts,
-    space: SchemeSpace, runtimeBytes: Int, headRows: [Int32],
+    space: SchemeSpace, rivals: [Candidate] = [],
+    randomDraws: Int = Candidates.usualDraws, runtimeBytes: Int, headRows: [Int32],
     cacheFolder: String, cacheBytes: Int,
-    store:
-      @escaping (_ candidate: Int, _ scheme: [String: Double], _ rate: Double) -> SnapshotStore,
-    discard: @escaping (_ candidate: Int) -> Void
+    store: @escaping (_ index: Int, _ candidate: Candidate, _ rate: Double) -> SnapshotStore,
+    discard: @escaping (_ index: Int) -> Void
   ) {
     self.compiler = compiler
     self.weights = weights
@@ -64,6 +69,8 @@ public struct AnalysisContext {
     self.budget = budget
     self.costs = costs
     self.space = space
+    self.rivals = rivals
+    self.randomDraws = randomDraws
     self.runtimeBytes = runtimeBytes
     self.headRows = headRows
     self.cacheFolder = cacheFolder
@@ -77,6 +84,10 @@ public struct AnalysisContext {
     MemoryForecast(
       try compiler.compile(adaptation(scheme)), threads: pool.threads, runtimeBytes: runtimeBytes
     ).total
+  }
+
+  func adaptation(_ candidate: Candidate) -> any Adaptation {
+    candidate.method?.adaptation ?? adaptation(candidate.scheme)
   }
 
   func adaptation(_ scheme: [String: Double]) -> SparseAdaptation {

@@ -16,6 +16,8 @@ public struct AnalysisPlan: Hashable, Sendable {
   /// Micro-batches whose gradients set learning rates; 0 for a run without probes whose recipe
   /// fixes the rate.
   public var scannedBatches = 4
+  /// The share of the usual held-out windows that scores a probe.
+  public var scoredShare = 1.0
   /// Steps of each run of the rate's calibration; 0 for none.
   public var calibrationSteps: Int
   /// The most runs of the rate's calibration.
@@ -52,18 +54,19 @@ public struct AnalysisPlan: Hashable, Sendable {
     return plan
   }()
 
-  /// What a run of at least `alwaysCalibratedSteps` measures whatever its share allows: a rate that
-  /// is a guess can ruin a pretrained model.
-  package static let least: AnalysisPlan = {
-    var plan = minimal
-    plan.calibrationSteps = 8
+  /// A plan for a short run: what would have been most likely chosen against its rivals.
+  private static func short(
+    candidates: Int, steps: Int, calibrationSteps: Int = 0
+  ) -> AnalysisPlan {
+    var plan = AnalysisPlan(
+      calibrationSteps: calibrationSteps, coverage: .none, contributionSteps: 0,
+      candidates: candidates, firstSteps: candidates > 1 ? steps : 0, finalists: 1,
+      finalSteps: candidates > 1 ? steps : 0)
+    plan.scannedBatches = 1
     plan.calibrationRuns = fewestCalibrationRuns
+    plan.scoredShare = 1.0 / 3
     return plan
-  }()
-
-  /// Steps of a run from which on its learning rate is calibrated at any price, unless its share is
-  /// 0.
-  public static let alwaysCalibratedSteps = 100
+  }
 
   /// Plans from the richest down: they reduce the number of probes before their length.
   package static let levels: [AnalysisPlan] = [
@@ -91,12 +94,9 @@ public struct AnalysisPlan: Hashable, Sendable {
     AnalysisPlan(
       calibrationSteps: 10, coverage: .none, contributionSteps: 0, candidates: 3, firstSteps: 15,
       finalists: 1, finalSteps: 15),
-    AnalysisPlan(
-      calibrationSteps: 10, coverage: .none, contributionSteps: 0, candidates: 2, firstSteps: 10,
-      finalists: 1, finalSteps: 10),
-    AnalysisPlan(
-      calibrationSteps: 8, coverage: .none, contributionSteps: 0, candidates: 1, firstSteps: 0,
-      finalists: 1, finalSteps: 0),
+    short(candidates: 3, steps: 12, calibrationSteps: 8),
+    short(candidates: 3, steps: 12), short(candidates: 2, steps: 12),
+    short(candidates: 2, steps: 8), short(candidates: 1, steps: 0, calibrationSteps: 8),
   ]
 }
 
@@ -121,10 +121,13 @@ extension AnalysisPlan {
     public var trainableSteps: Int
     /// Whether the learning rate is to be calibrated.
     public var calibrates: Bool
+    /// How many learning rates there are to calibrate, if any: whole tensors' and low-rank factors'.
+    public var families: Int
 
     public init(
       steps: Int, layers: Int, candidates: Int, scoring: Double, scanning: Double,
-      candidate: Double = 1, deepest: Double = 1, trainableSteps: Int = .max, calibrates: Bool
+      candidate: Double = 1, deepest: Double = 1, trainableSteps: Int = .max, calibrates: Bool,
+      families: Int = 1
     ) {
       self.steps = steps
       self.layers = layers
@@ -135,6 +138,7 @@ extension AnalysisPlan {
       self.deepest = deepest
       self.trainableSteps = trainableSteps
       self.calibrates = calibrates
+      self.families = families
     }
   }
 
@@ -146,11 +150,11 @@ extension AnalysisPlan {
     {
       return plan
     }
-    let least = least.adapted(to: settings, sizes)
-    let isLong =
-      settings.share > 0 && sizes.steps >= alwaysCalibratedSteps && least.isMeaningful(for: sizes)
-    return isLong ? least : minimal.adapted(to: settings, sizes)
+    return minimal.adapted(to: settings, sizes)
   }
+
+  /// How many learning rates are calibrated: without a choice only that of what trains.
+  func calibrations(_ sizes: Sizes) -> Int { firstSteps > 0 ? sizes.families : 1 }
 
   /// Steps of the longest probe, its cool-down included; 0 without probes.
   var reach: Int { longestProbe == 0 ? 0 : longestProbe + Self.coolDown(longestProbe) }
@@ -210,16 +214,17 @@ extension AnalysisPlan {
   /// The price in steps of the reference scheme. The winner's own steps count as the run's, not
   /// here.
   public func price(_ sizes: Sizes) -> Double {
+    let scoring = sizes.scoring * scoredShare
     func probe(_ steps: Int, cost: Double = 1) -> Double {
-      steps > 0 ? Double(steps) * cost + sizes.scoring : 0
+      steps > 0 ? Double(steps) * cost + scoring : 0
     }
     func cooled(_ steps: Int, after earlier: Int) -> Double {
       guard steps > earlier else { return 0 }
       return probe(steps - earlier + Self.coolDown(steps), cost: sizes.candidate)
     }
     let scanned = Double(scannedBatches) * sizes.scanning
-    let base = longestProbe > 0 ? sizes.scoring : 0
-    let calibration = Double(calibrationRuns) * probe(calibrationSteps)
+    let base = longestProbe > 0 ? scoring : 0
+    let calibration = Double(calibrations(sizes) * calibrationRuns) * probe(calibrationSteps)
     let contributions =
       Double(contributionProbes(layers: sizes.layers))
       * probe(contributionSteps, cost: coverage > .kinds ? sizes.deepest : 1)

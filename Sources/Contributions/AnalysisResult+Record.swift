@@ -13,6 +13,7 @@ extension AnalysisResult {
     record.tensors = tensors.map(self.record)
     record.candidates = candidates.map(\.record)
     record.scheme = chosen?.candidate.scheme ?? [:]
+    record.method = chosen?.candidate.method?.recipe
     record.chosen = chosen?.candidate.label ?? ""
     record.learningRate = chosen?.learningRate
     record.rateConstant = rateConstant
@@ -66,6 +67,7 @@ extension CandidateResult {
     record.flopsShare = candidate.cost.flopsShare
     record.plannedBytes = candidate.cost.bytes
     record.scheme = candidate.scheme
+    record.method = candidate.method?.recipe
     return record
   }
 }

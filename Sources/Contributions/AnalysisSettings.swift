@@ -8,7 +8,7 @@ public struct AnalysisSettings: Hashable, Sendable {
   public var probesJointly: Bool
 
   public init(
-    share: Double = 0.2, measuresContributions: Bool = true, probesJointly: Bool = true
+    share: Double = 0.1, measuresContributions: Bool = true, probesJointly: Bool = true
   ) {
     self.share = share
     self.measuresContributions = measuresContributions

@@ -1,6 +1,23 @@
+import Adaptations
+import Storage
 import Tensors
 
-/// An update scheme that could be trained under a budget.
+/// A method other than sparse back-propagation that takes part in a choice.
+public struct CandidateMethod: Hashable, Sendable {
+  public var adaptation: any Adaptation
+  /// The method as a recipe spells it.
+  public var recipe: JSONValue
+
+  public init(_ adaptation: any Adaptation, recipe: JSONValue) {
+    (self.adaptation, self.recipe) = (adaptation, recipe)
+  }
+
+  public static func == (a: CandidateMethod, b: CandidateMethod) -> Bool { a.recipe == b.recipe }
+
+  public func hash(into hasher: inout Hasher) { hasher.combine(recipe) }
+}
+
+/// What could be trained under a budget: an update scheme, or another method.
 public struct Candidate: Hashable, Sendable {
   /// How a candidate was put together.
   public enum Kind: String, CaseIterable, Hashable, Sendable {
@@ -17,12 +34,18 @@ public struct Candidate: Hashable, Sendable {
     case contributions
     /// Linear maps drawn at random: a control.
     case random
+    /// `value`, `output` and `down` of as many blocks as possible: much depth for little arithmetic.
+    case spread
+    /// A method other than sparse back-propagation.
+    case method
   }
 
   /// What trains, in words.
   public var label: String
-  /// Tensor path → share of its output rows.
+  /// Tensor path → share of its output rows; empty for another method.
   public var scheme: [String: Double]
+  /// Nil for an update scheme.
+  public var method: CandidateMethod?
   /// The cost of its compiled step.
   public var cost: SchemeCost
   public var kind: Kind
@@ -41,11 +64,21 @@ public struct Candidate: Hashable, Sendable {
     self.predictedGain = predictedGain
   }
 
+  /// A method other than sparse back-propagation.
+  public init(label: String, _ method: CandidateMethod, cost: SchemeCost) {
+    self.init(label: label, scheme: [:], cost: cost, kind: .method)
+    self.method = method
+  }
+
+  /// Whether what trains are low-rank factors, whose rates differ from those of whole tensors.
+  var trainsFactors: Bool { method?.adaptation.trainsFactors ?? false }
+
   /// A sentence stating what trains and what it costs.
   public var explanation: String {
-    let rule = kind == .contributions ? "" : "a fixed rule "
     let share = formatted(100 * cost.flopsShare, decimals: 0)
-    return "\(label), \(rule)filled to the budget: \(share) % of full fine-tuning's arithmetic, "
-      + "\(ByteCount(cost.bytes))"
+    let price = "\(share) % of full fine-tuning's arithmetic, \(ByteCount(cost.bytes))"
+    if kind == .method { return "\(label): \(price)" }
+    let rule = kind == .contributions ? "" : "a fixed rule "
+    return "\(label), \(rule)filled to the budget: \(price)"
   }
 }

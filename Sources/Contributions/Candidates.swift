@@ -17,43 +17,69 @@ public struct Candidates {
     self.seed = seed
   }
 
+  /// The usual number of sets drawn at random.
+  public static let usualDraws = 3
+
   private var space: SchemeSpace { costs.space }
 
   /// All candidates without duplicates: the first of equal schemes stays.
   ///
   /// - Parameters:
   ///   - gains: contributions by item, ≥ 0, in any unit (nats); nil if none were measured.
+  ///   - rivals: other methods that take part, within the budget.
+  ///   - parameters: the model's number of parameters, on which the order depends.
   ///   - randomDraws: the number of random sets.
   /// - Throws: `TrainingError.budget` with the smallest sufficient figures if nothing fits.
   public func all(
-    within budget: SchemeBudget, gains: [SchemeItem: Double]? = nil, randomDraws: Int = 3
+    within budget: SchemeBudget, gains: [SchemeItem: Double]? = nil, rivals: [Candidate] = [],
+    parameters: Int = 0, randomDraws: Int = usualDraws
   ) throws(TrainingError) -> [Candidate] {
     var found: [Candidate?] = [try lastBlocks(budget)]
     for share in space.headShares.sorted(by: >) {
       found.append(try lastBlocks(budget, head: share))
     }
-    found += [try mlpFirst(budget), try attentionAndUp(budget)]
+    found += [try mlpFirst(budget), try attentionAndUp(budget), try spread(budget)]
     if let gains { found += try contributions(budget, gains) }
     for draw in 0..<randomDraws { found.append(try random(budget, draw: draw)) }
     var known = Set<[String: Double]>()
     let distinct = found.compactMap { $0 }.filter { known.insert($0.scheme).inserted }
-    guard !distinct.isEmpty else {
+    guard !distinct.isEmpty || !rivals.isEmpty else {
       throw try costs.leastBudget(budget, headShares: space.headShares)
     }
-    return distinct.map { predicted($0, gains) }
+    return Self.ordered(
+      distinct.map { predicted($0, gains) }, rivals, parameters: parameters)
   }
 
-  /// The candidate that is trained without probes: the last blocks, and in a small model the whole
-  /// head with them, which probes mostly choose there. A pretrained model's head only gets worse
-  /// (docs/selection.md).
+  /// The order in which candidates are probed, where the price does not allow all: what has done
+  /// best so far on models of that size comes first.
+  private static func ordered(
+    _ schemes: [Candidate], _ rivals: [Candidate], parameters: Int
+  ) -> [Candidate] {
+    let leading = leadingKinds(parameters: parameters)
+    let all = rivals + schemes
+    return leading.flatMap { kind in all.filter { $0.kind == kind } }
+      + all.filter { !leading.contains($0.kind) }
+  }
+
+  /// The kinds of candidates that are probed first.
+  static func leadingKinds(parameters: Int) -> [Candidate.Kind] {
+    parameters < pretrainedParameters
+      ? [.lastBlocks, .lastBlocksWithHead, .method] : [.method, .spread, .lastBlocks]
+  }
+
+  /// The candidate that is trained without probes. In a small model it is the last blocks with the
+  /// whole head, which probes mostly choose there; in a pretrained one, whose head only gets worse,
+  /// the first of the other methods, or the last blocks (docs/selection.md).
   ///
   /// - Parameter parameters: the model's number of parameters.
   public static func unprobed(_ candidates: [Candidate], parameters: Int) -> Candidate {
-    let simplest: Candidate.Kind =
-      parameters < pretrainedParameters ? .lastBlocksWithHead : .lastBlocks
-    return candidates.first {
-      $0.kind == simplest && ($0.scheme[SchemeSpace.head] ?? 1) == 1
-    } ?? candidates[0]
+    let simplest: [Candidate.Kind] =
+      parameters < pretrainedParameters
+      ? [.lastBlocksWithHead, .lastBlocks] : [.method, .lastBlocks]
+    let found = simplest.lazy.compactMap { kind in
+      candidates.first { $0.kind == kind && ($0.scheme[SchemeSpace.head] ?? 1) == 1 }
+    }
+    return found.first ?? candidates[0]
   }
 
   /// Measured on both sides: the head is worth it in models of 0.3 to 5.5 million parameters, and not
@@ -82,6 +108,7 @@ public struct Candidates {
 }
 
 extension Candidates {
+  private static let spreadKinds: [LinearKind] = [.down, .output, .value]
   private static let attentionAndUpKinds: [LinearKind] = [.up, .output, .value, .query, .key]
 
   private func candidate(
@@ -136,6 +163,11 @@ extension Candidates {
     let added = next.filter(set.tensors.contains).map(\.kind.rawValue).joined(separator: ", ")
     if added.isEmpty { return (set, blocks) }
     return (set, count == 0 ? "the last block's \(added)" : "\(blocks) and \(added) of the next")
+  }
+
+  private func spread(_ budget: SchemeBudget) throws(TrainingError) -> Candidate? {
+    guard let (set, text) = try fromTheTop(budget, Self.spreadKinds, head: nil) else { return nil }
+    return try candidate(.spread, set, "value, output and down of \(text)")
   }
 
   private func mlpFirst(_ budget: SchemeBudget) throws(TrainingError) -> Candidate? {

@@ -50,28 +50,48 @@ extension ContributionAnalysis {
       weights: context.weights, pool: context.pool, kernels: context.kernels, seed: run.seed)
   }
 
+  /// Σ|g| of a method other than sparse back-propagation, whose parameters no other scan has.
+  func measureGradient(
+    of candidate: Candidate, for rates: inout CandidateRates
+  ) throws(TrainingError) {
+    guard let method = candidate.method else { return }
+    let size = try MethodCalibration.gradientSize(
+      of: method.adaptation, context.compiler, weights: context.weights, text: context.text,
+      pool: context.pool, kernels: context.kernels)
+    rates.set(size: size, of: method)
+  }
+
+  /// Calibrates the rate of whole tensors and that of low-rank factors, each on the first of the
+  /// candidates that trains them.
   func calibrate(
-    _ rule: inout LearningRateRule, on reference: Candidate, _ bench: ProbeBench,
+    _ rates: inout CandidateRates, for candidates: [Candidate], _ bench: ProbeBench,
     _ plan: AnalysisPlan
+  ) throws(TrainingError) {
+    for family in CandidateRates.Family.allCases {
+      guard let first = candidates.first(where: { CandidateRates.Family($0) == family })
+      else { continue }
+      rates.adopt(
+        try calibration(of: first, around: rates.rate(for: first), bench, plan), of: first)
+    }
+  }
+
+  private func calibration(
+    of candidate: Candidate, around guess: Double, _ bench: ProbeBench, _ plan: AnalysisPlan
   ) throws(TrainingError) -> RateCalibration {
-    let adaptation = context.adaptation(reference.scheme)
+    let adaptation = context.adaptation(candidate)
     let steps = plan.calibrationSteps
-    let calibration = try RateCalibration(
-      around: rule.rate(for: reference.scheme), maximumRuns: plan.calibrationRuns
-    ) { (rate) throws(TrainingError) in
+    return try RateCalibration(around: guess, maximumRuns: plan.calibrationRuns) {
+      (rate) throws(TrainingError) in
       let result = try bench.run(
         Probe(
           adaptation, schedule: run.schedule.compressed(to: steps, peak: rate), steps: steps))
       probed("learning rate", "rate \(formatted(rate, decimals: 5))", result.loss)
       return result.loss
     }
-    rule.constant = calibration.rate * rule.gradientSize(of: reference.scheme)
-    rule.bounds = nil
-    return calibration
   }
 
   func measureContributions(
-    _ bench: ProbeBench, _ rule: LearningRateRule, _ plan: AnalysisPlan, baseLoss: Double,
+    _ bench: ProbeBench, _ rates: CandidateRates, _ plan: AnalysisPlan, baseLoss: Double,
     within limit: Int
   ) throws(TrainingError) -> ContributionTable {
     func fits(_ scheme: [String: Double]) throws(TrainingError) -> Bool {
@@ -80,7 +100,7 @@ extension ContributionAnalysis {
     func train(_ scheme: [String: Double], order: UInt64) throws(TrainingError) -> Double {
       let steps = plan.contributionSteps
       let windows = steps * self.run.shape.windows * self.run.shape.accumulation
-      let schedule = self.run.schedule.compressed(to: steps, peak: rule.rate(for: scheme))
+      let schedule = self.run.schedule.compressed(to: steps, peak: rates.rate(for: scheme))
       let result = try bench.run(
         Probe(
           self.context.adaptation(scheme), schedule: schedule, steps: steps,
@@ -96,9 +116,9 @@ extension ContributionAnalysis {
 
   /// Takes a candidate without probing it, where the price allows no probes.
   func unprobed(
-    _ candidate: Candidate, _ rule: LearningRateRule
+    _ candidate: Candidate, _ rates: CandidateRates
   ) -> (results: [CandidateResult], reports: [StepReport]) {
-    let rate = rule.rate(for: candidate.scheme)
+    let rate = rates.rate(for: candidate)
     return (
       [CandidateResult(candidate: candidate, learningRate: rate, rounds: [], isChosen: true)], []
     )
@@ -107,24 +127,24 @@ extension ContributionAnalysis {
   /// Trains each candidate as the run would, so that the winner's steps are the run's first steps,
   /// bit for bit, and adds a cool-down for its score.
   func decide(
-    _ candidates: [Candidate], _ bench: ProbeBench, _ rule: LearningRateRule,
-    _ plan: AnalysisPlan, noise: Double
+    _ candidates: [Candidate], _ bench: ProbeBench, _ rule: CandidateRates,
+    _ plan: AnalysisPlan, noise: Double, favourite: Candidate
   ) throws(TrainingError) -> (results: [CandidateResult], reports: [StepReport]) {
-    let rates = candidates.map { rule.rate(for: $0.scheme) }
+    let rates = candidates.map(rule.rate)
     var trained = Set<Int>()
     let halving = try SuccessiveHalving(
-      costs: candidates.map(\.cost.flops), plan: plan, noise: noise,
-      discard: context.discard
+      costs: candidates.map(\.cost.flops), favourite: candidates.firstIndex(of: favourite),
+      plan: plan, noise: noise, discard: context.discard
     ) { (index, steps) throws(TrainingError) in
-      let scheme = candidates[index].scheme
+      let candidate = candidates[index]
       var schedule = run.schedule
       schedule.peak = rates[index]
       let result = try bench.run(
         Probe(
-          context.adaptation(scheme), schedule: schedule, steps: steps,
-          store: context.store(index, scheme, rates[index]),
+          context.adaptation(candidate), schedule: schedule, steps: steps,
+          store: context.store(index, candidate, rates[index]),
           resuming: !trained.insert(index).inserted, coolDown: AnalysisPlan.coolDown(steps)))
-      probed("candidates", candidates[index].label, result.loss)
+      probed("candidates", candidate.label, result.loss)
       return result
     }
     let results = halving.standings.map { standing in

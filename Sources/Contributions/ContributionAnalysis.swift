@@ -1,5 +1,6 @@
 import Adaptations
 import Datasets
+import Records
 import Training
 
 /// Finds the tensors worth updating under a budget: gradient scores set learning rates, single
@@ -44,39 +45,53 @@ public final class ContributionAnalysis {
   public func analyse() throws(TrainingError) -> AnalysisResult {
     var candidates = try proposals(gains: nil)
     let (plan, sizes) = try plan(candidates)
-    total = probeCount(plan, candidates: candidates.count)
+    total = probeCount(plan, sizes)
+    let isProbed = plan.firstSteps > 0 || !settings.probesJointly
+    let simplest = Candidates.unprobed(
+      candidates, parameters: context.compiler.configuration.parameterCount)
+    func trained(_ all: [Candidate]) -> [Candidate] {
+      isProbed ? Array(all.prefix(max(1, plan.candidates))) : [simplest]
+    }
+    let scansTensors =
+      plan.coverage > .none || trained(candidates).contains { $0.method == nil }
     report("gradients", "scores of every tensor")
     let limit = memoryLimit(candidates)
     // Memory that the compiler has freed must not stay resident beside the probes'.
     ProcessMemory.trim()
-    let scores = try scanGradients(plan.scannedBatches, within: limit)
-    var rule = LearningRateRule(
+    let scores = try scanGradients(
+      scansTensors ? plan.scannedBatches : 0, within: limit)
+    var rates = CandidateRates(
       scores, optimizer: run.optimizer, configuration: context.compiler.configuration,
       fixedRate: fixedRate)
-    var (table, calibration) = (ContributionTable(), RateCalibration?.none)
-    let isProbed = plan.firstSteps > 0 || !settings.probesJointly
-    let simplest = Candidates.unprobed(
-      candidates, parameters: context.compiler.configuration.parameterCount)
-    var decision = unprobed(simplest, rule)
+    var table = ContributionTable()
+    for candidate in trained(candidates) where fixedRate == nil {
+      try measureGradient(of: candidate, for: &rates)
+    }
     let bench = try makeBench(plan)
+    let decision: (results: [CandidateResult], reports: [StepReport])
     if let bench {
       if plan.calibrationSteps > 0 {
-        calibration = try calibrate(&rule, on: candidates[0], bench, plan)
+        try calibrate(&rates, for: trained(candidates), bench, plan)
       }
       let baseLoss = try bench.baseLoss()
       table.baseLoss = baseLoss
       if plan.coverage > .none {
-        table = try measureContributions(bench, rule, plan, baseLoss: baseLoss, within: limit)
+        table = try measureContributions(bench, rates, plan, baseLoss: baseLoss, within: limit)
         candidates = merged(candidates, try proposals(gains: table))
       }
-      candidates = isProbed ? Array(candidates.prefix(max(1, plan.candidates))) : [simplest]
-      decision = try decide(candidates, bench, rule, plan, noise: table.noise)
+      decision = try decide(
+        trained(candidates), bench, rates, plan, noise: table.noise, favourite: simplest)
+    } else {
+      decision = unprobed(simplest, rates)
     }
     var result = AnalysisResult(
       key: key, plan: plan, budget: context.budget,
       heldOut: bench?.heldOut.label ?? "nothing", table: table, gradients: scores,
-      calibration: calibration, rateConstant: rule.constant, candidates: decision.results,
-      tensors: try tensorFacts())
+      calibration: nil, rateConstant: 0, candidates: decision.results, tensors: try tensorFacts())
+    if let chosen = result.chosen?.candidate {
+      result.calibration = rates.calibration(of: chosen)
+      result.rateConstant = rates.constant(for: chosen)
+    }
     result.reports = decision.reports
     addCosts(of: bench, price: max(0, plan.price(sizes)) / Double(max(1, sizes.steps)), to: &result)
     return result
@@ -116,16 +131,21 @@ public final class ContributionAnalysis {
       }
       return gains
     }
-    return try Candidates(context.costs, seed: run.seed).all(within: context.budget, gains: gains)
+    return try Candidates(context.costs, seed: run.seed).all(
+      within: context.budget, gains: gains, rivals: context.rivals,
+      parameters: context.compiler.configuration.parameterCount,
+      randomDraws: context.randomDraws)
   }
 
-  /// The search's candidates follow directly after the last blocks with and without head.
+  /// The search's candidates follow directly after what comes first without them.
   private func merged(_ simple: [Candidate], _ informed: [Candidate]) -> [Candidate] {
     let new = informed.filter { candidate in
       candidate.kind == .contributions && !simple.contains { $0.scheme == candidate.scheme }
     }
     guard settings.probesJointly else { return new + simple }
-    let head = simple.prefix { $0.kind == .lastBlocks || $0.kind == .lastBlocksWithHead }
+    let leading = Candidates.leadingKinds(
+      parameters: context.compiler.configuration.parameterCount)
+    let head = simple.prefix { leading.contains($0.kind) }
     return head + new + simple.dropFirst(head.count)
   }
 }
@@ -136,7 +156,8 @@ extension ContributionAnalysis {
     _ candidates: [Candidate]
   ) throws(TrainingError) -> (AnalysisPlan, AnalysisPlan.Sizes) {
     let shape = run.shape
-    let step = try context.compiler.compile(context.adaptation(candidates[0].scheme))
+    let reference = context.adaptation(candidates[0])
+    let step = try context.compiler.compile(reference)
     // Scoring is a forward pass; a step's arithmetic is its whole program's.
     let forward = Double(step.validationFlops) / Double(shape.windows * shape.tokens)
     let perStep = step.flopsPerToken * Double(shape.tokensPerStep)
@@ -153,12 +174,14 @@ extension ContributionAnalysis {
       scanning: Double(shape.windows * shape.tokens) * (full + heads) / perStep,
       candidate: flops / perStep, deepest: full / step.flopsPerToken,
       trainableSteps: trainable / (shape.windows * shape.accumulation),
-      calibrates: fixedRate == nil)
+      calibrates: fixedRate == nil,
+      families: Set(candidates.map(CandidateRates.Family.init)).count)
     return (AnalysisPlan.fitting(settings, sizes), sizes)
   }
 
-  private func probeCount(_ plan: AnalysisPlan, candidates: Int) -> Int {
-    let calibration = plan.calibrationSteps > 0 ? plan.calibrationRuns : 0
+  private func probeCount(_ plan: AnalysisPlan, _ sizes: AnalysisPlan.Sizes) -> Int {
+    let calibration =
+      plan.calibrationSteps > 0 ? plan.calibrations(sizes) * plan.calibrationRuns : 0
     let first = plan.firstSteps > 0 ? plan.candidates : 0
     let second = plan.finalSteps > plan.firstSteps ? plan.finalists : 0
     return calibration + plan.contributionProbes(layers: layers) + first + second
@@ -168,7 +191,8 @@ extension ContributionAnalysis {
     let windows = plan.reach * run.shape.windows * run.shape.accumulation
     guard windows > 0,
       let heldOut = HeldOutWindows(
-        run, text: context.text, validation: context.validation, probeWindows: windows)
+        run, text: context.text, validation: context.validation, probeWindows: windows,
+        share: plan.scoredShare)
     else { return nil }
     let prefixes = SharedPrefixes(
       text: context.text, trainedWindows: windows, heldOut: heldOut, folder: context.cacheFolder,

@@ -22,7 +22,11 @@ public struct HeldOutWindows: Sendable {
   public static let targetTokens = 16_384
 
   /// The number of windows that score a probe, if the text has enough.
-  static func wanted(tokens: Int) -> Int { max(4, min(target, targetTokens / tokens)) }
+  ///
+  /// - Parameter share: the share of the usual number, for short runs.
+  static func wanted(tokens: Int, share: Double = 1) -> Int {
+    max(4, Int(share * Double(min(target, targetTokens / tokens))))
+  }
 
   /// The most training windows that probes may train on so that enough are left to score them.
   static func trainableWindows(
@@ -42,12 +46,14 @@ public struct HeldOutWindows: Sendable {
 
   /// - Parameters:
   ///   - probeWindows: the number of windows, from the first of the order, that probes train on.
+  ///   - share: the share of the usual number of windows.
   /// - Returns: nil if neither text has windows to spare.
   public init?(
-    _ settings: TrainingSettings, text: TokenStream, validation: TokenStream?, probeWindows: Int
+    _ settings: TrainingSettings, text: TokenStream, validation: TokenStream?, probeWindows: Int,
+    share: Double = 1
   ) {
     let tokens = settings.shape.tokens
-    let wanted = Self.wanted(tokens: tokens)
+    let wanted = Self.wanted(tokens: tokens, share: share)
     if let validation {
       let available = Self.scoredWindows(of: validation, tokens: tokens)
       let count = min(wanted, available.count)

@@ -33,15 +33,16 @@ public struct LearningRateRule: Hashable, Sendable {
 
   /// - Parameter scores: scores of every tensor that may train; tensors below the scanned blocks
   ///   get the score of their kind in the lowest scanned block.
+  /// - Parameter ofFactors: whether low-rank factors train.
   public init(
     _ scores: [String: GradientScore], optimizer: Optimizer, configuration: ModelConfiguration,
-    fixedRate: Double? = nil
+    fixedRate: Double? = nil, ofFactors: Bool = false
   ) {
-    constant = Self.firstConstant
+    constant = ofFactors ? Self.firstConstantOfFactors : Self.firstConstant
     self.fixedRate = fixedRate
     self.configuration = configuration
     if case .adamW = optimizer {
-      bounds = Self.bounds(ofFactors: false, width: configuration.width)
+      bounds = Self.bounds(ofFactors: ofFactors, width: configuration.width)
     }
     sizes = scores.mapValues { Self.size(of: $0, optimizer) }
   }
@@ -57,11 +58,12 @@ public struct LearningRateRule: Hashable, Sendable {
   }
 
   public func rate(for scheme: [String: Double]) -> Double {
-    fixedRate ?? rate(forSize: gradientSize(of: scheme))
+    rate(forSize: gradientSize(of: scheme))
   }
 
   /// - Parameter size: the gradient size of everything that trains.
   public func rate(forSize size: Double) -> Double {
+    if let fixedRate { return fixedRate }
     let rate = size > 0 && size.isFinite ? constant / size : 1e-3
     guard let bounds else { return min(1, rate) }
     return max(bounds.lowerBound, min(bounds.upperBound, rate))

@@ -30,20 +30,17 @@ public struct MethodCalibration: Sendable {
     private static let usualRuns = AnalysisPlan.usualCalibrationRuns
 
     /// - Parameter share: the highest price, as a share of the run.
-    /// - Returns: nil where the run is too short for any calibration. From
-    ///   `AnalysisPlan.alwaysCalibratedSteps` on it gets the shortest one at any price.
+    /// - Returns: nil where the run is too short for any calibration.
     public init?(
       _ settings: TrainingSettings, share: Double, text: TokenStream, validation: TokenStream?
     ) {
       let plans =
         Self.lengths.map { ($0, Self.usualRuns) } + [(8, AnalysisPlan.fewestCalibrationRuns)]
-      let isLong = share > 0 && settings.steps >= AnalysisPlan.alwaysCalibratedSteps
-      for (index, (length, runs)) in plans.enumerated() where 2 * length <= settings.steps {
+      for (length, runs) in plans where 2 * length <= settings.steps {
         guard
           let plan = Plan(settings, length: length, runs: runs, text: text, validation: validation)
         else { continue }
-        let isLast = index == plans.count - 1
-        guard plan.price <= share * Double(settings.steps) || (isLast && isLong) else { continue }
+        guard plan.price <= share * Double(settings.steps) else { continue }
         self = plan
         return
       }
@@ -54,10 +51,12 @@ public struct MethodCalibration: Sendable {
       _ settings: TrainingSettings, length: Int, runs: Int, text: TokenStream,
       validation: TokenStream?
     ) {
+      let isShort = runs == AnalysisPlan.fewestCalibrationRuns
       let perStep = settings.shape.windows * settings.shape.accumulation
       guard
         let heldOut = HeldOutWindows(
-          settings, text: text, validation: validation, probeWindows: length * perStep)
+          settings, text: text, validation: validation, probeWindows: length * perStep,
+          share: isShort ? 1.0 / 3 : 1)
       else { return nil }
       // A forward pass is at most half of a step.
       let scoring = 0.5 * Double(heldOut.windows.count) / Double(perStep)
@@ -114,6 +113,19 @@ public struct MethodCalibration: Sendable {
     _ adaptation: any Adaptation, _ compiler: StepCompiler, weights: ModelWeights,
     text: TokenStream, pool: WorkerPool, kernels: Kernels
   ) throws(TrainingError) -> Double {
+    let rule = LearningRateRule(
+      [:], optimizer: compiler.settings.optimizer, configuration: compiler.configuration,
+      ofFactors: adaptation.trainsFactors)
+    return rule.rate(
+      forSize: try gradientSize(
+        of: adaptation, compiler, weights: weights, text: text, pool: pool, kernels: kernels))
+  }
+
+  /// Σ|g| over the parameters that a method trains, from the run's first micro-batch.
+  static func gradientSize(
+    of adaptation: any Adaptation, _ compiler: StepCompiler, weights: ModelWeights,
+    text: TokenStream, pool: WorkerPool, kernels: Kernels
+  ) throws(TrainingError) -> Double {
     let settings = compiler.settings
     let scan = try GradientScan(
       compiler, adaptation: adaptation, weights: weights, pool: pool, kernels: kernels,
@@ -121,18 +133,9 @@ public struct MethodCalibration: Sendable {
     let windows = BatchOrder.firstWindows(settings, of: text, count: settings.shape.windows)
     let scores = scan.run(over: text, windows: windows)
     // Summed in a fixed order, so that the result is the same in every process.
-    let size = scores.sorted { $0.key < $1.key }.reduce(0) {
+    return scores.sorted { $0.key < $1.key }.reduce(0) {
       $0 + LearningRateRule.size(of: $1.value, settings.optimizer)
     }
-    var rule = LearningRateRule(
-      [:], optimizer: settings.optimizer, configuration: compiler.configuration)
-    if adaptation is LoRAAdaptation {
-      rule.constant = LearningRateRule.firstConstantOfFactors
-      rule.bounds = rule.bounds.map { _ in
-        LearningRateRule.bounds(ofFactors: true, width: compiler.configuration.width)
-      }
-    }
-    return rule.rate(forSize: size)
   }
 }
 

@@ -1,7 +1,7 @@
 /// Which measurements may precede training, and their cost limit.
 public struct AnalysisRecipe: Hashable, Sendable, RecipeSection {
   /// Maximum cost as a share of the planned run's arithmetic; 0 measures nothing.
-  public var share = 0.2
+  public var share = 0.1
   /// Probe the gain of single tensors. Off: a control.
   public var contributions = true
   /// Choose between candidates by training each of them briefly. Off: a control.

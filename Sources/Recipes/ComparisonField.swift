@@ -33,7 +33,7 @@ public struct ComparisonField: Hashable, Sendable {
   /// Each uses its method's automatic learning rate, since a rate fixed in the recipe was chosen
   /// for the recipe's method.
   public static func defaultBaselines(of recipe: Recipe) -> [MethodEntry] {
-    let budget = recipe.method.method.sparse?.budget
+    let budget = recipe.method.method.settings.budget
     let methods: [MethodRecipe] = [
       .lora(LoRARecipe()), .lora(LoRARecipe(targets: .queryValue)), .full,
       .sparse(SparseRecipe(tensors: .last, budget: budget)),

@@ -5,7 +5,8 @@ import Storage
 public struct MethodRecipe: Hashable, Sendable {
   /// All methods, in the order in which messages name them.
   static let known: [any MethodSettings.Type] = [
-    FullRecipe.self, SparseRecipe.self, LastLayersRecipe.self, NormsRecipe.self, LoRARecipe.self,
+    AutoRecipe.self, FullRecipe.self, SparseRecipe.self, LastLayersRecipe.self, NormsRecipe.self,
+    LoRARecipe.self,
   ]
 
   /// The names of all methods, as recipes spell them.
@@ -21,12 +22,36 @@ public struct MethodRecipe: Hashable, Sendable {
     self.init(settings.init())
   }
 
+  /// A method as a recipe spells it; nil for one that is not valid.
+  public init?(_ json: JSONValue) {
+    let context = RecipeContext(folder: "/")
+    let entry = RecipeKind<MethodEntry>.section(MethodEntry(.full)).read(json, "method", context)
+    guard let entry, context.problems.isEmpty else { return nil }
+    self = entry.method
+  }
+
+  /// The method as a recipe spells it.
+  public var json: JSONValue {
+    var object = MethodEntry(self).json.object ?? JSONObject()
+    for key in ["learning_rate", "label"] { object[key] = nil }
+    return .object(object)
+  }
+
   /// The method's name in recipes and event streams.
   public var type: String { Swift.type(of: settings).type }
 
   /// The settings as a method's own type, or as a protocol that another module makes the settings
   /// conform to; nil if they are of another type.
   public func settings<Settings>(as type: Settings.Type) -> Settings? { settings as? Settings }
+
+  /// Whether the settings fit a model.
+  ///
+  /// - Parameters:
+  ///   - names: the model's tensors, as `ModelConfiguration.parameters` names them.
+  ///   - layers: how many layers the model has.
+  public func isValid(names: [String], layers: Int) -> Bool {
+    settings.problems(at: "method", names: names, layers: layers).isEmpty
+  }
 
   public static func == (a: MethodRecipe, b: MethodRecipe) -> Bool {
     a.settings.hashable == b.settings.hashable

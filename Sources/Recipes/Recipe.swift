@@ -9,7 +9,7 @@ public struct Recipe: Hashable, Sendable {
   /// Seed of every random stream: window order, initial factors, sampling.
   public var seed: Int = 0
   public var data: DataRecipe
-  public var method = MethodEntry(.sparse(SparseRecipe()))
+  public var method = MethodEntry(.auto())
   /// Baselines trained on the same batches.
   public var compare: [MethodEntry] = []
   /// Which measurements may precede training.
@@ -43,7 +43,7 @@ extension Recipe: RecipeSection {
     fields("schedule", &schedule, .section(schedule))
     fields("run", &run, .section(run))
     let neverValidates = run.validateEvery == 0 || data.validation == .fraction(0)
-    if run.earlyStopping != nil, neverValidates {
+    if case .after = run.earlyStopping, neverValidates {
       let reason = "needs validations: 'run.validate_every' and 'data.validation' above 0"
       fields.report("run.early_stopping", .invalid(reason: reason))
     }
@@ -51,7 +51,7 @@ extension Recipe: RecipeSection {
 
   /// Sparse controls in `compare` share the method's budget unless they name one.
   private var control: SparseRecipe {
-    SparseRecipe(budget: method.method.sparse?.budget)
+    SparseRecipe(budget: method.method.settings.budget)
   }
 
   /// A key path of a recipe whose last key is `key`, for suggestions; one with a default value is

@@ -16,8 +16,8 @@ public struct RunRecipe: Hashable, Sendable {
   /// Steps between validations; `saveEvery` between snapshots; 0 for none during the run.
   public var validateEvery = 50
   public var saveEvery = 100
-  /// Stop after so many validations without a new best; nil never.
-  public var earlyStopping: Int?
+  /// When to stop before the end, because validations find no new best.
+  public var earlyStopping = EarlyStopping.auto
   /// Disk space for caching the frozen blocks' outputs, in megabytes of 1,000,000 bytes; 0 caches
   /// nothing.
   public var prefixCacheMegabytes = 4000.0
@@ -31,6 +31,16 @@ public struct RunRecipe: Hashable, Sendable {
 
   /// `prefixCacheMegabytes` in bytes.
   public var prefixCacheBytes: Int { Int(prefixCacheMegabytes * 1e6) }
+}
+
+/// When a run stops because its validations find no new best; the best snapshot is kept.
+public enum EarlyStopping: Hashable, Sendable {
+  /// In a run of several epochs with validations: after four in a row that found no new best, the
+  /// last of which is clearly worse. A run of steps is never stopped.
+  case auto
+  case never
+  /// After this many validations without a new best.
+  case after(validations: Int)
 }
 
 /// Element type that matmuls multiply.
@@ -95,9 +105,29 @@ extension RunRecipe: RecipeSection {
     fields("memory_mb", &memoryMegabytes, .optional(.number(memory)))
     fields("validate_every", &validateEvery, .integer(0...1_000_000_000))
     fields("save_every", &saveEvery, .integer(0...1_000_000_000))
-    fields("early_stopping", &earlyStopping, .optional(.integer(1...1_000_000_000)))
+    fields("early_stopping", &earlyStopping, .earlyStopping)
     fields(
       "prefix_cache_mb", &prefixCacheMegabytes, .number(Interval(lower: 0, upper: 1_000_000_000)))
     fields("sample", &sample, .optional(.section(SampleRecipe(prompt: ""))))
+  }
+}
+
+extension RecipeKind<EarlyStopping> {
+  /// "auto", a number of validations, or null for never.
+  static var earlyStopping: RecipeKind {
+    leaf(
+      "'auto', a number of validations of at least 1, or null", words: ["auto"],
+      { json in
+        if json.isNull { return .never }
+        if json.string == "auto" { return .auto }
+        return json.int.flatMap { (1...1_000_000_000).contains($0) ? .after(validations: $0) : nil }
+      },
+      write: { choice in
+        switch choice {
+        case .auto: "auto"
+        case .never: .null
+        case .after(let count): .int(count)
+        }
+      })
   }
 }

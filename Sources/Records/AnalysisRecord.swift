@@ -14,6 +14,8 @@ public struct AnalysisRecord: JSONRecord {
   public var candidates: [Candidate] = []
   /// Share of each tensor's rows that the chosen candidate trains, by tensor name.
   public var scheme: [String: Double] = [:]
+  /// The chosen candidate as a recipe's method, for one other than an update scheme.
+  public var method: JSONValue?
   /// The chosen candidate's label.
   public var chosen = ""
   public var learningRate: Double?
@@ -77,8 +79,10 @@ extension AnalysisRecord {
     public var rounds: [Round] = []
     public var flopsShare = 0.0
     public var plannedBytes = 0
-    /// Share of each tensor's rows, by tensor name.
+    /// Share of each tensor's rows, by tensor name; empty for another method.
     public var scheme: [String: Double] = [:]
+    /// The candidate as a recipe's method, for one other than an update scheme.
+    public var method: JSONValue?
 
     public init(label: String) { self.label = label }
   }
@@ -109,7 +113,7 @@ extension AnalysisRecord {
 
 extension AnalysisRecord {
   public var json: JSONValue {
-    [
+    var object: JSONObject = [
       "type": "analysis", "key": .string(key), "base_loss": .optional(baseLoss),
       "last_block_loss": .optional(lastBlockLoss), "noise": .optional(noise),
       "held_out": .string(heldOut), "probe": probe.json, "tensors": .array(tensors.map(\.json)),
@@ -121,6 +125,8 @@ extension AnalysisRecord {
       "planned_bytes": .int(plannedBytes),
       "initial_validation_loss": .optional(initialValidationLoss), "seconds": .number(seconds),
     ]
+    if let method { object["method"] = method }
+    return .object(object)
   }
 
   public init(_ json: JSONValue) {
@@ -133,6 +139,7 @@ extension AnalysisRecord {
     tensors = json.records("tensors")
     candidates = json.records("candidates")
     scheme = json.shares("scheme") ?? [:]
+    method = json["method"]
     chosen = json.string("chosen")
     learningRate = json["learning_rate"]?.double
     rateConstant = json.double("rate_constant")
@@ -197,11 +204,13 @@ extension AnalysisRecord.Tensor {
 
 extension AnalysisRecord.Candidate {
   public var json: JSONValue {
-    [
+    var object: JSONObject = [
       "label": .string(label), "chosen": .bool(isChosen), "learning_rate": .number(learningRate),
       "rounds": .array(rounds.map(\.json)), "step_time": .number(flopsShare),
       "planned_bytes": .int(plannedBytes), "scheme": .shares(scheme),
     ]
+    if let method { object["method"] = method }
+    return .object(object)
   }
 
   /// Nil if the label is missing.
@@ -214,6 +223,7 @@ extension AnalysisRecord.Candidate {
     flopsShare = json.double("step_time")
     plannedBytes = json.int("planned_bytes")
     scheme = json.shares("scheme") ?? [:]
+    method = json["method"]
   }
 }
 

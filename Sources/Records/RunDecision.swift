@@ -5,14 +5,19 @@ import Storage
 public struct RunDecision: JSONRecord {
   /// Share of each tensor's rows, by tensor name; nil if no sparse method chose any.
   public var scheme: [String: Double]?
+  /// The method that was chosen, as a recipe spells it; nil for a sparse one or where the recipe
+  /// names it.
+  public var method: JSONValue?
   public var learningRate: Double?
   /// How the step's matmuls are computed; nil if none was chosen.
   public var products: [ProductRecord]?
 
   public init(
-    scheme: [String: Double]?, learningRate: Double?, products: [ProductRecord]? = nil
+    scheme: [String: Double]?, method: JSONValue? = nil, learningRate: Double?,
+    products: [ProductRecord]? = nil
   ) {
     self.scheme = scheme
+    self.method = method
     self.learningRate = learningRate
     self.products = products
   }
@@ -21,6 +26,7 @@ public struct RunDecision: JSONRecord {
     var object: JSONObject = [
       "scheme": scheme.map { .shares($0) } ?? .null, "learning_rate": .optional(learningRate),
     ]
+    if let method { object["method"] = method }
     if let products { object["products"] = .array(products.map(\.json)) }
     return .object(object)
   }
@@ -29,7 +35,8 @@ public struct RunDecision: JSONRecord {
   public init?(_ json: JSONValue) {
     guard json.object != nil else { return nil }
     self.init(
-      scheme: json.shares("scheme"), learningRate: json["learning_rate"]?.double,
+      scheme: json.shares("scheme"), method: json["method"],
+      learningRate: json["learning_rate"]?.double,
       products: json["products"].map { _ in json.records("products") })
   }
 }

@@ -7,8 +7,10 @@ extension AnalysisResult {
   public var explanation: [String] {
     guard let chosen else { return [] }
     let cost = chosen.candidate.cost
+    let tensors =
+      chosen.candidate.method == nil ? ", \(chosen.candidate.scheme.count) tensors" : ""
     return [
-      "tensors \"auto\": \(chosen.candidate.label), \(chosen.candidate.scheme.count) tensors, "
+      "\"auto\": \(chosen.candidate.label)\(tensors), "
         + "\(Format.percent(cost.flopsShare)) of full fine-tuning's arithmetic, "
         + "\(Format.bytes(cost.bytes))", decisionLine(chosen), rateLine(chosen),
     ]
@@ -17,8 +19,8 @@ extension AnalysisResult {
   private func decisionLine(_ chosen: CandidateResult) -> String {
     guard let last = chosen.rounds.last else {
       return
-        "the run or its text is too short for probes at analysis.share, so the simplest choice "
-        + "was taken"
+        "the run or its text is too short for probes at analysis.share, so what mostly does best "
+        + "on models of this size was taken"
     }
     let others = candidates.filter { !$0.isChosen && $0.rounds.count == chosen.rounds.count }
       .compactMap { result in result.rounds.last.map { (result.candidate.label, $0.loss) } }

@@ -39,23 +39,28 @@ struct EarlierMeasurements {
     key = ContentHash.hexadecimal(ContentHash.digest(Array(facts.encoded(sorted: true).utf8)))
   }
 
-  /// The scheme and rate that `contributions.json` holds; nil if it is of something else.
-  func knownScheme() -> MethodDecision? {
+  /// The choice and rate that `contributions.json` holds; nil if it is of something else.
+  func knownChoice() throws -> MethodDecision? {
     guard let record = AnalysisRecord(file: path(Self.contributions)), record.key == key,
-      let rate = record.learningRate
+      let rate = record.learningRate, let choice = try choice(record)
     else { return nil }
+    var decision = MethodDecision(choice, learningRate: rate)
+    decision.analysisSeconds = record.seconds
+    decision.initialValidationLoss = record.initialValidationLoss
+    decision.explanation = [
+      "\"auto\": \(record.chosen) and its learning rate, as measured "
+        + "before for this model, text and budget (\(Self.contributions))"
+    ]
+    return decision
+  }
+
+  private func choice(_ record: AnalysisRecord) throws -> MethodChoice? {
+    if let method = record.method { return try run.choice(ofMethod: method) }
     let scheme = record.scheme.mapValues { min(1, $0) }
     let known = Set(run.weights.configuration.trainableParameters.map(\.name))
     guard !scheme.isEmpty, scheme.allSatisfy({ known.contains($0.key) && $0.value > 0 })
     else { return nil }
-    var decision = MethodDecision(MethodChoice(run.adaptation(scheme)), learningRate: rate)
-    decision.analysisSeconds = record.seconds
-    decision.initialValidationLoss = record.initialValidationLoss
-    decision.explanation = [
-      "tensors \"auto\": \(record.chosen) and its learning rate, as measured "
-        + "before for this model, text and budget (\(Self.contributions))"
-    ]
-    return decision
+    return MethodChoice(run.adaptation(scheme))
   }
 
   /// The rate in `learning_rate.json`; nil if its key differs.

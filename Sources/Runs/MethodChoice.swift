@@ -1,6 +1,8 @@
 import Adaptations
 import Contributions
 import Recipes
+import Records
+import Storage
 import Training
 
 /// A recipe's method as an adaptation that the compiler can apply.
@@ -8,10 +10,13 @@ struct MethodChoice {
   var adaptation: any Adaptation
   /// How tensors were chosen where the recipe does not specify them.
   var explanation: String?
+  /// The method as a recipe spells it, where the run's recipe leaves it open.
+  var recipe: JSONValue?
 
-  init(_ adaptation: any Adaptation, explanation: String? = nil) {
+  init(_ adaptation: any Adaptation, explanation: String? = nil, recipe: JSONValue? = nil) {
     self.adaptation = adaptation
     self.explanation = explanation
+    self.recipe = recipe
   }
 }
 
@@ -26,10 +31,8 @@ protocol AdaptingMethod {
 
   /// The adaptation of a run that is resumed.
   ///
-  /// - Parameter scheme: the shares by tensor that the snapshot says it trains; empty if none.
-  func choice(
-    in run: PreparedRun, resuming scheme: [String: Double]
-  ) throws(TrainingError) -> MethodChoice
+  /// - Parameter saved: what the snapshot says was decided; nil if nothing.
+  func choice(in run: PreparedRun, resuming saved: RunDecision?) throws -> MethodChoice
 
   /// What trains and at which rate, measured where neither the recipe nor an earlier run says it.
   ///
@@ -54,9 +57,7 @@ protocol AdaptingMethod {
 
 // Methods of which the recipe says all but perhaps the learning rate.
 extension AdaptingMethod {
-  func choice(
-    in run: PreparedRun, resuming scheme: [String: Double]
-  ) throws(TrainingError) -> MethodChoice {
+  func choice(in run: PreparedRun, resuming saved: RunDecision?) throws -> MethodChoice {
     try choice(in: run)
   }
 
@@ -82,10 +83,28 @@ extension AdaptingMethod {
 
 extension PreparedRun {
   /// The recipe's method.
-  var method: any AdaptingMethod {
-    guard let method = recipe.method.method.settings(as: (any AdaptingMethod).self) else {
-      preconditionFailure("no adaptation for method '\(recipe.method.method.type)'")
+  var method: any AdaptingMethod { Self.adapting(recipe.method.method) }
+
+  /// The choice of a method that an earlier run chose and saved.
+  ///
+  /// - Throws: `RunsError.unknownMethod` for one that no recipe could name, or that does not fit the
+  ///   model.
+  func choice(ofMethod json: JSONValue) throws -> MethodChoice {
+    let configuration = weights.configuration
+    let names = configuration.parameters.map(\.name)
+    guard let method = MethodRecipe(json),
+      method.isValid(names: names, layers: configuration.layers)
+    else { throw RunsError.unknownMethod(json.encoded()) }
+    var choice = try Self.adapting(method).choice(in: self)
+    choice.recipe = json
+    return choice
+  }
+
+  /// A method's settings as something that can be converted into an adaptation.
+  static func adapting(_ method: MethodRecipe) -> any AdaptingMethod {
+    guard let adapting = method.settings(as: (any AdaptingMethod).self) else {
+      preconditionFailure("no adaptation for method '\(method.type)'")
     }
-    return method
+    return adapting
   }
 }

@@ -11,6 +11,9 @@ import Training
 public struct MethodDecision {
   public var adaptation: any Adaptation
   public var learningRate: Double
+  /// The method as a recipe spells it, where the run's recipe leaves it open and no update scheme
+  /// was chosen.
+  public var method: JSONValue?
   /// How tensors or rate were chosen where the recipe leaves them open, one sentence per line.
   public var explanation: [String] = []
   /// The measurements, for the event of the same name.
@@ -48,10 +51,9 @@ public struct MethodDecision {
   ///
   /// - Throws: `TrainingError.nothingToResume` without a last state.
   public init(resuming run: PreparedRun) throws {
-    let saved = try run.store(in: run.recipe.output.absolute, scheme: nil, rate: 0).savedDecision()
+    let saved = try run.store(in: run.recipe.output.absolute).savedDecision()
     run.kernels.tuner?.adopt((saved?.products ?? []).compactMap { ProductDecision($0) })
-    let scheme = (saved?.scheme ?? [:]).mapValues { min(1, $0) }
-    let choice = try run.method.choice(in: run, resuming: scheme)
+    let choice = try run.method.choice(in: run, resuming: saved)
     guard let rate = run.fixedRate ?? saved?.learningRate else {
       throw TrainingError.resumeMismatch(
         path: run.recipe.output.absolute, field: "learning rate", found: "missing",
@@ -73,6 +75,7 @@ public struct MethodDecision {
 
   init(_ choice: MethodChoice, learningRate: Double) {
     adaptation = choice.adaptation
+    method = choice.recipe
     explanation = choice.explanation.map { [$0] } ?? []
     self.learningRate = learningRate
   }
@@ -125,6 +128,14 @@ extension MethodDecision {
     learningRate = found.rate
     analysis = .learningRate(calibration)
     analysisSeconds = found.seconds
+  }
+}
+
+extension MethodDecision {
+  /// What a run saves of its decision.
+  var record: RunDecision {
+    RunDecision(
+      scheme: adaptation.trainedShares, method: method, learningRate: learningRate)
   }
 }
 

@@ -61,9 +61,7 @@ public struct PlannedRun {
 
   /// Where the run's snapshots go.
   public var store: SnapshotStore {
-    prepared.store(
-      in: recipe.output.absolute, scheme: decision.adaptation.trainedShares,
-      rate: decision.learningRate)
+    prepared.store(in: recipe.output.absolute, decision.record)
   }
 }
 
@@ -93,13 +91,11 @@ extension PreparedRun {
 
   /// A store whose snapshots belong to this recipe and method.
   ///
-  /// - Parameters:
-  ///   - scheme: what trains; nil where a method other than a sparse one decides that.
-  ///   - rate: the learning rate.
-  func store(in folder: String, scheme: [String: Double]?, rate: Double) -> SnapshotStore {
+  /// - Parameter decision: what trains and at which rate; nil for a store that is only read.
+  func store(in folder: String, _ decision: RunDecision? = nil) -> SnapshotStore {
     let json = recipe.resolvedJSON
     return SnapshotStore(
       folder: folder, method: json["method"] ?? .null, recipe: json,
-      decision: RunDecision(scheme: scheme, learningRate: rate))
+      decision: decision)
   }
 }

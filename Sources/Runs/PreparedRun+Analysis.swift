@@ -23,21 +23,23 @@ extension PreparedRun {
     return share < 0.8 ? [share, 1] : [1]
   }
 
-  /// Costs of schemes, measured by compiling them.
-  func schemeCosts(_ space: SchemeSpace) -> SchemeCosts {
-    SchemeCosts(space) { scheme throws(TrainingError) in
-      let step = try compiler.compile(adaptation(scheme))
-      let forecast = MemoryForecast(step, threads: pool.threads, runtimeBytes: runtimeBytes)
-      return SchemeCost(
-        flops: Int(step.flopsPerToken * Double(settings.shape.tokensPerStep)),
-        bytes: forecast.total, flopsShare: step.flopsPerToken / fullFlopsPerToken)
-    }
+  /// Tensors that an update scheme may have.
+  var schemeSpace: SchemeSpace {
+    SchemeSpace(weights.configuration, headShares: headShares)
   }
 
-  /// Candidates that need no measurement.
-  func candidates(_ sparse: SparseRecipe) throws -> [Candidate] {
-    let space = SchemeSpace(weights.configuration, headShares: headShares)
-    return try Candidates(schemeCosts(space), seed: settings.seed).all(within: sparse.limits)
+  /// Costs of schemes, measured by compiling them.
+  func schemeCosts(_ space: SchemeSpace) -> SchemeCosts {
+    SchemeCosts(space) { scheme throws(TrainingError) in try cost(of: adaptation(scheme)) }
+  }
+
+  /// The cost of a method's step, measured by compiling it.
+  func cost(of adaptation: any Adaptation) throws(TrainingError) -> SchemeCost {
+    let step = try compiler.compile(adaptation)
+    let forecast = MemoryForecast(step, threads: pool.threads, runtimeBytes: runtimeBytes)
+    return SchemeCost(
+      flops: Int(step.flopsPerToken * Double(settings.shape.tokensPerStep)),
+      bytes: forecast.total, flopsShare: step.flopsPerToken / fullFlopsPerToken)
   }
 
   /// The single candidate of a control.
@@ -48,32 +50,7 @@ extension PreparedRun {
     return try Candidates(costs, seed: settings.seed).control(kind, within: sparse.limits)
   }
 
-  /// The analysis for `"tensors": "auto"`.
-  ///
-  /// - Parameter key: hash of everything that the result depends on.
-  func analysis(
-    _ sparse: SparseRecipe, key: String, observe: @escaping (AnalysisProgress) -> Void = { _ in }
-  ) -> ContributionAnalysis {
-    let space = SchemeSpace(weights.configuration, headShares: headShares)
-    let asked = recipe.analysis
-    let context = AnalysisContext(
-      compiler: compiler, weights: weights, text: corpus.train, validation: corpus.validation,
-      pool: pool, kernels: kernels, budget: sparse.limits, costs: schemeCosts(space),
-      space: space, runtimeBytes: runtimeBytes, headRows: headRows, cacheFolder: cacheFolder,
-      cacheBytes: prefixCacheLimit,
-      store: { candidate, scheme, rate in
-        store(in: candidateFolder(candidate), scheme: scheme, rate: rate)
-      }, discard: { candidatesFolder.remove("\($0)") })
-    return ContributionAnalysis(
-      context,
-      settings: AnalysisSettings(
-        share: asked.share, measuresContributions: asked.contributions,
-        probesJointly: asked.jointProbes),
-      fixedRate: fixedRate, key: key, observe: observe,
-      shouldStop: shouldStop)
-  }
-
-  /// Measures which tensors are worth updating, ignoring earlier measurements, and writes the
+  /// Measures what is worth updating, ignoring earlier measurements, and writes the
   /// result to the run's folder for the next run of the recipe. Nothing is trained.
   ///
   /// - Parameter observe: called with the progress of probes.
@@ -84,26 +61,6 @@ extension PreparedRun {
     observe: @escaping (AnalysisProgress) -> Void = { _ in }
   ) throws -> AnalysisResult {
     try method.analyse(in: self, observe: observe)
-  }
-
-  /// Measures which tensors to train; the winning probe is kept for the run to continue from.
-  func analyse(
-    _ sparse: SparseRecipe, _ earlier: EarlierMeasurements,
-    observe: @escaping (AnalysisProgress) -> Void
-  ) throws -> AnalysisResult {
-    try store(in: recipe.output.absolute, scheme: nil, rate: 0).pending.check()
-    try candidatesFolder.check()
-    candidatesFolder.remove()
-    try candidatesFolder.create()
-    try Folder.create(cacheFolder)
-    do {
-      let result = try analysis(sparse, key: earlier.key, observe: observe).analyse()
-      try earlier.write(result.record, to: EarlierMeasurements.contributions)
-      return result
-    } catch {
-      candidatesFolder.remove()
-      throw error
-    }
   }
 }
 
@@ -118,8 +75,11 @@ extension PreparedRun {
 
 extension SparseRecipe {
   /// The recipe's budget in the form that the search takes.
-  var limits: SchemeBudget {
-    let budget = budget ?? Self.defaultBudget
-    return SchemeBudget(bytes: budget.memoryBytes, flopsShare: budget.flopsShare)
+  var limits: SchemeBudget { SchemeBudget(budget ?? Self.defaultBudget) }
+}
+
+extension SchemeBudget {
+  init(_ budget: BudgetRecipe) {
+    self.init(bytes: budget.memoryBytes, flopsShare: budget.flopsShare)
   }
 }

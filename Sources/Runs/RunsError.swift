@@ -4,6 +4,8 @@ import Tensors
 public enum RunsError: Failure {
   /// An analysis was asked for, but the recipe fixes the tensors.
   case nothingToAnalyse(method: String)
+  /// What an earlier run saved as its choice is no method, or none for this model.
+  case unknownMethod(String)
   /// An export, read back, does not compute what the model computes.
   case exportDiffers(path: String, ExportCheck)
   /// A run of a comparison failed: `problem` in words, and its category.
@@ -12,6 +14,7 @@ public enum RunsError: Failure {
   public var category: FailureCategory {
     switch self {
     case .nothingToAnalyse: .usage
+    case .unknownMethod: .badData
     case .exportDiffers: .bug
     case .member(_, _, let category): category
     }
@@ -20,8 +23,10 @@ public enum RunsError: Failure {
   public var description: String {
     switch self {
     case .nothingToAnalyse(let method):
-      "analyze measures what \"tensors\": \"auto\" chooses from; the recipe's method is "
-        + "'\(method)'; set method.type=sparse and method.tensors=auto"
+      "analyze measures what \"auto\" chooses from; the recipe's method is "
+        + "'\(method)'; set method.type=auto, or method.type=sparse and method.tensors=auto"
+    case .unknownMethod(let found):
+      "the saved choice '\(found)' is no method for this model"
     case .exportDiffers(let path, let check):
       "'\(path)' was written, but read back it differs from the model: "
         + (["logits by up to \(check.difference) of the largest"]

@@ -20,7 +20,7 @@ extension TrainingSettings {
         finalRatio: recipe.schedule.finalRatio, totalSteps: steps),
       seed: UInt64(recipe.seed), shuffles: recipe.data.shuffle,
       validateEvery: recipe.run.validateEvery, saveEvery: recipe.run.saveEvery,
-      patience: recipe.run.earlyStopping)
+      patience: recipe.run.patience, patienceMargin: recipe.run.patienceMargin)
   }
 
   private static func steps(
@@ -33,6 +33,23 @@ extension TrainingSettings {
       return max(1, epochs * windows / (shape.windows * shape.accumulation))
     }
   }
+}
+
+extension RunRecipe {
+  /// Validations without a new best after which the run stops; nil for never.
+  fileprivate var patience: Int? {
+    switch earlyStopping {
+    case .never: return nil
+    case .after(let count): return count
+    case .auto:
+      guard case .epochs(let count) = length, count > 1 else { return nil }
+      return 4
+    }
+  }
+
+  /// How far above the best, in nats, the last of them has to be: a loss that merely does not fall
+  /// while the rate is high may still fall when the rate does.
+  fileprivate var patienceMargin: Double { earlyStopping == .auto ? 0.01 : 0 }
 }
 
 extension Optimizer {

@@ -111,7 +111,13 @@ public final class Trainer {
 
   /// Whether the last validations, as many as patience allows, found no new best. Derived from the
   /// progress, so that a resumed run does not go on past its early stop.
-  private var isStale: Bool { progress.validationsSinceBest >= settings.patience ?? .max }
+  private var isStale: Bool {
+    guard progress.validationsSinceBest >= settings.patience ?? .max else { return false }
+    guard let last = progress.lastValidationLoss, let best = progress.bestValidationLoss else {
+      return true
+    }
+    return last - best >= settings.patienceMargin
+  }
 
   private func isDue(_ interval: Int) -> Bool { interval > 0 && progress.step % interval == 0 }
 

@@ -21,11 +21,13 @@ public struct TrainingSettings: Hashable, Sendable {
   public var saveEvery: Int
   /// Stop after this many validations without a new best; nil never stops early.
   public var patience: Int?
+  /// Only if the last of them is above the best by more than this, in nats.
+  public var patienceMargin: Double
 
   public init(
     steps: Int, shape: BatchShape, optimizer: Optimizer, precision: Precision = .f32,
     clipNorm: Double?, schedule: LearningRateSchedule, seed: UInt64 = 0, shuffles: Bool = true,
-    validateEvery: Int = 0, saveEvery: Int = 0, patience: Int? = nil
+    validateEvery: Int = 0, saveEvery: Int = 0, patience: Int? = nil, patienceMargin: Double = 0
   ) {
     self.steps = steps
     self.shape = shape
@@ -38,6 +40,7 @@ public struct TrainingSettings: Hashable, Sendable {
     self.validateEvery = validateEvery
     self.saveEvery = saveEvery
     self.patience = patience
+    self.patienceMargin = patienceMargin
   }
 }
 

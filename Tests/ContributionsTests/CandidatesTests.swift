@@ -1,3 +1,4 @@
+import Adaptations
 import Contributions
 import Models
 import Tensors
@@ -42,6 +43,32 @@ import Training
     #expect(Candidates.unprobed(all, parameters: 5_500_000) == all[2])
     #expect(Candidates.unprobed(all, parameters: 135_000_000) == all[0])
     #expect(Candidates.unprobed([all[3]], parameters: 135_000_000) == all[3])
+    let rival = Self.rival("LoRA of rank 8")
+    #expect(Candidates.unprobed(all + [rival], parameters: 5_500_000) == all[2])
+    #expect(Candidates.unprobed(all + [rival], parameters: 135_000_000) == rival)
+  }
+
+  private static func rival(_ label: String) -> Candidate {
+    Candidate(
+      label: label, CandidateMethod(FullAdaptation(), recipe: ["type": .string(label)]),
+      cost: SchemeCost(flops: 1, bytes: 1, flopsShare: 0.7))
+  }
+
+  /// What has done best on models of a size is probed first; other methods take part at both ends.
+  @Test func otherMethodsTakePartInTheOrderOfTheModelsSize() throws {
+    var random = RandomSource(seed: 3)
+    let costs = AdditiveCosts(layers: 4, random: &random).costs(headShares: [1])
+    let rivals = [Self.rival("LoRA of rank 8"), Self.rival("LoRA of rank 32")]
+    func kinds(_ parameters: Int) throws -> [Candidate.Kind] {
+      try candidates(costs).all(
+        within: SchemeBudget(bytes: nil, flopsShare: 0.6), rivals: rivals, parameters: parameters,
+        randomDraws: 0
+      ).map(\.kind)
+    }
+    let (small, large) = (try kinds(5_500_000), try kinds(135_000_000))
+    #expect(Set(small) == Set(large) && small.count == large.count && !small.contains(.random))
+    #expect(small.prefix(4) == [.lastBlocks, .lastBlocksWithHead, .method, .method])
+    #expect(large.prefix(4) == [.method, .method, .spread, .lastBlocks])
   }
 
   /// Gemma 3's linear maps can be chosen as Llama's, and bring the norms that gradients cross anyway.
@@ -59,7 +86,13 @@ import Training
     let missing = linear.filter { candidate.scheme[$0.path] == nil }
     func block(_ item: SchemeItem) -> String { String(item.path.prefix { $0 != "." }) }
     switch candidate.kind {
+    case .method: return []
     case .random, .contributions: return missing
+    case .spread:
+      let pattern = missing.filter { item in
+        ["value", "output", "down"].contains { item.path.hasSuffix($0) }
+      }
+      return pattern.filter { block($0) == block(pattern[0]) }
     case .lastBlocks, .lastBlocksWithHead:
       return missing.filter { block($0) == block(missing[0]) }
     case .attentionAndUp:
@@ -260,7 +293,7 @@ import Training
     #expect(single.compilations <= 15)
     let costs = model.costs(headShares: [1, 0.3])
     let found = try candidates(costs).all(within: budget, gains: gains(costs.space))
-    #expect(Set(found.map(\.kind)) == Set(Candidate.Kind.allCases))
+    #expect(Set(found.map(\.kind)) == Set(Candidate.Kind.allCases).subtracting([.method]))
     #expect(costs.compilations <= 300, "\(costs.compilations)")
   }
 }

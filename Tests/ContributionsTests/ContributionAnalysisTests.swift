@@ -78,7 +78,7 @@ import Weights
     }
     let straight = try train(nil, resuming: false)
     let continued = try train(
-      context.store(index, chosen.candidate.scheme, chosen.learningRate), resuming: true)
+      context.store(index, chosen.candidate, chosen.learningRate), resuming: true)
     #expect(straight == result.reports.map(\.loss) + continued)
     #expect(continued.count == 60 - probed)
     // Of the others nothing is left.
@@ -108,7 +108,7 @@ import Weights
     }
     let straight = try train(try fixture.fixture.store("straight"), earlier: [])
     let store = try fixture.fixture.store("run")
-    try store.takeOver(context.store(index, chosen.candidate.scheme, chosen.learningRate))
+    try store.takeOver(context.store(index, chosen.candidate, chosen.learningRate))
     let continued = try train(store, earlier: result.reports)
     #expect(continued.losses == straight.losses && continued.losses.count == 60)
     #expect(continued.validations == straight.validations && straight.validations.count == 10)

@@ -17,11 +17,12 @@ import Training
 
   /// - Parameter losses: of each candidate after the first and the second round.
   private func decide(
-    _ losses: [(Double, Double)], costs: [Int], noise: Double = 0
+    _ losses: [(Double, Double)], costs: [Int], favourite: Int? = nil, noise: Double = 0
   ) throws -> (halving: SuccessiveHalving, trained: [[Int]]) {
     var trained = losses.map { _ in [Int]() }
-    let halving = try SuccessiveHalving(costs: costs, plan: plan, noise: noise) {
-      (index, steps) throws(TrainingError) in
+    let halving = try SuccessiveHalving(
+      costs: costs, favourite: favourite, plan: plan, noise: noise
+    ) { (index, steps) throws(TrainingError) in
       trained[index].append(steps)
       return result(steps == 20 ? losses[index].0 : losses[index].1, steps: steps)
     }
@@ -40,6 +41,16 @@ import Training
     let losses = [(2.50, 2.40), (2.51, 2.41), (3, 3), (3, 3)]
     #expect(try decide(losses, costs: [20, 10, 1, 1], noise: 0.02).halving.winner == 1)
     #expect(try decide(losses, costs: [20, 10, 1, 1], noise: 0.005).halving.winner == 0)
+  }
+
+  /// What is known to do well is only given up for something that does better.
+  @Test func tiesGoToTheFavouriteFirst() throws {
+    let losses = [(2.50, 2.40), (2.51, 2.41), (3, 3), (3, 3)]
+    #expect(try decide(losses, costs: [1, 9, 1, 1], favourite: 1, noise: 0.02).halving.winner == 1)
+    #expect(
+      try decide(losses, costs: [1, 9, 1, 1], favourite: 1, noise: 0.005).halving.winner == 0)
+    #expect(
+      try decide(losses, costs: [20, 10, 1, 1], favourite: 3, noise: 0.02).halving.winner == 1)
   }
 
   @Test func aDivergedCandidateLoses() throws {

@@ -41,6 +41,6 @@ import Testing
     let page = try page()
     let example = page.split(separator: "```").first { $0.hasPrefix("jsonc") }?.dropFirst(5)
     let loaded = try recipe(String(example ?? ""))
-    #expect(loaded.method == MethodEntry(.sparse(SparseRecipe())))
+    #expect(loaded.method == MethodEntry(.auto()))
   }
 }

@@ -76,7 +76,7 @@ func message(_ text: String, _ overrides: String...) throws -> String {
 
   @Test func defaultsAreThoseOfTheContract() throws {
     let full = try recipe(
-      contractRecipe, "compare=[]", #"method={"type": "sparse", "budget": {"step_flops": 0.6}}"#,
+      contractRecipe, "compare=[]", #"method={"type": "auto"}"#,
       "model=/m", "output=/o", "data.train=/t")
     let minimal = try recipe(minimalRecipe(), "model=/m", "output=/o", "data.train=/t")
     #expect(full == minimal)
@@ -102,18 +102,14 @@ func message(_ text: String, _ overrides: String...) throws -> String {
           "shuffle": true
         },
         "method": {
-          "type": "sparse",
-          "tensors": "auto",
-          "budget": {
-            "memory_mb": null,
-            "step_flops": 0.6
-          },
+          "type": "auto",
+          "budget": null,
           "learning_rate": null,
           "label": null
         },
         "compare": [],
         "analysis": {
-          "share": 0.2,
+          "share": 0.1,
           "contributions": true,
           "joint_probes": true,
           "head": true
@@ -146,7 +142,7 @@ func message(_ text: String, _ overrides: String...) throws -> String {
           "memory_mb": null,
           "validate_every": 50,
           "save_every": 100,
-          "early_stopping": null,
+          "early_stopping": "auto",
           "prefix_cache_mb": 4000.0,
           "sample": null
         }
@@ -157,6 +153,8 @@ func message(_ text: String, _ overrides: String...) throws -> String {
 
   @Test(arguments: [
     #""seed": 7"#,
+    #""method": {"type": "auto", "budget": {"step_flops": 0.5}}"#,
+    #""run": {"epochs": 3, "early_stopping": null}"#,
     #""method": {"type": "full", "learning_rate": 1e-5, "label": "all of it"}"#,
     #""method": {"type": "norms", "learning_rate": "auto"}"#,
     #""method": {"type": "last_layers", "count": 3, "train_head": true}"#,
@@ -205,7 +203,7 @@ func message(_ text: String, _ overrides: String...) throws -> String {
   }
 
   @Test func everyMethodHasItsDefaultsByItsWord() throws {
-    #expect(MethodRecipe.types == ["full", "sparse", "last_layers", "norms", "lora"])
+    #expect(MethodRecipe.types == ["auto", "full", "sparse", "last_layers", "norms", "lora"])
     for type in MethodRecipe.types {
       let method = try #require(MethodRecipe(type: type))
       #expect(method.type == type)
@@ -213,7 +211,12 @@ func message(_ text: String, _ overrides: String...) throws -> String {
       #expect(read.method == MethodEntry(method))
     }
     #expect(MethodRecipe(type: "fully") == nil)
-    #expect(Set(MethodRecipe.types.compactMap(MethodRecipe.init(type:))).count == 5)
+    #expect(Set(MethodRecipe.types.compactMap(MethodRecipe.init(type:))).count == 6)
+    for type in MethodRecipe.types {
+      let method = try #require(MethodRecipe(type: type))
+      #expect(MethodRecipe(method.json) == method)
+    }
+    #expect(MethodRecipe(["type": "lora", "rank": 0]) == nil && MethodRecipe(.null) == nil)
     #expect(MethodRecipe.lora(LoRARecipe()) != .lora(LoRARecipe(rank: 4)))
   }
 

@@ -59,8 +59,10 @@ enum RecordSamples {
     candidate.plannedBytes = 1 << 20
     candidate.rounds = [.init(steps: 20, loss: 4), .init(steps: 50, loss: .infinity)]
     candidate.scheme = ["layers[1].mlp.up": 0.25, "head": 1]
-    record.candidates = [candidate, .init(label: "the head")]
-    record.scheme = candidate.scheme
+    var rival = AnalysisRecord.Candidate(label: "LoRA of rank 8")
+    rival.method = ["type": "lora", "rank": 8]
+    record.candidates = [candidate, rival]
+    (record.scheme, record.method) = (candidate.scheme, rival.method)
     (record.learningRate, record.rateConstant) = (0.01, 32)
     record.calibration = calibration.calibration
     (record.predictedGain, record.measuredGain) = (0.4, 0.5)
@@ -85,7 +87,8 @@ enum RecordSamples {
   }()
 
   static let decision = RunDecision(
-    scheme: ["head": 0.5, "norm": 1], learningRate: 0.01, products: [product])
+    scheme: ["head": 0.5, "norm": 1], method: ["type": "lora", "rank": 8], learningRate: 0.01,
+    products: [product])
 
   static let progress: RunProgress = {
     var progress = RunProgress(

@@ -100,8 +100,8 @@ extension WrongRecipe {
       overrides: ["method.type=lorra"],
       says: """
         recipe 'recipe.json' has 1 problem
-          method.type: found "lorra", expected one of 'full', 'sparse', 'last_layers', 'norms', \
-        'lora'; did you mean 'lora'? (override 'method.type=lorra')
+          method.type: found "lorra", expected one of 'auto', 'full', 'sparse', 'last_layers', \
+        'norms', 'lora'; did you mean 'lora'? (override 'method.type=lorra')
         """),
     WrongRecipe(
       "unknown optimizer", exitCode: 64,

@@ -74,7 +74,7 @@ extension SharedDescription {
     "run": .object([
       "steps": .figure, "epochs": .figure, "batch_size": .figure, "accumulation": .figure,
       "precision": .setting, "products": .setting, "memory_mb": .figure,
-      "validate_every": .figure, "early_stopping": .figure,
+      "validate_every": .figure, "early_stopping": .setting,
     ]),
   ])
 

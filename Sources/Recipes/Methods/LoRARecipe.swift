@@ -56,6 +56,16 @@ public enum LoRATargets: Hashable, Sendable {
   /// Listed kinds and patterns, at least one.
   case list([LoRATarget])
 
+  /// All linear maps of the last blocks.
+  ///
+  /// - Parameters:
+  ///   - count: the number of blocks, at least 1.
+  ///   - layers: the model's blocks.
+  public static func lastBlocks(_ count: Int, of layers: Int) -> LoRATargets {
+    let texts = ["attention", "mlp"].map { "layers[\(layers - count)-\(layers - 1)].\($0).*" }
+    return .list(texts.compactMap { try? TensorPattern(parse: $0) }.map { .pattern($0) })
+  }
+
   /// The targets as patterns over tensor names.
   public var patterns: [TensorPattern] {
     switch self {

@@ -10,6 +10,9 @@ protocol MethodSettings: RecipeSection, Hashable, Sendable {
   /// A short name made from the settings: "lora r8", "last 2 layers". By default `type`.
   var displayLabel: String { get }
 
+  /// The limits of what is chosen, which controls in `compare` share; by default nil.
+  var budget: BudgetRecipe? { get }
+
   /// Problems of the settings with a particular model. By default none.
   ///
   /// - Parameters:
@@ -24,6 +27,8 @@ extension MethodSettings {
   var hashable: AnyHashable { AnyHashable(self) }
 
   var displayLabel: String { Self.type }
+
+  var budget: BudgetRecipe? { nil }
 
   func problems(at keyPath: String, names: [String], layers: Int) -> [RecipeProblem] { [] }
 }

@@ -2,6 +2,7 @@ import Adaptations
 import Contributions
 import Models
 import Recipes
+import Records
 import Training
 
 extension SparseRecipe: AdaptingMethod {
@@ -35,12 +36,12 @@ extension SparseRecipe: AdaptingMethod {
 
 // "auto": tensors are measured when the run starts.
 extension SparseRecipe {
-  func choice(
-    in run: PreparedRun, resuming scheme: [String: Double]
-  ) throws(TrainingError) -> MethodChoice {
-    guard tensors.needsBudget, !scheme.isEmpty else { return try choice(in: run) }
+  func choice(in run: PreparedRun, resuming saved: RunDecision?) throws -> MethodChoice {
+    guard tensors.needsBudget, let scheme = saved?.scheme, !scheme.isEmpty else {
+      return try choice(in: run)
+    }
     return MethodChoice(
-      run.adaptation(scheme),
+      run.adaptation(scheme.mapValues { min(1, $0) }),
       explanation: "tensors \"\(tensors.word)\": the \(scheme.count) that the snapshot has")
   }
 
@@ -51,7 +52,7 @@ extension SparseRecipe {
     guard tensors == .auto else {
       return try MethodDecision(choice(in: run), in: run, record, observe: observe)
     }
-    return try record.knownScheme() ?? measured(in: run, record, observe)
+    return try MethodSelection(in: run, within: limits).decision(record, observe: observe)
   }
 
   func unmeasuredDecision(
@@ -60,19 +61,7 @@ extension SparseRecipe {
     guard tensors == .auto else {
       return MethodDecision(unmeasured: try choice(in: run), in: run, record)
     }
-    if let known = record.knownScheme() { return known }
-    let candidates = try run.candidates(self)
-    let candidate = Candidates.unprobed(
-      candidates, parameters: run.weights.configuration.parameterCount)
-    let choice = MethodChoice(
-      run.adaptation(candidate.scheme),
-      explanation:
-        "tensors \"auto\" are decided when the run starts, between \(candidates.count) candidates or "
-        + "more that all keep the budget; these are the figures of \(candidate.label)")
-    var decision = MethodDecision(choice, learningRate: 0)
-    (decision.measuringSteps, decision.measuringBytes) =
-      try run.analysis(self, key: record.key).forecast()
-    return decision
+    return try MethodSelection(in: run, within: limits).unmeasuredDecision(record)
   }
 
   func analyse(
@@ -81,35 +70,6 @@ extension SparseRecipe {
     guard tensors == .auto else {
       throw RunsError.nothingToAnalyse(method: run.recipe.method.displayLabel)
     }
-    let result = try run.analyse(self, EarlierMeasurements(run), observe: observe)
-    run.candidatesFolder.remove()
-    return result
-  }
-
-  /// The winner of an analysis; the run goes on from its probe.
-  private func measured(
-    in run: PreparedRun, _ record: EarlierMeasurements,
-    _ observe: @escaping (AnalysisProgress) -> Void
-  ) throws -> MethodDecision {
-    let result = try run.analyse(self, record, observe: observe)
-    guard let chosen = result.candidates.firstIndex(where: \.isChosen) else {
-      preconditionFailure("an analysis without a winner")
-    }
-    let winner = result.candidates[chosen]
-    var decision = MethodDecision(
-      MethodChoice(run.adaptation(winner.candidate.scheme)), learningRate: winner.learningRate)
-    decision.explanation = result.explanation
-    decision.analysis = .contributions(result.record)
-    decision.analysisSeconds = result.seconds
-    decision.measuringBytes = result.largestStep
-    decision.initialValidationLoss = result.initialValidationLoss
-    if !result.reports.isEmpty {
-      decision.continuation = MethodDecision.Continuation(
-        store: run.store(
-          in: run.candidateFolder(chosen), scheme: winner.candidate.scheme,
-          rate: winner.learningRate),
-        reports: result.reports)
-    }
-    return decision
+    return try MethodSelection(in: run, within: limits).analyse(observe: observe)
   }
 }

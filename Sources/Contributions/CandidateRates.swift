@@ -1,0 +1,67 @@
+import Models
+import Training
+
+/// The learning rate of each candidate: C / Σ|g| over what it trains, with one C for whole tensors
+/// and one for low-rank factors.
+struct CandidateRates {
+  /// What trains, as far as its learning rate is concerned.
+  enum Family: CaseIterable {
+    case tensors, factors
+
+    init(_ candidate: Candidate) { self = candidate.trainsFactors ? .factors : .tensors }
+  }
+
+  private var rules: [Family: LearningRateRule]
+  /// Σ|g| of methods other than sparse back-propagation.
+  private var sizes: [CandidateMethod: Double] = [:]
+  private(set) var calibrations: [Family: RateCalibration] = [:]
+
+  /// - Parameters:
+  ///   - scores: scores of every tensor that may train.
+  ///   - fixedRate: the recipe's rate; nil for the rule's.
+  init(
+    _ scores: [String: GradientScore], optimizer: Optimizer, configuration: ModelConfiguration,
+    fixedRate: Double?
+  ) {
+    func rule(_ ofFactors: Bool) -> LearningRateRule {
+      LearningRateRule(
+        scores, optimizer: optimizer, configuration: configuration, fixedRate: fixedRate,
+        ofFactors: ofFactors)
+    }
+    rules = [.tensors: rule(false), .factors: rule(true)]
+  }
+
+  func rate(for candidate: Candidate) -> Double {
+    self[Family(candidate)].rate(forSize: size(of: candidate))
+  }
+
+  /// The rate of an update scheme.
+  func rate(for scheme: [String: Double]) -> Double { self[.tensors].rate(for: scheme) }
+
+  /// C of a candidate's family.
+  func constant(for candidate: Candidate) -> Double { self[Family(candidate)].constant }
+
+  func calibration(of candidate: Candidate) -> RateCalibration? { calibrations[Family(candidate)] }
+
+  /// Sets Σ|g| of a method.
+  mutating func set(size: Double, of method: CandidateMethod) { sizes[method] = size }
+
+  /// Takes C of a candidate's whole family from the candidate's calibration.
+  mutating func adopt(_ calibration: RateCalibration, of candidate: Candidate) {
+    let family = Family(candidate)
+    calibrations[family] = calibration
+    var rule = self[family]
+    rule.constant = calibration.rate * size(of: candidate)
+    rule.bounds = nil
+    rules[family] = rule
+  }
+
+  private subscript(family: Family) -> LearningRateRule {
+    guard let rule = rules[family] else { preconditionFailure("no rule for \(family)") }
+    return rule
+  }
+
+  private func size(of candidate: Candidate) -> Double {
+    candidate.method.map { sizes[$0] ?? 0 } ?? self[.tensors].gradientSize(of: candidate.scheme)
+  }
+}
