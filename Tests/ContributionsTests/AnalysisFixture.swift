@@ -23,8 +23,10 @@ struct AnalysisFixture {
     settings.schedule.peak = 0
   }
 
-  func context() throws -> AnalysisContext {
-    let weights = try ModelWeights(fixture.checkpoint)
+  func context() throws -> AnalysisContext { try context(ModelWeights(fixture.checkpoint)) }
+
+  /// The context for other weights than the fixture's.
+  func context(_ weights: ModelWeights) throws -> AnalysisContext {
     let compiler = StepCompiler(
       weights.configuration, settings: settings, elementType: { weights.elementType(of: $0) })
     let full = try compiler.compile(FullAdaptation()).flopsPerToken

@@ -64,21 +64,84 @@ import Weights
     #expect(table.score(best) > 1.2 * second, "gain \(best.gain ?? 0), the next \(second)")
   }
 
+  /// The lowest block's matrices were moved by a matrix of rank 2, and the budget of schemes reaches
+  /// no more than the last blocks: low-rank factors, which reach everything, are chosen.
+  @Test(.enabled(if: SharedData.isPresentOrRequired, SharedData.skipReason))
+  func lowRankIsChosenForDamageBelowEveryScheme() throws {
+    let folder = try TemporaryFolder()
+    var random = RandomSource(seed: 5)
+    let model = try damaged(in: folder) { path, values, shape in
+      guard path.hasPrefix("layers[0]"), shape.rank == 2 else { return values }
+      return moved(values, shape, random: &random)
+    }
+    let weights = try ModelWeights(model)
+    let corpus = try Corpus.prepare(
+      train: [try SharedData.require("text/tinystories.txt")], validation: .none,
+      sequenceLength: 64, separator: "<|endoftext|>",
+      tokenizer: try SentencePieceTokenizer(serialized: model.tokenizerBytes),
+      cacheFolder: folder.path)
+    var fixture = AnalysisFixture(try TrainingFixture())
+    fixture.settings = TrainingFixture.settings(steps: 600, windows: 4)
+    fixture.settings.shape = BatchShape(windows: 4, tokens: 64)
+    fixture.budget.flopsShare = 0.5
+    (fixture.text, fixture.validation) = (corpus.train, nil)
+    let targets = weights.configuration.parameters.filter { $0.isMatrix && $0.path.layer != nil }
+    let rival = LoRAAdaptation(rank: 8, alpha: 16, targets: Set(targets.map(\.name)))
+    var context = try fixture.context(weights)
+    context.rivals = [
+      Candidate(
+        label: "LoRA", CandidateMethod(rival, recipe: ["type": "lora"]),
+        cost: SchemeCost(flops: 1, bytes: 1, flopsShare: 0.5))
+    ]
+    let result = try ContributionAnalysis(
+      context, settings: AnalysisSettings(share: 0.6, measuresContributions: false),
+      fixedRate: nil, key: "key"
+    ).analyse()
+    #expect(result.candidates.count > 3)
+    #expect(result.chosen?.candidate.label == "LoRA")
+    #expect(result.chosen?.candidate.method?.adaptation.name == "lora")
+  }
+
+  /// W + Σ u·vᵀ over two random pairs, of about the size of W.
+  private func moved(
+    _ values: [Float], _ shape: Shape, random: inout RandomSource
+  ) -> [Float] {
+    let size = (values.reduce(0) { $0 + $1 * $1 } / Float(values.count)).squareRoot()
+    var values = values
+    for _ in 0..<2 {
+      let u = (0..<shape[0]).map { _ in Float(2 * random.uniform() - 1) }
+      let v = (0..<shape[1]).map { _ in Float(2 * random.uniform() - 1) }
+      for row in 0..<shape[0] {
+        for column in 0..<shape[1] { values[row * shape[1] + column] += size * u[row] * v[column] }
+      }
+    }
+    return values
+  }
+
   /// stories260K with one tensor emptied: no gradient flows through it, so that at first nothing
   /// below can stand in for it.
   private func damaged(_ path: String, in folder: TemporaryFolder) throws -> Checkpoint {
+    try damaged(in: folder) { name, values, _ in name == path ? values.map { _ in 0 } : values }
+  }
+
+  /// stories260K with its tensors changed.
+  private func damaged(
+    in folder: TemporaryFolder, _ change: (String, [Float], Shape) -> [Float]
+  ) throws -> Checkpoint {
     try CheckpointImport.run(
       source: try SharedData.require("stories260K/stories260K.bin"),
       tokenizer: try SharedData.require("stories260K/tok512.model"), elementType: .f32,
       output: folder["whole.sfckpt"])
     let whole = try Checkpoint.open(folder["whole.sfckpt"])
+    var tensors: [String: [Float]] = [:]
+    for tensor in whole.tensors {
+      let values = whole.tensor(tensor.name)?.widened() ?? []
+      tensors[tensor.name] = change(tensor.name, values, tensor.shape)
+    }
     try CheckpointWriter.write(
       to: folder["damaged.sfckpt"], configuration: whole.configuration,
       tokenizer: whole.tokenizer, elementType: .f32
-    ) { (name) throws(CheckpointError) in
-      let values = whole.tensor(name)?.widened() ?? []
-      return .values(name == path ? values.map { _ in 0 } : values)
-    }
+    ) { (name) throws(CheckpointError) in .values(tensors[name] ?? []) }
     return try Checkpoint.open(folder["damaged.sfckpt"])
   }
 }

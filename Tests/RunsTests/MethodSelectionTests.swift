@@ -12,18 +12,17 @@ import Training
   private static let rate = "optimizer.learning_rate=auto"
   private static let share = "analysis.share=60"
 
-  /// Low-rank adaptation and schemes are held against each other, all within the price of the dearest
-  /// low-rank adaptation.
+  /// Low-rank adaptation and schemes are held against each other, all for about the price of rank 8.
   @Test func methodsAreHeldAgainstSchemes() throws {
     let fixture = try RunsFixture()
     let prepared = try fixture.prepared(Self.auto, Self.rate, Self.share, "run.steps=60")
     let result = try prepared.analyse()
     let methods = result.candidates.filter { $0.candidate.method != nil }
     let schemes = result.candidates.filter { $0.candidate.method == nil }
-    #expect(methods.count == 2 && schemes.count > 2)
+    #expect(methods.count >= 1 && schemes.count > 2)
     #expect(result.candidates.allSatisfy { !$0.rounds.isEmpty && $0.learningRate > 0 })
-    let dearest = methods.map(\.candidate.cost.flopsShare).max() ?? 0
-    #expect(schemes.allSatisfy { $0.candidate.cost.flopsShare <= dearest })
+    let usual = methods[0].candidate.cost.flopsShare
+    #expect(schemes.allSatisfy { $0.candidate.cost.flopsShare <= 1.05 * usual })
   }
 
   /// What is chosen without probes is, in a model as small as this, the head and the last blocks.

@@ -48,6 +48,24 @@ import Training
         == straight.folder.read("run/last/trained.sfdelta").suffix(4096))
   }
 
+  /// By default a run of several epochs that overfits stops, and its best snapshot is the run's; one
+  /// of steps goes on.
+  @Test func overfittingIsGuardedAgainst() throws {
+    let fixture = try RunsFixture()
+    try fixture.folder.write("the old dog sees the big red house and the cat.\n", to: "few.txt")
+    let data = #"data={"train": ["few.txt"], "validation": ["text.txt"], "sequence_length": 4}"#
+    let (summary, events) = try fixture.train(data, "run.epochs=60", "run.validate_every=3")
+    #expect(summary.reason == .earlyStopping)
+    let validations = events.validations
+    #expect(summary.bestValidationLoss == validations.dropFirst().min())
+    #expect((validations.last ?? 0) >= (summary.bestValidationLoss ?? .infinity) + 0.01)
+    let whole = try fixture.train(data, "run.steps=\(summary.steps + 3)", "run.validate_every=3")
+    #expect(whole.summary.reason == .finished)
+    let never = try fixture.train(
+      data, "run.epochs=60", "run.validate_every=3", "run.early_stopping=null")
+    #expect(never.summary.reason == .finished)
+  }
+
   /// An observer that can't go on ends the run, and the event file has what it was told.
   @Test func anObserverThatFailsEndsTheRun() throws {
     let fixture = try RunsFixture()

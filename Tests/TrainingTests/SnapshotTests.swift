@@ -138,6 +138,22 @@ import Training
     #expect(abs(try fixture.loss(of: text, deltas: [last]) / losses[4] - 1) < 1e-6)
   }
 
+  /// Validations that are hardly worse than the best do not end a run yet.
+  @Test func patienceEndsTheRunOnlyBeyondItsMargin() throws {
+    let fixture = try TrainingFixture()
+    var settings = TrainingFixture.settings(
+      steps: 50, learningRate: 2e-2, warmupSteps: 0, validateEvery: 2, patience: 3)
+    let text = TrainingFixture.text(windows: 3, ids: 20..<40)
+    let plain = try fixture.train(FullAdaptation(), settings, validation: text)
+    let best = plain.validations.dropFirst().min() ?? 0
+    settings.patienceMargin = (plain.validations.last ?? 0) - best + 1e-6
+    let patient = try fixture.train(FullAdaptation(), settings, validation: text)
+    #expect(patient.summary.reason == .earlyStopping && patient.summary.steps > 8)
+    settings.patienceMargin = 1000
+    let endless = try fixture.train(FullAdaptation(), settings, validation: text)
+    #expect(endless.summary.reason == .finished)
+  }
+
   @Test func withoutValidationTheLastIsTheBest() throws {
     let fixture = try TrainingFixture()
     let store = try fixture.store("run")

@@ -3,8 +3,8 @@
 public struct AutoRecipe: MethodSettings {
   static let type = "auto"
 
-  /// Cost limits of what is chosen; nil for the arithmetic of low-rank adaptation of every linear
-  /// map, and any memory.
+  /// Cost limits of what is chosen; nil for about the arithmetic of low-rank adaptation of every
+  /// linear map, and any memory.
   public var budget: BudgetRecipe?
 
   /// Whatever costs no more time than low-rank adaptation.

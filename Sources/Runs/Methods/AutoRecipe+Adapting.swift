@@ -55,13 +55,12 @@ extension AutoRecipe {
       cost: try run.cost(of: adaptation))
   }
 
-  /// The recipe's limits, or the arithmetic of the dearest low-rank adaptation.
+  /// The recipe's limits, or a little more than the arithmetic of the first low-rank adaptation, so
+  /// that in models of the usual width higher ranks take part too.
   private func limits(in run: PreparedRun) throws(TrainingError) -> SchemeBudget {
     if let budget { return SchemeBudget(budget) }
-    let shares = try Self.ranks.map { rank throws(TrainingError) in
-      try lowRank(rank, blocks: run.weights.configuration.layers, in: run).cost.flopsShare
-    }
-    return SchemeBudget(bytes: nil, flopsShare: shares.max())
+    let usual = try lowRank(Self.ranks[0], blocks: run.weights.configuration.layers, in: run)
+    return SchemeBudget(bytes: nil, flopsShare: 1.05 * usual.cost.flopsShare)
   }
 
   private func selection(in run: PreparedRun) throws(TrainingError) -> MethodSelection {
