@@ -20,11 +20,11 @@ public enum Precision: String, Codable, Sendable, CaseIterable {
 extension Graph {
   /// Rewrites matmuls for a precision: values touched only by matmuls and operations with bf16
   /// kernels become bf16; other operands of matmuls are rounded before them.
-  package mutating func apply(_ precision: Precision) {
-    guard precision != .f32 else { return }
+  package mutating func apply(_ precision: ProductPrecision) {
+    guard precision.base != .f32 else { return }
     retype(bf16Values())
     roundProductOperands()
-    if precision == .int8 { quantiseProducts() }
+    if precision.base == .int8 { quantiseProducts(except: precision.keptInBF16) }
   }
 
   /// Node results that every node touching them allows in bf16, and with them their whole group.
@@ -95,19 +95,24 @@ extension Graph {
 
   /// Whether a value is a matrix of the checkpoint, or consecutive rows of one; low-rank factors
   /// and selected rows are not.
-  func isStoredMatrix(_ id: ValueID) -> Bool {
+  func isStoredMatrix(_ id: ValueID) -> Bool { storedMatrix(id) != nil }
+
+  /// The checkpoint's tensor that a value is, or consecutive rows of it; nil if it is no matrix of
+  /// the checkpoint.
+  func storedMatrix(_ id: ValueID) -> String? {
     guard case .parameter(let parameter) = self[id].source,
-      case .checkpoint = parameter.initial
-    else { return false }
-    return type(of: id).shape.rank == 2
+      case .checkpoint(let tensor, _) = parameter.initial, type(of: id).shape.rank == 2
+    else { return nil }
+    return tensor
   }
 
-  private mutating func quantiseProducts() {
+  private mutating func quantiseProducts(except kept: Set<String>) {
     for position in nodes.indices {
       guard var operation = nodes[position].operation as? any QuantisingOperation,
-        operation.canQuantise,
-        nodes[position].operands.contains(where: isStoredMatrix)
+        operation.canQuantise
       else { continue }
+      let matrices = nodes[position].operands.compactMap(storedMatrix)
+      guard !matrices.isEmpty, kept.isDisjoint(with: matrices) else { continue }
       operation.quantises = true
       nodes[position].operation = operation
     }

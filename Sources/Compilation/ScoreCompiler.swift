@@ -7,9 +7,9 @@ import Tensors
 /// soon as it is complete, so that only one gradient is stored at a time, without optimizer state.
 public struct ScoreCompiler: Sendable {
   /// What matmuls multiply.
-  public var precision: Precision
+  public var precision: ProductPrecision
 
-  public init(precision: Precision = .f32) { self.precision = precision }
+  public init(precision: ProductPrecision = .f32) { self.precision = precision }
 
   /// Compiles the step. The port `gradientScores` holds the sums, a slot for each scored parameter.
   ///

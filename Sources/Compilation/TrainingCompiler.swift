@@ -30,7 +30,7 @@ public struct TrainingCompiler: Sendable {
   /// How gradients become updates.
   public var policy: UpdatePolicy
   /// What matmuls multiply.
-  public var precision: Precision
+  public var precision: ProductPrecision
   /// Whether to keep the graph's text after every stage.
   public var keepsStages: Bool
   /// Whether to recompute cheap activations instead of storing them.
@@ -46,7 +46,7 @@ public struct TrainingCompiler: Sendable {
   public var stripBytes = 4 << 20
 
   public init(
-    policy: UpdatePolicy, precision: Precision = .f32, keepsStages: Bool = false,
+    policy: UpdatePolicy, precision: ProductPrecision = .f32, keepsStages: Bool = false,
     rematerialises: Bool = true
   ) {
     self.policy = policy
@@ -116,11 +116,11 @@ public struct TrainingCompiler: Sendable {
 /// Compiles a forward pass without updates: validation and generation.
 public struct InferenceCompiler: Sendable {
   /// What matmuls multiply.
-  public var precision: Precision
+  public var precision: ProductPrecision
   /// The element type in which the step that shares the arena stores trained matrices.
   var parameterType = ElementType.f32
 
-  public init(precision: Precision = .f32) { self.precision = precision }
+  public init(precision: ProductPrecision = .f32) { self.precision = precision }
 
   /// - Throws: `GraphError` naming the node if a stage breaks the graph.
   public func compile(
@@ -167,7 +167,7 @@ struct Pipeline {
 
   /// The stages between a differentiated graph and a program.
   mutating func optimise(
-    precision: Precision, rematerialises: Bool = true, recomputed: Int = 0
+    precision: ProductPrecision, rematerialises: Bool = true, recomputed: Int = 0
   ) throws(GraphError) {
     try run("prune") { graph throws(GraphError) in graph.prune() }
     try run("fuse") { graph throws(GraphError) in graph.fuse() }
@@ -179,7 +179,7 @@ struct Pipeline {
         graph.rematerialise(with: others.reduce(into: []) { $0.formUnion($1.nodes) })
       }
     }
-    if precision != .f32 {
+    if precision.base != .f32 {
       try run("keep bf16") { graph throws(GraphError) in graph.keepBF16() }
     }
     try run("schedule") { graph throws(GraphError) in graph.scheduleUpdates() }
@@ -190,8 +190,8 @@ struct Pipeline {
     try run("store") { graph throws(GraphError) in graph.keepParameters(as: type) }
   }
 
-  mutating func apply(_ precision: Precision) throws(GraphError) {
-    guard precision != .f32 else { return }
+  mutating func apply(_ precision: ProductPrecision) throws(GraphError) {
+    guard precision.base != .f32 else { return }
     try run("precision") { graph throws(GraphError) in graph.apply(precision) }
   }
 

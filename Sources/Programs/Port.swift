@@ -54,11 +54,15 @@ extension Port where Element == Float {
   public static var logits: Port { Port("logits") }
   /// Not 0 for the first of the micro-batches that gradients are scored on, [1].
   public static var recordSigns: Port { Port("record_signs") }
+  /// The largest magnitude of each column of matmuls' inputs, one matmul's after the other's.
+  public static var inputMagnitudes: Port { Port("input_magnitudes") }
 }
 
 extension Port where Element == Double {
   /// Partial sums of gradients' scores, [slots, parts, scores].
   public static var gradientScores: Port { Port("gradient_scores") }
+  /// Partial sums of what quantising matmuls' inputs would cost, [slots, parts].
+  public static var quantisationErrors: Port { Port("quantisation_errors") }
 }
 
 /// Who writes a port's memory.

@@ -11,15 +11,18 @@ public struct RunDecision: JSONRecord {
   public var learningRate: Double?
   /// How the step's matmuls are computed; nil if none was chosen.
   public var products: [ProductRecord]?
+  /// Which matmuls multiply integers; nil if the recipe says it.
+  public var precision: PrecisionRecord?
 
   public init(
     scheme: [String: Double]?, method: JSONValue? = nil, learningRate: Double?,
-    products: [ProductRecord]? = nil
+    products: [ProductRecord]? = nil, precision: PrecisionRecord? = nil
   ) {
     self.scheme = scheme
     self.method = method
     self.learningRate = learningRate
     self.products = products
+    self.precision = precision
   }
 
   public var json: JSONValue {
@@ -28,6 +31,7 @@ public struct RunDecision: JSONRecord {
     ]
     if let method { object["method"] = method }
     if let products { object["products"] = .array(products.map(\.json)) }
+    if let precision { object["precision"] = precision.json }
     return .object(object)
   }
 
@@ -37,6 +41,7 @@ public struct RunDecision: JSONRecord {
     self.init(
       scheme: json.shares("scheme"), method: json["method"],
       learningRate: json["learning_rate"]?.double,
-      products: json["products"].map { _ in json.records("products") })
+      products: json["products"].map { _ in json.records("products") },
+      precision: json["precision"].flatMap { PrecisionRecord($0) })
   }
 }

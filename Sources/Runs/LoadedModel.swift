@@ -15,7 +15,7 @@ public struct LoadedModel {
   public let pool: WorkerPool
   public let kernels: Kernels
   /// The type of the matmuls' operands.
-  public let precision: Precision
+  public let precision: ProductPrecision
 
   /// - Parameters:
   ///   - path: the checkpoint.
@@ -35,7 +35,7 @@ public struct LoadedModel {
     var kernels = try Kernels.forThisMachine()
     if precision != .f32 { kernels.tune(.auto, threads: threads) }
     self.kernels = kernels
-    self.precision = kernels.precision(precision, weights)
+    self.precision = ProductPrecision(kernels.precision(precision))
   }
 
   /// How the model's chats are written.
@@ -52,6 +52,6 @@ public struct LoadedModel {
     (tokenizer, pool) = (run.tokenizer, run.pool)
     let choice = run.recipe.run.precision
     kernels = choice == .f32 ? run.kernels.untuned : run.kernels
-    precision = kernels.precision(choice, weights)
+    precision = ProductPrecision(kernels.precision(choice))
   }
 }

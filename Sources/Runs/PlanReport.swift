@@ -65,7 +65,9 @@ public struct PlanReport {
       "prefix_cache_bytes": .int(run.prefixCaches.byteCount),
       "tokens_per_second": .number(seconds.tokensPerSecond), "seconds": .number(seconds.total),
       "analysis_seconds": .number(seconds.measuring(run.decision)),
-      "precision": .string(run.settings.precision.rawValue),
+      "precision": .string(run.settings.precision.base.rawValue),
+      "kept_in_bf16": .array(run.settings.precision.keptInBF16.sorted().map { .string($0) }),
+      "precision_choice": run.prepared.precision.record?.json ?? .null,
       "peak_flops": .number(rates.peak), "share_of_peak": .number(rates.share),
       "waterfall": .array(
         waterfall.measures.map { ["measure": .string($0.label), "bytes": .int($0.bytes)] }),
@@ -80,6 +82,15 @@ extension PlannedRun {
   /// - Throws: what starting the step throws.
   public func productDecisions() throws -> [ProductDecision] {
     prepared.kernels.tuner?.decisions(in: try makeSession().programs) ?? []
+  }
+
+  /// What quantising the inputs of each matrix's matmuls would cost the loss.
+  /// - Throws: `TrainingError.interrupted` if it was asked to stop, and what starting the scan throws.
+  public func quantisationCosts() throws -> [QuantisationCost] {
+    try ProductSelection(
+      prepared.weights, shape: settings.shape, text: prepared.corpus.train, pool: prepared.pool,
+      kernels: prepared.kernels, shouldStop: prepared.shouldStop
+    ).costs()
   }
 
   /// The time of each kernel in one step.

@@ -89,13 +89,14 @@ extension PreparedRun {
       needed: runtime + MemoryForecast.bytes(of: least, threads: threads), limit: limit)
   }
 
-  /// A store whose snapshots belong to this recipe and method.
+  /// A store whose snapshots belong to this recipe and method, and to the run's precision.
   ///
   /// - Parameter decision: what trains and at which rate; nil for a store that is only read.
   func store(in folder: String, _ decision: RunDecision? = nil) -> SnapshotStore {
     let json = recipe.resolvedJSON
+    var decision = decision
+    decision?.precision = precision.record
     return SnapshotStore(
-      folder: folder, method: json["method"] ?? .null, recipe: json,
-      decision: decision)
+      folder: folder, method: json["method"] ?? .null, recipe: json, decision: decision)
   }
 }

@@ -5,6 +5,7 @@ import Datasets
 import Execution
 import Programs
 import Recipes
+import Records
 import Storage
 import Tensors
 import Tokenizers
@@ -25,6 +26,8 @@ public struct PreparedRun {
   public let chats: ChatChoice
   public let kernels: Kernels
   public let pool: WorkerPool
+  /// What matmuls multiply, and how that was decided.
+  public let precision: PrecisionDecision
   public let compiler: StepCompiler
   /// Vocabulary rows in the order of their pieces' frequency in the training text.
   public let headRows: [Int32]
@@ -41,12 +44,13 @@ public struct PreparedRun {
   ///   - path: the recipe's file.
   ///   - overrides: `key=value` each.
   ///   - cache: the folder for token ids; nil for one in the run's folder.
+  ///   - resuming: take what was measured from the run's last state.
   ///   - shouldStop: called between steps, probes and generated tokens; true saves and ends the
   ///     run.
   /// - Throws: what reading recipe, model and text throws; `RecipeError` for a recipe that does not
   ///   fit the model, `TrainingError.vocabulary` for a tokenizer that does not.
   public init(
-    recipe path: String, overrides: [String] = [], cache: String? = nil,
+    recipe path: String, overrides: [String] = [], cache: String? = nil, resuming: Bool = false,
     shouldStop: @escaping () -> Bool = { false }
   ) throws {
     recipe = try Recipe.load(path: path, overrides: overrides)
@@ -63,10 +67,16 @@ public struct PreparedRun {
     pool = try WorkerPool(threads: recipe.run.threads)
     kernels = try Self.kernels(recipe.run, pool)
     let weights = weights
-    let precision = kernels.precision(recipe.run.precision, weights)
+    let inputs = PrecisionDecision.Inputs(
+      recipe: recipe, weights: weights, text: corpus.train, pool: pool, kernels: kernels,
+      cacheFolder: cacheFolder, shouldStop: shouldStop)
+    precision =
+      resuming
+      ? PrecisionDecision(inputs, resuming: try Self.savedDecision(of: recipe))
+      : try PrecisionDecision(inputs)
     compiler = StepCompiler(
       configuration,
-      settings: TrainingSettings(recipe, text: corpus.train, precision: precision),
+      settings: TrainingSettings(recipe, text: corpus.train, precision: precision.precision),
       elementType: { weights.elementType(of: $0) })
     // A choice under a memory budget must not depend on whether the text was tokenized just now or
     // read from the cache.
@@ -135,6 +145,13 @@ extension PreparedRun {
     }
   }
 
+  /// What the run in the recipe's folder decided.
+  ///
+  /// - Throws: `TrainingError.nothingToResume` without a last state.
+  private static func savedDecision(of recipe: Recipe) throws(TrainingError) -> RunDecision? {
+    try SnapshotStore(folder: recipe.output.absolute, method: .null, recipe: .null).savedDecision()
+  }
+
   private static func kernels(_ run: RunRecipe, _ pool: WorkerPool) throws -> Kernels {
     var kernels = try Kernels.forThisMachine()
     try kernels.warmUp(pool)
@@ -150,18 +167,4 @@ extension Kernels {
     guard instructionSet != "reference" else { return }
     tuner = ProductTuner(choice, self, threads: threads)
   }
-
-  /// The type of the matmuls' operands for a recipe's choice.
-  func precision(_ choice: PrecisionChoice, _ weights: ModelWeights) -> Precision {
-    switch choice {
-    case .auto: multipliesBF16 ? (weights.checkpoint.isQuantised ? .int8 : .bf16) : .f32
-    case .f32: .f32
-    case .bf16: .bf16
-    case .int8: .int8
-    }
-  }
-}
-
-extension Checkpoint {
-  fileprivate var isQuantised: Bool { tensors.contains { $0.elementType == .int8 } }
 }

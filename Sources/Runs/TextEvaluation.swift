@@ -50,7 +50,7 @@ public struct TextEvaluation {
     return EvaluationRecord(
       tokens: evaluator.tokenCount, loss: loss, bytes: corpus.trainBytes,
       tokensPerSecond: Double(evaluator.tokenCount) / max(seconds, 1e-9),
-      peakResidentBytes: ProcessMemory.peakResidentBytes, precision: model.precision.rawValue)
+      peakResidentBytes: ProcessMemory.peakResidentBytes, precision: model.precision.base.rawValue)
   }
 
   private func session() throws -> Session {

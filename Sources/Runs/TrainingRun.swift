@@ -123,7 +123,7 @@ extension PlannedRun {
       totalParameters: step.totalParameters, steps: settings.steps,
       threads: prepared.pool.threads, instructionSet: prepared.kernels.instructionSet,
       precision: types.map(\.rawValue).sorted().joined(separator: "+")
-        + " weights, \(settings.precision.rawValue) arithmetic",
+        + " weights, \(settings.precision.summary("arithmetic"))",
       version: Version.text, learningRate: settings.schedule.peak,
       frozenBlocks: step.frozenBlocks, prefixCacheBytes: prefixCaches.byteCount,
       analysisSeconds: decision.analysisSeconds, rows: prepared.rowLine)

@@ -6,7 +6,7 @@ import Training
 
 extension TrainingSettings {
   /// A recipe's settings for a text; the peak of the schedule is 0 until the rate is decided.
-  init(_ recipe: Recipe, text: TokenStream, precision: Precision) {
+  init(_ recipe: Recipe, text: TokenStream, precision: ProductPrecision) {
     let shape = BatchShape(
       windows: recipe.run.batchSize, tokens: recipe.data.sequenceLength,
       accumulation: recipe.run.accumulation)

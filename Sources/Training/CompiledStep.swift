@@ -42,9 +42,9 @@ public struct CompiledStep: Sendable {
   /// D, the width of the residual stream.
   public let width: Int
   /// The element type of the residual stream where the step is split.
-  public var prefixType: ElementType { precision == .f32 ? .f32 : .bf16 }
+  public var prefixType: ElementType { precision.base == .f32 ? .f32 : .bf16 }
   public let shape: BatchShape
-  public let precision: Precision
+  public let precision: ProductPrecision
   public let trainableParameters: Int
   public let totalParameters: Int
   /// The number of activations recomputed in the backward pass, by matmuls, instead of stored.
@@ -69,7 +69,7 @@ public struct CompiledStep: Sendable {
   /// - Throws: `TrainingError.adaptation` if the method does not fit the model.
   public init(
     _ configuration: ModelConfiguration, adaptation: some Adaptation, optimizer: Optimizer,
-    clipNorm: Double?, shape: BatchShape, precision: Precision = .f32,
+    clipNorm: Double?, shape: BatchShape, precision: ProductPrecision = .f32,
     elementType: @escaping (String) -> ElementType = { _ in .f32 }, keepsStages: Bool = false,
     splitsPrefix: Bool = true, rematerialises: Bool = true, recomputed: Int = 0,
     reusesMemory: Bool = true
@@ -148,7 +148,7 @@ public struct CompiledStep: Sendable {
   /// sums may not.
   public var bundle: ProgramBundle {
     let below = prefix.map {
-      ProgramBundle.Entry(.prefix, $0.program, backend: precision == .f32 ? .tiles : nil)
+      ProgramBundle.Entry(.prefix, $0.program, backend: precision.base == .f32 ? .tiles : nil)
     }
     return ProgramBundle(
       [ProgramBundle.Entry(.training, training.program)] + (below.map { [$0] } ?? [])

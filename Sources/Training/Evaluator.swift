@@ -25,6 +25,15 @@ public struct Evaluator {
     return isWhole ? sum / Double(tokenCount) : nil
   }
 
+  /// The mean loss of given windows in nats per scored target, nan without any; nil if `shouldStop`,
+  /// which is asked before every batch, said so.
+  public func meanLoss(of windows: [Int], unless shouldStop: () -> Bool) -> Double? {
+    var sum = 0.0
+    guard score(windows, unless: shouldStop, { _ in sum += session.score() }) else { return nil }
+    let tokens = session.step.shape.tokens
+    return sum / Double(text.scoredCount(windows: windows[...], sequenceLength: tokens))
+  }
+
   /// The mean loss of each given window, in nats per scored target; 0 for a window without any.
   public func windowLosses(_ windows: [Int]) -> [Double] {
     var losses: [Double] = []

@@ -67,7 +67,7 @@ public struct MemoryWaterfall: Sendable {
       measures.append(("updates as soon as a gradient is complete", { $0.clipNorm = nil }))
     }
     measures.append(("norms and activations computed again", { $0.rematerialises = true }))
-    if precision != .f32 {
+    if precision.base != .f32 {
       measures.append(("values between products in bf16", { $0.precision = precision }))
     }
     if recomputed > 0 {
@@ -91,7 +91,7 @@ private struct Variant {
   var adaptation: any Adaptation
   var optimizer: Optimizer
   var clipNorm: Double?
-  var precision = Precision.f32
+  var precision = ProductPrecision.f32
   var reusesMemory = false
   var rematerialises = false
   var recomputed = 0

@@ -7,7 +7,7 @@ public struct TrainingSettings: Hashable, Sendable {
   public var shape: BatchShape
   public var optimizer: Optimizer
   /// The type of the matmuls' operands.
-  public var precision: Precision
+  public var precision: ProductPrecision
   /// The gradient norm above which gradients are clipped; nil never clips.
   public var clipNorm: Double?
   public var schedule: LearningRateSchedule
@@ -25,7 +25,7 @@ public struct TrainingSettings: Hashable, Sendable {
   public var patienceMargin: Double
 
   public init(
-    steps: Int, shape: BatchShape, optimizer: Optimizer, precision: Precision = .f32,
+    steps: Int, shape: BatchShape, optimizer: Optimizer, precision: ProductPrecision = .f32,
     clipNorm: Double?, schedule: LearningRateSchedule, seed: UInt64 = 0, shuffles: Bool = true,
     validateEvery: Int = 0, saveEvery: Int = 0, patience: Int? = nil, patienceMargin: Double = 0
   ) {

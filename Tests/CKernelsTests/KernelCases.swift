@@ -7,7 +7,7 @@ let kernelCases: [String: [KernelCase]] = {
     linearCases() + tiledProductCases() + gradientOfWeightCases() + biasCases() + embeddingCases()
     + normalisationCases()
     + rotaryCases() + attentionCases() + cachedAttentionCases() + activationCases() + lossCases()
-    + columnCases() + elementwiseCases() + optimizerCases() + scoreCases()
+    + columnCases() + elementwiseCases() + optimizerCases() + scoreCases() + quantisationCostCases()
     + bf16ProductCases() + quantisedCases() + bf16ElementwiseCases() + bf16LossCases()
     + bf16OptimizerCases() + bf16AttentionCases() + probeCases()
   return Dictionary(grouping: cases, by: \.kernel)

@@ -137,6 +137,14 @@ extension NamedKernel {
     NamedKernel("gradient_scores", sizes: [count])
   }
 
+  static func quantisationError(rows: Int, width: Int) -> NamedKernel {
+    NamedKernel("quantisation_error", sizes: [rows, width])
+  }
+
+  static func columnMagnitudes(rows: Int, width: Int) -> NamedKernel {
+    NamedKernel("column_magnitudes", sizes: [rows, width])
+  }
+
   static func clipScale(partials: Int, limit: Float) -> NamedKernel {
     NamedKernel("clip_scale", sizes: [partials], scalars: [limit])
   }

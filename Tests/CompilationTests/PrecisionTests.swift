@@ -10,7 +10,7 @@ import Testing
 /// The stage that makes values bf16.
 @Suite struct PrecisionTests {
   private static func graph(
-    _ precision: Precision, _ method: any Adaptation = FullAdaptation(),
+    _ precision: ProductPrecision, _ method: any Adaptation = FullAdaptation(),
     elementType: ElementType = .f32
   ) throws -> Graph {
     func trace(_ method: some Adaptation) throws -> Graph {
@@ -74,7 +74,7 @@ import Testing
   @Test func productsOfStoredWeightsAreQuantised() throws {
     let method = SparseAdaptation(scheme: ["layers[1].mlp.down": 1])
     func quantised(
-      _ precision: Precision, _ type: ElementType, _ method: any Adaptation
+      _ precision: ProductPrecision, _ type: ElementType, _ method: any Adaptation
     ) throws -> (yes: Int, no: Int) {
       let graph = try Self.graph(precision, method, elementType: type)
       let products = graph.nodes.compactMap { $0.operation as? any QuantisingOperation }
@@ -90,9 +90,34 @@ import Testing
     }
   }
 
+  /// A matrix that is kept in bf16 multiplies no integers, forward or backward, also when it trains
+  /// in parts or, as a tied model's head, under another name; the others' matmuls do not change.
+  @Test func keptMatricesMultiplyNoIntegers() throws {
+    let method = SparseAdaptation(scheme: ["layers[1].mlp.down": 0.5, "head": 1])
+    let kept: Set = ["layers[1].mlp.down", "layers[2].attention.value", "embedding"]
+    func quantised(_ precision: ProductPrecision) throws -> [String: Set<Bool>] {
+      let graph = try Self.graph(precision, method)
+      var found: [String: Set<Bool>] = [:]
+      for node in graph.nodes {
+        guard let operation = node.operation as? any QuantisingOperation else { continue }
+        for name in node.operands.compactMap(graph.checkpointTensor) {
+          found[name, default: []].insert(operation.quantises)
+        }
+      }
+      return found
+    }
+    let whole = try quantised(.int8)
+    let mixed = try quantised(ProductPrecision(.int8, keptInBF16: kept))
+    #expect(Set(whole.keys) == Set(mixed.keys) && kept.isSubset(of: mixed.keys))
+    for (name, found) in mixed {
+      #expect(found == (kept.contains(name) ? [false] : whole[name]), "\(name)")
+    }
+    #expect(ProductPrecision(.bf16, keptInBF16: kept) == .bf16)
+  }
+
   /// Half the activations' bytes, nearly.
   @Test func bf16TakesLessMemory() throws {
-    func activations(_ precision: Precision) throws -> Int {
+    func activations(_ precision: ProductPrecision) throws -> Int {
       var layout = PersistentLayout()
       let compiler = TrainingCompiler(policy: Step.policy(), precision: precision)
       let traced = try Step.trace(FullAdaptation())

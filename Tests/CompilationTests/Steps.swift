@@ -47,8 +47,8 @@ enum Step {
 
   /// The whole step as the lowering sees it.
   static func graph(
-    _ traced: Graph, clipNorm: Double? = nil, accumulation: Int = 1, precision: Precision = .f32,
-    recomputed: Int = 0
+    _ traced: Graph, clipNorm: Double? = nil, accumulation: Int = 1,
+    precision: ProductPrecision = .f32, recomputed: Int = 0
   ) throws -> Graph {
     let policy = policy(clipNorm: clipNorm, accumulation: accumulation)
     var compiler = TrainingCompiler(policy: policy, precision: precision)
@@ -66,6 +66,11 @@ extension Graph {
   /// The parameter that a value is, or nil.
   func parameter(_ id: ValueID) -> Parameter? {
     if case .parameter(let parameter) = self[id].source { parameter } else { nil }
+  }
+
+  /// The checkpoint's tensor that a parameter holds rows of, or nil.
+  func checkpointTensor(_ id: ValueID) -> String? {
+    if case .checkpoint(let name, _) = parameter(id)?.initial { name } else { nil }
   }
 
   /// The first node that reads the parameter of that path.

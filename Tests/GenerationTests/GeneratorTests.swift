@@ -139,8 +139,8 @@ import Weights
 
   /// Prompts read with matmuls of bf16 and of bytes, also where single tokens are. Observed 0.064 and
   /// 0.115 of the largest logit: this model's weights are wide, so its attention magnifies rounding.
-  @Test(arguments: [Precision.bf16, .int8], [ElementType.f32, .bf16, .int8])
-  func precisionsStayNearF32(precision: Precision, elementType: ElementType) throws {
+  @Test(arguments: [ProductPrecision.bf16, .int8], [ElementType.f32, .bf16, .int8])
+  func precisionsStayNearF32(precision: ProductPrecision, elementType: ElementType) throws {
     let weights = try weights(elementType)
     let tokens = Self.tokens(77)
     for instructionSet in Kernels.supported {

@@ -88,7 +88,11 @@ enum RecordSamples {
 
   static let decision = RunDecision(
     scheme: ["head": 0.5, "norm": 1], method: ["type": "lora", "rank": 8], learningRate: 0.01,
-    products: [product])
+    products: [product], precision: precision)
+
+  static let precision = PrecisionRecord(
+    key: "0a", precision: "int8", keptInBF16: ["embedding", "layers[0].mlp.down"], bf16Loss: 2,
+    int8Loss: 2.1, chosenLoss: 2.001, seconds: 1.5)
 
   static let progress: RunProgress = {
     var progress = RunProgress(

@@ -1,4 +1,5 @@
 import Checkpoints
+import Models
 import Records
 import Reports
 import Runs
@@ -9,15 +10,25 @@ import TestSupport
 struct RunsFixture {
   let folder: TemporaryFolder
 
-  /// - Parameter elementType: how the model's matrices are stored.
-  init(elementType: ElementType = .f32) throws {
+  /// - Parameters:
+  ///   - elementType: how the model's matrices are stored.
+  ///   - hasOutlier: the input of `layers[1].mlp.down` has a massive column, in a model whose losses
+  ///     depend on it.
+  init(elementType: ElementType = .f32, hasOutlier: Bool = false) throws {
     folder = try TemporaryFolder()
-    let tokenizer = SharedData.packageRoot + "/Tests/Golden/gqa-tied/tokenizer.model"
-    try RandomInitialisation.write(
-      configuration: TinyModel.configuration(layers: 3, vocabularySize: 384, contextLength: 128),
-      tokenizer: StoredTokenizer(
-        kind: "sentencepiece", bytes: try TemporaryFolder.read(tokenizer)),
-      seed: 3, elementType: elementType, output: model)
+    let configuration = TinyModel.configuration(
+      layers: 3, vocabularySize: 384, contextLength: 128)
+    let tokenizer = StoredTokenizer(
+      kind: "sentencepiece",
+      bytes: try TemporaryFolder.read(
+        SharedData.packageRoot + "/Tests/Golden/gqa-tied/tokenizer.model"))
+    if hasOutlier {
+      try Self.writeModelWithOutlier(configuration, tokenizer, elementType, to: model)
+    } else {
+      try RandomInitialisation.write(
+        configuration: configuration, tokenizer: tokenizer, seed: 3, elementType: elementType,
+        output: model)
+    }
     try folder.write(Self.text, to: "text.txt")
     try folder.write(
       """
@@ -31,6 +42,21 @@ struct RunsFixture {
                  "products": "tiles" }
       }
       """, to: "recipe.json")
+  }
+
+  private static func writeModelWithOutlier(
+    _ configuration: ModelConfiguration, _ tokenizer: StoredTokenizer, _ type: ElementType,
+    to path: String
+  ) throws {
+    var weights = TinyModel.weights(configuration).mapValues { $0.map { 0.2 * $0 } }
+    for parameter in configuration.parameters where !parameter.isMatrix {
+      weights[parameter.name] = Array(repeating: 1, count: parameter.shape.count)
+    }
+    PlantedOutlier.plant(in: &weights, configuration, layer: 1, factor: 300)
+    let values = weights
+    try CheckpointWriter.write(
+      to: path, configuration: configuration, tokenizer: tokenizer, elementType: type
+    ) { (name) throws(CheckpointError) in .values(values[name] ?? []) }
   }
 
   var model: String { folder["tiny.sfckpt"] }
@@ -59,7 +85,8 @@ struct RunsFixture {
   ) throws -> (summary: RunSummary, events: [RunEvent]) {
     let collector = EventCollector(stopAfter: stopAfter)
     let prepared = try PreparedRun(
-      recipe: recipe, overrides: overrides, shouldStop: { collector.shouldStop })
+      recipe: recipe, overrides: overrides, resuming: resuming,
+      shouldStop: { collector.shouldStop })
     let decision =
       resuming ? try MethodDecision(resuming: prepared) : try MethodDecision(prepared)
     let run = try TrainingRun(

@@ -19,14 +19,21 @@ package struct TrainingFixture {
   package let pool: WorkerPool
   package var kernels: Kernels
 
+  /// - Parameters:
+  ///   - scale: the standard deviation of matrices' elements.
+  ///   - change: changes the model's weights.
   package init(
     _ configuration: ModelConfiguration = TinyModel.configuration(),
-    elementType: ElementType = .f32, threads: Int = 2, instructionSet: String? = nil
+    elementType: ElementType = .f32, threads: Int = 2, instructionSet: String? = nil,
+    scale: Float = 0.2,
+    change: (inout [String: [Float]], ModelConfiguration) -> Void = { _, _ in }
   ) throws {
     folder = try TemporaryFolder()
     pool = try WorkerPool(threads: threads)
     kernels = try instructionSet.map { (name) in try Kernels(named: name) } ?? .forThisMachine()
-    let weights = TinyModel.weights(configuration)
+    var weights = TinyModel.weights(configuration)
+    change(&weights, configuration)
+    let values = weights
     let matrices = Set(configuration.parameters.filter(\.isMatrix).map(\.name))
     try CheckpointWriter.write(
       to: folder["model.sfckpt"], configuration: configuration,
@@ -34,8 +41,8 @@ package struct TrainingFixture {
         kind: "sentencepiece", bytes: TinyModel.tokenizer(pieces: configuration.vocabularySize)),
       elementType: elementType
     ) { (name) throws(CheckpointError) in
-      let values = weights[name] ?? []
-      return .values(values.map { matrices.contains(name) ? 0.2 * $0 : 1 + 0.1 * $0 })
+      let values = values[name] ?? []
+      return .values(values.map { matrices.contains(name) ? scale * $0 : 1 + 0.1 * $0 })
     }
     checkpoint = try Checkpoint.open(folder["model.sfckpt"])
   }
@@ -59,7 +66,7 @@ package struct TrainingFixture {
     steps: Int, windows: Int = 4, accumulation: Int = 1, optimizer: Optimizer = .adamW(AdamW()),
     learningRate: Double = 1e-2, clipNorm: Double? = 1, warmupSteps: Int = 2, seed: UInt64 = 7,
     shuffles: Bool = true, validateEvery: Int = 0, saveEvery: Int = 0, patience: Int? = nil,
-    precision: Precision = .f32
+    precision: ProductPrecision = .f32
   ) -> TrainingSettings {
     TrainingSettings(
       steps: steps, shape: BatchShape(windows: windows, tokens: tokens, accumulation: accumulation),

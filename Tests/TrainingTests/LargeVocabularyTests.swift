@@ -13,7 +13,7 @@ import Training
   private let configuration = TinyModel.gemma3(layers: 4, vocabularySize: Self.vocabulary)
 
   private func step(
-    _ adaptation: some Adaptation, _ type: ElementType, _ precision: Precision
+    _ adaptation: some Adaptation, _ type: ElementType, _ precision: ProductPrecision
   ) throws -> CompiledStep {
     try CompiledStep(
       configuration, adaptation: adaptation, optimizer: .adamW(AdamW()), clipNorm: 1,
@@ -23,8 +23,8 @@ import Training
 
   /// Neither the logits of all 256 tokens exist, nor a copy of the embedding, nor a second mapping.
   @Test(
-    arguments: [(.f32, .f32), (.bf16, .bf16), (.int8, .int8)] as [(ElementType, Precision)])
-  func frozenHead(_ type: ElementType, _ precision: Precision) throws {
+    arguments: [(.f32, .f32), (.bf16, .bf16), (.int8, .int8)] as [(ElementType, ProductPrecision)])
+  func frozenHead(_ type: ElementType, _ precision: ProductPrecision) throws {
     let adaptations: [any Adaptation] = [
       SparseAdaptation(scheme: ["layers[3].mlp.up": 1]), SparseAdaptation(scheme: ["norm": 1]),
       LoRAAdaptation(rank: 4, alpha: 8, targets: ["layers[0].attention.query"]),

@@ -19,8 +19,8 @@ import Weights
     try expectPlan(TrainingFixture(elementType: elementType), method, .f32)
   }
 
-  @Test(arguments: FamilyCase.all, Precision.allCases)
-  func everyFamilysArenaIsThePlansSum(family: FamilyCase, precision: Precision) throws {
+  @Test(arguments: FamilyCase.all, ProductPrecision.plain)
+  func everyFamilysArenaIsThePlansSum(family: FamilyCase, precision: ProductPrecision) throws {
     let fixture = try TrainingFixture(
       family.configuration, elementType: precision == .int8 ? .int8 : .bf16)
     for method in [TestMethod.full, .sparse, .rows, .lora, .norms] {
@@ -29,7 +29,7 @@ import Weights
   }
 
   private func expectPlan(
-    _ fixture: TrainingFixture, _ method: TestMethod, _ precision: Precision
+    _ fixture: TrainingFixture, _ method: TestMethod, _ precision: ProductPrecision
   ) throws {
     let settings = TrainingFixture.settings(steps: 3, accumulation: 2, precision: precision)
     let session = try fixture.session(fixture.adaptation(method), settings)

@@ -9,7 +9,7 @@ import Training
 
 /// Training with products of bf16 and of bytes, beside f32.
 @Suite struct PrecisionTests {
-  private static let kinds: [(Precision, ElementType)] = [
+  private static let kinds: [(ProductPrecision, ElementType)] = [
     (.bf16, .f32), (.bf16, .bf16), (.bf16, .int8), (.int8, .int8), (.int8, .bf16), (.int8, .f32),
   ]
 
@@ -40,7 +40,7 @@ import Training
       let fixture = try TrainingFixture(
         family.configuration, elementType: type, instructionSet: instructionSet)
       // What plain momentum holds after its first step is the gradient itself.
-      func gradients(_ precision: Precision) throws -> [(String, [Float])] {
+      func gradients(_ precision: ProductPrecision) throws -> [(String, [Float])] {
         let settings = TrainingFixture.settings(
           steps: 1, optimizer: .sgd(SGD()), clipNorm: nil, precision: precision)
         let session = try fixture.train(FullAdaptation(), settings).session
@@ -62,8 +62,8 @@ import Training
     }
   }
 
-  @Test(arguments: [Precision.bf16, .int8])
-  func lossesRepeatBitForBit(_ precision: Precision) throws {
+  @Test(arguments: [ProductPrecision.bf16, .int8])
+  func lossesRepeatBitForBit(_ precision: ProductPrecision) throws {
     let fixture = try TrainingFixture(elementType: .int8)
     let settings = TrainingFixture.settings(
       steps: 3, optimizer: .adamW(AdamW(stateType: .bf16)), precision: precision)

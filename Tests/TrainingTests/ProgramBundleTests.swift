@@ -31,8 +31,8 @@ import Weights
     var score = 0.0
   }
 
-  @Test(arguments: [TestMethod.full, .rows, .lora, .headRows], Precision.allCases)
-  func aBundleThatIsReadBackRunsTheSame(method: TestMethod, precision: Precision) throws {
+  @Test(arguments: [TestMethod.full, .rows, .lora, .headRows], ProductPrecision.plain)
+  func aBundleThatIsReadBackRunsTheSame(method: TestMethod, precision: ProductPrecision) throws {
     let fixture = try TrainingFixture()
     let settings = TrainingFixture.settings(
       steps: steps, accumulation: 2, optimizer: optimizer, precision: precision)
@@ -121,7 +121,7 @@ import Weights
   @Test func frozenBlocksAreInTheBundle() throws {
     let fixture = try TrainingFixture()
     let adaptation = SparseAdaptation(scheme: ["layers[1].mlp.up": 1])
-    for precision in [Precision.f32, .bf16] {
+    for precision in [ProductPrecision.f32, .bf16] {
       let settings = TrainingFixture.settings(steps: 1, precision: precision)
       let bundle = try fixture.step(adaptation, settings).bundle
       #expect(bundle.programs.map(\.role) == [.training, .prefix, .validation])

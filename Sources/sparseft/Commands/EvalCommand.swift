@@ -39,8 +39,8 @@ struct EvalCommand: ParsableCommand {
 
   @Option(
     help: """
-      Element type that matmuls multiply; auto: int8 for an int8 model, bf16 for others, where \
-      this CPU has instructions for it, else f32.
+      Element type that matmuls multiply; auto: bf16 where this CPU has instructions for \
+      it, else f32.
       """)
   var precision = PrecisionChoice.auto
 

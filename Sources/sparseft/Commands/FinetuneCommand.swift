@@ -40,7 +40,7 @@ struct FinetuneCommand: ParsableCommand {
   /// free for the baselines.
   private func train() throws -> (recipe: Recipe, cache: String, summary: RunSummary) {
     let prepared = try PreparedRun(
-      recipe: arguments.recipe, overrides: arguments.overrides, cache: cache,
+      recipe: arguments.recipe, overrides: arguments.overrides, cache: cache, resuming: resume,
       shouldStop: { Interruption.isRequested })
     let progress = AnalysisLine(isQuiet: arguments.json)
     let decision =

@@ -21,6 +21,9 @@ struct PlanCommand: ParsableCommand {
   @Flag(help: "Print how each matmul is computed, and how long its variants took.")
   var products = false
 
+  @Flag(help: "Print what multiplying integers would cost the loss, by kind of matrix.")
+  var precision = false
+
   func run() throws {
     let prepared = try PreparedRun(recipe: arguments.recipe, overrides: arguments.overrides)
     let run = try PlannedRun(
@@ -29,6 +32,8 @@ struct PlanCommand: ParsableCommand {
       for stage in run.step.training.stages { Output.print("== \(stage.name)\n\(stage.text)\n") }
     } else if profile {
       Output.print(KernelTable(try run.profile()).text)
+    } else if precision {
+      Output.print(PrecisionTable(run: run, costs: try run.quantisationCosts()).text)
     } else if products {
       Output.print(ProductTable(decisions: try run.productDecisions()).text)
     } else {

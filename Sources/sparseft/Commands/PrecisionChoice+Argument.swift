@@ -5,9 +5,9 @@ import Recipes
 
 extension PrecisionChoice: ExpressibleByArgument {}
 
-extension Precision {
+extension ProductPrecision {
   /// The line printed on standard error: "precision: bf16 products".
-  var line: String { "precision: \(rawValue) products" }
+  var line: String { "precision: \(description) products" }
 }
 
 extension GenerationPrecision {
@@ -15,6 +15,6 @@ extension GenerationPrecision {
   var line: String {
     block == single
       ? block.line
-      : "precision: \(block.rawValue) products for the prompt, \(single.rawValue) after it"
+      : "precision: \(block.description) products for the prompt, \(single.description) after it"
   }
 }

@@ -50,7 +50,7 @@ extension PlanReport {
 
     arithmetic: \(Format.count(run.flopsPerToken)) operations per token, \
     \(Format.percent(run.flopsPerToken / max(1, run.fullFlopsPerToken))) of full fine-tuning's
-    products: \(run.settings.precision.rawValue), \
+    products: \(run.settings.precision.base.rawValue)\(kept), \
     \(Format.percent(rates.share)) of the \(Format.count(rates.peak / 1e9)) G operations/s \
     that dot products of this step's types reach here\(backends)
     time: \(formatted(seconds.step, decimals: 3)) s per step of \
@@ -59,6 +59,12 @@ extension PlanReport {
     \(formatted(seconds.validation, decimals: 1)) s per validation; \(run.settings.steps) steps \
     with \(run.settings.validations) validations take about \(Format.duration(seconds.total))\(measuring)
     """
+  }
+
+  /// The matrices whose matmuls stay bf16 where the others multiply integers.
+  private var kept: String {
+    let kept = run.settings.precision.keptInBF16
+    return kept.isEmpty ? "" : " (bf16 for \(MatrixKinds(kept)))"
   }
 
   /// Number of matmuls that each back-end computes.
