@@ -21,6 +21,8 @@ public final class ContributionAnalysis {
   /// Bytes of arena and mapped weights of the largest gradient scan.
   var largestScan = 0
   private let start = ContinuousClock.now
+  /// Seconds of what the run need not do again, but for steps.
+  private var secondsOfTheRun = 0.0
 
   /// - Parameters:
   ///   - fixedRate: the recipe's learning rate; nil to calibrate one.
@@ -97,12 +99,13 @@ public final class ContributionAnalysis {
     return result
   }
 
-  /// Adds the cost of the analysis, without the winner's own steps.
+  /// Adds the cost of the analysis, without what the run would do anyway: the winner's own steps, and
+  /// the validation before the first one.
   private func addCosts(of bench: ProbeBench?, price: Double, to result: inout AnalysisResult) {
     result.initialValidationLoss = bench?.initialValidationLoss
     result.probes = bench?.probes ?? 0
     result.largestStep = max(largestScan, bench?.largestStep ?? 0)
-    let own = result.reports.reduce(0) { $0 + $1.seconds }
+    let own = secondsOfTheRun + result.reports.reduce(0) { $0 + $1.seconds }
     result.seconds = max(0, (ContinuousClock.now - start).seconds - own)
     result.priceShare = price
   }
@@ -200,9 +203,11 @@ extension ContributionAnalysis {
     let bench = ProbeBench(
       context.compiler, weights: context.weights, text: context.text, heldOut: heldOut,
       pool: context.pool, kernels: context.kernels, prefixes: prefixes, shouldStop: shouldStop)
+    let start = ContinuousClock.now
     bench.initialValidationLoss = try context.validation.map { text throws(TrainingError) in
       try bench.baseLoss(of: text)
     }
+    secondsOfTheRun += (ContinuousClock.now - start).seconds
     return bench
   }
 
