@@ -12,8 +12,10 @@ struct MethodSelection {
   let limits: SchemeBudget
   /// Methods that take part beside update schemes; see `AnalysisContext.rivals`.
   let rivals: [Candidate]
-  /// Whether sets drawn at random take part, as a control.
-  let drawsRandomly: Bool
+  /// How many sets drawn at random take part, as a control.
+  private let randomDraws: Int
+  /// Shared, so that no scheme is compiled twice.
+  private let costs: SchemeCosts
 
   init(
     in run: PreparedRun, within limits: SchemeBudget, rivals: [Candidate] = [],
@@ -22,7 +24,8 @@ struct MethodSelection {
     self.run = run
     self.limits = limits
     self.rivals = rivals
-    self.drawsRandomly = drawsRandomly
+    randomDraws = drawsRandomly ? Candidates.usualDraws : 0
+    costs = run.schemeCosts(run.schemeSpace)
   }
 
   /// The decision of an earlier run, or one that is measured now; the run goes on from the winner's
@@ -107,22 +110,20 @@ struct MethodSelection {
 
   /// Candidates that need no measurement.
   private func candidates() throws(TrainingError) -> [Candidate] {
-    let space = run.schemeSpace
-    return try Candidates(run.schemeCosts(space), seed: run.settings.seed).all(
+    try Candidates(costs, seed: run.settings.seed).all(
       within: limits, rivals: rivals, parameters: run.weights.configuration.parameterCount,
-      randomDraws: drawsRandomly ? Candidates.usualDraws : 0)
+      randomDraws: randomDraws)
   }
 
   private func analysis(
     key: String, observe: @escaping (AnalysisProgress) -> Void = { _ in }
   ) -> ContributionAnalysis {
-    let space = run.schemeSpace
     let asked = run.recipe.analysis
     let context = AnalysisContext(
       compiler: run.compiler, weights: run.weights, text: run.corpus.train,
       validation: run.corpus.validation, pool: run.pool, kernels: run.kernels, budget: limits,
-      costs: run.schemeCosts(space), space: space, rivals: rivals,
-      randomDraws: drawsRandomly ? Candidates.usualDraws : 0, runtimeBytes: run.runtimeBytes,
+      costs: costs, space: costs.space, rivals: rivals, randomDraws: randomDraws,
+      runtimeBytes: run.runtimeBytes,
       headRows: run.headRows, cacheFolder: run.cacheFolder, cacheBytes: run.prefixCacheLimit,
       store: store, discard: { run.candidatesFolder.remove("\($0)") })
     return ContributionAnalysis(

@@ -5,21 +5,27 @@ import Records
 import Storage
 import Training
 
-// What takes part in the choice beside update schemes. Another method is another line of `rivals`.
+// What takes part in the choice beside update schemes: another method is another candidate among the
+// `rivals`, the most promising one first.
 extension AutoRecipe {
   /// Ranks of low-rank adaptation of every linear map; alpha is twice the rank.
   private static let ranks = [8, 32]
   /// The rank where only the last blocks fit the budget.
   private static let partialRank = 16
 
-  /// The methods that fit the budget, the most promising one first.
-  private func rivals(in run: PreparedRun) throws(TrainingError) -> [Candidate] {
-    let limits = try limits(in: run)
+  private func selection(in run: PreparedRun) throws(TrainingError) -> MethodSelection {
+    let layers = run.weights.configuration.layers
     let everywhere = try Self.ranks.map { rank throws(TrainingError) in
-      try lowRank(rank, blocks: run.weights.configuration.layers, in: run)
-    }.filter { $0.cost.fits(limits) }
-    guard everywhere.isEmpty else { return everywhere }
-    return try lastBlocks(in: run, within: limits).map { [$0] } ?? []
+      try lowRank(rank, blocks: layers, in: run)
+    }
+    // Without a budget, a little more than the arithmetic of the first one, so that in models of the
+    // usual width higher ranks take part too.
+    let limits =
+      budget.map(SchemeBudget.init)
+      ?? SchemeBudget(bytes: nil, flopsShare: 1.05 * everywhere[0].cost.flopsShare)
+    var rivals = everywhere.filter { $0.cost.fits(limits) }
+    if rivals.isEmpty, let part = try lastBlocks(in: run, within: limits) { rivals = [part] }
+    return MethodSelection(in: run, within: limits, rivals: rivals, drawsRandomly: false)
   }
 
   /// Low-rank adaptation of as many of the last blocks as fit; nil if none does.
@@ -54,19 +60,6 @@ extension AutoRecipe {
       CandidateMethod(adaptation, recipe: MethodRecipe.lora(settings).json),
       cost: try run.cost(of: adaptation))
   }
-
-  /// The recipe's limits, or a little more than the arithmetic of the first low-rank adaptation, so
-  /// that in models of the usual width higher ranks take part too.
-  private func limits(in run: PreparedRun) throws(TrainingError) -> SchemeBudget {
-    if let budget { return SchemeBudget(budget) }
-    let usual = try lowRank(Self.ranks[0], blocks: run.weights.configuration.layers, in: run)
-    return SchemeBudget(bytes: nil, flopsShare: 1.05 * usual.cost.flopsShare)
-  }
-
-  private func selection(in run: PreparedRun) throws(TrainingError) -> MethodSelection {
-    MethodSelection(
-      in: run, within: try limits(in: run), rivals: try rivals(in: run), drawsRandomly: false)
-  }
 }
 
 extension AutoRecipe: AdaptingMethod {
@@ -76,7 +69,11 @@ extension AutoRecipe: AdaptingMethod {
   }
 
   func choice(in run: PreparedRun, resuming saved: RunDecision?) throws -> MethodChoice {
-    if let method = saved?.method { return try run.choice(ofMethod: method) }
+    if let method = saved?.method {
+      var choice = try run.choice(ofMethod: method)
+      choice.explanation = "\"auto\": \(choice.adaptation.name), as the snapshot has it"
+      return choice
+    }
     return try SparseRecipe(tensors: .auto).choice(in: run, resuming: saved)
   }
 
