@@ -118,7 +118,7 @@ let package = Package(
       name: "TestSupport",
       dependencies: [
         "Training", "Records", "Adaptations", "Compilation", "Execution", "Weights", "Datasets",
-        "Tokenizers",
+        "Tokenizers", "Interchange",
         "Storage", "Tensors", "Models", "Checkpoints",
       ],
       path: "Tests/TestSupport"),

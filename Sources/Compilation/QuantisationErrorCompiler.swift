@@ -28,20 +28,10 @@ public struct QuantisationErrorCompiler: Sendable {
   public func compile(
     _ traced: Graph
   ) throws(GraphError) -> (program: CompiledProgram, products: [MeasuredProduct]) {
-    guard let loss = traced.output(.loss) else {
-      throw .invalid(node: "output loss", problem: "is missing")
+    let (program, products) = try Pipeline.measuring(traced, precision: .bf16) { graph, _ in
+      graph.insertQuantisationErrors()
     }
-    var pipeline = Pipeline(traced, keepsStages: false)
-    var products: [MeasuredProduct] = []
-    try pipeline.run("differentiate") { graph throws(GraphError) in
-      let scale = graph.addInput(.lossScale, [1])
-      _ = try graph.differentiate(loss, cotangent: scale)
-      products = graph.insertQuantisationErrors()
-    }
-    try pipeline.optimise(precision: .bf16)
-    var layout = PersistentLayout()
-    pipeline.addBuffers(layout: &layout)
-    return (try pipeline.lower(layout: layout), products)
+    return (program, products)
   }
 }
 
@@ -71,13 +61,6 @@ extension Graph {
     }
     nodes = nodes.indices.flatMap { [nodes[$0]] + (behind[$0].map { [$0] } ?? []) }
     return products
-  }
-
-  private mutating func addTable<Element>(_ port: Port<Element>, _ count: Int) -> ValueID {
-    let table = addSource(
-      .state(port.name, .workspace, .zeros), TensorType([max(1, count)]))
-    outputs.append((port.name, table))
-    return table
   }
 
   /// The matrix and the forward input of a matmul whose gradient towards that input a node computes.

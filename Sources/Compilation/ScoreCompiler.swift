@@ -19,20 +19,10 @@ public struct ScoreCompiler: Sendable {
   public func compile(
     _ traced: Graph
   ) throws(GraphError) -> (program: CompiledProgram, scored: [Parameter]) {
-    guard let loss = traced.output(.loss) else {
-      throw .invalid(node: "output loss", problem: "is missing")
+    let (program, scored) = try Pipeline.measuring(traced, precision: precision) {
+      graph, gradients in graph.appendScores(gradients)
     }
-    var pipeline = Pipeline(traced, keepsStages: false)
-    var scored: [Parameter] = []
-    try pipeline.run("differentiate") { graph throws(GraphError) in
-      let scale = graph.addInput(.lossScale, [1])
-      let gradients = try graph.differentiate(loss, cotangent: scale)
-      scored = graph.appendScores(gradients)
-    }
-    try pipeline.optimise(precision: precision)
-    var layout = PersistentLayout()
-    pipeline.addBuffers(layout: &layout)
-    return (try pipeline.lower(layout: layout), scored)
+    return (program, scored)
   }
 }
 
@@ -41,11 +31,7 @@ extension Graph {
   fileprivate mutating func appendScores(_ gradients: [ValueID: ValueID]) -> [Parameter] {
     let scored = parameters.filter { gradients[$0.value] != nil }
     let record = addInput(.recordSigns, [1])
-    let port = Port.gradientScores
-    let table = addSource(
-      .state(port.name, .workspace, .zeros),
-      TensorType([max(1, scored.count) * GradientScores.slotFloats]))
-    outputs.append((port.name, table))
+    let table = addTable(.gradientScores, max(1, scored.count) * GradientScores.slotFloats)
     for (slot, item) in scored.enumerated() {
       guard let gradient = gradients[item.value] else { continue }
       let words = GradientScores.signWords(type(of: gradient).shape.count)

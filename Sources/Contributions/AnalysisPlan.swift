@@ -185,7 +185,7 @@ extension AnalysisPlan {
     return plan
   }
 
-  /// The most runs of a calibration, and of one that the share does not allow.
+  /// The most runs of a calibration, and of one before a short run.
   package static let usualCalibrationRuns = 5
   package static let fewestCalibrationRuns = 3
   /// Additional orders of the batches in which base and one tensor are probed to measure the noise.

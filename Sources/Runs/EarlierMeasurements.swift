@@ -36,7 +36,7 @@ struct EarlierMeasurements {
       "recipe": .object(recipe), "instruction_set": .string(run.kernels.instructionSet),
       "version": .string(Version.text),
     ]
-    key = ContentHash.hexadecimal(ContentHash.digest(Array(facts.encoded(sorted: true).utf8)))
+    key = ContentHash.hexadecimal(of: facts)
   }
 
   /// The choice and rate that `contributions.json` holds; nil if it is of something else.

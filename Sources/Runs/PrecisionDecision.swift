@@ -106,7 +106,7 @@ extension PrecisionDecision.Inputs {
       "windows": .int(shape.windows), "tokens": .int(shape.tokens),
       "instruction_set": .string(kernels.instructionSet), "version": .string(Version.text),
     ]
-    return ContentHash.hexadecimal(ContentHash.digest(Array(facts.encoded(sorted: true).utf8)))
+    return ContentHash.hexadecimal(of: facts)
   }
 
   fileprivate func measure(_ key: String) throws -> PrecisionRecord {

@@ -37,6 +37,11 @@ public final class ContentHash {
     return digest
   }
 
+  /// The digest of a JSON value, its keys sorted, in hexadecimal: the key of what depends on it.
+  public static func hexadecimal(of facts: JSONValue) -> String {
+    hexadecimal(digest(Array(facts.encoded(sorted: true).utf8)))
+  }
+
   /// The digest of a single byte array.
   public static func digest(_ bytes: [UInt8]) -> [UInt8] {
     let hash = ContentHash()

@@ -3,7 +3,6 @@ import Checkpoints
 import Contributions
 import Datasets
 import Execution
-import Interchange
 import Models
 import Tensors
 import TestSupport
@@ -70,7 +69,7 @@ import Weights
   func lowRankIsChosenForDamageBelowEveryScheme() throws {
     let folder = try TemporaryFolder()
     var random = RandomSource(seed: 5)
-    let model = try damaged(in: folder) { path, values, shape in
+    let model = try DamagedStories.make(in: folder) { path, values, shape in
       guard path.hasPrefix("layers[0]"), shape.rank == 2 else { return values }
       return moved(values, shape, random: &random)
     }
@@ -121,27 +120,8 @@ import Weights
   /// stories260K with one tensor emptied: no gradient flows through it, so that at first nothing
   /// below can stand in for it.
   private func damaged(_ path: String, in folder: TemporaryFolder) throws -> Checkpoint {
-    try damaged(in: folder) { name, values, _ in name == path ? values.map { _ in 0 } : values }
-  }
-
-  /// stories260K with its tensors changed.
-  private func damaged(
-    in folder: TemporaryFolder, _ change: (String, [Float], Shape) -> [Float]
-  ) throws -> Checkpoint {
-    try CheckpointImport.run(
-      source: try SharedData.require("stories260K/stories260K.bin"),
-      tokenizer: try SharedData.require("stories260K/tok512.model"), elementType: .f32,
-      output: folder["whole.sfckpt"])
-    let whole = try Checkpoint.open(folder["whole.sfckpt"])
-    var tensors: [String: [Float]] = [:]
-    for tensor in whole.tensors {
-      let values = whole.tensor(tensor.name)?.widened() ?? []
-      tensors[tensor.name] = change(tensor.name, values, tensor.shape)
+    try DamagedStories.make(in: folder) { name, values, _ in
+      name == path ? values.map { _ in 0 } : values
     }
-    try CheckpointWriter.write(
-      to: folder["damaged.sfckpt"], configuration: whole.configuration,
-      tokenizer: whole.tokenizer, elementType: .f32
-    ) { (name) throws(CheckpointError) in .values(tensors[name] ?? []) }
-    return try Checkpoint.open(folder["damaged.sfckpt"])
   }
 }
