@@ -1,8 +1,13 @@
 // Which instruction sets this CPU has, and the kernel table of each.
+#define _DEFAULT_SOURCE  // syscall
 #include "kernel.h"
 
 #if defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
+#elif defined(__x86_64__) && defined(__linux__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 #if defined(__x86_64__)
@@ -21,6 +26,20 @@ static bool has_avx512(void) {
 static bool has_avx512bf16(void) {
   return has_avx512() && __builtin_cpu_supports("avx512bf16") &&
          __builtin_cpu_supports("avx512vnni");
+}
+
+// A process has to ask Linux for the matrix unit's registers before any of its threads uses them;
+// where that is refused, or the system is another one, the unit is taken for absent.
+static bool has_avx512amx(void) {
+#if defined(__linux__) && defined(SYS_arch_prctl)
+  enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
+  const unsigned tile = 1u << 24, bf16 = 1u << 22, int8 = 1u << 25, needed = tile | bf16 | int8;
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (!has_avx512bf16() || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
+  return (d & needed) == needed && syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+#else
+  return false;
+#endif
 }
 #elif defined(__aarch64__)
 // Linux says what it and the CPU support; other systems, and headers too old to name it, are taken
@@ -47,6 +66,8 @@ bool sft_isa_supported(sft_isa isa) {
       return has_avx512();
     case SFT_ISA_AVX512BF16:
       return has_avx512bf16();
+    case SFT_ISA_AVX512AMX:
+      return has_avx512amx();
 #elif defined(__aarch64__)
     case SFT_ISA_NEON:
       return true;
@@ -60,7 +81,7 @@ bool sft_isa_supported(sft_isa isa) {
 
 sft_isa sft_isa_best(void) {
   // Those of other architectures are not supported, so that each passes over the other's.
-  for (sft_isa isa = SFT_ISA_NEONBF16; isa > SFT_ISA_PORTABLE; --isa) {
+  for (sft_isa isa = SFT_ISA_COUNT - 1; isa > SFT_ISA_PORTABLE; --isa) {
     if (sft_isa_supported(isa)) return isa;
   }
   return SFT_ISA_PORTABLE;
@@ -78,12 +99,15 @@ const char *sft_isa_name(sft_isa isa) {
       return "avx512";
     case SFT_ISA_AVX512BF16:
       return "avx512bf16";
+    case SFT_ISA_AVX512AMX:
+      return "avx512amx";
     case SFT_ISA_NEON:
       return "neon";
     case SFT_ISA_NEONBF16:
       return "neonbf16";
+    default:
+      return "unknown";
   }
-  return "unknown";
 }
 
 const sft_kernel_row *sft_kernel_table(sft_isa isa, int64_t *count) {
@@ -98,6 +122,8 @@ const sft_kernel_row *sft_kernel_table(sft_isa isa, int64_t *count) {
       return sft_table_avx512;
     case SFT_ISA_AVX512BF16:
       return sft_table_avx512bf16;
+    case SFT_ISA_AVX512AMX:
+      return sft_table_avx512amx;
 #elif defined(__aarch64__)
     case SFT_ISA_NEON:
       return sft_table_neon;

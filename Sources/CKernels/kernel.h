@@ -26,6 +26,7 @@ extern const sft_kernel_row sft_table_portable[SFT_KERNEL_COUNT];
 extern const sft_kernel_row sft_table_avx2[SFT_KERNEL_COUNT];
 extern const sft_kernel_row sft_table_avx512[SFT_KERNEL_COUNT];
 extern const sft_kernel_row sft_table_avx512bf16[SFT_KERNEL_COUNT];
+extern const sft_kernel_row sft_table_avx512amx[SFT_KERNEL_COUNT];
 #elif defined(__aarch64__)
 extern const sft_kernel_row sft_table_neon[SFT_KERNEL_COUNT];
 extern const sft_kernel_row sft_table_neonbf16[SFT_KERNEL_COUNT];

@@ -38,10 +38,7 @@ public struct Kernels: Sendable {
     return try Kernels(isa)
   }
 
-  private static let known = [
-    SFT_ISA_REFERENCE, SFT_ISA_PORTABLE, SFT_ISA_AVX2, SFT_ISA_AVX512, SFT_ISA_AVX512BF16,
-    SFT_ISA_NEON, SFT_ISA_NEONBF16,
-  ]
+  private static let known = (0..<SFT_ISA_COUNT.rawValue).map(sft_isa.init(rawValue:))
 
   /// Names of the instruction sets that this CPU can run, from the most basic one up.
   public static var supported: [String] {
@@ -58,7 +55,7 @@ public struct Kernels: Sendable {
 
   private init(_ isa: sft_isa) throws(ExecutionError) {
     instructionSet = String(cString: sft_isa_name(isa))
-    multipliesBF16 = isa == SFT_ISA_AVX512BF16 || isa == SFT_ISA_NEONBF16
+    multipliesBF16 = [SFT_ISA_AVX512BF16, SFT_ISA_AVX512AMX, SFT_ISA_NEONBF16].contains(isa)
     var count: Int64 = 0
     let rows = sft_kernel_table(isa, &count)
     functions = Dictionary(

@@ -11,7 +11,7 @@ private let oneRounding = 0.0079
 /// Shapes of products: (m, n, k), each width in each place.
 private let sizes: [(m: Int, n: Int, k: Int)] =
   testWidths.flatMap { [(5, 3, $0), (6, $0, 9), ($0, 5, 8)] }
-  + [(33, 70, 65), (2, 65, 1000), (9, 40, 4100), (70, 33, 34)]
+  + [(33, 70, 65), (2, 65, 1000), (9, 40, 4100), (70, 33, 34), (49, 32, 96)]
 
 /// How a product is called.
 private struct ProductMode {

@@ -18,7 +18,9 @@ private let isLinkedEagerly = dlsym(nil, "cblas_sgemm") != nil
   @Test func namesTellInstructionSetsApart() {
     let names = allInstructionSets.map { String(cString: sft_isa_name($0)) }
     #expect(
-      names == ["reference", "portable", "avx2", "avx512", "avx512bf16", "neon", "neonbf16"])
+      names == [
+        "reference", "portable", "avx2", "avx512", "avx512bf16", "avx512amx", "neon", "neonbf16",
+      ])
     #expect(String(cString: sft_isa_name(sft_isa(rawValue: 9))) == "unknown")
   }
 

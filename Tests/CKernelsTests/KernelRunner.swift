@@ -53,10 +53,7 @@ struct Sgemm: Sendable {
   }()
 }
 
-let allInstructionSets = [
-  SFT_ISA_REFERENCE, SFT_ISA_PORTABLE, SFT_ISA_AVX2, SFT_ISA_AVX512,
-  SFT_ISA_AVX512BF16, SFT_ISA_NEON, SFT_ISA_NEONBF16,
-]
+let allInstructionSets = (0..<SFT_ISA_COUNT.rawValue).map(sft_isa.init(rawValue:))
 
 /// Name → function of one instruction set.
 func kernelTable(_ isa: sft_isa) -> [(name: String, function: sft_kernel)] {
