@@ -2,7 +2,7 @@
 """Holds methods against each other on SmolLM2-135M; the tables of docs/selection.md, "On a real model".
 
     python3 docs/real-model-study.py prepare SHARED_DATA WORK   # checkpoint and texts
-    python3 docs/real-model-study.py run WORK [--steps 40] [--seeds 1] [--texts T ...] [--methods M ...]
+    python3 docs/real-model-study.py run WORK [--epochs 1] [--seeds 1] [--fixed] [--texts T ...] [--methods M ...]
     python3 docs/real-model-study.py tables WORK
 
 A run is a process of `sparseft finetune`; its figures become a line of WORK/results.jsonl, and a line that is
@@ -14,6 +14,7 @@ import argparse
 import json
 import math
 import os
+import random
 import shutil
 import statistics
 import subprocess
@@ -37,26 +38,43 @@ def lora(rank, targets="all_linear"):
     return {"type": "lora", "rank": rank, "alpha": 2 * rank, "targets": targets}
 
 
+def budgeted(tensors, budget):
+    return {"type": "sparse", "tensors": tensors, "budget": budget}
+
+
 SPREAD = ("attention.value", "attention.output", "mlp.down")
-# Each method with the middle of its ladder of rates.
+# A quarter and a half of the way from the cheapest step to one that trains all blocks.
+BUDGETS = {"S25": 0.25, "S50": 0.5}
+# Each method with the middle of its ladder of rates, None for the tool's own rate.
 METHODS = {
     "lora r8": (lora(8), 3e-3),
-    "lora r32": (lora(32), 3e-3),
+    "lora r32": (lora(32), 1e-3),
     "lora r16, last 15 blocks": (lora(16, maps(15)), 3e-3),
+    "lora r16, last 6 blocks": (lora(16, maps(24)), 3e-3),
     "full": ({"type": "full"}, 1e-4),
-    "last 15 blocks": (sparse(*maps(15)), 3e-4),
-    "last 9 blocks": (sparse(*maps(21)), 1e-3),
-    "last 2 blocks": (sparse(*maps(28)), 1e-3),
+    "last S50": (budgeted("last", "S50"), 3e-4),
+    "last S25": (budgeted("last", "S25"), 1e-3),
+    "random S50": (budgeted("random", "S50"), 1e-3),
+    "random S25": (budgeted("random", "S25"), 1e-3),
     "value, output, down": (sparse(*maps(0, SPREAD)), 3e-4),
     "head and last 2 blocks": (sparse("head", *maps(28)), 1e-3),
     "norms": ({"type": "norms"}, 1e-2),
     "auto": ({"type": "auto"}, None),
+    "auto S50": ({"type": "auto", "budget": "S50"}, None),
+    "auto S25": ({"type": "auto", "budget": "S25"}, None),
 }
+# Characters of each text that are trained on and that are held out: 40 steps of 4×96 tokens an epoch.
 TEXTS = {
-    "shakespeare": {"train": ["shakespeare.txt"]},
-    "repository": {"train": ["repository.txt"], "document_separator": "<|endoftext|>"},
-    "python tasks": {"train": ["mbpp_pairs.jsonl"]},
+    "shakespeare": ("tinyshakespeare.txt", 52_000, 20_000),
+    "repository": ("repository.txt", 52_000, 20_000),
+    "python tasks": ("mbpp_pairs.jsonl", 48_000, 24_000),
 }
+
+
+def split(text, trained, held_out):
+    """Whole lines of about so many characters for training, and what follows to be held out."""
+    first = text.rindex("\n", 0, trained) + 1
+    return text[:first], text[first:text.rindex("\n", 0, first + held_out) + 1]
 
 
 def prepare(data, work):
@@ -64,23 +82,46 @@ def prepare(data, work):
     source = next(data.rglob("SmolLM2-135M*.gguf"))
     subprocess.run([SPARSEFT, "import", source, "-o", work / "smollm2.sfckpt", "--dtype", "bf16"],
                    check=True)
-    text = (data / "text/tinyshakespeare.txt").read_text(encoding="utf-8")
-    (work / "shakespeare.txt").write_text(text[:260_000], encoding="utf-8")
     files = sorted([*ROOT.glob("docs/*.md"), *ROOT.glob("Sources/**/*.swift")])
-    joined = "<|endoftext|>".join(path.read_text(encoding="utf-8") for path in files)
-    (work / "repository.txt").write_text(joined[:250_000], encoding="utf-8")
-    shutil.copy(data / "chat/mbpp_pairs.jsonl", work / "mbpp_pairs.jsonl")
+    random.Random(1).shuffle(files)
+    sources = {"repository.txt": "\n".join(path.read_text(encoding="utf-8") for path in files)}
+    for text, (name, trained, held_out) in TEXTS.items():
+        content = sources.get(name) or next(data.rglob(name)).read_text(encoding="utf-8")
+        for part, lines in zip(("train", "held-out"), split(content, trained, held_out)):
+            (work / f"{text} {part}{Path(name).suffix}").write_text(lines, encoding="utf-8")
 
 
-def recipe(work, text, method, rate, steps, seed, output):
-    data = {key: ([str(work / name) for name in value] if key == "train" else value)
-            for key, value in TEXTS[text].items()}
+def plan_share(work, method):
+    path = work / "plan.json"
+    path.write_text(json.dumps(recipe(work, "shakespeare", method, 1e-3, 1, 0, work / "plan")))
+    plan = json.loads(subprocess.run([SPARSEFT, "plan", path, "--json"], capture_output=True,
+                                     text=True, check=True).stdout.splitlines()[0])
+    return plan["flops_per_token"] / plan["full_flops_per_token"]
+
+
+def with_budget(work, method):
+    """The method with its budget in figures: shares of full fine-tuning's arithmetic."""
+    path = work / "budgets.json"
+    if not path.exists():
+        floor = plan_share(work, {"type": "sparse", "tensors": {"norm": 1.0}})
+        blocks = plan_share(work, {"type": "last_layers", "count": LAYERS})
+        limits = {name: round(floor + part * (blocks - floor), 4) for name, part in BUDGETS.items()}
+        path.write_text(json.dumps(limits))
+    if "budget" not in method:
+        return method
+    return method | {"budget": {"step_flops": json.loads(path.read_text())[method["budget"]]}}
+
+
+def recipe(work, text, method, rate, epochs, seed, output):
+    suffix = Path(TEXTS[text][0]).suffix
+    train, held_out = (str(work / f"{text} {part}{suffix}") for part in ("train", "held-out"))
     return {
         "model": str(work / "smollm2.sfckpt"), "output": str(output), "seed": seed,
-        "data": {"sequence_length": 96, "validation": 0.05, **data}, "method": method,
-        "optimizer": {"learning_rate": "auto" if rate is None else rate},
+        "data": {"sequence_length": 96, "train": [train], "validation": [held_out]},
+        "method": method, "optimizer": {"learning_rate": "auto" if rate is None else rate},
         "schedule": {"warmup_steps": 5},
-        "run": {"steps": steps, "batch_size": 4, "threads": 2, "validate_every": 0, "save_every": 0},
+        "run": {"epochs": epochs, "batch_size": 4, "threads": 2, "save_every": 0,
+                "validate_every": 0 if epochs == 1 else 20},
     }
 
 
@@ -99,8 +140,8 @@ class Results:
             file.write(json.dumps(row) + "\n")
 
 
-def train(work, results, text, name, rate, steps, seed):
-    key = {"text": text, "method": name, "rate": rate, "steps": steps, "seed": seed}
+def train(work, results, text, name, rate, epochs, seed):
+    key = {"text": text, "method": name, "rate": rate, "epochs": epochs, "seed": seed}
     known = results.find(**key)
     if known:
         return known[0]["loss"]
@@ -108,7 +149,7 @@ def train(work, results, text, name, rate, steps, seed):
     shutil.rmtree(output, ignore_errors=True)
     path = work / "recipe.json"
     path.write_text(json.dumps(
-        recipe(work, text, METHODS[name][0], rate, steps, seed, output)))
+        recipe(work, text, with_budget(work, METHODS[name][0]), rate, epochs, seed, output)))
     result = subprocess.run([SPARSEFT, "finetune", path, "--json"], capture_output=True, text=True)
     if result.returncode != 0:
         raise SystemExit(f"{key}\n{result.stderr}")
@@ -116,8 +157,9 @@ def train(work, results, text, name, rate, steps, seed):
     start = next(event for event in events if event["type"] == "start")
     plan = next(event for event in events if event["type"] == "plan")
     done = events[-1]
+    losses = [event["loss"] for event in events if event["type"] == "validation"]
     row = key | {
-        "loss": done["final_validation_loss"], "before": done["initial_validation_loss"],
+        "loss": losses[-1], "best": min(losses), "steps": done["steps"], "before": done["initial_validation_loss"],
         "tokens_per_second": done["tokens_per_second"], "peak": done["peak_rss_bytes"],
         "planned": done["planned_bytes"], "used_rate": start["learning_rate"],
         "trainable": start["trainable_parameters"], "choice": start.get("choice"),
@@ -129,7 +171,7 @@ def train(work, results, text, name, rate, steps, seed):
     return row["loss"]
 
 
-def best_rate(work, results, text, name, steps):
+def best_rate(work, results, text, name, epochs):
     """The best rate of a ladder of factors of three on the first seed."""
     middle = METHODS[name][1]
     if middle is None:
@@ -138,7 +180,7 @@ def best_rate(work, results, text, name, steps):
     rates = [middle, middle / 3, middle * 3]
     while rates:
         rate = float(f"{rates.pop(0):.1g}")
-        losses[rate] = train(work, results, text, name, rate, steps, 0)
+        losses[rate] = train(work, results, text, name, rate, epochs, 0)
         best = min(losses, key=losses.get)
         if not rates and len(losses) < 5 and best in (min(losses), max(losses)):
             rates = [best / 3 if best == min(losses) else best * 3]
@@ -149,9 +191,10 @@ def run(work, options):
     results = Results(work)
     for name in options.methods:
         for text in options.texts:
-            rate = best_rate(work, results, text, name, options.steps)
+            rate = (METHODS[name][1] if options.fixed
+                    else best_rate(work, results, text, name, options.epochs))
             for seed in range(options.seeds):
-                train(work, results, text, name, rate, options.steps, seed)
+                train(work, results, text, name, rate, options.epochs, seed)
 
 
 def interval(values):
@@ -163,12 +206,12 @@ def interval(values):
 
 def tables(work):
     results = Results(work)
-    for steps in sorted({row["steps"] for row in results.rows}):
+    for epochs in sorted({row["epochs"] for row in results.rows}):
         for text in TEXTS:
-            rows = results.find(text=text, steps=steps)
+            rows = results.find(text=text, epochs=epochs)
             if not rows:
                 continue
-            print(f"\n**{text}, {steps} steps, {rows[0]['before']:.3f} before**\n")
+            print(f"\n**{text}, {epochs} epochs, {rows[0]['before']:.3f} before**\n")
             print("| method | rate | held-out loss | arithmetic | trained | planned / peak MB |")
             print("|---|---:|---:|---:|---:|---:|")
             lines = []
@@ -192,8 +235,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("command", choices=["prepare", "run", "tables"])
     parser.add_argument("paths", nargs="+", type=Path)
-    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--fixed", action="store_true", help="no ladder: the middle rate only")
     parser.add_argument("--texts", nargs="+", default=list(TEXTS), choices=list(TEXTS))
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
     options = parser.parse_args()

@@ -9,8 +9,9 @@ public protocol UpdateRule: Sendable {
   var parameterType: ElementType { get }
   /// Names and types of the state tensors that a parameter of a shape needs.
   func states(of shape: Shape) -> [(name: String, type: TensorType)]
-  /// The in-place update. Its operands: parameter, gradient, the states, hyper [8].
-  var update: any Operation { get }
+  /// The in-place update of a parameter of a shape. Its operands: parameter, gradient, the states,
+  /// hyper [8].
+  func update(of shape: Shape) -> any Operation
 }
 
 extension UpdateRule {
@@ -90,12 +91,13 @@ extension Graph {
     nodes.append(
       makeNode(
         SquaredNorm(slot: norm.number), [gradient, norm.table], phase: .update, part: part))
-    let states = policy.rule.states(of: type(of: item.value).shape).map { state in
+    let shape = type(of: item.value).shape
+    let states = policy.rule.states(of: shape).map { state in
       addSource(.state("\(item.parameter.name).\(state.name)", .optimizer, .zeros), state.type)
     }
     nodes.append(
       makeNode(
-        policy.rule.update, [item.value, gradient] + states + [hyper], phase: .update,
+        policy.rule.update(of: shape), [item.value, gradient] + states + [hyper], phase: .update,
         part: policy.clipNorm != nil ? .finish : part))
     return nodes
   }

@@ -13,6 +13,8 @@ public struct OptimizerRecipe: Hashable, Sendable {
   /// Element type of an optimizer's state; types other than f32 use stochastic rounding, so that
   /// small updates are kept on average.
   public enum StateType: String, Hashable, Sendable, CaseIterable {
+    /// `int8` for tensors that are large enough for it to matter, `f32` for others.
+    case auto
     case f32, bf16
     /// 8-bit floats with one scale per 256 elements.
     case int8
@@ -32,7 +34,7 @@ public struct OptimizerRecipe: Hashable, Sendable {
   /// AdamW only: added to the root of the second moment.
   public var epsilon: Double = 1e-8
   /// AdamW only: element type of the moments.
-  public var state = StateType.f32
+  public var state = StateType.auto
   /// AdamW only: element type of trained matrices.
   public var parameters = ParameterType.f32
   /// SGD only; 0 keeps no state.

@@ -13,7 +13,7 @@ extension TrainingSettings {
     let steps = Self.steps(recipe.run.length, shape, text)
     let curve = LearningRateSchedule.Curve(rawValue: recipe.schedule.type.rawValue) ?? .cosine
     self.init(
-      steps: steps, shape: shape, optimizer: Optimizer(recipe.optimizer), precision: precision,
+      steps: steps, shape: shape, optimizer: Optimizer(recipe), precision: precision,
       clipNorm: recipe.optimizer.clipNorm,
       schedule: LearningRateSchedule(
         curve: curve, peak: 0, warmupSteps: recipe.schedule.warmupSteps,
@@ -53,14 +53,16 @@ extension RunRecipe {
 }
 
 extension Optimizer {
-  fileprivate init(_ recipe: OptimizerRecipe) {
+  fileprivate init(_ whole: Recipe) {
+    let recipe = whole.optimizer
     switch recipe.type {
     case .adamw:
+      let moments = recipe.state.moments(whole.run.precision)
       self = .adamW(
         AdamW(
           firstBeta: recipe.betas.first, secondBeta: recipe.betas.second,
           epsilon: recipe.epsilon, weightDecay: recipe.weightDecay,
-          stateType: MomentType(recipe.state),
+          stateType: moments.type, fewestRounded: moments.fewestRounded,
           parameterType: recipe.parameters == .bf16 ? .bf16 : .f32))
     case .sgd:
       self = .sgd(SGD(momentum: recipe.momentum, weightDecay: recipe.weightDecay))
@@ -68,13 +70,19 @@ extension Optimizer {
   }
 }
 
-extension MomentType {
-  fileprivate init(_ state: OptimizerRecipe.StateType) {
-    switch state {
-    case .f32: self = .f32
-    case .bf16: self = .bf16
-    case .int8: self = .int8
-    case .int4: self = .int4
+extension OptimizerRecipe.StateType {
+  /// The type of moments, and of how many elements on a tensor's moments have it; smaller ones' are
+  /// f32. From 65,536 elements on, moments in f32 take half a megabyte or more. Who asks for f32
+  /// matmuls wants exact numbers.
+  fileprivate func moments(
+    _ precision: PrecisionChoice
+  ) -> (type: MomentType, fewestRounded: Int) {
+    switch self {
+    case .auto: precision == .f32 ? (.f32, 0) : (.int8, 65_536)
+    case .f32: (.f32, 0)
+    case .bf16: (.bf16, 0)
+    case .int8: (.int8, 0)
+    case .int4: (.int4, 0)
     }
   }
 }

@@ -15,14 +15,18 @@ public struct AdamW: UpdateRule, Hashable {
   public var weightDecay: Double
   /// The type in which the moments are stored.
   public var stateType: MomentType
+  /// The moments of tensors with fewer elements are f32 whatever the type: they take little memory.
+  public var fewestRounded: Int
   /// The type in which trained matrices are stored: f32, or bf16 with stochastic rounding.
   public var parameterType: ElementType
 
   public init(
     firstBeta: Double = 0.9, secondBeta: Double = 0.95, epsilon: Double = 1e-8,
-    weightDecay: Double = 0, stateType: MomentType = .f32, parameterType: ElementType = .f32
+    weightDecay: Double = 0, stateType: MomentType = .f32, fewestRounded: Int = 0,
+    parameterType: ElementType = .f32
   ) {
     self.stateType = stateType
+    self.fewestRounded = fewestRounded
     self.parameterType = parameterType
     self.firstBeta = firstBeta
     self.secondBeta = secondBeta
@@ -31,15 +35,19 @@ public struct AdamW: UpdateRule, Hashable {
   }
 
   public func states(of shape: Shape) -> [(name: String, type: TensorType)] {
-    let types = stateType.types(of: shape)
+    let types = stateType(of: shape).types(of: shape)
     let names = ["first_moment", "second_moment"]
     let scales = types.scales.map { type in names.map { ($0 + ".scales", type) } } ?? []
     return Array(zip(names, [types.first, types.second])) + scales
   }
 
-  public var update: any Operation {
+  private func stateType(of shape: Shape) -> MomentType {
+    shape.count < fewestRounded ? .f32 : stateType
+  }
+
+  public func update(of shape: Shape) -> any Operation {
     AdamWUpdate(
       betas: (Float(firstBeta), Float(secondBeta)), epsilon: Float(epsilon),
-      weightDecay: Float(weightDecay), stateType: stateType)
+      weightDecay: Float(weightDecay), stateType: stateType(of: shape))
   }
 }

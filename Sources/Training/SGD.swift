@@ -21,7 +21,7 @@ public struct SGD: UpdateRule, Hashable {
     [("momentum", TensorType(shape))]
   }
 
-  public var update: any Operation {
+  public func update(of shape: Shape) -> any Operation {
     SGDUpdate(momentum: Float(momentum), weightDecay: Float(weightDecay))
   }
 }

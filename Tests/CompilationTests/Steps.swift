@@ -11,7 +11,7 @@ struct TestRule: UpdateRule {
   func states(of shape: Shape) -> [(name: String, type: TensorType)] {
     [("momentum", TensorType(shape))]
   }
-  var update: any Operation { SGDUpdate(momentum: 0, weightDecay: 0) }
+  func update(of shape: Shape) -> any Operation { SGDUpdate(momentum: 0, weightDecay: 0) }
 }
 
 /// Training steps of small Llamas.

@@ -12,7 +12,7 @@ struct GradientRule: UpdateRule {
   func states(of shape: Shape) -> [(name: String, type: TensorType)] {
     [("momentum", TensorType(shape))]
   }
-  var update: any Operation { SGDUpdate(momentum: 0, weightDecay: 0) }
+  func update(of shape: Shape) -> any Operation { SGDUpdate(momentum: 0, weightDecay: 0) }
 }
 
 /// Token ids, targets and document starts of some windows.

@@ -122,7 +122,7 @@ func message(_ text: String, _ overrides: String...) throws -> String {
             0.95
           ],
           "epsilon": 1e-08,
-          "state": "f32",
+          "state": "auto",
           "parameters": "f32",
           "weight_decay": 0.0,
           "clip_norm": 1.0

@@ -49,6 +49,26 @@ import Training
     #expect(!moments.isEmpty && moments.allSatisfy { $0.elements == expected })
   }
 
+  /// Small tensors' moments stay f32, each tensor by its own size.
+  @Test func smallTensorsKeepTheirMoments() throws {
+    let fixture = try TrainingFixture()
+    let fewest = 1024
+    let settings = TrainingFixture.settings(
+      steps: 1, optimizer: .adamW(AdamW(stateType: .int8, fewestRounded: fewest)))
+    let step = try fixture.step(FullAdaptation(), settings)
+    let moments = step.training.program.buffers.filter { $0.name.hasSuffix("_moment") }
+    let types = Set(moments.map { $0.elements })
+    #expect(types == [.f32, .momentCodes])
+    for moment in moments {
+      let isFloat = moment.elements == .f32
+      let elements = isFloat ? moment.byteCount / 4 : moment.byteCount
+      #expect(isFloat == (elements < fewest), "\(moment.name)")
+    }
+    let losses = try fixture.train(FullAdaptation(), settings).losses
+    let areFinite = losses.allSatisfy { $0.isFinite }
+    #expect(areFinite)
+  }
+
   /// Fewer bytes, and nearly the same losses.
   @Test(arguments: types.indices)
   func itTakesLessAndLearnsTheSame(_ index: Int) throws {
