@@ -157,9 +157,10 @@ def train(work, results, text, name, rate, epochs, seed):
     start = next(event for event in events if event["type"] == "start")
     plan = next(event for event in events if event["type"] == "plan")
     done = events[-1]
-    losses = [event["loss"] for event in events if event["type"] == "validation"]
+    curve = [(event["step"], event["loss"]) for event in events if event["type"] == "validation"]
     row = key | {
-        "loss": losses[-1], "best": min(losses), "steps": done["steps"], "before": done["initial_validation_loss"],
+        "loss": curve[-1][1], "best": min(loss for _, loss in curve), "steps": done["steps"],
+        "curve": curve, "before": done["initial_validation_loss"],
         "tokens_per_second": done["tokens_per_second"], "peak": done["peak_rss_bytes"],
         "planned": done["planned_bytes"], "used_rate": start["learning_rate"],
         "trainable": start["trainable_parameters"], "choice": start.get("choice"),

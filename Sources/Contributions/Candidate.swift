@@ -32,6 +32,9 @@ public struct Candidate: Hashable, Sendable {
     case attentionAndUp
     /// The largest sum of measured contributions.
     case contributions
+    /// The largest sum of first-order gains: what AdamW's first step on one batch would take off the
+    /// loss of others, which a scan of gradients knows of every tensor at once.
+    case firstOrder
     /// Linear maps drawn at random: a control.
     case random
     /// `value`, `output` and `down` of as many blocks as possible: much depth for little arithmetic.

@@ -26,13 +26,15 @@ public struct Candidates {
   ///
   /// - Parameters:
   ///   - gains: contributions by item, ≥ 0, in any unit (nats); nil if none were measured.
+  ///   - firstOrder: first-order gains by item, in any unit; nil if none are known.
   ///   - rivals: other methods that take part, within the budget.
   ///   - parameters: the model's number of parameters, on which the order depends.
   ///   - randomDraws: the number of random sets.
   /// - Throws: `TrainingError.budget` with the smallest sufficient figures if nothing fits.
   public func all(
-    within budget: SchemeBudget, gains: [SchemeItem: Double]? = nil, rivals: [Candidate] = [],
-    parameters: Int = 0, randomDraws: Int = usualDraws
+    within budget: SchemeBudget, gains: [SchemeItem: Double]? = nil,
+    firstOrder: [SchemeItem: Double]? = nil, rivals: [Candidate] = [], parameters: Int = 0,
+    randomDraws: Int = usualDraws
   ) throws(TrainingError) -> [Candidate] {
     var found: [Candidate?] = [try lastBlocks(budget)]
     for share in space.headShares.sorted(by: >) {
@@ -40,6 +42,7 @@ public struct Candidates {
     }
     found += [try mlpFirst(budget), try attentionAndUp(budget), try spread(budget)]
     if let gains { found += try contributions(budget, gains) }
+    if let firstOrder { found.append(try byFirstOrder(budget, firstOrder)) }
     for draw in 0..<randomDraws { found.append(try random(budget, draw: draw)) }
     var known = Set<[String: Double]>()
     let distinct = found.compactMap { $0 }.filter { known.insert($0.scheme).inserted }
@@ -64,7 +67,8 @@ public struct Candidates {
   /// The kinds of candidates that are probed first.
   static func leadingKinds(parameters: Int) -> [Candidate.Kind] {
     parameters < pretrainedParameters
-      ? [.lastBlocks, .lastBlocksWithHead, .method] : [.method, .spread, .lastBlocks]
+      ? [.lastBlocks, .lastBlocksWithHead, .method]
+      : [.method, .firstOrder, .spread, .lastBlocks]
   }
 
   /// The candidate that is trained without probes. In a small model it is the last blocks with the
@@ -196,6 +200,17 @@ extension Candidates {
     let number = draw == 0 ? "" : " (draw \(draw + 1))"
     return try candidate(
       .random, set, "\(set.tensors.count) linear maps drawn at random\(number)")
+  }
+
+  /// The search's proposal among linear maps: a head's gradient is large for its size alone.
+  private func byFirstOrder(
+    _ budget: SchemeBudget, _ gains: [SchemeItem: Double]
+  ) throws(TrainingError) -> Candidate? {
+    let maps = gains.filter { $0.key.path != SchemeSpace.head }
+    guard let set = try SchemeSearch(costs, gains: maps, budget: budget).best()?.set else {
+      return nil
+    }
+    return try candidate(.firstOrder, set, "by first-order gains: \(set.tensors.count) linear maps")
   }
 
   /// The search's proposals: the best scheme of all, and the best one that trains the head.

@@ -62,6 +62,7 @@ public final class ContributionAnalysis {
     ProcessMemory.trim()
     let scores = try scanGradients(
       scansTensors ? plan.scannedBatches : 0, within: limit)
+    candidates = merged(candidates, try proposals(gains: nil, gradients: scores))
     var rates = CandidateRates(
       scores, optimizer: run.optimizer, configuration: context.compiler.configuration,
       fixedRate: fixedRate)
@@ -79,7 +80,7 @@ public final class ContributionAnalysis {
       table.baseLoss = baseLoss
       if plan.coverage > .none {
         table = try measureContributions(bench, rates, plan, baseLoss: baseLoss, within: limit)
-        candidates = merged(candidates, try proposals(gains: table))
+        candidates = merged(candidates, try proposals(gains: table, gradients: scores))
       }
       decision = try decide(
         trained(candidates), bench, rates, plan, noise: table.noise, favourite: simplest)
@@ -121,8 +122,15 @@ public final class ContributionAnalysis {
     return (max(0, plan.price(sizes)), max(bytes, scanned))
   }
 
-  /// All candidates under the budget, with the search's proposals if gains were measured.
-  private func proposals(gains table: ContributionTable?) throws(TrainingError) -> [Candidate] {
+  /// All candidates under the budget, with the search's proposals if gains were measured or
+  /// gradients of several batches are known.
+  private func proposals(
+    gains table: ContributionTable?, gradients: [String: GradientScore] = [:]
+  ) throws(TrainingError) -> [Candidate] {
+    var firstOrder: [SchemeItem: Double] = [:]
+    for (path, score) in gradients where score.update > 0 {
+      firstOrder[SchemeItem(path)] = score.update
+    }
     let gains = table.map { table in
       var gains: [SchemeItem: Double] = [:]
       for (path, score) in table.scores where path != SchemeSpace.head {
@@ -135,21 +143,24 @@ public final class ContributionAnalysis {
       return gains
     }
     return try Candidates(context.costs, seed: run.seed).all(
-      within: context.budget, gains: gains, rivals: context.rivals,
+      within: context.budget, gains: gains, firstOrder: firstOrder.isEmpty ? nil : firstOrder,
+      rivals: context.rivals,
       parameters: context.compiler.configuration.parameterCount,
       randomDraws: context.randomDraws)
   }
 
-  /// The search's candidates follow directly after what comes first without them.
+  /// The search's candidates stand in the order of all kinds, or first where nothing else decides.
   private func merged(_ simple: [Candidate], _ informed: [Candidate]) -> [Candidate] {
     let new = informed.filter { candidate in
-      candidate.kind == .contributions && !simple.contains { $0.scheme == candidate.scheme }
+      [.contributions, .firstOrder].contains(candidate.kind)
+        && !simple.contains { $0.scheme == candidate.scheme }
     }
     guard settings.probesJointly else { return new + simple }
     let leading = Candidates.leadingKinds(
       parameters: context.compiler.configuration.parameterCount)
-    let head = simple.prefix { leading.contains($0.kind) }
-    return head + new + simple.dropFirst(head.count)
+    let all = new + simple
+    return leading.flatMap { kind in all.filter { $0.kind == kind } }
+      + all.filter { !leading.contains($0.kind) }
   }
 }
 

@@ -36,7 +36,7 @@ struct MethodSelection {
     _ record: EarlierMeasurements, observe: @escaping (AnalysisProgress) -> Void
   ) throws -> MethodDecision {
     if let known = try record.knownChoice() { return known }
-    let result = try measured(record, observe: observe)
+    let result = try measured(record, asEvidence: false, observe: observe)
     guard let chosen = result.candidates.firstIndex(where: \.isChosen) else {
       preconditionFailure("an analysis without a winner")
     }
@@ -61,7 +61,7 @@ struct MethodSelection {
     let candidate = Candidates.unprobed(
       candidates, parameters: run.weights.configuration.parameterCount)
     var choice = choice(candidate)
-    let analysis = analysis(key: record.key)
+    let analysis = analysis(key: record.key, asEvidence: false)
     let (steps, bytes) = try analysis.forecast()
     choice.explanation =
       "\"auto\" is decided when the run starts, between \(candidates.count) candidates or "
@@ -83,14 +83,17 @@ struct MethodSelection {
   /// Measures, ignoring earlier measurements, and writes the result for the next run; nothing is
   /// trained.
   func analyse(observe: @escaping (AnalysisProgress) -> Void) throws -> AnalysisResult {
-    let result = try measured(EarlierMeasurements(run), observe: observe)
+    let result = try measured(EarlierMeasurements(run), asEvidence: true, observe: observe)
     run.candidatesFolder.remove()
     return result
   }
 
   /// Measures; the winning probe is kept for the run to continue from.
+  ///
+  /// - Parameter asEvidence: what tensors gain is asked for, not only a choice.
   private func measured(
-    _ record: EarlierMeasurements, observe: @escaping (AnalysisProgress) -> Void
+    _ record: EarlierMeasurements, asEvidence: Bool,
+    observe: @escaping (AnalysisProgress) -> Void
   ) throws -> AnalysisResult {
     try run.store(in: run.recipe.output.absolute).pending.check()
     let folder = run.candidatesFolder
@@ -99,7 +102,8 @@ struct MethodSelection {
     try folder.create()
     try Folder.create(run.cacheFolder)
     do {
-      let result = try analysis(key: record.key, observe: observe).analyse()
+      let analysis = analysis(key: record.key, asEvidence: asEvidence, observe: observe)
+      let result = try analysis.analyse()
       try record.write(result.record, to: EarlierMeasurements.contributions)
       return result
     } catch {
@@ -116,7 +120,7 @@ struct MethodSelection {
   }
 
   private func analysis(
-    key: String, observe: @escaping (AnalysisProgress) -> Void = { _ in }
+    key: String, asEvidence: Bool, observe: @escaping (AnalysisProgress) -> Void = { _ in }
   ) -> ContributionAnalysis {
     let asked = run.recipe.analysis
     let context = AnalysisContext(
@@ -129,7 +133,7 @@ struct MethodSelection {
     return ContributionAnalysis(
       context,
       settings: AnalysisSettings(
-        share: asked.share, measuresContributions: asked.contributions,
+        share: asked.share, measuresContributions: asked.contributions ?? asEvidence,
         probesJointly: asked.jointProbes),
       fixedRate: run.fixedRate, key: key, observe: observe, shouldStop: run.shouldStop)
   }

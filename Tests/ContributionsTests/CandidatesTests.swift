@@ -87,7 +87,7 @@ import Training
     func block(_ item: SchemeItem) -> String { String(item.path.prefix { $0 != "." }) }
     switch candidate.kind {
     case .method: return []
-    case .random, .contributions: return missing
+    case .random, .contributions, .firstOrder: return missing
     case .spread:
       let pattern = missing.filter { item in
         ["value", "output", "down"].contains { item.path.hasSuffix($0) }
@@ -150,6 +150,28 @@ import Training
         }
       }
     }
+  }
+
+  /// First-order gains propose linear maps alone, however large the head's gradient is, and in a
+  /// pretrained model they are probed before rules of kind.
+  @Test func firstOrderGainsProposeLinearMaps() throws {
+    var random = RandomSource(seed: 5)
+    let costs = AdditiveCosts(layers: 4, random: &random).costs(headShares: [1])
+    let budget = SchemeBudget(bytes: nil, flopsShare: 0.8)
+    var firstOrder = gains(costs.space)
+    for item in costs.space.items where item.path == "head" { firstOrder[item] = 1000 }
+    let found = try candidates(costs).all(
+      within: budget, firstOrder: firstOrder, parameters: 135_000_000)
+    let proposed = try #require(found.first { $0.kind == .firstOrder })
+    #expect(proposed.scheme["head"] == nil)
+    try expectFilled([proposed], budget, costs)
+    let best = try SchemeSearch(
+      costs, gains: firstOrder.filter { $0.key.path != "head" }, budget: budget
+    ).best()
+    #expect(proposed.scheme == best?.scheme)
+    let order = found.map(\.kind)
+    let spread = try #require(order.firstIndex(of: .spread))
+    #expect(try #require(order.firstIndex(of: .firstOrder)) < spread)
   }
 
   /// With the compiler's own costs, of an untied model so that the head can train.
@@ -292,7 +314,8 @@ import Training
     _ = try candidates(single).control(.lastBlocks, within: budget)
     #expect(single.compilations <= 15)
     let costs = model.costs(headShares: [1, 0.3])
-    let found = try candidates(costs).all(within: budget, gains: gains(costs.space))
+    let found = try candidates(costs).all(
+      within: budget, gains: gains(costs.space), firstOrder: gains(costs.space, seed: 4))
     #expect(Set(found.map(\.kind)) == Set(Candidate.Kind.allCases).subtracting([.method]))
     #expect(costs.compilations <= 300, "\(costs.compilations)")
   }

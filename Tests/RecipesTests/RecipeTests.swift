@@ -110,7 +110,7 @@ func message(_ text: String, _ overrides: String...) throws -> String {
         "compare": [],
         "analysis": {
           "share": 0.1,
-          "contributions": true,
+          "contributions": null,
           "joint_probes": true,
           "head": true
         },
