@@ -59,7 +59,7 @@ class Row:
     method: str
     precision: str
     base: str = ""
-    state: str = "f32"  # of moments; with less than f32, trained matrices are bf16
+    state: str = "f32"  # of moments: f32, the default (auto), or int8 and int4 with bf16 matrices
     memory: int = 0  # the limit that values are computed again for, in MB; 0: none
     flag: str = ""
     shape: str = "134m"
@@ -70,7 +70,8 @@ class Row:
         if self.side == "PyTorch":
             flag = {"--compile": " compiled", "--checkpointing": ", gradient checkpointing"}
             return f"PyTorch {method} {self.precision}{flag.get(self.flag, '')}"
-        state = f", {self.state} moments, bf16 parameters" if self.state != "f32" else ""
+        state = {"f32": "", "auto": ", default moments"}.get(
+            self.state, f", {self.state} moments, bf16 parameters")
         limit = f", {self.memory} MB" if self.memory else ""
         return f"sparseft {method}, {self.base} base, {self.precision} products{state}{limit}"
 
@@ -97,7 +98,7 @@ def torch(method, precision, flag="", **more):
     return Row("PyTorch", method, precision, flag=flag, **more)
 
 
-STATES = ("f32", "int8")
+STATES = ("f32", "auto", "int8")
 SPARSE_BF16 = [ours("sparse", "bf16", "bf16", state) for state in STATES]
 SPARSE_BYTES = [ours("sparse", "bf16", "int8", state) for state in STATES]
 SPARSE_INT8 = [ours("sparse", "int8", "int8", state) for state in STATES]
@@ -182,7 +183,7 @@ def recipe(row, options):
         "method": method,
         "optimizer": {"type": "adamw", "learning_rate": 1e-4, "betas": [0.9, 0.999],
                       "weight_decay": 0.01, "clip_norm": None, "state": row.state,
-                      "parameters": "f32" if row.state == "f32" else "bf16"},
+                      "parameters": "bf16" if row.state in ("int8", "int4") else "f32"},
         "schedule": {"type": "constant", "warmup_steps": 0},
         "run": {"steps": row.steps(options), "batch_size": 4, "threads": options.threads,
                 "precision": row.precision, "memory_mb": row.memory or None,

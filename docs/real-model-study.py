@@ -4,6 +4,7 @@
     python3 docs/real-model-study.py prepare SHARED_DATA WORK   # checkpoint and texts
     python3 docs/real-model-study.py run WORK [--epochs 1] [--seeds 1] [--fixed] [--texts T ...] [--methods M ...]
     python3 docs/real-model-study.py tables WORK
+    python3 docs/real-model-study.py landscape WORK   # what single matrices gain, by kind and depth
 
 A run is a process of `sparseft finetune`; its figures become a line of WORK/results.jsonl, and a line that is
 there is not measured again, so that a study can be interrupted and extended. Every method gets a ladder of rates on
@@ -126,8 +127,8 @@ def recipe(work, text, method, rate, epochs, seed, output):
 
 
 class Results:
-    def __init__(self, work):
-        self.path = work / "results.jsonl"
+    def __init__(self, work, name="results.jsonl"):
+        self.path = work / name
         lines = self.path.read_text().splitlines() if self.path.exists() else []
         self.rows = [json.loads(line) for line in lines]
 
@@ -206,35 +207,88 @@ def interval(values):
 
 
 def tables(work):
+    """One table for each number of epochs: the best rate of each method, its losses on all texts."""
     results = Results(work)
     for epochs in sorted({row["epochs"] for row in results.rows}):
-        for text in TEXTS:
-            rows = results.find(text=text, epochs=epochs)
+        known = results.find(epochs=epochs)
+        before = {row["text"]: row["before"] for row in known}
+        texts = [text for text in TEXTS if text in before]
+        print(f"\n**{epochs} epochs**\n")
+        heads = [f"{text}, {before[text]:.3f}" for text in texts]
+        print(f"| method | rate | arithmetic | trained | planned / peak MB | {' | '.join(heads)} |")
+        print("|---|---:|---:|---:|---:|" + "---:|" * len(texts))
+        lines = []
+        for name in METHODS:
+            rows = [row for row in known if row["method"] == name]
             if not rows:
                 continue
-            print(f"\n**{text}, {epochs} epochs, {rows[0]['before']:.3f} before**\n")
-            print("| method | rate | held-out loss | arithmetic | trained | planned / peak MB |")
-            print("|---|---:|---:|---:|---:|---:|")
-            lines = []
-            for name in METHODS:
-                own = [row for row in rows if row["method"] == name]
-                first = [row for row in own if row["seed"] == 0]
-                if not first:
+            cells, means = [], []
+            for text in texts:
+                own = [row for row in rows if row["text"] == text]
+                if not own:
+                    cells.append("–")
                     continue
-                rate = min(first, key=lambda row: row["loss"])["rate"]
+                rate = min((row for row in own if row["seed"] == 0), key=lambda r: r["loss"])["rate"]
                 chosen = [row for row in own if row["rate"] == rate]
-                one = chosen[0]
-                lines.append((statistics.mean(row["loss"] for row in chosen), (
-                    f"| {name} | {one['used_rate']:.2g} | {interval([r['loss'] for r in chosen])} | "
-                    f"{one['flops']:.0%} | {one['trainable'] / 1e6:.1f} M | "
-                    f"{one['planned'] / 1e6:.0f} / {one['peak'] / 1e6:.0f} |")))
-            for _, line in sorted(lines):
-                print(line)
+                kept = "loss" if epochs == 1 else "best"
+                cells.append(interval([row[kept] for row in chosen]))
+                means.append(statistics.mean(row[kept] for row in chosen))
+            one = min(rows, key=lambda row: (row["seed"], row["loss"]))
+            lines.append((means[0], (
+                f"| {name} | {one['used_rate']:.2g} | {one['flops']:.0%} | "
+                f"{one['trainable'] / 1e6:.1f} M | {one['planned'] / 1e6:.0f} / "
+                f"{one['peak'] / 1e6:.0f} | {' | '.join(cells)} |")))
+        for _, line in sorted(lines):
+            print(line)
+
+
+DEPTHS = (0, 7, 15, 22, 29)
+KINDS = ("attention.query", "attention.key", "attention.value", "attention.output",
+         "mlp.gate", "mlp.up", "mlp.down")
+
+
+def landscape(work):
+    """Gains of ten steps at 1e-3 of one matrix alone, and on top of the last block, on Shakespeare."""
+    results = Results(work, "landscape.jsonl")
+    held_out = (work / "shakespeare held-out.txt").read_text(encoding="utf-8")
+    (work / "landscape held-out.txt").write_text(split(held_out, 6_000, 0)[0], encoding="utf-8")
+
+    def gain(*patterns):
+        key = {"trained": list(patterns)}
+        known = results.find(**key)
+        if known:
+            return known[0]["gain"]
+        job = recipe(work, "shakespeare", sparse(*patterns), 1e-3, 1, 0, work / "run")
+        job["data"]["validation"] = [str(work / "landscape held-out.txt")]
+        del job["run"]["epochs"]
+        job["run"]["steps"] = 10
+        (work / "recipe.json").write_text(json.dumps(job))
+        shutil.rmtree(work / "run", ignore_errors=True)
+        result = subprocess.run([SPARSEFT, "finetune", work / "recipe.json", "--json"],
+                                capture_output=True, text=True, check=True)
+        done = json.loads(result.stdout.splitlines()[-1])
+        row = key | {"gain": done["initial_validation_loss"] - done["final_validation_loss"]}
+        results.add(row)
+        return row["gain"]
+
+    last = maps(LAYERS - 1)
+    base = gain(*last)
+    print(f"the last block: {base:.3f}; the head: {gain('head'):.3f}, "
+          f"on top of it {gain('head', *last) - base:+.3f}\n")
+    print("| matrix | " + " | ".join(f"block {d}" for d in DEPTHS) + " |")
+    print("|---|" + "---:|" * len(DEPTHS))
+    for kind in KINDS:
+        cells = []
+        for depth in DEPTHS:
+            name = f"layers[{depth}].{kind}"
+            top = "" if depth == LAYERS - 1 else f", {gain(name, *last) - base:+.3f}"
+            cells.append(f"{gain(name):.3f}{top}")
+        print(f"| {kind} | " + " | ".join(cells) + " |", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("command", choices=["prepare", "run", "tables"])
+    parser.add_argument("command", choices=["prepare", "run", "tables", "landscape"])
     parser.add_argument("paths", nargs="+", type=Path)
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=1)
@@ -247,7 +301,7 @@ def main():
     elif options.command == "run":
         run(options.paths[0], options)
     else:
-        tables(options.paths[0])
+        {"tables": tables, "landscape": landscape}[options.command](options.paths[0])
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ import Weights
 
 /// Gradient scores of one tensor from a few backward passes over the base model.
 ///
-/// They set learning rates and are reported beside measured gains; nothing is ranked by them, since
-/// they do not predict the gain of training a tensor (docs/selection.md).
+/// They set learning rates; `update` also proposes a candidate, which probes decide about
+/// (docs/selection.md).
 public struct GradientScore: Hashable, Sendable {
   /// Σ|g|, the mean over micro-batches.
   public var absolute: Double

@@ -1,12 +1,12 @@
-// The tuned kernels for x86 with AMX beside AVX-512 and its dot products: products of bf16 pairs and
-// of bytes run on the matrix unit.
+// The tuned kernels for x86 with AMX beside AVX-512 and its dot products: products of bf16 pairs
+// and of bytes run on the matrix unit.
 #include "../kernel.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-#pragma clang attribute push(                                                             \
-    __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,"  \
-                          "avx512vnni,amx-tile,amx-bf16,amx-int8"))),                     \
+#pragma clang attribute push(                                                            \
+    __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512bf16," \
+                          "avx512vnni,amx-tile,amx-bf16,amx-int8"))),                    \
     apply_to = function)
 #define SFT_SUFFIX avx512amx
 #define SFT_TILE_ROWS 8
