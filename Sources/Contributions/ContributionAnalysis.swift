@@ -62,7 +62,9 @@ public final class ContributionAnalysis {
     ProcessMemory.trim()
     let scores = try scanGradients(
       scansTensors ? plan.scannedBatches : 0, within: limit)
-    candidates = merged(candidates, try proposals(gains: nil, gradients: scores))
+    if plan.scannedBatches > 1 {
+      candidates = merged(candidates, try proposals(gains: nil, gradients: scores))
+    }
     var rates = CandidateRates(
       scores, optimizer: run.optimizer, configuration: context.compiler.configuration,
       fixedRate: fixedRate)

@@ -51,7 +51,7 @@ public struct MethodDecision {
   ///
   /// - Throws: `TrainingError.nothingToResume` without a last state.
   public init(resuming run: PreparedRun) throws {
-    let saved = try run.store(in: run.recipe.output.absolute).savedDecision()
+    let saved = try (run.saved ?? run.store(in: run.recipe.output.absolute).saved()).decision
     run.kernels.tuner?.adopt((saved?.products ?? []).compactMap { ProductDecision($0) })
     let choice = try run.method.choice(in: run, resuming: saved)
     guard let rate = run.fixedRate ?? saved?.learningRate else {

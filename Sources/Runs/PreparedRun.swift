@@ -29,6 +29,8 @@ public struct PreparedRun {
   /// What matmuls multiply, and how that was decided.
   public let precision: PrecisionDecision
   public let compiler: StepCompiler
+  /// What the run goes on from; nil for a new run.
+  let saved: SnapshotStore.Saved?
   /// Vocabulary rows in the order of their pieces' frequency in the training text.
   public let headRows: [Int32]
   /// The folder of token ids and, temporarily, of cached activations.
@@ -70,13 +72,15 @@ public struct PreparedRun {
     let inputs = PrecisionDecision.Inputs(
       recipe: recipe, weights: weights, text: corpus.train, pool: pool, kernels: kernels,
       cacheFolder: cacheFolder, shouldStop: shouldStop)
+    saved = resuming ? try Self.saved(of: recipe) : nil
     precision =
-      resuming
-      ? PrecisionDecision(inputs, resuming: try Self.savedDecision(of: recipe))
-      : try PrecisionDecision(inputs)
+      try saved.map { PrecisionDecision(inputs, resuming: $0.decision) }
+      ?? PrecisionDecision(inputs)
+    var settled = recipe
+    if saved?.hasRoundedMoments == false { settled.optimizer.keepFloatMoments() }
     compiler = StepCompiler(
       configuration,
-      settings: TrainingSettings(recipe, text: corpus.train, precision: precision.precision),
+      settings: TrainingSettings(settled, text: corpus.train, precision: precision.precision),
       elementType: { weights.elementType(of: $0) })
     // A choice under a memory budget must not depend on whether the text was tokenized just now or
     // read from the cache.
@@ -145,11 +149,11 @@ extension PreparedRun {
     }
   }
 
-  /// What the run in the recipe's folder decided.
+  /// What the run in the recipe's folder goes on from.
   ///
   /// - Throws: `TrainingError.nothingToResume` without a last state.
-  private static func savedDecision(of recipe: Recipe) throws(TrainingError) -> RunDecision? {
-    try SnapshotStore(folder: recipe.output.absolute, method: .null, recipe: .null).savedDecision()
+  private static func saved(of recipe: Recipe) throws(TrainingError) -> SnapshotStore.Saved {
+    try SnapshotStore(folder: recipe.output.absolute, method: .null, recipe: .null).saved()
   }
 
   private static func kernels(_ run: RunRecipe, _ pool: WorkerPool) throws -> Kernels {

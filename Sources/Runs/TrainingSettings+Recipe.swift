@@ -70,6 +70,14 @@ extension Optimizer {
   }
 }
 
+extension OptimizerRecipe {
+  /// Keeps moments in f32 if the recipe leaves it open, as earlier versions did: for going on from a
+  /// state without rounded moments, to which both are the same if no tensor is large.
+  mutating func keepFloatMoments() {
+    if state == .auto { state = .f32 }
+  }
+}
+
 extension OptimizerRecipe.StateType {
   /// The type of moments, and of how many elements on a tensor's moments have it; smaller ones' are
   /// f32. From 65,536 elements on, moments in f32 take half a megabyte or more. Who asks for f32

@@ -34,11 +34,14 @@ public struct AdamW: UpdateRule, Hashable {
     self.weightDecay = weightDecay
   }
 
+  /// The end of the names of states that hold scales, which f32 and bf16 moments don't have.
+  static let scalesSuffix = "_moment.scales"
+
   public func states(of shape: Shape) -> [(name: String, type: TensorType)] {
     let types = stateType(of: shape).types(of: shape)
-    let names = ["first_moment", "second_moment"]
-    let scales = types.scales.map { type in names.map { ($0 + ".scales", type) } } ?? []
-    return Array(zip(names, [types.first, types.second])) + scales
+    let names = ["first", "second"]
+    let scales = types.scales.map { type in names.map { ($0 + Self.scalesSuffix, type) } } ?? []
+    return Array(zip(names.map { $0 + "_moment" }, [types.first, types.second])) + scales
   }
 
   private func stateType(of shape: Shape) -> MomentType {

@@ -35,6 +35,18 @@ extension Session {
   }
 }
 
+extension StateBuffer {
+  /// The elements as rows of a width, copied only while they are written: a plan has no room for all
+  /// of them twice.
+  fileprivate func source(width: Int) -> TensorSource {
+    .rows { (range, target) throws(CheckpointError) in
+      read(range.lowerBound * width..<range.upperBound * width, into: target)
+    }
+  }
+
+  fileprivate func source(rows: Int) -> TensorSource { source(width: count / max(1, rows)) }
+}
+
 extension SavePlan.Change {
   /// The change as updates of a delta.
   ///
@@ -46,10 +58,15 @@ extension SavePlan.Change {
       [
         DeltaUpdate(
           name: tensor,
-          content: .lowRank(rank: rank, scale: scale, a: memory[0].values, b: memory[1].values))
+          content: .lowRank(
+            rank: rank, scale: scale, a: memory[0].source(rows: rank),
+            b: memory[1].source(width: rank)))
       ]
     case .tensor(let shape, _):
-      [DeltaUpdate(name: tensor, content: .tensor(shape, memory[0].values))]
+      [
+        DeltaUpdate(
+          name: tensor, content: .tensor(shape, memory[0].source(rows: shape.extents.first ?? 1)))
+      ]
     }
   }
 

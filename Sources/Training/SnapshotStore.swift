@@ -51,11 +51,19 @@ public struct SnapshotStore: Sendable {
     name.hasSuffix(".sfstate") ? Int(name.dropLast(8)) : nil
   }
 
-  /// The decision saved with the last state.
-  ///
+  /// What a resumed run takes over from the last state before it is compiled.
+  public struct Saved: Sendable {
+    public var decision: RunDecision?
+    /// Whether any moments have scales, as those in eight or four bits do.
+    public var hasRoundedMoments: Bool
+  }
+
   /// - Throws: `TrainingError.nothingToResume` without a state.
-  public func savedDecision() throws(TrainingError) -> RunDecision? {
-    StateRecord(try openState(statePath).values).decision
+  public func saved() throws(TrainingError) -> Saved {
+    let state = try openState(statePath)
+    return Saved(
+      decision: StateRecord(state.values).decision,
+      hasRoundedMoments: state.tensors.contains { $0.name.hasSuffix(AdamW.scalesSuffix) })
   }
 
   private func openState(_ path: String) throws(TrainingError) -> TrainingState {

@@ -57,7 +57,7 @@ import Testing
   /// A tensor that the base has none of is kept, converted and never merged.
   @Test func newTensorsStayBesideTheBase() throws {
     let values = (0..<12).map { Float($0) / 8 }
-    let update = DeltaUpdate(name: "layers[0].branch", content: .tensor([3, 4], values))
+    let update = DeltaUpdate(name: "layers[0].branch", content: .tensor([3, 4], .values(values)))
     let delta = try write("d", .f32, [rows("norm", 0..<32), update])
     let entry = try #require(delta.entries.last)
     #expect(entry.encoding == .tensor && entry.rows == 0..<3 && !entry.encoding.canBeMerged)
@@ -149,7 +149,8 @@ import Testing
     var random = RandomSource(seed: 5)
     let a = (0..<(rank * inputs)).map { _ in Float(random.normal()) }
     let b = (0..<(outputs * rank)).map { _ in Float(random.normal()) }
-    let update = DeltaUpdate(name: name, content: .lowRank(rank: rank, scale: 2.5, a: a, b: b))
+    let update = DeltaUpdate(
+      name: name, content: .lowRank(rank: rank, scale: 2.5, a: .values(a), b: .values(b)))
     let delta = try write("d", .f32, [update])
     #expect(delta.entries[0].tensors.map(\.name) == [name + ".lora_a", name + ".lora_b"])
     #expect(delta.entries[0].scale == 2.5)
@@ -227,8 +228,8 @@ import Testing
     let a = DeltaUpdate(
       name: "layers[0].mlp.up",
       content: .lowRank(
-        rank: 2, scale: 1, a: [Float](repeating: 0, count: 64), b: [Float](repeating: 0, count: 96))
-    )
+        rank: 2, scale: 1, a: .values([Float](repeating: 0, count: 64)),
+        b: .values([Float](repeating: 0, count: 96))))
     _ = try write("l", .f32, [a])
     let cases: [(file: String, path: [String], value: JSONValue?)] = [
       ("d", ["base"], nil), ("d", ["base", "content_hash"], "x"), ("d", ["method"], nil),

@@ -48,7 +48,9 @@ import Weights
         }
         return DeltaUpdate(
           name: matrix,
-          content: .lowRank(rank: 2, scale: 0.5, a: factor(2 * shape[1]), b: factor(2 * shape[0])))
+          content: .lowRank(
+            rank: 2, scale: 0.5, a: .values(factor(2 * shape[1])),
+            b: .values(factor(2 * shape[0]))))
       }
       try DeltaWriter.write(
         to: folder[name], base: checkpoint, method: [:], recipe: [:], metrics: [:],

@@ -34,8 +34,8 @@ import Testing
       return DeltaUpdate(
         name: matrix.name,
         content: .lowRank(
-          rank: matrix.rank, scale: matrix.scale, a: values(matrix.rank * shape[1]),
-          b: values(shape[0] * matrix.rank)))
+          rank: matrix.rank, scale: matrix.scale, a: .values(values(matrix.rank * shape[1])),
+          b: .values(values(shape[0] * matrix.rank))))
     }
     try DeltaWriter.write(
       to: folder["d.sfdelta"], base: base, method: [:], recipe: [:], metrics: [:],
@@ -120,8 +120,8 @@ import Testing
         DeltaUpdate(
           name: "head",
           content: .lowRank(
-            rank: 1, scale: 1, a: .init(repeating: 1, count: base.configuration.width),
-            b: .init(repeating: 1, count: 400)))
+            rank: 1, scale: 1, a: .values(.init(repeating: 1, count: base.configuration.width)),
+            b: .values(.init(repeating: 1, count: 400))))
       ])
     let model = try ExportedModel(base, deltas: [(Delta.open(folder["head.sfdelta"]), 1)])
     let notes = try PEFTExport.write(model, as: .f32, to: folder["adapter"])

@@ -154,8 +154,8 @@ import Tokenizers
       return DeltaUpdate(
         name: name,
         content: .lowRank(
-          rank: rank, scale: rank == 4 ? 2 : 0.75, a: values(rank * shape[1]),
-          b: values(shape[0] * rank)))
+          rank: rank, scale: rank == 4 ? 2 : 0.75, a: .values(values(rank * shape[1])),
+          b: .values(values(shape[0] * rank))))
     }
     return try delta(base, updates)
   }

@@ -72,7 +72,9 @@ import Testing
       updates: [
         DeltaUpdate(
           name: "layers[1].mlp.up",
-          content: .lowRank(rank: 2, scale: 3, a: values(2 * shape[1]), b: values(2 * shape[0])))
+          content: .lowRank(
+            rank: 2, scale: 3, a: .values(values(2 * shape[1])),
+            b: .values(values(2 * shape[0]))))
       ])
     let delta = try Delta.open(fixture.folder["d.sfdelta"])
     let check = try export(as: PEFTExport.self, .bf16, delta: delta)

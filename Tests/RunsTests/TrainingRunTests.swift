@@ -82,6 +82,25 @@ import Training
     #expect(record.row(label: "full", seed: 1, deltaBytes: nil) == nil)
   }
 
+  /// Where the recipe leaves the moments' type open, a run goes on with what its state holds: versions
+  /// before there was a choice kept f32.
+  @Test(arguments: ["f32", "auto"])
+  func resumedRunsKeepTheirMomentsType(_ type: String) throws {
+    let fixture = try RunsFixture()
+    let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+    let base = "model=/\(root)/checkpoints/base.sfckpt"
+    func train(_ state: String, resuming: Bool = false, stopAfter: Int = .max) throws -> [Double] {
+      try fixture.train(
+        base, #"method={"type": "last_layers", "count": 1}"#, "optimizer.state=\(state)",
+        "run.steps=4", resuming: resuming, stopAfter: stopAfter
+      ).events.steps.map(\.loss)
+    }
+    let whole = try train(type)
+    let first = try train(type, stopAfter: 2)
+    #expect(first == Array(whole.prefix(2)))
+    #expect(try train("auto", resuming: true) == Array(whole.suffix(2)))
+  }
+
   @Test func nothingToResume() throws {
     let prepared = try RunsFixture().prepared()
     #expect(throws: TrainingError.self) { try MethodDecision(resuming: prepared) }

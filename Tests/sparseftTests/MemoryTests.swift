@@ -9,7 +9,7 @@ import Testing
 /// runtime. Tests run one after the other, so that the machine's memory is not their limit.
 @Suite(.serialized) struct MemoryTests {
   static let methods = [
-    #"{"type": "full"}"#, #"{"type": "lora"}"#,
+    #"{"type": "full"}"#, #"{"type": "lora"}"#, #"{"type": "lora", "rank": 64, "alpha": 128}"#,
     #"{"type": "sparse", "tensors": {"layers[6-7].mlp.down": 0.5, "layers[7].attention.*": 1}}"#,
     #"{"type": "sparse", "tensors": {"head": 1}}"#,
     #"{"type": "sparse", "tensors": {"head": 0.1, "layers[7].mlp.*": 1}}"#,

@@ -9,9 +9,9 @@ public struct DeltaUpdate {
     /// New rows; the reader is called with row indices of the whole parameter.
     case rows(Range<Int>, RowReader)
     /// Factors for the whole matrix: new = base + scale · B·A with A `[rank, in]`, B `[out, rank]`.
-    case lowRank(rank: Int, scale: Double, a: [Float], b: [Float])
-    /// A new tensor, row-major, that the base does not have.
-    case tensor(Shape, [Float])
+    case lowRank(rank: Int, scale: Double, a: TensorSource, b: TensorSource)
+    /// A new tensor that the base does not have.
+    case tensor(Shape, TensorSource)
   }
 
   /// The parameter's name.
@@ -90,9 +90,9 @@ extension DeltaWriter {
       }
     case .lowRank:
       .lowRank(
-        rank: entry.tensors[0].shape[0], scale: entry.scale, a: entry.tensors[0].widened(),
-        b: entry.tensors[1].widened())
-    case .tensor: .tensor(entry.tensors[0].shape, entry.tensors[0].widened())
+        rank: entry.tensors[0].shape[0], scale: entry.scale,
+        a: .stored(entry.tensors[0]), b: .stored(entry.tensors[1]))
+    case .tensor: .tensor(entry.tensors[0].shape, .stored(entry.tensors[0]))
     }
   }
 }
@@ -115,27 +115,27 @@ private struct Part {
     switch update.content {
     case .rows(let range, let reader):
       return [rows(range, reader, of: origin(), named: update.name, elementType)]
-    case .tensor(let shape, let values):
+    case .tensor(let shape, let source):
       return [
         Part(
           entry: ["name": .string(update.name), "encoding": "tensor"],
           planned: PlannedTensor(name: update.name, elementType: .f32, shape: shape),
-          source: .values(values))
+          source: source)
       ]
     case .lowRank(let rank, let scale, let a, let b):
       let shape = origin().shape
-      precondition(
-        shape.rank == 2 && a.count == rank * shape[1] && b.count == shape[0] * rank,
-        "factors of \(update.name)")
+      precondition(shape.rank == 2, "factors of \(update.name)")
       let entry: JSONValue = [
         "name": .string(update.name), "encoding": "low_rank", "scale": .number(scale),
       ]
-      func part(_ entry: JSONValue?, _ suffix: String, _ shape: Shape, _ values: [Float]) -> Part {
+      func part(
+        _ entry: JSONValue?, _ suffix: String, _ shape: Shape, _ source: TensorSource
+      ) -> Part {
         Part(
           entry: entry,
           planned: PlannedTensor(
             name: update.name + suffix, elementType: elementType, shape: shape),
-          source: .values(values))
+          source: source)
       }
       return [
         part(entry, ".lora_a", [rank, shape[1]], a), part(nil, ".lora_b", [shape[0], rank], b),

@@ -49,8 +49,8 @@ extension PEFTImport {
       return DeltaUpdate(
         name: parameter.name,
         content: .lowRank(
-          rank: rank, scale: scale, a: a,
-          b: Array(b[rows.lowerBound * rank..<rows.upperBound * rank])))
+          rank: rank, scale: scale, a: .values(a),
+          b: .values(Array(b[rows.lowerBound * rank..<rows.upperBound * rank]))))
     }
   }
 
