@@ -123,6 +123,11 @@ extension Checkpoint {
   /// Bytes of the whole file.
   public var byteCount: Int { container.byteCount }
 
+  /// Checks that the file is the one that was checked when it was opened.
+  ///
+  /// - Throws: `StorageError.changed` if it was written to since.
+  public func checkUnchanged() throws(StorageError) { try container.checkUnchanged() }
+
   /// Drops all pages from resident memory; touching a weight reads it again.
   public func releasePages() { container.releasePages() }
 

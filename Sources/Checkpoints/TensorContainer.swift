@@ -70,6 +70,9 @@ final class TensorContainer: Sendable {
   var blobNames: [String] { blobs.keys.sorted() }
   var byteCount: Int { file.bytes.count }
 
+  /// - Throws: `StorageError.changed` if the file was written to since it was opened.
+  func checkUnchanged() throws(StorageError) { try file.checkUnchanged() }
+
   func releasePages() { file.releasePages(0..<file.bytes.count) }
 }
 

@@ -119,7 +119,7 @@ public final class ProbeBench {
       step, weights: weights, pool: pool, kernels: kernels, seed: compiler.settings.seed,
       prefixCaches: prefixes.caches(for: step))
     var result = try train(session, probe)
-    if result.windowLosses.isEmpty { result.windowLosses = score(session) }
+    if result.windowLosses.isEmpty { result.windowLosses = try score(session) }
     result.seconds = (ContinuousClock.now - start).seconds
     probes += 1
     return result
@@ -163,18 +163,25 @@ public final class ProbeBench {
   }
 
   /// The held-out windows' losses under the session's parameters.
-  private func score(_ session: Session) -> [Double] {
-    Evaluator(session, text: heldOut.text).windowLosses(heldOut.windows)
+  private func score(_ session: Session) throws(TrainingError) -> [Double] {
+    let evaluator = Evaluator(session, text: heldOut.text)
+    guard let losses = evaluator.windowLosses(heldOut.windows, unless: shouldStop) else {
+      throw .interrupted
+    }
+    return losses
   }
 
   /// The held-out windows' mean loss under the base model.
   public func baseLoss() throws(TrainingError) -> Double {
-    meanLoss(score(try baseSession()), weights: heldOut.weights)
+    meanLoss(try score(baseSession()), weights: heldOut.weights)
   }
 
   /// A whole text's mean loss under the base model.
   public func baseLoss(of text: TokenStream) throws(TrainingError) -> Double {
-    Evaluator(try baseSession(), text: text).meanLoss()
+    guard let loss = Evaluator(try baseSession(), text: text).meanLoss(unless: shouldStop) else {
+      throw .interrupted
+    }
+    return loss
   }
 
   private func baseSession() throws(TrainingError) -> Session {

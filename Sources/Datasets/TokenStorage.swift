@@ -59,6 +59,9 @@ final class TokenStorage: Sendable {
     return scored[ids].count { $0 }
   }
 
+  /// - Throws: `StorageError.changed` if the file was written to since it was opened.
+  func checkUnchanged() throws(StorageError) { try file?.checkUnchanged() }
+
   /// Drops the mapping's pages from resident memory; touching ids reads them again.
   func releasePages() {
     if let file { file.releasePages(0..<file.bytes.count) }

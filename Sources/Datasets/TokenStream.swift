@@ -1,3 +1,5 @@
+import Storage
+
 /// A stream of ids, documents concatenated, and the windows it is cut into.
 ///
 /// With S the sequence length, window i holds the S inputs [i·S, i·S + S) and the S targets one id
@@ -78,6 +80,11 @@ public struct TokenStream: Sendable {
   /// Drops the ids' pages from resident memory, so that a long text only costs the windows being
   /// read.
   public func releasePages() { storage.releasePages() }
+
+  /// Checks that the ids are those that were read when the run started.
+  ///
+  /// - Throws: `StorageError.changed` if the file of ids was written to since.
+  public func checkUnchanged() throws(StorageError) { try storage.checkUnchanged() }
 
   /// Number of windows.
   /// - Parameters:

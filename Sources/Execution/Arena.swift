@@ -12,12 +12,18 @@ public final class Arena: @unchecked Sendable {
   let base: UnsafeMutableRawPointer
   private let mappedBytes: Int
 
-  /// - Throws: `ExecutionError.outOfMemory` if the system refuses.
+  /// - Throws: `ExecutionError.outOfMemory` if the system refuses, or has less to give: memory is
+  ///   taken page by page, and running out half-way would end the process without a word.
   public init(byteCount: Int) throws(ExecutionError) {
     let length = max(byteCount, 1)
+    if let available = SystemMemory.availableBytes, length > available {
+      throw .outOfMemory(bytes: byteCount, available: available)
+    }
     let memory = mmap(
       nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-    guard let memory, memory != MAP_FAILED else { throw .outOfMemory(bytes: byteCount) }
+    guard let memory, memory != MAP_FAILED else {
+      throw .outOfMemory(bytes: byteCount, available: nil)
+    }
     // Large pages save address translation; a step uses nearly all of the arena anyway. If the
     // system refuses, that only costs time.
     _ = madvise(memory, length, MADV_HUGEPAGE)

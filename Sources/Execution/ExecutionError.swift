@@ -5,8 +5,11 @@ public enum ExecutionError: Failure, Equatable {
   case libraryMissing(problem: String)
   case instructionSetUnknown(name: String, known: [String])
   case instructionSetUnsupported(name: String, best: String)
-  case outOfMemory(bytes: Int)
-  case threads(Int)
+  /// Nil where it is unknown how much there is.
+  case outOfMemory(bytes: Int, available: Int?)
+  case threads(Int, cores: Int)
+  /// The system starts no more threads.
+  case threadsRefused(Int)
   case unbound(buffer: String)
   case programMissing(role: String)
   case portMissing(name: String)
@@ -17,7 +20,7 @@ public enum ExecutionError: Failure, Equatable {
     switch self {
     case .libraryMissing: .missingInput
     case .instructionSetUnknown, .instructionSetUnsupported, .threads: .usage
-    case .outOfMemory: .inputOutput
+    case .outOfMemory, .threadsRefused: .inputOutput
     case .unbound, .programMissing, .portMissing, .portType, .unknownKernel: .bug
     }
   }
@@ -30,10 +33,15 @@ public enum ExecutionError: Failure, Equatable {
       "SPARSEFT_ISA is '\(name)', expected one of \(known.joined(separator: ", "))"
     case .instructionSetUnsupported(let name, let best):
       "SPARSEFT_ISA asks for '\(name)', but this CPU has at most '\(best)'"
-    case .outOfMemory(let bytes):
-      "can't reserve \(ByteCount(bytes)) of memory for the step; "
-        + "lower run.batch_size or data.sequence_length, or train fewer tensors"
-    case .threads(let count): "\(count) threads asked for, expected 1 to 1024"
+    case .outOfMemory(let bytes, let available):
+      "can't reserve \(ByteCount(bytes)) of memory"
+        + (available.map { ": \(ByteCount($0)) are free" } ?? "")
+        + "; shorter or fewer windows at a time take less, and so does training fewer tensors"
+    case .threads(let count, let cores):
+      "\(count) threads asked for, expected 1 to \(WorkerPool.mostThreads(cores: cores)): this "
+        + "process may use \(cores) cores, and more threads than cores only wait for each other"
+    case .threadsRefused(let count):
+      "the system refuses to start \(count) threads; ask for fewer, or raise its limit (ulimit -u)"
     case .unbound(let buffer): "buffer '\(buffer)' is bound to nothing"
     case .programMissing(let role): "the bundle has no program for \(role)"
     case .portMissing(let name): "the program has no port '\(name)'"

@@ -1,6 +1,10 @@
 import Programs
 import Tensors
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 extension Kernels {
   /// Runs a matmul of a typical size on every thread, so that the matmul library allocates its
   /// packing buffers and they count towards the process's memory before a run.
@@ -8,6 +12,7 @@ extension Kernels {
   /// - Returns: the seconds that one matmul took and its floating-point operations.
   @discardableResult
   public func warmUp(_ pool: WorkerPool) throws(ExecutionError) -> (seconds: Double, flops: Int) {
+    try reserveBuffers(threads: pool.threads)
     let (m, n, k) = (512, 1024, 1024)
     var offset = 0
     func buffer(_ name: String, _ count: Int) -> Buffer {
@@ -30,4 +35,18 @@ extension Kernels {
     bound.run(.body)
     return (bound.profile.forward, call.flops)
   }
+
+  /// Checks that there is address space for a buffer of OpenBLAS's for each thread: refused one, it
+  /// asks again for ever.
+  private func reserveBuffers(threads: Int) throws(ExecutionError) {
+    let bytes = (threads + 1) * Self.bufferBytes
+    let memory = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    guard let memory, memory != MAP_FAILED else {
+      throw .outOfMemory(bytes: bytes, available: SystemMemory.availableBytes)
+    }
+    munmap(memory, bytes)
+  }
+
+  /// What OpenBLAS maps for each thread that multiplies.
+  private static let bufferBytes = 128 << 20
 }

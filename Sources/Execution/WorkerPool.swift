@@ -14,9 +14,26 @@ public final class WorkerPool: Sendable {
   private let crew: WorkerCrew
   private let handles: [pthread_t]
 
-  /// - Throws: `ExecutionError.threads` for a count outside 1...1024 or if none can be started.
+  /// Cores that this process may use, as far as the system tells.
+  public static var cores: Int {
+    let online = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    // A mask in hexadecimal digits, with commas between groups.
+    guard let mask = SystemTable("/proc/self/status").text("Cpus_allowed:") else { return online }
+    let allowed = mask.compactMap(\.hexDigitValue).reduce(0) { $0 + $1.nonzeroBitCount }
+    return allowed > 0 ? min(allowed, online) : online
+  }
+
+  /// The most threads that are accepted: more than cores wait for each other, and with many times as
+  /// many nothing moves.
+  public static func mostThreads(cores: Int) -> Int { min(1024, 16 * cores) }
+
+  /// - Throws: `ExecutionError.threads` for a count outside 1...`mostThreads`, `.threadsRefused` if
+  ///   they can't be started.
   public init(threads: Int) throws(ExecutionError) {
-    guard (1...1024).contains(threads) else { throw .threads(threads) }
+    let cores = Self.cores
+    guard (1...Self.mostThreads(cores: cores)).contains(threads) else {
+      throw .threads(threads, cores: cores)
+    }
     self.threads = threads
     crew = WorkerCrew(threads: threads)
     var handles: [pthread_t] = []
@@ -24,7 +41,7 @@ public final class WorkerPool: Sendable {
       guard let handle = WorkerSeat(crew: crew, index: index).start() else {
         crew.stop()
         for handle in handles { pthread_join(handle, nil) }
-        throw .threads(threads)
+        throw .threadsRefused(threads)
       }
       handles.append(handle)
     }

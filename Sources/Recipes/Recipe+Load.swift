@@ -59,7 +59,7 @@ extension Recipe {
     case .readFailed(_, let reason): .unreadable(file: file, reason: reason)
     case .json(_, let line, let column, let problem):
       .syntax(file: file, line: line, column: column, reason: problem)
-    case .cannotCreate, .occupied, .writeFailed, .truncated:
+    case .changed, .cannotCreate, .occupied, .busy, .writeFailed, .truncated:
       .unreadable(file: file, reason: error.description)
     }
   }

@@ -31,6 +31,15 @@ extension RunEvent {
     case start, plan, analysis, step, validation, snapshot, warning, sample, done
   }
 
+  /// The step that a step, a validation or a snapshot belongs to; nil for other events.
+  public var step: Int? {
+    switch self {
+    case .step(let report): report.step
+    case .validation(let step, _, _), .snapshot(let step, _, _): step
+    default: nil
+    }
+  }
+
   /// The event as a line of the event stream.
   public var json: JSONValue {
     switch self {

@@ -42,13 +42,19 @@ public struct BatchIdentity: JSONRecord {
 /// text.
 public struct RunProgress: JSONRecord {
   public var step = 0
-  public let batches: BatchIdentity
+  public var batches: BatchIdentity
   public var trainingSeconds = 0.0
   public var elapsedSeconds = 0.0
   public var initialValidationLoss: Double?
   public var bestValidationLoss: Double?
   public var lastValidationLoss: Double?
   public var validationsSinceBest = 0
+  /// Whether the run was stopped in the validation after its last step.
+  public var validationIsDue = false
+  /// How often the run went back to an earlier state because a figure was not finite.
+  public var setbacks = 0
+  /// What the schedule's rates are multiplied by: each setback halves it.
+  public var rateFactor = 1.0
 
   public init(_ batches: BatchIdentity) { self.batches = batches }
 
@@ -61,6 +67,16 @@ public struct RunProgress: JSONRecord {
     bestValidationLoss = json["best_validation_loss"]?.double
     lastValidationLoss = json["last_validation_loss"]?.double
     validationsSinceBest = json.int("validations_since_best")
+    validationIsDue = json.bool("validation_due")
+    setbacks = json.int("setbacks")
+    rateFactor = json["rate_factor"]?.double ?? 1
+  }
+
+  /// Forgets losses of another held-out text; the present one is scored first.
+  public mutating func forgetValidations() {
+    (initialValidationLoss, bestValidationLoss, lastValidationLoss) = (nil, nil, nil)
+    validationsSinceBest = 0
+    validationIsDue = true
   }
 
   public var json: JSONValue { .object(members) }
@@ -74,7 +90,14 @@ public struct RunProgress: JSONRecord {
         ("best_validation_loss", .optional(bestValidationLoss)),
         ("last_validation_loss", .optional(lastValidationLoss)),
         ("validations_since_best", .int(validationsSinceBest)),
-      ] + batches.fields.map { ($0.key, .int($0.value)) })
+      ] + exceptions + batches.fields.map { ($0.key, .int($0.value)) })
+  }
+
+  /// What is rarely anything to tell.
+  private var exceptions: [(String, JSONValue)] {
+    (validationIsDue ? [("validation_due", .bool(true))] : [])
+      + (setbacks > 0
+        ? [("setbacks", .int(setbacks)), ("rate_factor", .number(rateFactor))] : [])
   }
 }
 
@@ -86,10 +109,18 @@ public struct StateRecord: JSONRecord {
   public var method: JSONValue
   public var decision: RunDecision?
   public var progress: RunProgress
+  /// The resolved recipe and the texts; nil in states of earlier versions.
+  public var recipe: JSONValue?
+  public var texts: TextHashes?
 
-  public init(base: String, method: JSONValue, decision: RunDecision?, progress: RunProgress) {
+  public init(
+    base: String, method: JSONValue, decision: RunDecision?, progress: RunProgress,
+    recipe: JSONValue? = nil, texts: TextHashes? = nil
+  ) {
     self.base = base
     self.method = method
+    self.recipe = recipe
+    self.texts = texts
     self.decision = decision
     self.progress = progress
   }
@@ -97,7 +128,9 @@ public struct StateRecord: JSONRecord {
   public init(_ json: JSONValue) {
     self.init(
       base: json["base"]?.string ?? "?", method: json["method"] ?? .null,
-      decision: RunDecision(json["decision"] ?? .null), progress: RunProgress(json))
+      decision: RunDecision(json["decision"] ?? .null), progress: RunProgress(json),
+      recipe: json["recipe"].flatMap { $0.object == nil ? nil : $0 },
+      texts: json["texts"].flatMap { TextHashes($0) })
   }
 
   /// `method` in the current spelling of recipes: `step_time` in its budget is now `step_flops`.
@@ -108,7 +141,10 @@ public struct StateRecord: JSONRecord {
     let head: [(String, JSONValue)] = [
       ("base", .string(base)), ("method", method), ("decision", decision?.json ?? .null),
     ]
-    return JSONObject(head + progress.members.members.map { ($0.key, $0.value) })
+    let known = [("recipe", recipe), ("texts", texts?.json)].compactMap { key, value in
+      value.map { (key, $0) }
+    }
+    return JSONObject(head + known + progress.members.members.map { ($0.key, $0.value) })
   }
 
   public var json: JSONValue { .object(values) }

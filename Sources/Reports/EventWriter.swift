@@ -16,10 +16,15 @@ public final class EventWriter {
   /// - Parameters:
   ///   - path: the event file; nil writes to the mirror only.
   ///   - resuming: appends to the existing lines instead of starting a new file. A last line cut
-  ///     off by a crash is ended first, so that the next line is separate.
+  ///     off by a crash is removed.
+  ///   - keeping: while resuming, whether an existing line stays; the first one that does not is
+  ///     removed, and all after it.
   ///   - mirror: a descriptor that also gets every line; 1 is standard output.
   /// - Throws: `ReportError.cannotCreate`.
-  public init(path: String?, resuming: Bool = false, mirror: Int32? = nil) throws(ReportError) {
+  public init(
+    path: String?, resuming: Bool = false, keeping: (JSONValue) -> Bool = { _ in true },
+    mirror: Int32? = nil
+  ) throws(ReportError) {
     self.path = path
     self.mirror = mirror
     guard let path else {
@@ -32,8 +37,8 @@ public final class EventWriter {
       throw .cannotCreate(path: path, reason: String(cString: strerror(errno)))
     }
     file = descriptor
+    if resuming, let kept = Self.keptLength(path, keeping) { _ = ftruncate(descriptor, kept) }
     length = lseek(descriptor, 0, SEEK_END)
-    if resuming, !EventWriter.endsWithNewline(descriptor) { try append([0x0A], descriptor) }
   }
 
   deinit { if let file { close(file) } }
@@ -63,11 +68,17 @@ public final class EventWriter {
     throw .writeFailed(path: place, reason: String(cString: strerror(error)))
   }
 
-  /// True for an empty file, and if size or last byte can't be read, as with a pipe.
-  private static func endsWithNewline(_ descriptor: Int32) -> Bool {
-    let size = lseek(descriptor, 0, SEEK_END)
-    var last: UInt8 = 0
-    guard size > 0, pread(descriptor, &last, 1, size - 1) == 1 else { return true }
-    return last == 0x0A
+  /// Bytes of the lines before the first one that is not whole, or not to be kept; nil if the file
+  /// can't be read.
+  private static func keptLength(_ path: String, _ keeping: (JSONValue) -> Bool) -> off_t? {
+    guard let file = try? MappedFile(path: path) else { return nil }
+    var kept = 0
+    while let end = file.bytes[kept...].firstIndex(of: 0x0A) {
+      let line = UnsafeRawBufferPointer(rebasing: file.bytes[kept..<end])
+      // What is no JSON is somebody else's line, and stays.
+      if let json = try? JSONValue.decode(line, source: path), !keeping(json) { break }
+      kept = end + 1
+    }
+    return off_t(kept)
   }
 }

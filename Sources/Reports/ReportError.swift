@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// Errors of writing reports.
@@ -20,7 +21,7 @@ public enum ReportError: Failure {
       "creating event file '\(path)': \(reason); "
         + "check that its folder exists and may be written"
     case .writeFailed(let path, let reason):
-      "writing events to \(path): \(reason); free some space, then continue with --resume"
+      "writing events to \(path): \(reason); \(writingAdvice(reason)), then continue with --resume"
     }
   }
 }

@@ -31,8 +31,8 @@ struct EarlierMeasurements {
     recipe["method"] = recipe["method"].map(BudgetKey.former.spelled)
     let facts: JSONValue = [
       "model": .string(run.weights.checkpoint.contentHash),
-      "text": .string(run.corpus.train.contentHash()),
-      "validation": run.corpus.validation.map { .string($0.contentHash()) } ?? .null,
+      "text": .string(run.texts.training),
+      "validation": run.texts.validation.map { .string($0) } ?? .null,
       "recipe": .object(recipe), "instruction_set": .string(run.kernels.instructionSet),
       "version": .string(Version.text),
     ]

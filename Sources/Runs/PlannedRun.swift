@@ -96,7 +96,10 @@ extension PreparedRun {
     let json = recipe.resolvedJSON
     var decision = decision
     decision?.precision = precision.record
-    return SnapshotStore(
-      folder: folder, method: json["method"] ?? .null, recipe: json, decision: decision)
+    var store = SnapshotStore(
+      folder: folder, method: json["method"] ?? .null, recipe: json, decision: decision,
+      texts: texts)
+    store.acceptsChanges = changes?.texts.isEmpty == false
+    return store
   }
 }

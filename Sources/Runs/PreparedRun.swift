@@ -31,6 +31,10 @@ public struct PreparedRun {
   public let compiler: StepCompiler
   /// What the run goes on from; nil for a new run.
   let saved: SnapshotStore.Saved?
+  /// What has changed since then, where that was accepted; nil for a new run.
+  let changes: ResumeChanges?
+  /// Hashes of the texts.
+  let texts: TextHashes
   /// Vocabulary rows in the order of their pieces' frequency in the training text.
   public let headRows: [Int32]
   /// The folder of token ids and, temporarily, of cached activations.
@@ -47,12 +51,14 @@ public struct PreparedRun {
   ///   - overrides: `key=value` each.
   ///   - cache: the folder for token ids; nil for one in the run's folder.
   ///   - resuming: take what was measured from the run's last state.
+  ///   - acceptsChanges: resume even if settings or texts have changed since.
   ///   - shouldStop: called between steps, probes and generated tokens; true saves and ends the
   ///     run.
   /// - Throws: what reading recipe, model and text throws; `RecipeError` for a recipe that does not
   ///   fit the model, `TrainingError.vocabulary` for a tokenizer that does not.
   public init(
     recipe path: String, overrides: [String] = [], cache: String? = nil, resuming: Bool = false,
+    acceptsChanges: Bool = false,
     shouldStop: @escaping () -> Bool = { false }
   ) throws {
     recipe = try Recipe.load(path: path, overrides: overrides)
@@ -64,6 +70,14 @@ public struct PreparedRun {
     cacheFolder = cache ?? recipe.output.absolute + "/cache"
     chats = try ChatChoice(recipe.data.chatTemplate, of: checkpoint, tokenizer: tokenizer)
     corpus = try Self.corpus(recipe, chats, tokenizer: tokenizer, cache: cacheFolder)
+    texts = TextHashes(
+      training: corpus.train.contentHash(), validation: corpus.validation?.contentHash())
+    saved = resuming ? try Self.saved(of: recipe) : nil
+    let (recipe, texts) = (recipe, texts)
+    changes = saved.map { ResumeChanges($0, recipe: recipe, texts: texts) }
+    if let changes, !changes.texts.isEmpty, !acceptsChanges {
+      throw TrainingError.resumeChanges(path: recipe.output.absolute, changes.texts)
+    }
     headRows = corpus.train.rowsByFrequency(vocabularySize: configuration.vocabularySize)
     corpus.train.releasePages()
     pool = try WorkerPool(threads: recipe.run.threads)
@@ -72,7 +86,6 @@ public struct PreparedRun {
     let inputs = PrecisionDecision.Inputs(
       recipe: recipe, weights: weights, text: corpus.train, pool: pool, kernels: kernels,
       cacheFolder: cacheFolder, shouldStop: shouldStop)
-    saved = resuming ? try Self.saved(of: recipe) : nil
     precision =
       try saved.map { PrecisionDecision(inputs, resuming: $0.decision) }
       ?? PrecisionDecision(inputs)
@@ -107,7 +120,14 @@ public struct PreparedRun {
         "data.sequence_length is \(length), but the model was made for \(context) tokens; "
           + "later positions are new to it"
       ] : []
-    return corpus.warnings + tooLong
+    let cores = WorkerPool.cores
+    let tooMany =
+      pool.threads > cores
+      ? [
+        "run.threads is \(pool.threads), but this process may use \(cores) cores; more threads than "
+          + "cores wait for each other and are slower"
+      ] : []
+    return corpus.warnings + tooLong + tooMany + (changes?.texts ?? [])
   }
 }
 

@@ -1,3 +1,4 @@
+import Execution
 import Records
 import Reports
 import Storage
@@ -10,32 +11,41 @@ public struct TrainingRun {
   public typealias Observer = (RunEvent) throws(ReportError) -> Void
 
   private let run: PlannedRun
+  private let folder: RunFolder
   private let resuming: Bool
+  /// What became of the run that was in the folder.
+  private let notice: String?
   private let events: EventWriter
   private let observer: Observer
 
-  /// Opens the run's folder; nothing is computed yet.
+  /// Makes room in the run's folder and starts its event file; nothing is computed yet.
   ///
   /// - Parameters:
+  ///   - folder: the recipe's output folder.
   ///   - resuming: go on from the folder's last state. The decision must be that state's.
   ///   - observe: called with each event as it happens; an error that it throws ends the run.
   /// - Throws: `TrainingError.doesNotFit` where this machine has less memory free than the arena
   ///   takes; `StorageError` and `ReportError` if the folder can't be written.
   public init(
-    _ run: PlannedRun, resuming: Bool = false, observe: @escaping Observer = { _ in }
+    _ run: PlannedRun, in folder: RunFolder, resuming: Bool = false,
+    observe: @escaping Observer = { _ in }
   ) throws {
-    if let available = ProcessMemory.availableBytes, run.forecast.arena > available {
+    if let available = SystemMemory.availableBytes, run.forecast.arena > available {
       throw TrainingError.doesNotFit(planned: run.forecast.total, available: available)
     }
     self.run = run
+    self.folder = folder
     self.resuming = resuming
     observer = observe
-    let folder = run.recipe.output.absolute
-    try Folder.create(folder)
+    notice = resuming ? nil : try folder.makeRoom()
     try AtomicFile.write(
       Array((run.recipe.resolvedJSON.encoded(.pretty) + "\n").utf8),
-      to: folder + "/recipe.resolved.json")
-    events = try EventWriter(path: folder + "/events.jsonl", resuming: resuming)
+      to: folder.path + "/recipe.resolved.json")
+    // Steps after the saved one are taken, and told, again.
+    let known = run.store.pendingReports.isEmpty ? run.prepared.saved?.step ?? 0 : 0
+    events = try EventWriter(
+      path: folder.path + "/events.jsonl", resuming: resuming,
+      keeping: { line in RunEvent(line)?.step.map { $0 <= known } ?? true })
   }
 
   /// Trains, and generates a sample before and after if the recipe asks for one.
@@ -45,18 +55,18 @@ public struct TrainingRun {
     try announce()
     try sample(step: 0, delta: nil)
     let store = run.store
-    if !resuming { try store.setAside() }
     let probe = resuming ? nil : run.decision.continuation
-    if let probe { try store.takeOver(probe.store) }
+    if let probe { try store.takeOver(probe.store, reports: probe.reports) }
     run.prepared.candidatesFolder.remove()
     let summary = try trainSession(
-      store, resuming: resuming || probe != nil, earlier: probe?.reports ?? [])
+      store, resuming: resuming || probe != nil,
+      earlier: probe?.reports ?? (resuming ? store.pendingReports : []))
     let best = store.deltaPath(.best)
     if summary.reason != .interrupted, Folder.exists(best) {
       try sample(step: summary.steps, delta: best)
     }
     try tell(.done(summary))
-    try summary.write(to: run.recipe.output.absolute + "/summary.json")
+    try summary.write(to: folder.path + "/summary.json")
     return summary
   }
 }
@@ -73,6 +83,7 @@ extension TrainingRun {
     try tell(
       .plan(
         run.forecast, flopsPerToken: run.flopsPerToken, fullFlopsPerToken: run.fullFlopsPerToken))
+    if let notice { try tell(.warning(notice)) }
     if let analysis = run.decision.analysis { try tell(.analysis(analysis)) }
     for warning in run.prepared.warnings { try tell(.warning(warning)) }
   }
@@ -93,6 +104,7 @@ extension TrainingRun {
       session, settings: run.settings, text: corpus.train,
       validationText: corpus.validation, store: store, plannedBytes: run.forecast.total,
       initialValidationLoss: run.decision.initialValidationLoss, earlier: earlier,
+      hasOtherValidation: run.prepared.changes?.hasOtherValidation ?? false,
       observe: { event throws(TrainingError) in
         do throws(ReportError) { try tell(event) } catch { throw .observer(error) }
       }, shouldStop: run.prepared.shouldStop)

@@ -55,6 +55,15 @@ public final class AtomicFile {
     name.hasPrefix(".sparseft-") && name.hasSuffix(".partial")
   }
 
+  /// Removes what killed writers left in a folder, if it is old enough not to be another writer's.
+  public static func removeLeftovers(in folder: String) {
+    guard let opened = OpenFolder(folder) else { return }
+    for name in opened.names where isTemporaryName(name) {
+      guard let age = opened.secondsSinceChange(ofFile: name), age > 600 else { continue }
+      opened.removeFile(name)
+    }
+  }
+
   package static func temporaryName(for path: String) -> String {
     var random = SystemRandomNumberGenerator()
     return "\(folder(of: path))/.sparseft-\(String(random.next(), radix: 36)).partial"

@@ -59,6 +59,12 @@ public enum Folder {
     return lstat(path, &status) == 0
   }
 
+  /// The mode of what is at the path, without following a link; nil if nothing is there.
+  package static func mode(_ path: String) -> mode_t? {
+    var status = stat()
+    return lstat(path, &status) == 0 ? status.st_mode : nil
+  }
+
   /// Whether a folder is at the path.
   public static func isFolder(_ path: String) -> Bool {
     var status = stat()

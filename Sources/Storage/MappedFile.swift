@@ -10,6 +10,8 @@ public final class MappedFile: Sendable {
   /// The file's bytes; empty for an empty file. Valid as long as this object.
   public nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
   private let descriptor: Int32
+  /// The file as it was when it was opened.
+  private let identity: FileIdentity
 
   /// Maps the file at `path`.
   /// - Throws: `StorageError.cannotOpen`, `.notAFile` or `.readFailed`.
@@ -24,12 +26,22 @@ public final class MappedFile: Sendable {
       throw .cannotOpen(path: path, reason: systemMessage(errno))
     }
     do throws(StorageError) {
+      identity = try FileIdentity(descriptor, path: path)
       bytes = try Self.map(descriptor, path: path)
     } catch {
       close(descriptor)
       throw error
     }
     self.descriptor = descriptor
+    MappedRegions.add(bytes, path: path)
+  }
+
+  /// Checks that the file that was opened is as it was: not cut short and not written to. Another
+  /// file under its name does not matter.
+  ///
+  /// - Throws: `StorageError.changed`.
+  public func checkUnchanged() throws(StorageError) {
+    guard try FileIdentity(descriptor, path: path) == identity else { throw .changed(path: path) }
   }
 
   private static func map(
@@ -56,6 +68,7 @@ public final class MappedFile: Sendable {
   }
 
   deinit {
+    MappedRegions.remove(bytes)
     if let start = bytes.baseAddress {
       munmap(UnsafeMutableRawPointer(mutating: start), bytes.count)
     }
@@ -73,7 +86,7 @@ public final class MappedFile: Sendable {
       done += count
     }
     // Bytes that `pread` can't deliver, after a disk error or truncation, are read through the
-    // mapping, which has them or raises the system's own signal.
+    // mapping, which has them or ends the process with a message (`MappedRegions`).
     if done < range.count, let start = bytes.baseAddress {
       memcpy(target + done, start + range.lowerBound + done, range.count - done)
     }

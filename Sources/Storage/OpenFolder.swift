@@ -37,6 +37,15 @@ package final class OpenFolder {
     return fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 ? status.st_mode : nil
   }
 
+  /// How long ago a file was last written to, in seconds; nil for anything but a file.
+  func secondsSinceChange(ofFile name: String) -> Int? {
+    var status = stat()
+    guard fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0,
+      status.st_mode & S_IFMT == S_IFREG
+    else { return nil }
+    return time(nil) - status.st_mtim.tv_sec
+  }
+
   /// Removes an entry that is no folder.
   package func removeFile(_ name: String) { unlinkat(descriptor, name, 0) }
 

@@ -8,10 +8,14 @@ public enum StorageError: Failure {
   case notAFile(path: String, found: String)
   /// Reading or mapping a file failed after it was opened.
   case readFailed(path: String, reason: String)
+  /// A file that was written to or cut short while it was in use.
+  case changed(path: String)
   /// A new file that can't be created, or can't get its final name.
   case cannotCreate(path: String, reason: String)
   /// The path of a folder that the program creates is taken by something else.
   case occupied(path: String, found: String)
+  /// A folder that another process holds; nil where it is unknown which.
+  case busy(path: String, process: Int?)
   /// Writing failed half-way; nothing was left behind.
   case writeFailed(path: String, reason: String)
   /// Text that is not JSON, or JSON that this dialect rejects. Lines and columns count from 1,
@@ -23,8 +27,8 @@ public enum StorageError: Failure {
   public var category: FailureCategory {
     switch self {
     case .cannotOpen, .notAFile: .missingInput
-    case .readFailed, .writeFailed: .inputOutput
-    case .cannotCreate, .occupied: .cannotCreate
+    case .readFailed, .writeFailed, .changed: .inputOutput
+    case .cannotCreate, .occupied, .busy: .cannotCreate
     case .json, .truncated: .badData
     }
   }
@@ -37,13 +41,19 @@ public enum StorageError: Failure {
       "reading '\(path)': found \(found), expected a file"
     case .readFailed(let path, let reason):
       "reading '\(path)': \(reason)"
+    case .changed(let path):
+      "reading '\(path)': the file was written to or cut short while it was in use, so what was "
+        + "computed since the last snapshot is not kept; put it back, then go on with --resume"
     case .cannotCreate(let path, let reason):
       "creating '\(path)': \(reason); check that its folder exists and may be written"
     case .occupied(let path, let found):
       "creating '\(path)': found \(found) of that name that sparseft did not make, which stays as it "
         + "is: move it away, or choose another output folder"
+    case .busy(let path, let process):
+      "the folder '\(path)' is in use by " + (process.map { "process \($0)" } ?? "another process")
+        + ": wait for it to end, or choose another output folder"
     case .writeFailed(let path, let reason):
-      "writing '\(path)': \(reason); nothing was left behind, free some space and try again"
+      "writing '\(path)': \(reason); nothing was left behind, \(writingAdvice(reason))"
     case .json(let source, let line, let column, let problem):
       "\(source):\(line):\(column): \(problem)"
     case .truncated(let source, let field, let offset, let needed, let available):

@@ -6,7 +6,7 @@
 func systemMessage(_ number: Int32) -> String { String(cString: strerror(number)) }
 
 /// The kind of file that a mode describes, for messages.
-func kindOfFile(_ mode: mode_t) -> String {
+package func kindOfFile(_ mode: mode_t) -> String {
   switch mode & S_IFMT {
   case S_IFDIR: "a folder"
   case S_IFLNK: "a symbolic link"

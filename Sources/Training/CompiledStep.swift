@@ -66,7 +66,7 @@ public struct CompiledStep: Sendable {
   ///   - recomputed: the largest number of activations that matmuls recompute instead of being
   ///     stored.
   ///   - reusesMemory: see `TrainingCompiler`.
-  /// - Throws: `TrainingError.adaptation` if the method does not fit the model.
+  /// - Throws: `TrainingError.adaptation` if the method does not fit the model, `.batchTooLarge`.
   public init(
     _ configuration: ModelConfiguration, adaptation: some Adaptation, optimizer: Optimizer,
     clipNorm: Double?, shape: BatchShape, precision: ProductPrecision = .f32,
@@ -74,6 +74,10 @@ public struct CompiledStep: Sendable {
     splitsPrefix: Bool = true, rematerialises: Bool = true, recomputed: Int = 0,
     reusesMemory: Bool = true
   ) throws(TrainingError) {
+    let (tokens, isTooMany) = shape.windows.multipliedReportingOverflow(by: shape.tokens)
+    guard !isTooMany, tokens <= Self.mostTokens else {
+      throw .batchTooLarge(windows: shape.windows, tokens: shape.tokens)
+    }
     let model = configuration.model
     func loss(from block: Int) -> Graph {
       model.traceLoss(
@@ -107,6 +111,9 @@ public struct CompiledStep: Sendable {
     method = adaptation.name
     savePlan = plan
   }
+
+  /// The most tokens of a micro-batch: more than any machine has memory for, and few enough to plan.
+  static let mostTokens = 1 << 23
 
   /// A traced loss with what an adaptation inserts and trains.
   private static func adapted(

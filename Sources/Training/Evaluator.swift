@@ -36,8 +36,16 @@ public struct Evaluator {
 
   /// The mean loss of each given window, in nats per scored target; 0 for a window without any.
   public func windowLosses(_ windows: [Int]) -> [Double] {
+    windowLosses(windows) { false } ?? []
+  }
+
+  /// The windows' losses as above; nil if `shouldStop`, which is asked before every batch, said so.
+  public func windowLosses(_ windows: [Int], unless shouldStop: () -> Bool) -> [Double]? {
     var losses: [Double] = []
-    score(windows) { rows in losses += session.scoreRows().prefix(rows) }
+    let isWhole = score(windows, unless: shouldStop) { rows in
+      losses += session.scoreRows().prefix(rows)
+    }
+    guard isWhole else { return nil }
     let tokens = session.step.shape.tokens
     return zip(losses, windows).map { loss, window in
       loss / Double(max(1, text.scoredCount(window: window, sequenceLength: tokens)))
@@ -46,9 +54,8 @@ public struct Evaluator {
 
   /// Fills micro-batches with windows and calls `body` with the number of filled rows; false if
   /// `shouldStop` ended it before the last batch.
-  @discardableResult
   private func score(
-    _ windows: [Int], unless shouldStop: () -> Bool = { false }, _ body: (_ rows: Int) -> Void
+    _ windows: [Int], unless shouldStop: () -> Bool, _ body: (_ rows: Int) -> Void
   ) -> Bool {
     let shape = session.step.shape
     for first in stride(from: 0, to: windows.count, by: shape.windows) {

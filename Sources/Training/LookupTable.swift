@@ -39,7 +39,7 @@ final class LookupTable {
     let memory = mmap(
       nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
     guard let memory, memory != MAP_FAILED else {
-      throw .execution(.outOfMemory(bytes: byteCount))
+      throw .execution(.outOfMemory(bytes: byteCount, available: nil))
     }
     _ = madvise(memory, byteCount, MADV_NOHUGEPAGE)
     self.memory = memory

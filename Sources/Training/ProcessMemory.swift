@@ -10,12 +10,6 @@ public enum ProcessMemory {
   /// The most that was resident at once.
   public static var peakResidentBytes: Int { status("VmHWM:") }
 
-  /// Bytes that can be allocated before the system runs short; nil where it does not tell.
-  public static var availableBytes: Int? {
-    let bytes = value(of: "MemAvailable:", in: "/proc/meminfo")
-    return bytes > 0 ? bytes : nil
-  }
-
   /// Returns the heap's unused memory to the system.
   public static func trim() {
     #if canImport(Glibc)

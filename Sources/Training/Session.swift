@@ -75,6 +75,14 @@ public final class Session {
     }
   }
 
+  /// Sets parameters and optimizer state to what they were before the first step.
+  ///
+  /// - Parameter seed: the seed that the session was made with.
+  func restart(seed: UInt64) {
+    bound.initialise(seed: seed)
+    settleResidentPages()
+  }
+
   /// The step's programs, each matmul in the variant chosen for it.
   public var programs: [Program] {
     [training.program, bound.validation.program] + (prefix.map { [$0.program] } ?? [])

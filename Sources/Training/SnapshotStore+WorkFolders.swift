@@ -2,12 +2,13 @@ import Storage
 
 // Snapshots in temporary folders: which files are written there, and so which may be removed.
 extension WorkFolder.Contents {
-  /// States whose validation is due, named by their steps.
-  static let pendingStates = WorkFolder.Contents(isFile: { SnapshotStore.pendingStep($0) != nil })
+  /// States whose validation is due, named by their steps, and reports of these.
+  static let pendingStates = WorkFolder.Contents(isFile: { name in
+    SnapshotStore.pendingStep(name) != nil || name == SnapshotStore.reportsName
+  })
 
   private static let snapshot = WorkFolder.Contents(isFile: { name in
-    [SnapshotStore.stateName, SnapshotStore.previousStateName, SnapshotStore.deltaName]
-      .contains(name)
+    SnapshotStore.fileNames.contains(name)
   })
 
   /// Stores of several runs, in folders named by numbers.

@@ -9,8 +9,10 @@ import Tensors
 public struct SnapshotStore: Sendable {
   public static let deltaName = "trained.sfdelta"
   public static let stateName = "state.sfstate"
-  /// The last state of an earlier run in the folder.
+  /// Where earlier versions kept the last state of an earlier run in the folder.
   static let previousStateName = "state.previous.sfstate"
+  /// The files of `best/` and `last/`.
+  public static let fileNames = [deltaName, stateName, previousStateName]
 
   public let folder: String
   /// The method and the resolved recipe, written into every delta.
@@ -19,10 +21,16 @@ public struct SnapshotStore: Sendable {
   /// What trains and at which rate where the recipe leaves that open, and the chosen variants of
   /// matmuls; written into every state.
   public var decision: RunDecision?
+  /// Hashes of the run's texts; written into every state.
+  public var texts: TextHashes?
+  /// Whether states are read whatever text and batches they were saved for.
+  public var acceptsChanges = false
 
   public init(
-    folder: String, method: JSONValue, recipe: JSONValue, decision: RunDecision? = nil
+    folder: String, method: JSONValue, recipe: JSONValue, decision: RunDecision? = nil,
+    texts: TextHashes? = nil
   ) {
+    self.texts = texts
     self.folder = folder
     self.method = method
     self.recipe = recipe
@@ -36,6 +44,8 @@ public struct SnapshotStore: Sendable {
   var statePath: String { "\(folder)/last/\(Self.stateName)" }
   /// The folder of states whose validation is due.
   public var pending: WorkFolder { WorkFolder("\(folder)/pending", .pendingStates) }
+  private var reportsPath: String { "\(pending.path)/\(Self.reportsName)" }
+  static let reportsName = "steps.json"
   private func pendingPath(_ step: Int) -> String { "\(pending.path)/\(step).sfstate" }
 
   /// Steps whose validation is due, in order; also those that an earlier version left, which did not
@@ -54,6 +64,11 @@ public struct SnapshotStore: Sendable {
   /// What a resumed run takes over from the last state before it is compiled.
   public struct Saved: Sendable {
     public var decision: RunDecision?
+    /// The state's step.
+    public var step: Int
+    /// The resolved recipe and the texts; nil in states of earlier versions.
+    public var recipe: JSONValue?
+    public var texts: TextHashes?
     /// Whether any moments have scales, as those in eight or four bits do.
     public var hasRoundedMoments: Bool
   }
@@ -61,8 +76,10 @@ public struct SnapshotStore: Sendable {
   /// - Throws: `TrainingError.nothingToResume` without a state.
   public func saved() throws(TrainingError) -> Saved {
     let state = try openState(statePath)
+    let record = StateRecord(state.values)
     return Saved(
-      decision: StateRecord(state.values).decision,
+      decision: record.decision, step: record.progress.step, recipe: record.recipe,
+      texts: record.texts,
       hasRoundedMoments: state.tensors.contains { $0.name.hasSuffix(AdamW.scalesSuffix) })
   }
 
@@ -73,26 +90,29 @@ public struct SnapshotStore: Sendable {
     }
   }
 
-  /// Sets the last state of an earlier run in the folder aside, so that it is neither lost with the
-  /// first save nor resumed as if it were of this run.
-  public func setAside() throws(TrainingError) {
-    guard Folder.exists(statePath) else { return }
-    try rethrow(TrainingError.storage) { () throws(StorageError) in
-      try Folder.move(statePath, to: "\(folder)/last/\(Self.previousStateName)")
-    }
-  }
-
-  /// Moves the states of another store into this one.
-  public func takeOver(_ other: SnapshotStore) throws(TrainingError) {
+  /// Moves the states of another store into this one, and keeps the reports of its steps until they
+  /// have been told as this run's.
+  public func takeOver(
+    _ other: SnapshotStore, reports: [StepReport]
+  ) throws(TrainingError) {
     try rethrow(TrainingError.storage) { () throws(StorageError) in
       pending.remove()
       let steps = other.pendingSteps
-      if !steps.isEmpty { try pending.create() }
+      try pending.create()
+      let json = JSONValue.array(reports.map(\.json))
+      try AtomicFile.write(Array(json.encoded().utf8), to: reportsPath)
       for step in steps { try Folder.move(other.pendingPath(step), to: pendingPath(step)) }
       other.pending.remove()
       try Folder.create("\(folder)/last")
       try Folder.move(other.statePath, to: statePath)
     }
+  }
+
+  /// The reports of steps that were taken over but not told as the run's by the time it ended; none
+  /// if that was all done.
+  public var pendingReports: [StepReport] {
+    guard pending.exists, let json = try? JSONValue.read(path: reportsPath) else { return [] }
+    return (json.array ?? []).compactMap { StepReport($0) }
   }
 
   /// Writes the trained tensors as a delta in f32.
@@ -134,7 +154,7 @@ public struct SnapshotStore: Sendable {
         to: path,
         values: StateRecord(
           base: session.checkpoint.contentHash, method: method, decision: decision,
-          progress: progress
+          progress: progress, recipe: recipe, texts: texts
         ).values,
         tensors: tensors)
     }
@@ -158,7 +178,8 @@ public struct SnapshotStore: Sendable {
     let record = StateRecord(state.values)
     try check("model", record.base, session.checkpoint.contentHash)
     try check("method", record.presentMethod.encoded(), method.encoded())
-    for (found, expected) in zip(record.progress.batches.fields, batches.fields) {
+    for (found, expected) in zip(record.progress.batches.fields, batches.fields)
+    where !acceptsChanges {
       try check(
         found.key.replacing("_", with: " "), "\(found.value)", "\(expected.value)")
     }
@@ -171,6 +192,8 @@ public struct SnapshotStore: Sendable {
       buffer.write { rows, target in tensor.widenRows(rows, into: target) }
       tensor.releasePages()
     }
-    return record.progress
+    var progress = record.progress
+    progress.batches = batches
+    return progress
   }
 }

@@ -36,6 +36,10 @@ public final class Trainer {
   private var trend = LossTrend()
   private let saving: Saving
   private let earlier: [StepReport]
+  /// Whether the store's losses are of another held-out text than this run's.
+  private let hasOtherValidation: Bool
+  /// The step of the state in the store that is this run's; nil while there is none.
+  private var savedStep: Int?
 
   /// - Parameters:
   ///   - validationText: windows that are scored but never trained on; nil for none.
@@ -45,12 +49,17 @@ public final class Trainer {
   ///     the run need not measure it.
   ///   - earlier: the steps up to the store's state if another trainer, which saved states only,
   ///     took them; this run reports and validates them as its own.
-  ///   - shouldStop: called after every step; true saves and ends the run.
+  ///   - hasOtherValidation: whether a state to go on from has losses of another held-out text; its
+  ///     best then counts no longer.
+  ///   - shouldStop: asked before every micro-batch, of validations too; true saves and ends the run.
+  ///     A step that is not whole by then has changed nothing, and a validation is made up for when
+  ///     the run goes on.
   public init(
     _ session: Session, settings: TrainingSettings, text: TokenStream,
     validationText: TokenStream?, store: SnapshotStore?, plannedBytes: Int,
     saving: Saving = .everything, initialValidationLoss: Double? = nil,
-    earlier: [StepReport] = [], observe: @escaping (RunEvent) throws(TrainingError) -> Void,
+    earlier: [StepReport] = [], hasOtherValidation: Bool = false,
+    observe: @escaping (RunEvent) throws(TrainingError) -> Void,
     shouldStop: @escaping () -> Bool = { false }
   ) {
     self.session = session
@@ -61,6 +70,7 @@ public final class Trainer {
     self.plannedBytes = plannedBytes
     self.saving = saving
     self.earlier = earlier
+    self.hasOtherValidation = hasOtherValidation
     self.observe = observe
     self.shouldStop = shouldStop
     order = BatchOrder(
@@ -72,42 +82,89 @@ public final class Trainer {
 
   /// Runs to the end, to an early stop or to an interruption.
   ///
+  /// A run that saves everything survives figures that are not finite: see `retreat`.
+  ///
   /// - Parameters:
   ///   - resuming: go on from the store's last state.
   ///   - other: go on where another trainer of the same session has stopped.
-  /// - Throws: `TrainingError.diverged` if a loss or a gradient is not finite; errors of reading
-  ///   and writing.
+  /// - Throws: `TrainingError.interrupted` if it was asked to stop before there was anything to save,
+  ///   `.diverged` if a loss or a gradient is not finite; errors of reading and writing.
   public func run(
     resuming: Bool = false, following other: Trainer? = nil
   ) throws(TrainingError) -> RunSummary {
     if let other { progress = other.progress }
     if resuming, let store {
       progress = try store.readState(into: session, batches: progress.batches)
+      savedStep = progress.step
       earlierSeconds = progress.elapsedSeconds
+      if hasOtherValidation { progress.forgetValidations() }
     }
     if !resuming, saving != .nothing { store?.pending.remove() }
     started = .now
-    if !resuming || !earlier.isEmpty || progress.initialValidationLoss == nil {
-      try validateBase()
+    if progress.step == 0 || !earlier.isEmpty, try !validateBase() { throw .interrupted }
+    if resuming, let store, validation != nil || !earlier.isEmpty, try !catchUp(store) {
+      return try summarise(.interrupted)
     }
-    if resuming, let store, validation != nil || !earlier.isEmpty { try catchUp(store) }
-    var isInterrupted = false
-    while progress.step < settings.steps, !isStale, !isInterrupted {
-      try trainStep()
-      let isLast = progress.step == settings.steps
-      if isDue(settings.validateEvery) || isLast { try validate() }
-      if isDue(settings.validateEvery), saving == .states {
-        try store?.writeState(session, progress: progress, pending: true)
+    var goesOn = progress.validationIsDue ? try validate() : true
+    while goesOn, progress.step < settings.steps, !isStale {
+      do throws(TrainingError) {
+        goesOn = try advance()
+      } catch {
+        try retreat(from: error)
       }
-      isInterrupted = shouldStop()
-      if isDue(settings.saveEvery), !isLast, !isStale, !isInterrupted { try saveLast() }
     }
     let isComplete = progress.step >= settings.steps
-    let reason: EndReason =
-      isInterrupted ? .interrupted : isComplete ? .finished : .earlyStopping
-    try saveLast()
+    let reason: EndReason = !goesOn ? .interrupted : isComplete ? .finished : .earlyStopping
+    if reason == .interrupted, progress.step == 0 { throw .interrupted }
+    if reason != .interrupted || savedStep != progress.step { try saveLast() }
     return try summarise(reason)
   }
+
+  /// Takes a step, and validates and saves where that is due.
+  ///
+  /// - Returns: false if it was asked to stop.
+  private func advance() throws(TrainingError) -> Bool {
+    guard !shouldStop(), try trainStep() else { return false }
+    let isLast = progress.step == settings.steps
+    if isDue(settings.validateEvery) || isLast, try !validate() { return false }
+    if isDue(settings.validateEvery), saving == .states {
+      try store?.writeState(session, progress: progress, pending: true)
+    }
+    if isDue(settings.saveEvery), !isLast, !isStale, !shouldStop() { try saveLast() }
+    return true
+  }
+
+  /// After a figure that is not finite: goes back to the last saved state of this run, or to the
+  /// base, and on from there at half the rate. What a validation found best by then is kept.
+  ///
+  /// - Throws: the error itself where nothing is saved, in the first step, whose loss is the base
+  ///   model's, and after `mostSetbacks`.
+  private func retreat(from error: TrainingError) throws(TrainingError) {
+    guard case .diverged(let step, let figure, let value) = error, saving == .everything,
+      let store, progress.setbacks < Self.mostSetbacks
+    else { throw error }
+    var restored = RunProgress(progress.batches)
+    if savedStep != nil {
+      restored = try store.readState(into: session, batches: progress.batches)
+    } else {
+      session.restart(seed: settings.seed)
+      restored.initialValidationLoss = progress.initialValidationLoss
+    }
+    restored.bestValidationLoss = progress.bestValidationLoss
+    restored.trainingSeconds = progress.trainingSeconds
+    restored.setbacks = progress.setbacks + 1
+    restored.rateFactor = progress.rateFactor / 2
+    progress = restored
+    trend = LossTrend()
+    let place = progress.step == 0 ? "the base model" : "the state of step \(progress.step)"
+    try observe(
+      .warning(
+        "the \(figure) of step \(step) is \(value): going on from \(place) at "
+          + "\(formatted(progress.rateFactor, decimals: 3)) of the learning rate"))
+  }
+
+  /// How often a run goes back before it gives up.
+  private static let mostSetbacks = 3
 
   /// Whether the last validations, as many as patience allows, found no new best. Derived from the
   /// progress, so that a resumed run does not go on past its early stop.
@@ -135,11 +192,12 @@ extension Trainer {
     var phases = PhaseSeconds()
   }
 
-  private func trainStep() throws(TrainingError) {
+  /// - Returns: false if it was asked to stop before the step was whole; nothing has changed then.
+  private func trainStep() throws(TrainingError) -> Bool {
     let start = ContinuousClock.now
     let number = progress.step + 1
-    let rate = settings.schedule.rate(step: number)
-    let outcome = runStep(number, rate: rate)
+    let rate = settings.schedule.rate(step: number) * progress.rateFactor
+    guard let outcome = runStep(number, rate: rate) else { return false }
     guard outcome.loss.isFinite else {
       throw number == 1
         ? .brokenModel(loss: outcome.loss)
@@ -160,6 +218,7 @@ extension Trainer {
       try observe(.warning(Self.text(of: rise, step: number, rate: rate)))
     }
     try reportWarnings()
+    return true
   }
 
   private static func text(of rise: LossTrend.Rise, step: Int, rate: Double) -> String {
@@ -188,8 +247,9 @@ extension Trainer {
   }
 
   /// Trains on the next windows, micro-batch after micro-batch. Without a scored target there is no
-  /// gradient: parameters, moments and all other state stay unchanged.
-  private func runStep(_ number: Int, rate: Double) -> StepOutcome {
+  /// gradient: parameters, moments and all other state stay unchanged. Neither do they change where
+  /// it was asked to stop between two micro-batches, and the outcome is nil.
+  private func runStep(_ number: Int, rate: Double) -> StepOutcome? {
     let clock = ContinuousClock()
     let start = clock.now
     let rows = settings.shape.windows
@@ -203,6 +263,7 @@ extension Trainer {
       learningRate: rate, optimizer: settings.optimizer, step: number,
       scoredTokens: outcome.scored)
     for microBatch in 0..<settings.shape.accumulation {
+      if microBatch > 0, shouldStop() { return nil }
       let before = clock.now
       for row in 0..<rows {
         session.fill(row: row, from: text, window: windows[microBatch * rows + row])
@@ -241,39 +302,48 @@ extension Trainer {
     return elapsedSeconds / Double(done) * Double(settings.steps - progress.step)
   }
 
-  private func validateBase() throws(TrainingError) {
-    guard let validation else { return }
-    let loss = progress.initialValidationLoss ?? validation.meanLoss()
+  /// - Returns: false if it was asked to stop.
+  private func validateBase() throws(TrainingError) -> Bool {
+    guard let validation else { return true }
+    guard
+      let loss = progress.initialValidationLoss ?? validation.meanLoss(unless: shouldStop)
+    else { return false }
     guard loss.isFinite else { throw .brokenModel(loss: loss) }
     progress.initialValidationLoss = loss
     try observe(.validation(step: 0, loss: loss, best: false))
     try reportWarnings()
+    return true
   }
 
   /// Reports the earlier steps and does the validations that were due in them.
-  private func catchUp(_ store: SnapshotStore) throws(TrainingError) {
+  ///
+  /// - Returns: false if it was asked to stop; the store then still has all that is due.
+  private func catchUp(_ store: SnapshotStore) throws(TrainingError) -> Bool {
     let reached = progress
     var pending = store.pendingSteps.filter { $0 <= reached.step }[...]
     for report in earlier where report.step <= reached.step && !isStale {
       try observe(.step(adopted(report)))
       if pending.first == report.step {
         pending.removeFirst()
-        try validate(pending: report.step, store)
+        guard try validate(pending: report.step, store) else { return false }
       }
     }
-    for step in pending where !isStale { try validate(pending: step, store) }
+    for step in pending where !isStale {
+      guard try validate(pending: step, store) else { return false }
+    }
     if progress.step < reached.step || !earlier.isEmpty {
       // An early stop among them leaves the run where it stopped.
       if !isStale { try goBack(to: reached, store) }
       try saveLast()
     }
     store.pending.remove()
+    return true
   }
 
-  private func validate(pending step: Int, _ store: SnapshotStore) throws(TrainingError) {
+  private func validate(pending step: Int, _ store: SnapshotStore) throws(TrainingError) -> Bool {
     _ = try store.readState(into: session, batches: progress.batches, pending: step)
     progress.step = step
-    try validate()
+    return try validate()
   }
 
   /// Loads the last state again; the results of the validations are kept.
@@ -291,9 +361,14 @@ extension Trainer {
     return report
   }
 
-  private func validate() throws(TrainingError) {
-    guard let validation else { return }
-    let loss = validation.meanLoss()
+  /// - Returns: false if it was asked to stop; the validation is due then.
+  private func validate() throws(TrainingError) -> Bool {
+    progress.validationIsDue = false
+    guard let validation else { return true }
+    guard let loss = validation.meanLoss(unless: shouldStop) else {
+      progress.validationIsDue = true
+      return false
+    }
     guard loss.isFinite else {
       throw .diverged(step: progress.step, figure: "validation loss", loss)
     }
@@ -304,10 +379,12 @@ extension Trainer {
     try observe(.validation(step: progress.step, loss: loss, best: isBest))
     try reportWarnings()
     if isBest { try saveDelta(.best, loss: loss) }
+    return true
   }
 
   private func saveDelta(_ kind: SnapshotKind, loss: Double?) throws(TrainingError) {
     guard let store, saving == .everything else { return }
+    try checkInputs()
     let metrics: JSONValue = [
       "step": .int(progress.step), "tokens": .int(progress.step * settings.shape.tokensPerStep),
       "initial_validation_loss": progress.initialValidationLoss.map { .number($0) } ?? .null,
@@ -317,11 +394,22 @@ extension Trainer {
     try observe(.snapshot(step: progress.step, path: store.deltaPath(kind), kind: kind))
   }
 
+  /// Checks that model and text are still those that the run started with, so that nothing is saved
+  /// that was computed from others.
+  private func checkInputs() throws(TrainingError) {
+    try rethrow(TrainingError.storage) { () throws(StorageError) in
+      try session.checkpoint.checkUnchanged()
+      try text.checkUnchanged()
+    }
+  }
+
   private func saveLast() throws(TrainingError) {
     guard let store, saving != .nothing else { return }
+    try checkInputs()
     progress.elapsedSeconds = elapsedSeconds
     try saveDelta(.last, loss: progress.lastValidationLoss)
     try store.writeState(session, progress: progress)
+    savedStep = progress.step
     // Without validation nothing is better than what came last.
     if validation == nil { try saveDelta(.best, loss: nil) }
   }

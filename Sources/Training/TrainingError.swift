@@ -19,6 +19,8 @@ public enum TrainingError: Failure {
   case doesNotFit(planned: Int, available: Int)
   /// `run.memory_mb` is too low even with every possible activation recomputed.
   case memoryLimit(needed: Int, limit: Int)
+  /// More windows at a time than can be planned.
+  case batchTooLarge(windows: Int, tokens: Int)
   case budget(bytes: Int, flopsShare: Double)
   /// The run was asked to stop before there was anything to save.
   case interrupted
@@ -28,6 +30,8 @@ public enum TrainingError: Failure {
   case diverged(step: Int, figure: String, Double)
   case nothingToResume(path: String)
   case resumeMismatch(path: String, field: String, found: String, expected: String)
+  /// A state of a run whose settings or texts were others; one change a line.
+  case resumeChanges(path: String, [String])
   /// An observer of the run's events could not write them.
   case observer(any Failure)
 
@@ -42,7 +46,7 @@ public enum TrainingError: Failure {
     case .graph: .bug
     case .vocabulary, .brokenModel, .diverged: .badData
     case .nothingToResume: .missingInput
-    case .resumeMismatch, .budget, .doesNotFit, .memoryLimit, .interrupted: .usage
+    case .resumeMismatch, .resumeChanges, .budget, .batchTooLarge, .doesNotFit, .memoryLimit, .interrupted: .usage
     }
   }
 
@@ -67,6 +71,9 @@ public enum TrainingError: Failure {
         + "\(formatted(Double(needed) / 1e6, decimals: 1)) MB; besides a higher limit, a lower "
         + "run.batch_size or data.sequence_length, narrower optimizer.state or optimizer.parameters, "
         + "or fewer tensors to train may do"
+    case .batchTooLarge(let windows, let tokens):
+      "\(windows) windows of \(tokens) tokens at a time are more than "
+        + "\(CompiledStep.mostTokens) tokens; lower the batch size or the sequence length"
     case .budget(let bytes, let flopsShare):
       "nothing fits method.budget; the smallest choice needs "
         + "\(formatted(Double(bytes) / 1e6, decimals: 1)) MB (memory_mb) and a step_flops of "
@@ -83,6 +90,10 @@ public enum TrainingError: Failure {
     case .resumeMismatch(let path, let field, let found, let expected):
       "can't resume from '\(path)': its \(field) is \(found), this recipe says \(expected); "
         + "restore the recipe or start anew in another output folder"
+    case .resumeChanges(let path, let changes):
+      "can't resume from '\(path)' as if nothing had changed:\n"
+        + changes.map { "  \($0)\n" }.joined()
+        + "  restore that, or go on with what is there now: --resume --accept-changes"
     }
   }
 }

@@ -108,7 +108,8 @@ import Weights
     }
     let straight = try train(try fixture.fixture.store("straight"), earlier: [])
     let store = try fixture.fixture.store("run")
-    try store.takeOver(context.store(index, chosen.candidate, chosen.learningRate))
+    try store.takeOver(
+      context.store(index, chosen.candidate, chosen.learningRate), reports: result.reports)
     let continued = try train(store, earlier: result.reports)
     #expect(continued.losses == straight.losses && continued.losses.count == 60)
     #expect(continued.validations == straight.validations && straight.validations.count == 10)

@@ -131,6 +131,8 @@ private struct Traces: Equatable {
 
   @Test(arguments: [0, -1, 1025, Int.max])
   func impossibleNumbersOfThreadsAreErrors(_ threads: Int) {
-    #expect(throws: ExecutionError.threads(threads)) { try WorkerPool(threads: threads) }
+    #expect(throws: ExecutionError.threads(threads, cores: WorkerPool.cores)) {
+      try WorkerPool(threads: threads)
+    }
   }
 }

@@ -101,11 +101,13 @@ enum RecordSamples {
     (progress.step, progress.trainingSeconds, progress.elapsedSeconds) = (3, 1.5, 2.5)
     (progress.initialValidationLoss, progress.bestValidationLoss) = (5, 4)
     (progress.lastValidationLoss, progress.validationsSinceBest) = (4.5, 2)
+    (progress.validationIsDue, progress.setbacks, progress.rateFactor) = (true, 1, 0.5)
     return progress
   }()
 
   static let state = StateRecord(
-    base: "ef", method: ["type": "sparse"], decision: decision, progress: progress)
+    base: "ef", method: ["type": "sparse"], decision: decision, progress: progress,
+    recipe: ["seed": 1], texts: TextHashes(training: "ab", validation: nil))
 
   static let row: ComparisonRow = {
     var row = ComparisonRow(method: "lora", label: "lora r8", seed: 3)

@@ -27,9 +27,13 @@ import Testing
     let folder = try TemporaryFolder()
     let path = try folder.write("{\"step\":1}\n{\"st", to: "events.jsonl")
     try EventWriter(path: path, resuming: true).write(["step": 2])
-    #expect(try text(folder, "events.jsonl") == "{\"step\":1}\n{\"st\n{\"step\":2}\n")
+    #expect(try text(folder, "events.jsonl") == "{\"step\":1}\n{\"step\":2}\n")
     try EventWriter(path: path, resuming: true).write(["step": 3])
     #expect(try text(folder, "events.jsonl").hasSuffix("{\"step\":2}\n{\"step\":3}\n"))
+    // Steps that will be taken again go, and what came after them.
+    try EventWriter(path: path, resuming: true, keeping: { $0["step"]?.int ?? 0 < 2 })
+      .write(["step": 2])
+    #expect(try text(folder, "events.jsonl") == "{\"step\":1}\n{\"step\":2}\n")
     try EventWriter(path: path).write(["step": 4])
     #expect(try text(folder, "events.jsonl") == "{\"step\":4}\n")
   }
@@ -63,6 +67,6 @@ import Testing
     #expect(
       error?.description
         == "writing events to '/dev/full': No space left on device; "
-        + "free some space, then continue with --resume")
+        + "free some space and try again, then continue with --resume")
   }
 }

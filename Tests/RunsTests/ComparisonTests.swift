@@ -24,6 +24,7 @@ import Testing
       recipe: member.recipePath, overrides: member.overrides, cache: member.cache)
     let run = try TrainingRun(
       try PlannedRun(prepared, try MethodDecision(prepared)),
+      in: RunFolder(member.output, overwrites: true),
       observe: { event throws(ReportError) in record.add(event) })
     _ = try run.train()
     return try #require(record.row(label: member.label, seed: member.seed, deltaBytes: nil))

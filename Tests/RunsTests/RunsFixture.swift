@@ -81,16 +81,19 @@ struct RunsFixture {
 
   /// Trains the recipe; it is asked to stop after `stopAfter` steps.
   func train(
-    _ overrides: String..., resuming: Bool = false, stopAfter: Int = .max
+    _ overrides: String..., resuming: Bool = false, acceptsChanges: Bool = false,
+    stopAfter: Int = .max
   ) throws -> (summary: RunSummary, events: [RunEvent]) {
     let collector = EventCollector(stopAfter: stopAfter)
     let prepared = try PreparedRun(
       recipe: recipe, overrides: overrides, resuming: resuming,
+      acceptsChanges: acceptsChanges,
       shouldStop: { collector.shouldStop })
     let decision =
       resuming ? try MethodDecision(resuming: prepared) : try MethodDecision(prepared)
     let run = try TrainingRun(
-      try PlannedRun(prepared, decision), resuming: resuming, observe: collector.handle)
+      try PlannedRun(prepared, decision), in: RunFolder(folder["run"], resuming: resuming),
+      resuming: resuming, observe: collector.handle)
     return (try run.train(), collector.events)
   }
 }
@@ -109,6 +112,7 @@ final class EventCollector {
 
 extension [RunEvent] {
   var steps: [StepReport] { compactMap { if case .step(let report) = $0 { report } else { nil } } }
+  var warnings: [String] { compactMap { if case .warning(let text) = $0 { text } else { nil } } }
   var validations: [Double] {
     compactMap { if case .validation(_, let loss, _) = $0 { loss } else { nil } }
   }

@@ -71,7 +71,7 @@ import Training
     let fixture = try RunsFixture()
     let prepared = try fixture.prepared()
     let run = try TrainingRun(
-      try PlannedRun(prepared, try MethodDecision(prepared)),
+      try PlannedRun(prepared, try MethodDecision(prepared)), in: RunFolder(fixture.folder["run"]),
       observe: { event throws(ReportError) in
         if case .step = event { throw .writeFailed(path: "'screen'", reason: "gone") }
       })
@@ -92,7 +92,7 @@ import Training
     func train(_ state: String, resuming: Bool = false, stopAfter: Int = .max) throws -> [Double] {
       try fixture.train(
         base, #"method={"type": "last_layers", "count": 1}"#, "optimizer.state=\(state)",
-        "run.steps=4", resuming: resuming, stopAfter: stopAfter
+        "run.steps=4", resuming: resuming, acceptsChanges: true, stopAfter: stopAfter
       ).events.steps.map(\.loss)
     }
     let whole = try train(type)

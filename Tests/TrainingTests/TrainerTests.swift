@@ -149,6 +149,44 @@ import Training
     #expect(try TemporaryFolder.read(store.deltaPath(.best)) == before)
   }
 
+  /// A figure that is not finite costs the steps since the last saved state, and the run goes on from
+  /// there at half the rate; nobody has to be there.
+  @Test(arguments: [0, 2])
+  func aRunSurvivesFiguresThatAreNotFinite(_ saveEvery: Int) throws {
+    let fixture = try TrainingFixture()
+    let store = try fixture.store("run")
+    var settings = TrainingFixture.settings(steps: 6, learningRate: 1e-3, validateEvery: 1)
+    settings.saveEvery = saveEvery
+    let session = try fixture.session(FullAdaptation(), settings)
+    var (reports, warnings, isDamaged): ([StepReport], [String], Bool) = ([], [], false)
+    let trainer = Trainer(
+      session, settings: settings, text: TrainingFixture.text(windows: 8),
+      validationText: TrainingFixture.text(windows: 3), store: store, plannedBytes: 0,
+      observe: { event throws(TrainingError) in
+        if case .warning(let text) = event { warnings.append(text) }
+        guard case .step(let report) = event else { return }
+        reports.append(report)
+        if report.step == 3, !isDamaged {
+          isDamaged = true
+          for buffer in session.stateBuffers {
+            buffer.write([Float](repeating: .nan, count: buffer.count))
+          }
+        }
+      })
+    let summary = try trainer.run()
+    #expect(reports.map(\.step) == [1, 2, 3] + Array(saveEvery + 1...6))
+    let place = saveEvery == 0 ? "the base model" : "the state of step 2"
+    #expect(
+      warnings.first
+        == "the validation loss of step 3 is nan: going on from \(place) at 0.500 of the learning rate"
+    )
+    #expect(reports.allSatisfy { $0.loss.isFinite } && summary.reason == .finished)
+    let (first, again): (StepReport, StepReport) = (reports[saveEvery], reports[3])
+    #expect(first.step == again.step && first.loss == again.loss, "the same state, the same batch")
+    #expect(again.learningRate == first.learningRate / 2)
+    #expect(summary.bestValidationLoss ?? .nan < summary.initialValidationLoss ?? 0)
+  }
+
   /// Updates that ruin the parameters in the last step show in its validation only.
   @Test func divergenceInTheLastStepIsFound() throws {
     let fixture = try TrainingFixture()

@@ -129,7 +129,8 @@ import Testing
     #expect(whole.last?["initial_validation_loss"] == resumed.last?["initial_validation_loss"])
     #expect(!resumed.contains { $0["type"] == "analysis" })
     // A longer run is the same run: what was chosen stays chosen.
-    let longer = try shop.succeed(arguments + ["--resume", "run.steps=64"]).jsonLines()
+    let longer = try shop.succeed(arguments + ["--resume", "--accept-changes", "run.steps=64"])
+      .jsonLines()
     #expect(!longer.contains { $0["type"] == "analysis" })
     #expect(longer.first?["learning_rate"] == whole.first?["learning_rate"])
     #expect(longer.filter { $0["type"] == "step" }.map { $0["step"]?.int } == [61, 62, 63, 64])

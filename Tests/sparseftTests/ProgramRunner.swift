@@ -49,11 +49,16 @@ struct ProgramRunner: Sendable {
 
   /// Runs the program to its end.
   ///
-  /// - Parameter interrupt: told each line of standard output. When it first says true, the program
-  ///   and its children get SIGINT, as from a terminal.
+  /// - Parameters:
+  ///   - signal: what interrupts it.
+  ///   - times: how often, a tenth of a second apart.
+  ///   - alone: interrupts the program only, not its children.
+  ///   - interrupt: told each line of standard output. When it first says true, the program and its
+  ///     children get the signal, as from a terminal.
   /// - Throws: `ProgramRunnerError` where the system refuses a pipe or a process.
   func run(
-    _ arguments: [String], interrupt: ((Substring) -> Bool)? = nil
+    _ arguments: [String], signal: Int32 = SIGINT, times: Int = 1, alone: Bool = false,
+    interrupt: ((Substring) -> Bool)? = nil
   ) throws(ProgramRunnerError) -> Outcome {
     let (process, pipe, errorFile) = try start(arguments)
     defer {
@@ -69,16 +74,19 @@ struct ProgramRunner: Sendable {
         let line = String(decoding: output[scanned..<end], as: UTF8.self)
         scanned = end + 1
         if interrupt(line[...]) {
-          kill(-process, SIGINT)
+          for time in 0..<times {
+            if time > 0 { usleep(100_000) }
+            kill(alone ? process : -process, signal)
+          }
           hasInterrupted = true
         }
       }
     }
     var status: Int32 = 0
     while waitpid(process, &status, 0) < 0, errno == EINTR {}
-    let signal = status & 0x7F
+    let killer = status & 0x7F
     return Outcome(
-      exitCode: signal == 0 ? (status >> 8) & 0xFF : nil, signal: signal == 0 ? nil : signal,
+      exitCode: killer == 0 ? (status >> 8) & 0xFF : nil, signal: killer == 0 ? nil : killer,
       output: String(decoding: output, as: UTF8.self), error: errorFile.text)
   }
 

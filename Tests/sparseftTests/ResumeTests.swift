@@ -113,20 +113,18 @@ import Testing
     #expect(try again.jsonLines().last?["steps"]?.int == 3)
   }
 
-  /// A new run in the same folder is never taken for the one before, and does not cost it at once.
-  @Test func aNewRunSetsTheOldStateAside() throws {
+  @Test func aLongerRunGoesOnWhereThatIsMeant() throws {
     let shop = try Workshop()
     try shop.finetune()
-    let first = try shop.folder.read("run/last/state.sfstate")
-    try shop.finetune("seed=1")
-    #expect(try shop.folder.read("run/last/state.previous.sfstate") == first)
-    #expect(try shop.folder.read("run/last/state.sfstate") != first)
-  }
-
-  @Test func aLongerRunGoesOn() throws {
-    let shop = try Workshop()
-    try shop.finetune()
-    let more = try shop.finetune("--json", "--resume", "run.steps=5")
+    let refused = try shop.sparseft("finetune", "recipe.json", "--resume", "run.steps=5")
+    #expect(refused.exitCode == 64)
+    #expect(
+      refused.error.hasSuffix(
+        "error: can't resume from '\(shop.folder["run"])' as if nothing had changed:\n"
+          + "  run.steps was 3, is 5\n"
+          + "  restore that, or go on with what is there now: --resume --accept-changes\n"),
+      "\(refused.error)")
+    let more = try shop.finetune("--json", "--resume", "--accept-changes", "run.steps=5")
     let steps = try more.jsonLines().filter { $0["type"] == "step" }.map { $0["step"]?.int }
     #expect(steps == [4, 5])
   }
@@ -142,7 +140,15 @@ import Testing
   }
 
   @Test(arguments: [
-    ("method.type=norms", "its method is"), ("run.batch_size=3", "its tokens per step is"),
+    ("method.type=norms", "its method is"), ("run.batch_size=3", "run.batch_size was 2, is 3"),
+    ("seed=2", "seed was 1, is 2"), ("data.shuffle=false", "data.shuffle was true, is false"),
+    ("run.precision=f32", #"run.precision was "auto", is "f32""#),
+    ("optimizer.state=bf16", #"optimizer.state was "auto", is "bf16""#),
+    ("optimizer.learning_rate=2e-2", "optimizer.learning_rate was 0.01, is 0.02"),
+    ("optimizer.clip_norm=2", "optimizer.clip_norm was 1.0, is 2.0"),
+    ("schedule.type=linear", #"schedule.type was "cosine", is "linear""#),
+    ("data.append_eos=true", "the training text (data.train) is another one"),
+    ("data.validation=0.2", "the held-out text (data.validation) is another one"),
   ])
   func anotherRunsStateIsRefused(_ override: String, _ text: String) throws {
     let shop = try Workshop()

@@ -37,7 +37,7 @@ import Testing
     let files = ["run/candidates/0/last/state.sfstate", "run/pending/1.sfstate"]
     for file in files { try shop.folder.write(Self.notes, to: file) }
     try shop.finetune("run.validate_every=1")
-    try shop.finetune("run.validate_every=1", "run.steps=4", "--resume")
+    try shop.finetune("run.validate_every=1", "run.steps=4", "--resume", "--accept-changes")
     for file in files { #expect(try shop.folder.read(file) == Self.notes) }
   }
 

@@ -84,6 +84,15 @@ struct Workshop {
     return outcome
   }
 
+  /// Runs a script of a shell in the folder.
+  ///
+  /// - Returns: its exit code.
+  func shell(_ script: String) throws -> Int32 {
+    var runner = sparseft
+    runner.executable = "/bin/sh"
+    return try runner.run(["-c", script]).exitCode ?? -1
+  }
+
   /// The JSON objects of a file with one in each line.
   func jsonLines(_ name: String) throws -> [JSONValue] {
     let text = String(decoding: try folder.read(name), as: UTF8.self)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Contributions
+import Recipes
 import Records
 import Reports
 import Runs
@@ -17,9 +18,13 @@ struct AnalyzeCommand: ParsableCommand {
 
   func run() throws {
     Interruption.listen()
+    let recipe = try Recipe.load(path: arguments.recipe, overrides: arguments.overrides)
+    let folder = try RunFolder(recipe.output.absolute)
+    defer { withExtendedLifetime(folder) {} }
     let run = try PreparedRun(
       recipe: arguments.recipe, overrides: arguments.overrides,
       shouldStop: { Interruption.isRequested })
+    Interruption.save()
     let progress = AnalysisLine(isQuiet: false)
     let result = try run.analyse(observe: progress.show)
     progress.finish()

@@ -19,6 +19,9 @@ struct CompareCommand: ParsableCommand {
   @Option(help: "How many seeds to run every method with, counting up from the recipe's seed.")
   var seeds = 1
 
+  @Flag(help: "Replace what is in the output folder, which is set aside otherwise.")
+  var overwrite = false
+
   func validate() throws {
     guard (1...1000).contains(seeds) else { throw ValidationError("--seeds takes 1 to 1000") }
   }
@@ -29,11 +32,14 @@ struct CompareCommand: ParsableCommand {
     guard recipe.seed <= Int.max - seeds + 1 else {
       throw ValidationError("seed \(recipe.seed) leaves no room for \(seeds) seeds from it on")
     }
+    let folder = try RunFolder(recipe.output.absolute, overwrites: overwrite)
+    if let notice = try folder.makeRoom() { Output.note(notice) }
+    Interruption.save()
     let reporter = ComparisonReporter(json: arguments.json)
     var comparison = Comparison(
       recipePath: arguments.recipe, overrides: arguments.overrides, recipe: recipe,
       cache: recipe.output.absolute + "/cache", seeds: recipe.seed...recipe.seed + (seeds - 1),
       observe: reporter.handle)
-    try comparison.run { try ChildRun($0).run() }
+    try withExtendedLifetime(folder) { try comparison.run { try ChildRun($0).run() } }
   }
 }

@@ -13,19 +13,42 @@ struct FinetuneCommand: ParsableCommand {
   @Flag(help: "Continue from the run's last snapshot.")
   var resume = false
 
+  @Flag(help: "Resume even if settings or texts have changed since the snapshot.")
+  var acceptChanges = false
+
+  @Flag(help: "Replace the run in the output folder, which is set aside otherwise.")
+  var overwrite = false
+
   @Option(help: .hidden)
   var cache: String?
 
   @Flag(help: .hidden)
   var only = false
 
+  func validate() throws {
+    guard !resume || !overwrite else {
+      throw ValidationError("--resume goes on with the run that --overwrite replaces; give one")
+    }
+    guard resume || !acceptChanges else {
+      throw ValidationError("--accept-changes belongs to --resume")
+    }
+  }
+
   func run() throws {
     Interruption.listen()
-    let (recipe, cache, summary) = try train()
+    if only { Interruption.followParent() }
+    let recipe = try Recipe.load(path: arguments.recipe, overrides: arguments.overrides)
+    let folder = try RunFolder(
+      recipe.output.absolute, resuming: resume, overwrites: overwrite)
+    let (cache, summary) = try train(in: folder)
     guard summary.reason != .interrupted else {
-      Output.note("stopped; go on with: sparseft finetune \(arguments.commandLine) --resume")
-      throw ExitCode(ExitStatus.interrupted)
+      Output.note(
+        "saved at step \(summary.steps); go on with: sparseft finetune \(arguments.commandLine) "
+          + "--resume")
+      try Interruption.checkOutput()
+      throw ExitCode(Interruption.exitCode)
     }
+    try Interruption.checkOutput()
     guard !only, !recipe.compare.isEmpty else { return }
     let reporter = ComparisonReporter(
       json: arguments.json, row: { ["type": "comparison", "row": $0.json] })
@@ -38,10 +61,13 @@ struct FinetuneCommand: ParsableCommand {
 
   /// Trains the recipe's own method. Releases all of its memory before returning, so that it is
   /// free for the baselines.
-  private func train() throws -> (recipe: Recipe, cache: String, summary: RunSummary) {
+  private func train(
+    in folder: RunFolder
+  ) throws -> (cache: String, summary: RunSummary) {
     let prepared = try PreparedRun(
       recipe: arguments.recipe, overrides: arguments.overrides, cache: cache, resuming: resume,
-      shouldStop: { Interruption.isRequested })
+      acceptsChanges: acceptChanges, shouldStop: { Interruption.isRequested })
+    Interruption.save()
     let progress = AnalysisLine(isQuiet: arguments.json)
     let decision =
       resume
@@ -50,7 +76,12 @@ struct FinetuneCommand: ParsableCommand {
     progress.finish()
     let reporter = try RunReporter(json: arguments.json)
     let run = try TrainingRun(
-      try PlannedRun(prepared, decision), resuming: resume, observe: reporter.handle)
-    return (prepared.recipe, prepared.cacheFolder, try run.train())
+      try PlannedRun(prepared, decision), in: folder, resuming: resume
+    ) { event in
+      do throws(ReportError) { try reporter.handle(event) } catch {
+        Interruption.outputFailed(error)
+      }
+    }
+    return (prepared.cacheFolder, try run.train())
   }
 }

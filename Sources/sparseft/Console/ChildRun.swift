@@ -21,7 +21,7 @@ struct ChildRun {
     label = member.label
     seed = member.seed
     arguments =
-      ["finetune", member.recipePath, "--json", "--cache", member.cache, "--only"]
+      ["finetune", member.recipePath, "--json", "--cache", member.cache, "--only", "--overwrite"]
       + member.overrides
   }
 
@@ -38,11 +38,17 @@ struct ChildRun {
     close(outputWrite)
     close(errorWrite)
     var progress = ChildProgress(label: label, seed: seed)
-    let message = read(outputRead, errorRead) { event in progress.handle(event) }
+    var status: Int32 = 0
+    let message = Interruption.passingOn(to: process) {
+      let message = read(outputRead, errorRead) { event in progress.handle(event) }
+      // Its number may be another process's once it was waited for.
+      var ended = siginfo_t()
+      while waitid(P_PID, id_t(process), &ended, WEXITED | WNOWAIT) < 0, errno == EINTR {}
+      return message
+    }
+    while waitpid(process, &status, 0) < 0, errno == EINTR {}
     close(outputRead)
     close(errorRead)
-    var status: Int32 = 0
-    while waitpid(process, &status, 0) < 0, errno == EINTR {}
     progress.finish()
     let code = status & 0x7F == 0 ? (status >> 8) & 0xFF : 128 + (status & 0x7F)
     try Interruption.check()

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Reports
+import Storage
 import Tensors
 import Training
 
@@ -9,8 +10,6 @@ import Training
 
 /// Maps errors to exit codes (sysexits); the only place that does.
 enum ExitStatus {
-  static let interrupted: Int32 = 130
-
   static func code(for category: FailureCategory) -> Int32 {
     switch category {
     case .usage: 64
@@ -33,8 +32,9 @@ enum ExitStatus {
   /// Prints the error message and ends the process.
   static func end(with error: any Error) -> Never {
     if case TrainingError.interrupted = error {
-      Terminal.standardError.write("stopped before the first step; nothing was trained yet\n")
-      exit(interrupted)
+      Output.note("stopped before the first step; nothing was trained yet")
+      if let failure = Interruption.outputFailure { Output.note("error: \(failure.description)") }
+      exit(Interruption.exitCode)
     }
     guard let failure = error as? any Failure else { Sparseft.exit(withError: error) }
     Terminal.standardError.write("error: \(failure.description.printableLines())\n")
@@ -70,7 +70,7 @@ enum CommandError: Failure {
       "starting a process for a member of the comparison: \(reason); try again when fewer "
         + "processes and files are open"
     case .resultLost(let reason):
-      "writing the result to standard output: \(reason); free some space and try again"
+      "writing the result to standard output: \(reason); \(writingAdvice(reason))"
     }
   }
 }

@@ -12,6 +12,8 @@ final class RunReporter {
   private var line = ProgressLine()
   private var totalSteps = 0
   private var validationLoss: Double?
+  /// The held-out loss before training.
+  private var initialLoss = Double.infinity
 
   /// - Parameter json: true for JSON lines on standard output and no text for people.
   init(json: Bool) throws(ReportError) {
@@ -35,8 +37,11 @@ final class RunReporter {
         ProgressState(report, totalSteps: totalSteps, validationLoss: validationLoss))
     case .validation(let step, let loss, let best):
       validationLoss = loss
-      line.message(
-        "  step \(step): held-out loss \(Format.loss(loss))" + (best ? " (best so far)" : ""))
+      if step == 0 { initialLoss = loss }
+      let note =
+        loss >= initialLoss && step > 0
+        ? " (not better than before training)" : best ? " (best so far)" : ""
+      line.message("  step \(step): held-out loss \(Format.loss(loss))" + note)
     case .snapshot: break
     case .warning(let text): line.message("warning: \(text)")
     case .sample(let step, let prompt, let text):

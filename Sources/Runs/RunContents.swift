@@ -1,0 +1,115 @@
+import Checkpoints
+import Records
+import Storage
+import Training
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// What a run leaves in its output folder, and how it is told from other people's files.
+///
+/// Measurements (`contributions.json`, `learning_rate.json`) and token ids are not part of a run:
+/// the next one uses them too.
+enum RunContents {
+  /// Files of a run, and whether a file of that name is one.
+  private static let files: [String: @Sendable (String) -> Bool] = [
+    "recipe.resolved.json": { hasKeys($0, "model", "method") },
+    "events.jsonl": isEventStream,
+    "summary.json": { hasKeys($0, "type", "steps") },
+    "compare.json": { hasKeys($0, "rows") },
+  ]
+  private static let measurements = ["contributions.json", "learning_rate.json"]
+  /// Folders of snapshots.
+  private static let snapshots = ["best", "last"]
+  /// The folder of a comparison's runs.
+  private static let comparison = "compare"
+
+  /// Whether a folder holds a run, or a part of one.
+  static func exist(in folder: String) -> Bool {
+    (files.keys + snapshots + [comparison]).contains { Folder.exists("\(folder)/\($0)") }
+  }
+
+  /// - Throws: `StorageError.occupied` where a run's names are taken by something else.
+  static func check(_ folder: String) throws(StorageError) {
+    for (name, isOwn) in files.sorted(by: { $0.key < $1.key }) {
+      try check("\(folder)/\(name)", isOwn)
+    }
+    for name in measurements { try check("\(folder)/\(name)") { hasKeys($0, "key") } }
+    for name in snapshots {
+      let path = "\(folder)/\(name)"
+      try check(path, kind: S_IFDIR)
+      for name in SnapshotStore.fileNames {
+        try check("\(path)/\(name)") { TensorFileKind.detect(path: $0) != nil }
+      }
+    }
+    try check("\(folder)/\(comparison)", kind: S_IFDIR)
+  }
+
+  private static func check(
+    _ path: String, _ isOwn: (String) -> Bool
+  ) throws(StorageError) {
+    try check(path, kind: S_IFREG)
+    guard !Folder.exists(path) || isOwn(path) else {
+      throw .occupied(path: path, found: "a file")
+    }
+  }
+
+  private static func check(_ path: String, kind: mode_t) throws(StorageError) {
+    guard let found = Folder.mode(path), found & S_IFMT != kind else { return }
+    throw .occupied(path: path, found: kindOfFile(found))
+  }
+
+  /// Moves a run, and the runs of its comparison, to another folder of the same file system.
+  static func move(from folder: String, to target: String) throws(StorageError) {
+    for name in files.keys.sorted() + snapshots where Folder.exists("\(folder)/\(name)") {
+      try Folder.move("\(folder)/\(name)", to: "\(target)/\(name)")
+    }
+    let pending = SnapshotStore(folder: folder, method: .null, recipe: .null).pending
+    if pending.exists {
+      let moved = SnapshotStore(folder: target, method: .null, recipe: .null).pending
+      try Folder.move(pending.path, to: moved.path)
+    }
+    for member in members(of: folder) {
+      try Folder.create("\(target)/\(comparison)/\(member)")
+      try move(
+        from: "\(folder)/\(comparison)/\(member)", to: "\(target)/\(comparison)/\(member)")
+      rmdir("\(folder)/\(comparison)/\(member)")
+    }
+    rmdir("\(folder)/\(comparison)")
+  }
+
+  /// Removes a run, and the runs of its comparison; folders with anything else in them stay.
+  static func remove(from folder: String) {
+    for name in files.keys { unlink("\(folder)/\(name)") }
+    for name in snapshots {
+      for file in SnapshotStore.fileNames { unlink("\(folder)/\(name)/\(file)") }
+      rmdir("\(folder)/\(name)")
+    }
+    SnapshotStore(folder: folder, method: .null, recipe: .null).pending.remove()
+    for member in members(of: folder) { remove(from: "\(folder)/\(comparison)/\(member)") }
+  }
+
+  /// The folders of a comparison's runs.
+  private static func members(of folder: String) -> [String] {
+    let names = Folder.names("\(folder)/\(comparison)")
+    return names.sorted().filter { name in
+      let path = "\(folder)/\(comparison)/\(name)"
+      return Folder.mode(path).map { $0 & S_IFMT == S_IFDIR } == true
+        && (try? check(path)) != nil
+    }
+  }
+
+  private static func hasKeys(_ path: String, _ keys: String...) -> Bool {
+    guard let object = try? JSONValue.read(path: path).object else { return false }
+    return keys.allSatisfy { object[$0] != nil }
+  }
+
+  /// Whether a file's first line is an event; an empty file is the start of one.
+  private static func isEventStream(_ path: String) -> Bool {
+    guard let file = try? MappedFile(path: path) else { return false }
+    guard !file.bytes.isEmpty else { return true }
+    let line = Array(file.bytes.prefix { $0 != 0x0A })
+    return (try? JSONValue.decode(line, source: path))?["type"] != nil
+  }
+}
