@@ -13,6 +13,15 @@ public enum CheckpointError: Failure {
   case unsupported(path: String, field: String, found: String, expected: String)
   /// A delta trained on another checkpoint; both content hashes.
   case wrongBase(delta: String, expected: String, base: String, found: String)
+  /// A delta that the checkpoint contains already.
+  case alreadyMerged(delta: String, base: String)
+  /// The same delta twice in one merge.
+  case repeatedDelta(path: String, other: String, hash: String)
+  /// An element type that rounds an update away; shares as of `UpdateSurvival`.
+  case updateLost(
+    output: String, type: String, share: Double, tensor: String, tensorShare: Double, next: String)
+  /// Files that are sound each for itself and don't belong together.
+  case mismatch(path: String, field: String, found: String, expected: String, next: String)
   /// A required file that is missing beside the one named.
   case missing(path: String, what: String, next: String)
   /// A weight that the wanted element type can't hold.
@@ -21,7 +30,9 @@ public enum CheckpointError: Failure {
   public var category: FailureCategory {
     switch self {
     case .storage(let error): error.category
-    case .wrongKind, .damaged, .unsupported, .wrongBase, .unusableWeight: .badData
+    case .wrongKind, .damaged, .unsupported, .wrongBase, .alreadyMerged, .repeatedDelta,
+      .updateLost, .mismatch, .unusableWeight:
+      .badData
     case .missing: .missingInput
     }
   }
@@ -40,11 +51,30 @@ public enum CheckpointError: Failure {
     case .wrongBase(let delta, let expected, let base, let found):
       "applying '\(delta)' to '\(base)': the delta was trained on the checkpoint with content hash "
         + "\(expected), this one has \(found); pass the checkpoint that it was trained on"
+    case .alreadyMerged(let delta, let base):
+      "applying '\(delta)' to '\(base)': the checkpoint contains this delta already; leave it out, "
+        + "or apply it to the checkpoint that it was trained on"
+    case .repeatedDelta(let path, let other, let hash):
+      "applying '\(path)': it is the same delta as '\(other)' (content hash \(hash.prefix(12))…), "
+        + "whose update would be added twice; leave one of them out"
+    case .updateLost(let output, let type, let share, let tensor, let tensorShare, let next):
+      "writing '\(output)': stored in \(type), \(Self.percent(share)) of the update is left "
+        + "(\(Self.percent(tensorShare)) in \(tensor)), expected at least 95 % and at most 105 %; "
+        + "\(next); nothing was written"
+    case .mismatch(let path, let field, let found, let expected, let next):
+      "reading '\(path)': \(field): found \(found), expected \(expected); \(next)"
     case .missing(let path, let what, let next):
       "reading '\(path)': found no \(what); \(next)"
     case .unusableWeight(let path, let tensor, let found, let expected):
       "'\(path)': tensor \(tensor): found \(found), expected \(expected)"
     }
+  }
+}
+
+extension CheckpointError {
+  /// "2.1 %"
+  private static func percent(_ share: Double) -> String {
+    formatted(100 * share, decimals: 1) + " %"
   }
 }
 

@@ -177,7 +177,9 @@ private struct TensorStream {
     for start in stride(from: 0, to: stored.rowCount, by: chunkRows) {
       let range = start..<min(start + chunkRows, stored.rowCount)
       let bytes = UnsafeRawBufferPointer(rebasing: stored.data[stored.byteRange(ofRows: range)])
-      try check(FiniteValues.firstOther(bytes, stored.elementType), in: range, stored.rowWidth)
+      try check(FiniteValues.firstOther(bytes, stored.elementType), in: range) {
+        stored.widened(row: range.lowerBound + $0 / stored.rowWidth)[$0 % stored.rowWidth]
+      }
       try file.write(bytes)
       stored.releasePages(ofRows: range)
     }
@@ -199,12 +201,18 @@ private struct TensorStream {
     for start in stride(from: 0, to: tensor.shape[0], by: chunkRows) {
       let range = start..<min(start + chunkRows, tensor.shape[0])
       try reader(range, floats)
-      try check(FiniteValues.firstOther(floats, count: range.count * width), in: range, width)
+      try check(FiniteValues.firstOther(floats, count: range.count * width), in: range) {
+        floats[$0]
+      }
       if let row = encoder.encode(floats, rows: range.count, into: bytes) {
         throw .unusableWeight(
           path: file.file.path, tensor: tensor.name,
           found: "a value in row \(row) that is not finite",
           expected: "finite values, which int8 needs (f32 and bf16 hold any)")
+      }
+      if tensor.elementType == .bf16 {
+        let stored = UnsafeRawBufferPointer(start: bytes, count: 2 * range.count * width)
+        try check(FiniteValues.firstOther(stored, .bf16), in: range) { floats[$0] }
       }
       rounding?.add(
         tensor.name, floats, stored: bytes, tensor.elementType, width: width, rows: range.count,
@@ -219,16 +227,20 @@ private struct TensorStream {
     }
   }
 
-  /// Refuses a chunk with a value that is not finite.
+  /// Refuses a chunk with a value that is not finite, or that the element type can only store as
+  /// infinity.
   ///
-  /// - Parameter index: of the first such value in the chunk; nil if there is none.
+  /// - Parameters:
+  ///   - index: of the first such value in the chunk; nil if there is none.
+  ///   - value: the value at an index.
   private func check(
-    _ index: Int?, in rows: Range<Int>, _ width: Int
+    _ index: Int?, in rows: Range<Int>, value: (Int) -> Float
   ) throws(CheckpointError) {
     guard let index, let finiteSource else { return }
+    let found = FiniteValues.described(value(index), at: index, from: rows.lowerBound, tensor.shape)
     throw .unusableWeight(
-      path: finiteSource, tensor: tensor.name,
-      found: "a value in row \(rows.lowerBound + index / width) that is not finite",
-      expected: "finite weights")
+      path: finiteSource, tensor: tensor.name, found: found,
+      expected: "finite weights in \(tensor.elementType.rawValue); take another copy of the model, "
+        + "or one from before its training went wrong")
   }
 }

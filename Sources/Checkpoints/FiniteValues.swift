@@ -34,6 +34,19 @@ enum FiniteValues {
     return tail.first(where: isOther)
   }
 
+  /// A value and its place, such as "NaN in row 3, column 17", both counted from 0.
+  ///
+  /// - Parameters:
+  ///   - index: the element's, counted from the first element of row `firstRow`.
+  ///   - shape: of the whole tensor.
+  static func described(_ value: Float, at index: Int, from firstRow: Int, _ shape: Shape) -> String
+  {
+    let width = shape.extents.dropFirst().reduce(1, *)
+    let word = value.isNaN ? "NaN" : value.isInfinite ? value < 0 ? "−∞" : "∞" : "\(value)"
+    let row = firstRow + index / width
+    return shape.rank == 1 ? "\(word) at \(row)" : "\(word) in row \(row), column \(index % width)"
+  }
+
   private static func isFinite(
     _ bytes: UnsafeRawBufferPointer, _ index: Int, _ elementType: ElementType
   ) -> Bool {

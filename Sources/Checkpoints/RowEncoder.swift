@@ -43,6 +43,30 @@ struct RowEncoder {
     return nil
   }
 
+  /// Rounds rows of `width` elements as storing and reading them does. Rows that `int8` can't hold stay
+  /// as they are.
+  static func rounding(as elementType: ElementType, width: Int) -> RowRounding {
+    RowRounding(typeName: elementType.rawValue, isFloat: elementType == .bf16) { values, rows in
+      var encoder = RowEncoder(elementType: elementType, width: width)
+      let count = rows * width
+      let bytes = UnsafeMutableRawPointer.allocate(
+        byteCount: count * elementType.byteCount, alignment: ContainerLayout.alignment)
+      defer { bytes.deallocate() }
+      guard encoder.encode(values, rows: rows, into: bytes) == nil else { return }
+      for i in 0..<count {
+        switch elementType {
+        case .bf16:
+          let bits = bytes.loadUnaligned(fromByteOffset: 2 * i, as: UInt16.self)
+          values[i] = float(bfloat16Bits: bits)
+        case .int8:
+          let quantised = bytes.loadUnaligned(fromByteOffset: i, as: Int8.self)
+          values[i] = encoder.scales[i / width] * Float(quantised)
+        case .f32, .int32: break
+        }
+      }
+    }
+  }
+
   private static func quantise(
     _ source: UnsafePointer<Float>, _ count: Int, into target: UnsafeMutablePointer<Int8>
   ) -> Float? {

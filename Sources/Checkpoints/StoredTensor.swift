@@ -81,6 +81,34 @@ public struct StoredTensor: @unchecked Sendable {
     }
   }
 
+  /// One row as `f32`.
+  func widened(row: Int) -> [Float] {
+    [Float](unsafeUninitializedCapacity: rowWidth) { buffer, count in
+      if let start = buffer.baseAddress { widenRows(row..<row + 1, into: start) }
+      count = rowWidth
+    }
+  }
+
+  /// The first value that is infinite or not a number, with its place; nil if all are finite.
+  public var firstOtherValue: String? {
+    if let scales, let start = scales.baseAddress {
+      guard let row = FiniteValues.firstOther(start, count: scales.count) else { return nil }
+      return FiniteValues.described(scales[row], at: 0, from: row, Shape([rowCount]))
+        + " among the rows' scales"
+    }
+    let chunk = max(1, (1 << 20) / rowWidth)
+    for start in stride(from: 0, to: rowCount, by: chunk) {
+      let range = start..<min(start + chunk, rowCount)
+      let bytes = UnsafeRawBufferPointer(rebasing: data[byteRange(ofRows: range)])
+      let index = FiniteValues.firstOther(bytes, elementType)
+      defer { releasePages(ofRows: range) }
+      guard let index else { continue }
+      let value = widened(row: start + index / rowWidth)[index % rowWidth]
+      return FiniteValues.described(value, at: index, from: start, shape)
+    }
+    return nil
+  }
+
   /// Copies the stored elements of one row without touching the mapping.
   public func readRow(_ row: Int, into target: UnsafeMutableRawPointer) {
     precondition(row >= 0 && row < rowCount, "row \(row) of \(name) \(shape)")

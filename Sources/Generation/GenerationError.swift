@@ -10,6 +10,9 @@ public enum GenerationError: Failure {
   case adaptation(AdaptationError)
   case emptyPrompt
   case promptTooLong(tokens: Int, context: Int)
+  /// Logits that are not finite; the first weight that is not, as `ModelWeights.brokenWeight` names
+  /// it, or nil if all are.
+  case brokenModel(weight: String?)
 
   public var category: FailureCategory {
     switch self {
@@ -17,6 +20,7 @@ public enum GenerationError: Failure {
     case .graph: .bug
     case .adaptation(let error): error.category
     case .emptyPrompt, .promptTooLong: .usage
+    case .brokenModel: .badData
     }
   }
 
@@ -29,6 +33,10 @@ public enum GenerationError: Failure {
       "the prompt has no tokens, and this tokenizer has no beginning-of-sequence token to start from"
     case .promptTooLong(let tokens, let context):
       "the prompt has \(tokens) tokens, but the model's context holds \(context); shorten it"
+    case .brokenModel(let weight):
+      "computing the next token: found logits that are not finite: "
+        + (weight ?? "the weights are finite, but what they compute is not")
+        + "; import the model again, from a source whose weights are finite"
     }
   }
 }

@@ -20,6 +20,7 @@ public final class Generator {
   private let single: Decoder
   /// The logits of the last single token, [V].
   private let logits: UnsafeBufferPointer<Float>
+  private let weights: ModelWeights
   private var position = 0
 
   /// - Parameters:
@@ -30,6 +31,7 @@ public final class Generator {
     precision: GenerationPrecision = GenerationPrecision(.f32)
   ) throws(GenerationError) {
     self.capacity = capacity
+    self.weights = weights
     let programs = try Self.programs(weights, capacity: capacity, precision)
     do {
       let arena = try Arena(
@@ -81,13 +83,15 @@ public final class Generator {
   /// Reads the prompt, then draws tokens until `stop`, a full cache or `maxTokens`.
   ///
   /// - Parameters:
+  ///   - tokens: the ids that may be drawn.
   ///   - stop: a token that ends the text; it is not reported.
   ///   - emit: called with each token as it is drawn; false ends the text.
   /// - Returns: the number of tokens drawn and reported.
+  /// - Throws: `GenerationError`; `.brokenModel` for logits that are not finite.
   @discardableResult
   public func generate(
-    prompt: [Int32], maxTokens: Int, sampler: inout Sampler, stop: (Int32) -> Bool,
-    emit: (Int32) -> Bool
+    prompt: [Int32], maxTokens: Int, tokens: KnownTokens = KnownTokens(), sampler: inout Sampler,
+    stop: (Int32) -> Bool, emit: (Int32) -> Bool
   ) throws(GenerationError) -> Int {
     guard !prompt.isEmpty else { throw .emptyPrompt }
     guard prompt.count <= capacity else {
@@ -96,7 +100,8 @@ public final class Generator {
     read(prompt)
     var count = 0
     while count < maxTokens {
-      let token = Int32(sampler.draw(logits))
+      guard logits.allSatisfy(\.isFinite) else { throw .brokenModel(weight: weights.brokenWeight) }
+      let token = Int32(tokens.draw(logits, &sampler))
       if stop(token) { break }
       count += 1
       guard emit(token), position < capacity, count < maxTokens else { break }

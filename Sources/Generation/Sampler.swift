@@ -44,6 +44,6 @@ public struct Sampler: Sendable {
       rest -= weight
       if rest < 0 { return index }
     }
-    return weights.last?.index ?? likeliest
+    return weights.last { $0.weight > 0 }?.index ?? likeliest
   }
 }

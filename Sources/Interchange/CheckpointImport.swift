@@ -13,6 +13,8 @@ public struct ImportedModel {
   public let elementType: ElementType
   /// What of the source is not imported, in words; nil if all of it is.
   public var leftOut: String?
+  /// What a person should know of how the source was read, a sentence each.
+  public var notes: [String] = []
   /// The elements of the named parameter, with rotary rows in the halves layout.
   public let tensors: (_ name: String) throws(CheckpointError) -> TensorSource
 }
@@ -108,7 +110,8 @@ public enum CheckpointImport {
         finiteSource: path, tensors: model.tensors)
     }
     return ImportSummary(
-      contentHash: hash, elementType: elementType ?? model.elementType, rounding: rounding)
+      contentHash: hash, elementType: elementType ?? model.elementType, rounding: rounding,
+      notes: model.notes)
   }
 
   /// The tokenizer named by the caller, or else the source's own; in both cases with what the source

@@ -16,6 +16,31 @@ extension ForeignElementType {
 }
 
 extension ExportedModel {
+  /// What is left of the deltas' update where a format stores tensors with rounding; nil where none
+  /// that they change is rounded.
+  ///
+  /// - Parameter type: how the format stores a tensor.
+  func survival(
+    in format: ForeignFormat, type: (ForeignTensorRows) -> ForeignElementType
+  ) -> UpdateSurvival? {
+    var rounding: [String: RowRounding] = [:]
+    for tensor in tensors(in: format) {
+      let (type, width) = (type(tensor), tensor.width)
+      for parameter in tensor.parameters where type != .f32 {
+        let offset = parameter.foreignTensors[format]?.offset ?? 0
+        rounding[parameter.name] = RowRounding(
+          typeName: type.rawValue, isFloat: type.elementBytes != nil
+        ) { values, rows in
+          let count = rows * width
+          for index in 0..<count { values[index] -= offset }
+          type.round(values, count: count)
+          for index in 0..<count { values[index] += offset }
+        }
+      }
+    }
+    return merge.survival { rounding[$0] }
+  }
+
   /// Writes the model as a checkpoint whose values a format's element types have rounded.
   ///
   /// - Parameters:

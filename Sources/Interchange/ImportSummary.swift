@@ -12,7 +12,14 @@ public struct ImportSummary {
   /// the file; empty if no matrix was rounded.
   public let rounding: [(matrix: String, sums: RoundingErrors.Sums)]
 
-  init(contentHash: String, elementType: ElementType, rounding errors: RoundingErrors) {
+  /// What a person should know of how the source was read, a sentence each.
+  public let notes: [String]
+
+  init(
+    contentHash: String, elementType: ElementType, rounding errors: RoundingErrors,
+    notes: [String]
+  ) {
+    self.notes = notes
     self.contentHash = contentHash
     self.elementType = elementType
     var rounding: [(matrix: String, sums: RoundingErrors.Sums)] = []

@@ -20,6 +20,11 @@ public protocol ExportFormat: Sendable {
   ) throws(CheckpointError) -> [String]
   /// The type in which matrices are stored where nobody asks for one: it keeps their values.
   static func usualElementType(of model: ExportedModel) -> ForeignElementType
+  /// What is left of the deltas' update in matrices of a type; nil where none that they change is
+  /// rounded, or where the format stores the deltas themselves.
+  static func survival(
+    of model: ExportedModel, as elementType: ForeignElementType
+  ) -> UpdateSurvival?
   /// Reads what was written by the format's own reader.
   ///
   /// - Parameters:
@@ -43,6 +48,10 @@ extension ExportFormat {
   public static func usualElementType(of model: ExportedModel) -> ForeignElementType {
     model.elementType
   }
+
+  public static func survival(
+    of model: ExportedModel, as elementType: ForeignElementType
+  ) -> UpdateSurvival? { nil }
 
   /// Imports the file or folder as a checkpoint.
   public static func readBack(

@@ -38,9 +38,10 @@ public enum TokenizerFile {
     }
     let type = TokenizerKind.all.first { $0.kind == found.kind }
     guard let fitted = type?.fitted(file.bytes, to: vocabularySize) else {
-      throw .damaged(
-        path: path, field: "pieces", found: "\(found.vocabularySize)",
-        expected: "at most \(vocabularySize), the vocabulary of '\(model)'")
+      throw .mismatch(
+        path: path, field: "pieces of the tokenizer", found: "\(found.vocabularySize)",
+        expected: "at most \(vocabularySize), the rows of the embedding of '\(model)'",
+        next: "it is the tokenizer of another model: name this one's own with --tokenizer")
     }
     return ImportedTokenizer(
       StoredTokenizer(kind: found.kind, bytes: fitted.bytes), leftOut: fitted.leftOut)

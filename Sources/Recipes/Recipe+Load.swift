@@ -57,6 +57,8 @@ extension Recipe {
     case .cannotOpen(_, let reason): .unreadable(file: file, reason: reason)
     case .notAFile(_, let found): .unreadable(file: file, reason: "it is \(found)")
     case .readFailed(_, let reason): .unreadable(file: file, reason: reason)
+    case .pointer:
+      .unreadable(file: file, reason: "it is a Git LFS pointer; run 'git lfs pull' in its folder")
     case .json(_, let line, let column, let problem):
       .syntax(file: file, line: line, column: column, reason: problem)
     case .changed, .cannotCreate, .occupied, .busy, .writeFailed, .truncated:

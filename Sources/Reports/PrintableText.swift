@@ -17,6 +17,19 @@ extension StringProtocol {
     return result
   }
 
+  /// A text of several lines without control characters but line breaks and tabs.
+  public func printableText() -> String {
+    var result = String.UnicodeScalarView()
+    for character in unicodeScalars {
+      if character.properties.generalCategory == .control, character != "\n", character != "\t" {
+        result.append(contentsOf: character.escaped(asASCII: true).unicodeScalars)
+      } else {
+        result.append(character)
+      }
+    }
+    return String(result)
+  }
+
   private func shortened(to limit: Int) -> String {
     let scalars = unicodeScalars
     guard scalars.count > limit else { return String(self) }

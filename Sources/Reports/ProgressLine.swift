@@ -42,6 +42,7 @@ public struct ProgressLine {
 
   /// Prints a separate line above the live line, for warnings and validation results.
   public mutating func message(_ text: String) {
+    let text = text.printableText()
     guard terminal.isTTY, lineIsOpen else { return write(text + "\n") }
     write("\r\u{1B}[K" + text + "\n")
     lineIsOpen = false

@@ -56,8 +56,9 @@ public struct Table: Sendable {
     return String(kept.reversed())
   }
 
-  /// The cell on one line, since a line break would break the table's layout.
+  /// The cell on one line, since a line break would break the table's layout, and without characters
+  /// that would move the cursor: it may be a name from a file.
   private func oneLine(_ cell: String) -> String {
-    String(cell.map { $0.isNewline || $0 == "\t" ? " " : $0 })
+    String(cell.map { $0.isNewline || $0 == "\t" ? " " : $0 }).printable()
   }
 }

@@ -42,7 +42,7 @@ struct EarlierMeasurements {
   /// The choice and rate that `contributions.json` holds; nil if it is of something else.
   func knownChoice() throws -> MethodDecision? {
     guard let record = AnalysisRecord(file: path(Self.contributions)), record.key == key,
-      let rate = record.learningRate, let choice = try choice(record)
+      let rate = record.learningRate, rate > 0, rate.isFinite, let choice = try choice(record)
     else { return nil }
     var decision = MethodDecision(choice, learningRate: rate)
     decision.analysisSeconds = record.seconds
@@ -66,7 +66,7 @@ struct EarlierMeasurements {
   /// The rate in `learning_rate.json`; nil if its key differs.
   func knownRate() -> (rate: Double, seconds: Double)? {
     guard let record = CalibrationRecord(file: path(Self.rate)), record.key == key,
-      record.learningRate > 0
+      record.learningRate > 0, record.learningRate.isFinite
     else { return nil }
     return (record.learningRate, record.seconds)
   }

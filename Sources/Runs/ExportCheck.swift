@@ -63,7 +63,9 @@ public struct ExportCheck: Sendable {
     let prompts = try Self.prompts.map { begin + (try tokenizer.encode($0)) }
     let pool = try WorkerPool(threads: threads)
     func compute(_ checkpoint: Checkpoint, _ deltas: [(Delta, Double)]) throws -> Continuations {
-      try Continuations(try ModelWeights(checkpoint, deltas: deltas), of: prompts, pool)
+      try Continuations(
+        try ModelWeights(checkpoint, deltas: deltas), of: prompts,
+        tokens: KnownTokens(tokenizer), pool)
     }
     let own = try compute(model.checkpoint, model.deltas.map { ($0.delta, $0.scale) })
     var expected = own
@@ -98,7 +100,9 @@ private struct Continuations {
 
   private static let tokens = 24
 
-  init(_ weights: ModelWeights, of prompts: [[Int32]], _ pool: WorkerPool) throws {
+  init(
+    _ weights: ModelWeights, of prompts: [[Int32]], tokens: KnownTokens, _ pool: WorkerPool
+  ) throws {
     let longest = prompts.reduce(0) { max($0, $1.count) } + Self.tokens
     let generator = try Generator(
       weights, capacity: min(weights.configuration.contextLength, longest), pool: pool,
@@ -107,7 +111,8 @@ private struct Continuations {
     var sampler = Sampler(temperature: 0, topP: 1, seed: 0)
     var ids: [Int32] = []
     try generator.generate(
-      prompt: prompts[1], maxTokens: Self.tokens, sampler: &sampler, stop: { _ in false },
+      prompt: prompts[1], maxTokens: Self.tokens, tokens: tokens, sampler: &sampler,
+      stop: { _ in false },
       emit: {
         ids.append($0)
         return true
@@ -132,14 +137,22 @@ extension ExportCheck {
   /// - Parameters:
   ///   - path: the file or folder to write.
   ///   - verifies: whether to compare. What was written stays, also where it differs.
+  ///   - forces: write it even if the type rounds much of the deltas' update away.
   /// - Returns: the format's notes, and the comparison.
-  /// - Throws: `RunsError.exportDiffers` if the comparison fails, and what writing throws.
+  /// - Throws: `RunsError.exportDiffers` if the comparison fails, `CheckpointError.updateLost`, and
+  ///   what writing throws.
   public static func export(
     _ model: ExportedModel, as format: any ExportFormat.Type, elementType: ForeignElementType?,
-    to path: String, verifies: Bool, threads: Int
+    to path: String, verifies: Bool, forces: Bool = false, threads: Int
   ) throws -> (notes: [String], check: ExportCheck?) {
     let type = elementType ?? format.usualElementType(of: model)
-    let notes = try format.write(model, as: type, to: path)
+    let survival = format.survival(of: model, as: type)
+    if !forces {
+      let wider = format.elementTypes.first == type ? "" : "take a wider --dtype, or "
+      try survival?.check(output: path, next: wider + "--force writes it as it is")
+    }
+    let line = survival?.line
+    let notes = try format.write(model, as: type, to: path) + (line.map { [$0] } ?? [])
     guard verifies else { return (notes, nil) }
     // Beside the export, where its like has room; without a name as soon as it is mapped.
     let temporary = AtomicFile.temporaryName(for: path)

@@ -29,6 +29,7 @@ public struct LoadedModel {
   ) throws {
     let checkpoint = try Checkpoint.open(path)
     let deltas = try deltas.map { (delta: try Delta.open($0), scale: 1.0) }
+    try DeltaMerge.checkRepeats(deltas.map(\.delta))
     weights = try ModelWeights(checkpoint, deltas: deltas, keepsFactors: true)
     tokenizer = try checkpoint.loadTokenizer()
     pool = try WorkerPool(threads: threads)

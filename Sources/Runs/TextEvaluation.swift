@@ -45,7 +45,9 @@ public struct TextEvaluation {
     let clock = ContinuousClock()
     let start = clock.now
     guard let loss = evaluator.meanLoss(unless: shouldStop) else { throw TrainingError.interrupted }
-    guard loss.isFinite else { throw TrainingError.brokenModel(loss: loss) }
+    guard loss.isFinite else {
+      throw TrainingError.brokenModel(loss: loss, weight: model.weights.brokenWeight)
+    }
     let seconds = (clock.now - start).seconds
     return EvaluationRecord(
       tokens: evaluator.tokenCount, loss: loss, bytes: corpus.trainBytes,

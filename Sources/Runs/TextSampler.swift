@@ -86,8 +86,8 @@ public struct TextSampler {
     var sampler = sampler
     var decoder = StreamingDecoder(model.tokenizer, continuing: continuing)
     let count = try generator.generate(
-      prompt: ids, maxTokens: maxTokens, sampler: &sampler, stop: { ends.contains($0) },
-      emit: { emit(decoder.append($0)) })
+      prompt: ids, maxTokens: maxTokens, tokens: KnownTokens(model.tokenizer), sampler: &sampler,
+      stop: { ends.contains($0) }, emit: { emit(decoder.append($0)) })
     _ = emit(decoder.finish())
     return count
   }

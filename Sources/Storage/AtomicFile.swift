@@ -6,9 +6,14 @@
 /// links the file under a temporary name in the same folder and renames it. Without a commit
 /// nothing remains, even if the process is killed. (On file systems without unnamed files the
 /// temporary name exists from the start, and only a kill leaves it behind.)
+///
+/// A file that is replaced passes its permissions on; a new one gets those of the umask. A symbolic
+/// link stays, and what it leads to is replaced.
 public final class AtomicFile {
-  /// The path that the file gets at commit.
+  /// The path as given.
   public let path: String
+  /// The path that the file gets at commit: `path`, or what it links to.
+  private let target: String
   /// Bytes written so far, including padding.
   public private(set) var position = 0
 
@@ -18,33 +23,39 @@ public final class AtomicFile {
   private var takesName = true
   private static let zeros = [UInt8](repeating: 0, count: 4096)
 
-  /// Starts a file beside `path`, whose folder must exist.
-  /// - Throws: `StorageError.cannotCreate`.
+  /// Starts a file beside `path`, or beside what `path` links to, whose folder must exist.
+  /// - Throws: `StorageError.cannotCreate`, also where the path leads to something other than a
+  ///   file.
   public init(path: String) throws(StorageError) {
     self.path = path
-    guard !path.isEmpty, !path.hasSuffix("/"), !path.utf8.contains(0) else {
-      throw .cannotCreate(path: path, reason: "the path names no file")
-    }
-    var status = stat()
-    if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
-      throw .cannotCreate(path: path, reason: "\(kindOfFile(status.st_mode)) of that name exists")
-    }
-    let nameless = open(Self.folder(of: path), O_WRONLY | Self.nameless | O_CLOEXEC, 0o666)
+    let output = try OutputPath(path)
+    target = output.target
+    // What belongs to one person must not be readable while it is written, either.
+    let mode = output.mode ?? 0o666
+    let nameless = open(Self.folder(of: target), O_WRONLY | Self.nameless | O_CLOEXEC, mode)
     if nameless >= 0 {
       descriptor = nameless
+      keep(output.mode)
       return
     }
     for _ in 0..<100 {
-      let name = Self.temporaryName(for: path)
-      let opened = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      let name = Self.temporaryName(for: target)
+      let opened = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
       if opened >= 0 {
         descriptor = opened
         temporary = name
+        keep(output.mode)
         return
       }
       guard errno == EEXIST else { break }
     }
     throw .cannotCreate(path: path, reason: systemMessage(errno))
+  }
+
+  /// Gives the file the permissions of the one that it replaces, whatever the umask; on file systems
+  /// without permissions there is nothing to keep.
+  private func keep(_ mode: mode_t?) {
+    if let mode { _ = fchmod(descriptor, mode) }
   }
 
   /// O_TMPFILE, a macro that Swift does not import.
@@ -73,6 +84,7 @@ public final class AtomicFile {
   /// simulate a full disk.
   package init(path: String, descriptor: Int32) {
     self.path = path
+    target = path
     self.descriptor = descriptor
     takesName = false
   }
@@ -124,13 +136,13 @@ public final class AtomicFile {
     descriptor = -1
     guard closed == 0 else { throw failed(errno) }
     guard let temporary else { return }
-    guard rename(temporary, path) == 0 else {
+    guard rename(temporary, target) == 0 else {
       let reason = systemMessage(errno)
       abort()
       throw .cannotCreate(path: path, reason: reason)
     }
     self.temporary = nil
-    let folder = open(Self.folder(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    let folder = open(Self.folder(of: target), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     if folder >= 0 {
       // Some file systems refuse to sync a folder; the file itself is safe by now.
       _ = fsync(folder)
@@ -140,7 +152,7 @@ public final class AtomicFile {
 
   /// Links the unnamed file into the folder under a temporary name.
   private func giveTemporaryName() throws(StorageError) {
-    let name = Self.temporaryName(for: path)
+    let name = Self.temporaryName(for: target)
     let source = "/proc/self/fd/\(descriptor)"
     guard linkat(AT_FDCWD, source, AT_FDCWD, name, Int32(AT_SYMLINK_FOLLOW)) == 0 else {
       let reason = systemMessage(errno)
@@ -191,7 +203,8 @@ public final class AtomicFile {
     return .writeFailed(path: path, reason: reason)
   }
 
-  private static func folder(of path: String) -> String {
+  /// The folder that holds `path`.
+  static func folder(of path: String) -> String {
     guard let slash = path.lastIndex(of: "/") else { return "." }
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }

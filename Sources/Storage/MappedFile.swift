@@ -14,7 +14,8 @@ public final class MappedFile: Sendable {
   private let identity: FileIdentity
 
   /// Maps the file at `path`.
-  /// - Throws: `StorageError.cannotOpen`, `.notAFile` or `.readFailed`.
+  /// - Throws: `StorageError.cannotOpen`, `.notAFile`, `.readFailed`, or `.pointer` for a stand-in of
+  ///   Git LFS.
   public init(path: String) throws(StorageError) {
     self.path = path
     guard !path.utf8.contains(0) else {
@@ -33,6 +34,10 @@ public final class MappedFile: Sendable {
       throw error
     }
     self.descriptor = descriptor
+    // Whatever was to be read, this is not it.
+    if let pointer = LargeFilePointer(bytes) {
+      throw .pointer(path: path, byteCount: pointer.byteCount)
+    }
     MappedRegions.add(bytes, path: path)
   }
 

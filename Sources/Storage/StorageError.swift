@@ -6,6 +6,8 @@ public enum StorageError: Failure {
   case cannotOpen(path: String, reason: String)
   /// The path names something other than a file, such as a folder.
   case notAFile(path: String, found: String)
+  /// A stand-in that Git LFS left for a file of `byteCount` bytes; nil where it does not say.
+  case pointer(path: String, byteCount: Int?)
   /// Reading or mapping a file failed after it was opened.
   case readFailed(path: String, reason: String)
   /// A file that was written to or cut short while it was in use.
@@ -29,7 +31,7 @@ public enum StorageError: Failure {
     case .cannotOpen, .notAFile: .missingInput
     case .readFailed, .writeFailed, .changed: .inputOutput
     case .cannotCreate, .occupied, .busy: .cannotCreate
-    case .json, .truncated: .badData
+    case .json, .truncated, .pointer: .badData
     }
   }
 
@@ -39,6 +41,10 @@ public enum StorageError: Failure {
       "reading '\(path)': \(reason); check the path"
     case .notAFile(let path, let found):
       "reading '\(path)': found \(found), expected a file"
+    case .pointer(let path, let byteCount):
+      "reading '\(path)': found a Git LFS pointer, a text in place of the file"
+        + (byteCount.map { " of \($0) bytes" } ?? "")
+        + ", expected the file itself; run 'git lfs pull' in its folder"
     case .readFailed(let path, let reason):
       "reading '\(path)': \(reason)"
     case .changed(let path):

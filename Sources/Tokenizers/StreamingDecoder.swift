@@ -17,11 +17,12 @@ public struct StreamingDecoder: Sendable {
     continues = continuing
   }
 
-  /// Adds one id and returns the text that is now complete; empty if there is none.
+  /// Adds one id and returns the text that is now complete; empty if there is none. An id outside
+  /// the vocabulary stands for no text.
   public mutating func append(_ id: Int32) -> String {
     guard id >= 0, id < tokenizer.vocabularySize else {
       defer { continues = true }
-      return finish() + "\u{FFFD}"
+      return finish()
     }
     pending.append(id)
     return emit(keeping: incompleteIDs)

@@ -174,8 +174,8 @@ extension Tokenizer {
     return try result.get()
   }
 
-  /// The text of ids; control tokens such as BOS and EOS decode to nothing. Invalid UTF-8 and ids
-  /// outside the vocabulary become U+FFFD.
+  /// The text of ids; control tokens such as BOS and EOS, and ids outside the vocabulary, decode to
+  /// nothing. Invalid UTF-8 becomes U+FFFD.
   public func decode(_ ids: [Int32]) -> String {
     if let bytes = decodeBytes(ids[...], continuing: false) {
       return String(decoding: bytes, as: UTF8.self)

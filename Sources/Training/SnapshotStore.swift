@@ -58,7 +58,8 @@ public struct SnapshotStore: Sendable {
 
   /// The step of a state whose validation is due, from its file's name.
   static func pendingStep(_ name: String) -> Int? {
-    name.hasSuffix(".sfstate") ? Int(name.dropLast(8)) : nil
+    guard name.hasSuffix(".sfstate"), let step = Int(name.dropLast(8)), step > 0 else { return nil }
+    return step
   }
 
   /// What a resumed run takes over from the last state before it is compiled.
@@ -73,7 +74,8 @@ public struct SnapshotStore: Sendable {
     public var hasRoundedMoments: Bool
   }
 
-  /// - Throws: `TrainingError.nothingToResume` without a state.
+  /// - Throws: `TrainingError.nothingToResume` without a state, `.checkpoint` for one with values that
+  ///   no run writes.
   public func saved() throws(TrainingError) -> Saved {
     let state = try openState(statePath)
     let record = StateRecord(state.values)
@@ -86,7 +88,13 @@ public struct SnapshotStore: Sendable {
   private func openState(_ path: String) throws(TrainingError) -> TrainingState {
     guard Folder.exists(path) else { throw .nothingToResume(path: path) }
     return try rethrow(TrainingError.checkpoint) { () throws(CheckpointError) in
-      try TrainingState.open(path)
+      let state = try TrainingState.open(path)
+      if let problem = StateRecord.problem(in: state.values) {
+        throw .damaged(
+          path: path, field: "values.\(problem.key)", found: problem.found,
+          expected: problem.expected)
+      }
+      return state
     }
   }
 

@@ -199,12 +199,10 @@ extension Trainer {
     let rate = settings.schedule.rate(step: number) * progress.rateFactor
     guard let outcome = runStep(number, rate: rate) else { return false }
     guard outcome.loss.isFinite else {
-      throw number == 1
-        ? .brokenModel(loss: outcome.loss)
-        : .diverged(step: number, figure: "loss", outcome.loss)
+      throw failure(number, figure: "loss", outcome.loss)
     }
     guard outcome.gradientNorm.isFinite else {
-      throw .diverged(step: number, figure: "gradient norm", outcome.gradientNorm)
+      throw failure(number, figure: "gradient norm", outcome.gradientNorm)
     }
     progress.step = number
     let seconds = (ContinuousClock.now - start).seconds
@@ -219,6 +217,15 @@ extension Trainer {
     }
     try reportWarnings()
     return true
+  }
+
+  /// What a figure that is not finite comes from: the model, or what was trained.
+  private func failure(_ step: Int, figure: String, _ value: Double) -> TrainingError {
+    let weight = session.weights.brokenWeight
+    guard weight != nil || (step == 1 && figure == "loss") else {
+      return .diverged(step: step, figure: figure, value)
+    }
+    return .brokenModel(loss: value, weight: weight)
   }
 
   private static func text(of rise: LossTrend.Rise, step: Int, rate: Double) -> String {
@@ -308,7 +315,9 @@ extension Trainer {
     guard
       let loss = progress.initialValidationLoss ?? validation.meanLoss(unless: shouldStop)
     else { return false }
-    guard loss.isFinite else { throw .brokenModel(loss: loss) }
+    guard loss.isFinite else {
+      throw .brokenModel(loss: loss, weight: session.weights.brokenWeight)
+    }
     progress.initialValidationLoss = loss
     try observe(.validation(step: 0, loss: loss, best: false))
     try reportWarnings()
@@ -370,7 +379,7 @@ extension Trainer {
       return false
     }
     guard loss.isFinite else {
-      throw .diverged(step: progress.step, figure: "validation loss", loss)
+      throw failure(progress.step, figure: "validation loss", loss)
     }
     progress.lastValidationLoss = loss
     let isBest = loss < progress.bestValidationLoss ?? .infinity

@@ -24,8 +24,11 @@ public enum TrainingError: Failure {
   case budget(bytes: Int, flopsShare: Double)
   /// The run was asked to stop before there was anything to save.
   case interrupted
-  /// The model's loss is no finite number before anything is trained.
-  case brokenModel(loss: Double)
+  /// The model's loss is no finite number because of itself, not of what was trained.
+  ///
+  /// - Parameter weight: the first weight that is not finite, as `ModelWeights.brokenWeight` names it;
+  ///   nil if all are finite.
+  case brokenModel(loss: Double, weight: String?)
   /// A loss or a gradient is no longer a finite number.
   case diverged(step: Int, figure: String, Double)
   case nothingToResume(path: String)
@@ -79,9 +82,13 @@ public enum TrainingError: Failure {
         + "\(formatted(Double(bytes) / 1e6, decimals: 1)) MB (memory_mb) and a step_flops of "
         + "\(formatted(flopsShare, decimals: 2))"
     case .interrupted: "stopped before anything could be saved"
-    case .brokenModel(let loss):
-      "the model's loss before training is \(loss): its weights are damaged, or have values that "
-        + "are not finite; import the model again"
+    case .brokenModel(let loss, let weight?):
+      "computing the model's loss: found \(loss), expected a finite number: \(weight); import the "
+        + "model again, from a source whose weights are finite"
+    case .brokenModel(let loss, nil):
+      "computing the model's loss: found \(loss), expected a finite number: its weights are finite, "
+        + "but what they compute is not; check that they are those of this configuration, and import "
+        + "the model again"
     case .diverged(let step, let figure, let value):
       "the \(figure) of step \(step) is \(value); lower optimizer.learning_rate or raise "
         + "schedule.warmup_steps (the best snapshot so far is kept)"

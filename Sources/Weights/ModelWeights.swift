@@ -16,6 +16,7 @@ public final class ModelWeights: WeightSource, @unchecked Sendable {
   public let configuration: ModelConfiguration
   private let merged: [String: UnsafeMutableBufferPointer<Float>]
   private let factors: DeltaFactors
+  private let deltas: [Delta]
 
   /// - Parameter keepsFactors: do not merge low-rank factors into matrices that the checkpoint
   ///   stores in a type narrower than f32, which merging would widen; passes must then apply
@@ -27,6 +28,7 @@ public final class ModelWeights: WeightSource, @unchecked Sendable {
   ) throws(CheckpointError) {
     self.checkpoint = checkpoint
     let merge = try DeltaMerge(base: checkpoint, deltas: deltas)
+    self.deltas = deltas.map(\.delta)
     factors = keepsFactors ? DeltaFactors(deltas, beside: checkpoint) : DeltaFactors()
     var merged: [String: UnsafeMutableBufferPointer<Float>] = [:]
     for parameter in merge.configuration.parameters
@@ -55,6 +57,25 @@ public final class ModelWeights: WeightSource, @unchecked Sendable {
 
   /// Whether deltas have changed the parameter of a given name.
   public func isMerged(_ name: String) -> Bool { merged[name] != nil }
+
+  /// The first weight that is infinite or not a number, of the checkpoint, then of the deltas, then
+  /// of what both add up to, as messages name it; nil if all are finite. Reads all of them.
+  public var brokenWeight: String? {
+    for tensor in checkpoint.tensors {
+      if let found = tensor.firstOtherValue {
+        return "'\(checkpoint.path)' has \(found) of \(tensor.name)"
+      }
+    }
+    for delta in deltas {
+      for tensor in delta.entries.flatMap(\.tensors) {
+        if let found = tensor.firstOtherValue {
+          return "'\(delta.path)' has \(found) of \(tensor.name)"
+        }
+      }
+    }
+    let overflown = merged.sorted { $0.key < $1.key }.first { !$0.value.allSatisfy(\.isFinite) }
+    return overflown.map { "the deltas add up to infinity in \($0.key)" }
+  }
 
   /// Bytes of the merged tensors.
   public var mergedBytes: Int { merged.values.reduce(0) { $0 + 4 * $1.count } }

@@ -197,6 +197,115 @@ import Testing
     #expect(try folder.read("g") == folder.read("d"))
   }
 
+  /// A base of steps of 1 in a row whose largest value stays: changes of 0.3 are swallowed, changes of
+  /// 0.6 become 1, and half of each are the share of either.
+  @Test func whatRoundingLeavesOfAnUpdateIsMeasured() throws {
+    var weights = TinyModel.weights(configuration)
+    let (name, width) = ("layers[0].mlp.up", configuration.width)
+    weights[name] = (0..<48 * width).map { Float($0 % width == 0 ? 127 : $0 % 7) }
+    func checkpoint(_ file: String, _ type: ElementType) throws -> Checkpoint {
+      try CheckpointWriter.write(
+        to: folder[file], configuration: configuration, tokenizer: base.tokenizer,
+        elementType: type, tensors: { .values(weights[$0] ?? []) })
+      return try Checkpoint.open(folder[file])
+    }
+    func survival(_ change: Float, from base: Checkpoint, as type: ElementType?) throws
+      -> UpdateSurvival?
+    {
+      let old = try #require(base.tensor(name)).widened()
+      let update = DeltaUpdate(
+        name: name,
+        content: .rows(0..<48) { range, target in
+          for i in 0..<range.count * width {
+            target[i] = old[range.lowerBound * width + i] + (i % width == 0 ? 0 : change)
+          }
+        })
+      let delta = try write("d", base: base, .f32, [update])
+      return try DeltaMerge(base: base, deltas: [(delta, 1)]).survival(as: type)
+    }
+    let narrow = try checkpoint("narrow", .int8)
+    #expect(try survival(0.3, from: narrow, as: nil) == nil)
+    let lost = try #require(try survival(0.3, from: narrow, as: .int8))
+    #expect(lost.share == 0)
+    #expect((lost.noise - 1).magnitude < 1e-5)
+    let error = failure { try lost.check(output: "m", next: "take bf16") }
+    #expect(error?.category == .badData)
+    #expect(
+      error?.description == """
+        writing 'm': stored in int8, 0.0 % of the update is left (0.0 % in \(name)), expected at \
+        least 95 % and at most 105 %; take bf16; nothing was written
+        """)
+    let grown = try #require(try survival(0.6, from: narrow, as: .int8))
+    #expect((grown.share - 1 / 0.6).magnitude < 1e-5)
+    #expect(throws: CheckpointError.self) { try grown.check(output: "m", next: "") }
+    let whole = try #require(try survival(2, from: narrow, as: .int8))
+    #expect((whole.share - 1).magnitude < 1e-6)
+    try whole.check(output: "m", next: "")
+    #expect(whole.line?.contains("stored in int8, 100.0 % of the update is left") == true)
+    // Steps of 1/32 where values are from 4 to 8, and finer below.
+    let fine = try #require(try survival(0.3, from: narrow, as: .bf16))
+    #expect((fine.share - 1).magnitude < 0.05)
+    try fine.check(output: "m", next: "")
+  }
+
+  /// Rounding that has nothing to do with the update takes nothing of it, however coarse it is.
+  @Test func aBaseThatIsRoundedForTheFirstTimeKeepsSmallUpdates() throws {
+    var random = RandomSource(seed: 9)
+    let name = "layers[0].mlp.up"
+    let old = try #require(base.tensor(name)).widened()
+    // A tenth of an int8 step of most rows.
+    let new = old.map { $0 + 0.002 * Float(random.normal()) }
+    let width = configuration.width
+    let update = DeltaUpdate(
+      name: name,
+      content: .rows(0..<48) { range, target in
+        for i in 0..<range.count * width { target[i] = new[range.lowerBound * width + i] }
+      })
+    let delta = try write("d", .f32, [update])
+    let survival = try #require(
+      try DeltaMerge(base: base, deltas: [(delta, 1)]).survival(as: .int8))
+    #expect(survival.noise > 1)
+    try survival.check(output: "m", next: "")
+  }
+
+  /// Values that f32 or bf16 can't hold are named; nothing is written.
+  @Test func mergedValuesStayFinite() throws {
+    let (row, large) = (3, Float(3e38))
+    let width = configuration.width
+    let update = DeltaUpdate(
+      name: "layers[0].mlp.up",
+      content: .rows(0..<48) { range, target in
+        for i in 0..<range.count * width {
+          target[i] = range.lowerBound * width + i == row * width + 5 ? large : 0
+        }
+      })
+    let delta = try write("d", .f32, [update])
+    let error = failure { _ = try apply([(delta, 10)]) }
+    let text = error?.description ?? ""
+    #expect(error?.category == .badData)
+    #expect(
+      text.contains("tensor layers[0].mlp.up: found ∞ in row 3, column 5")
+        && text.contains("--scale"))
+    #expect(!folder.entries.contains("merged"))
+  }
+
+  /// A checkpoint says which deltas it contains, those of earlier merges included.
+  @Test func mergesAreRemembered() throws {
+    let first = try write("a", .f32, [rows("norm", 0..<32)])
+    let merged = try apply([(first, 0.5)])
+    #expect(merged.mergedDeltas == [first.contentHash])
+    expectBadData("the delta again") { _ = try apply([(first, 1)], to: merged) }
+    let second = try write("b", base: merged, .f32, [rows("layers[0].mlp.up", 0..<48)])
+    try Delta.apply(to: merged, deltas: [(second, 1)], output: folder["both"])
+    #expect(
+      try Checkpoint.open(folder["both"]).mergedDeltas == [first.contentHash, second.contentHash])
+    expectBadData("a copy of a delta") {
+      _ = try folder.write(try folder.read("a"), to: "copy")
+      try DeltaMerge.checkRepeats([first, second, try Delta.open(folder["copy"])])
+    }
+    #expect(throws: Never.self) { try DeltaMerge.checkRepeats([first, second]) }
+  }
+
   @Test func refusesAnotherBase() throws {
     let other = try TinyModel.checkpoint(at: folder["other"], configuration, seed: 3)
     let delta = try write("d", .f32, updates)

@@ -80,6 +80,30 @@ import Weights
     #expect(zip(expected, plain).contains { abs($0 - $1) > 0.1 })
   }
 
+  /// Rows of the embedding without a piece, behind the vocabulary or in gaps of it, are never drawn.
+  @Test func onlyKnownTokensAreDrawn() throws {
+    let generator = try Generator(
+      try weights(), capacity: 128, pool: pool, kernels: try Kernels.forThisMachine())
+    func draw(_ tokens: KnownTokens, temperature: Double) throws -> Set<Int32> {
+      var sampler = Sampler(temperature: temperature, topP: 1, seed: 2)
+      var drawn: Set<Int32> = []
+      try generator.generate(
+        prompt: [1], maxTokens: 100, tokens: tokens, sampler: &sampler, stop: { _ in false },
+        emit: {
+          drawn.insert($0)
+          return true
+        })
+      return drawn
+    }
+    let all = try draw(KnownTokens(), temperature: 5)
+    #expect(all.contains { $0 >= 20 } && all.contains(3))
+    for temperature in [0, 5.0] {
+      let known = try draw(KnownTokens(count: 20, gaps: [3, 4, 19, 30]), temperature: temperature)
+      #expect(known.allSatisfy { $0 < 19 && $0 != 3 && $0 != 4 }, "\(known)")
+      #expect(try draw(KnownTokens(count: 2, gaps: [0]), temperature: temperature) == [1])
+    }
+  }
+
   private static func tokens(_ count: Int) -> [Int32] {
     (0..<Int32(count)).map { index -> Int32 in (index * index + 5 * index + 1) % 40 }
   }

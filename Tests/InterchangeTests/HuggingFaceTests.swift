@@ -114,6 +114,77 @@ import Testing
     }
   }
 
+  /// transformers 5 leaves a stored head that differs untied, whatever config.json says.
+  @Test(arguments: HuggingFaceType.allCases)
+  func aHeadThatDiffersIsTheModelsOwn(_ type: HuggingFaceType) throws {
+    let folder = try HuggingFaceFolder(TinyModel.configuration(tiedHead: true))
+    let items = folder.items(type)
+    var head = items[0]
+    head.name = "lm_head.weight"
+    head.values[head.values.count - 1] += 1
+    try folder.write(items + [head])
+    let summary = try CheckpointImport.run(
+      source: folder.folder["m"], tokenizer: nil, elementType: nil, output: folder.folder["x"])
+    #expect(summary.notes.count == 1 && summary.notes[0].contains("'lm_head.weight'"))
+    let checkpoint = try Checkpoint.open(folder.folder["x"])
+    #expect(checkpoint.configuration == folder.configuration.untied)
+    #expect(checkpoint.tensor("head")?.widened() == head.values.map(type.rounded))
+    // Equal values in another type are the embedding's.
+    head.values = items[0].values.map(type.rounded)
+    head.type = .f32
+    try folder.write(items + [head])
+    #expect(try folder.imported().configuration == folder.configuration)
+  }
+
+  /// Weights saved from inside a wrapper are the model's own.
+  @Test(arguments: [
+    "_orig_mod.", "module.", "base_model.model.", "model.", "module._orig_mod.",
+    "_orig_mod.module.", "base_model.model._orig_mod.",
+  ])
+  func wrappersAreTakenOffNames(_ prefix: String) throws {
+    let folder = try HuggingFaceFolder(TinyModel.configuration(tiedHead: false))
+    let items = folder.items(.f32)
+    func renamed(_ name: (String) -> String) throws -> Checkpoint {
+      try folder.write(
+        items.map {
+          var item = $0
+          item.name = name(item.name)
+          return item
+        })
+      return try folder.imported()
+    }
+    let plain = try renamed { $0 }.contentHash
+    #expect(try renamed { prefix + $0 }.contentHash == plain)
+    #expect(
+      try renamed { $0.replacing("layers.1.", with: "layers.1._orig_mod.") }.contentHash == plain)
+    let adapter = failure {
+      _ = try renamed { prefix + $0.replacing("q_proj.weight", with: "q_proj.base_layer.weight") }
+    }
+    #expect(adapter?.description.contains("merge_and_unload") == true)
+    let others = failure { _ = try renamed { "x." + $0 } }
+    #expect(others?.category == .badData)
+    let text = others?.description ?? ""
+    #expect(text.contains("found no 'model.") && text.contains("the weights have 'x."))
+    #expect(!text.contains("damaged"))
+  }
+
+  /// What does not belong together is not called damaged.
+  @Test func mismatchesAreSaid() throws {
+    let folder = try HuggingFaceFolder(TinyModel.configuration())
+    try folder.write(folder.items(.f32))
+    try folder.folder.write(TinyModel.wordTokenizer(pieces: 41), to: "m/tokenizer.model")
+    let pieces = failure { _ = try folder.imported() }?.description ?? ""
+    #expect(pieces.contains("pieces of the tokenizer: found 41, expected at most 40"))
+    #expect(pieces.contains("the tokenizer of another model"))
+    try folder.folder.write(TinyModel.wordTokenizer(), to: "m/tokenizer.model")
+    try folder.write(
+      config: HuggingFaceFolder.config(folder.configuration).replacing(
+        ["intermediate_size"], with: 64))
+    let shape = failure { _ = try folder.imported() }?.description ?? ""
+    #expect(shape.contains("found [48, 32], expected [64, 32], from config.json"))
+    for text in [pieces, shape] { #expect(!text.contains("damaged")) }
+  }
+
   @Test func headsAreUntiedUnlessSaid() throws {
     let folder = try HuggingFaceFolder(TinyModel.configuration(tiedHead: false))
     try folder.write(folder.items(.f32))

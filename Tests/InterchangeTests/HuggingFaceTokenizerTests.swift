@@ -54,6 +54,48 @@ import Tokenizers
     }
   }
 
+  /// Tokens beside a SentencePiece model follow its pieces: control tokens where a file calls them
+  /// special, else symbols of text.
+  @Test func addedTokensFollowTheModelsPieces() throws {
+    try folder.folder.write(sentencePiece([]), to: "m/tokenizer.model")
+    try write(["<|end|>": 7, "##b": 6, "<unk>": 0, "<far>": 40], "added_tokens.json")
+    try write(["additional_special_tokens": ["<|end|>"]], "special_tokens_map.json")
+    let checkpoint = try folder.imported()
+    #expect(checkpoint.metadata["left_out"]?.string == "'<far>', whose id 40 has no row")
+    let loaded = try TokenizerKind.load("sentencepiece", checkpoint.tokenizerBytes)
+    #expect(loaded.vocabularySize == 8 && loaded.controlID("<|end|>") == 7)
+    #expect(loaded.controlID("##b") == nil && loaded.piece(of: 6) == "##b")
+    #expect(try loaded.encode("a##ba") == [5, 6, 4])
+    #expect(try !loaded.encode("a<|end|>").contains(7))
+    #expect(loaded.decode([5, 6, 7, 4]) == "a##ba")
+  }
+
+  /// The same from tokenizer_config.json, which newer folders have instead.
+  @Test func addedTokensOfTheConfigurationFollow() throws {
+    try folder.folder.write(sentencePiece([]), to: "m/tokenizer.model")
+    func config(_ id: String, _ content: String) -> JSONValue {
+      let begin: JSONValue = ["content": "<s>", "special": true]
+      let token: JSONValue = ["content": .string(content), "special": true]
+      let tokens: JSONValue =
+        id == "1" ? .object(["1": token]) : .object(JSONObject([("1", begin), (id, token)]))
+      return ["added_tokens_decoder": tokens]
+    }
+    try write(config("6", "<|end|>"), "tokenizer_config.json")
+    try write(["<|end|>": 6], "added_tokens.json")
+    let checkpoint = try folder.imported()
+    let loaded = try TokenizerKind.load("sentencepiece", checkpoint.tokenizerBytes)
+    #expect(loaded.vocabularySize == 7 && loaded.controlID("<|end|>") == 6)
+    // A gap, another spelling of a piece, of an added token, a spelling that stands elsewhere.
+    for (id, content) in [("7", "<x>"), ("1", "<x>"), ("6", "<x>"), ("6", "a")] {
+      try write(config(id, content), "tokenizer_config.json")
+      if content == "a" { unlink(folder.folder["m/added_tokens.json"]) }
+      if id == "7" { try write(["<y>": 9], "added_tokens.json") }
+      let error = failure { _ = try folder.imported() }
+      #expect(error?.category == .badData, "\(id) \(content)")
+      try write(["<|end|>": 6], "added_tokens.json")
+    }
+  }
+
   private func sentencePiece(_ extra: [(String, Int32)]) throws -> [UInt8] {
     var table = VocabularyTable(model: "llama", pieces: ["<unk>", "<s>", "</s>", "▁", "a", "▁a"])
     table.scores = [0, 0, 0, -1, -2, -0.5] + extra.map { _ in 0 }

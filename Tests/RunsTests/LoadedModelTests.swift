@@ -1,3 +1,4 @@
+import Checkpoints
 import Records
 import Runs
 import TestSupport
@@ -17,6 +18,42 @@ import Training
     #expect(abs(record.loss - 6) < 0.5)
     let other = try score(BatchShape(windows: 3, tokens: 32))
     #expect(other.tokens == record.tokens && abs(other.loss - record.loss) < 1e-5)
+  }
+
+  /// A checkpoint with a weight that is no number, as earlier versions wrote them: the weight is named,
+  /// not the learning rate.
+  @Test func aBrokenWeightIsNamed() throws {
+    let fixture = try RunsFixture()
+    let sound = try Checkpoint.open(fixture.model)
+    let name = "layers[1].mlp.up"
+    try CheckpointWriter.write(
+      to: fixture.model, configuration: sound.configuration, tokenizer: sound.tokenizer,
+      elementType: .f32
+    ) { (parameter) throws(CheckpointError) in
+      var values = sound.tensor(parameter)?.widened() ?? []
+      if parameter == name { values[2 * sound.configuration.width + 5] = .nan }
+      return .values(values)
+    }
+    let model = try LoadedModel(fixture.model, threads: 2)
+    #expect(model.weights.brokenWeight?.hasSuffix("has NaN in row 2, column 5 of \(name)") == true)
+    let shape = BatchShape(windows: 2, tokens: 32)
+    let attempts: [() throws -> Void] = [
+      { _ = try TextEvaluation(model, shape: shape).score([fixture.folder["text.txt"]]) },
+      {
+        _ = try TextSampler(model).text(
+          after: "the", maxTokens: 3, temperature: 0, topP: 1, seed: 0)
+      },
+      { _ = try fixture.train() },
+    ]
+    for attempt in attempts {
+      let error = failure(attempt)
+      let text = error?.description ?? ""
+      #expect(error?.category == .badData)
+      #expect(text.contains("NaN in row 2, column 5 of \(name)"), "\(text)")
+      #expect(!text.contains("learning_rate"))
+    }
+    let whole = try RunsFixture()
+    #expect(try LoadedModel(whole.model, threads: 2).weights.brokenWeight == nil)
   }
 
   @Test func scoringStopsWhenAsked() throws {

@@ -76,6 +76,93 @@ import Testing
     #expect(folder.entries == ["x"])
   }
 
+  private func mode(_ path: String) -> mode_t {
+    var status = stat()
+    return stat(path, &status) == 0 ? status.st_mode & 0o7777 : 0
+  }
+
+  /// What one person alone may read stays so, also while it is written.
+  @Test(arguments: [0o600, 0o640, 0o666, 0o444] as [mode_t])
+  func aReplacedFilePassesItsPermissionsOn(_ permissions: mode_t) throws {
+    let folder = try TemporaryFolder()
+    try folder.write("old", to: "x")
+    chmod(folder["x"], permissions)
+    try AtomicFile.write(Array("new".utf8), to: folder["x"])
+    #expect(try folder.read("x") == Array("new".utf8))
+    #expect(mode(folder["x"]) == permissions)
+  }
+
+  @Test func aNewFileHasThePermissionsOfAnyOther() throws {
+    let folder = try TemporaryFolder()
+    let plain = open(folder["plain"], O_WRONLY | O_CREAT, 0o666)
+    close(plain)
+    try AtomicFile.write([1], to: folder["x"])
+    #expect(mode(folder["x"]) == mode(folder["plain"]))
+  }
+
+  /// A link stays, and what it leads to is replaced, also where that is not there yet.
+  @Test func aLinkIsFollowed() throws {
+    let folder = try TemporaryFolder()
+    try Folder.create(folder["inner"])
+    try folder.write("old", to: "inner/x")
+    chmod(folder["inner/x"], 0o600)
+    symlink("inner/x", folder["relative"])
+    symlink(folder["relative"], folder["chain"])
+    symlink("inner/new", folder["dangling"])
+    for (link, target) in [("relative", "x"), ("chain", "x"), ("dangling", "new")] {
+      try AtomicFile.write(Array(link.utf8), to: folder[link])
+      #expect(try folder.read("inner/\(target)") == Array(link.utf8))
+      var status = stat()
+      #expect(lstat(folder[link], &status) == 0 && status.st_mode & S_IFMT == S_IFLNK)
+    }
+    #expect(mode(folder["inner/x"]) == 0o600)
+    #expect(Folder.names(folder["inner"]).sorted() == ["new", "x"])
+    #expect(folder.entries.sorted() == ["chain", "dangling", "inner", "relative"])
+  }
+
+  /// Links to open streams are no places for files, wherever the stream leads.
+  @Test func streamsAreRefused() throws {
+    let folder = try TemporaryFolder()
+    let file = open(folder["x"], O_RDWR | O_CREAT, 0o600)
+    defer { close(file) }
+    symlink("/proc/self/fd/\(file)", folder["link"])
+    symlink("loop", folder["loop"])
+    symlink(".", folder["here"])
+    let streams = ["/proc/self/fd/\(file)", "/dev/fd/\(file)", "/dev/stdout", folder["link"]]
+    for path in streams {
+      #expect(category { _ = try AtomicFile(path: path) } == .cannotCreate, "\(path)")
+      #expect(throws: StorageError.self) { try AtomicFile.write([1], to: path) }
+    }
+    for path in [folder["loop"], folder["here"]] {
+      #expect(category { _ = try AtomicFile(path: path) } == .cannotCreate, "\(path)")
+    }
+    #expect(try folder.read("x") == [])
+  }
+
+  @Test func aLargeFilePointerIsNamed() throws {
+    let folder = try TemporaryFolder()
+    let text = """
+      version https://git-lfs.github.com/spec/v1
+      oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393
+      size 269060552
+
+      """
+    let path = try folder.write(text, to: "model.safetensors")
+    do {
+      _ = try MappedFile(path: path)
+      Issue.record("a pointer was taken for the file")
+    } catch {
+      #expect(error.category == .badData)
+      #expect(
+        error.description == """
+          reading '\(path)': found a Git LFS pointer, a text in place of the file of 269060552 bytes, \
+          expected the file itself; run 'git lfs pull' in its folder
+          """)
+    }
+    let note = try folder.write("version https://git-lfs.github.com/spec/v2\n", to: "note")
+    #expect(try MappedFile(path: note).bytes.count == 43)
+  }
+
   @Test func nothingIsLeftWithoutACommit() throws {
     let folder = try TemporaryFolder()
     let aborted = try AtomicFile(path: folder["x"])

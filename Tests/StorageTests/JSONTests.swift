@@ -86,6 +86,13 @@ import Testing
     #expect(problem(String(repeating: "[", count: 1_000_000)) != nil)
   }
 
+  /// Nothing that a terminal takes for a command.
+  @Test func controlCharactersAreEscaped() throws {
+    let value: JSONValue = ["\u{1B}[31m": "\u{7F}\u{80}\u{9B}2J\u{9F}\u{A0}é"]
+    #expect(value.encoded() == #"{"\u001b[31m":"\u007f\u0080\u009b2J\u009f"# + "\u{A0}é\"}")
+    #expect(try JSONValue.decode(value.encoded()) == value)
+  }
+
   @Test func encodesAndReadsBackTheSame() throws {
     var random = RandomSource(seed: 1)
     var numbers: [JSONValue] = [

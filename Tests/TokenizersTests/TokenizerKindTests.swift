@@ -88,7 +88,7 @@ import Tokenizers
     #expect(decoder.append(0xF0) == "")
     #expect(decoder.finish() == "\u{FFFD}")
     #expect(ByteTokenizer().decode([head, tail]) == "a中")
-    #expect(ByteTokenizer().decode([head, 999, 0x62]) == "a\u{FFFD}\u{FFFD}b")
+    #expect(ByteTokenizer().decode([head, 999, 0x62]) == "a\u{FFFD}b")
   }
 
   /// Nothing but words with a space before them: no piece looks alike at the start of a text.

@@ -140,6 +140,51 @@ import Training
     #expect(error?.category == .usage)
   }
 
+  /// Values that no run writes, behind a right hash: refused by name, whatever they are.
+  @Test func refusesValuesOutOfRange() throws {
+    let fixture = try TrainingFixture()
+    let store = try fixture.store("run")
+    let settings = TrainingFixture.settings(steps: 2, validateEvery: 1)
+    let text = TrainingFixture.text(windows: 2)
+    _ = try fixture.train(FullAdaptation(), settings, validation: text, store: store)
+    let name = "run/last/state.sfstate"
+    let bytes = try fixture.folder.read(name)
+    let wrong: [JSONValue] = [
+      .int(.max), .int(.min), .int(1_000_000_000_000_000_000), .number(1e300), .int(-1),
+      .number(1.5), "x", .null, .array([.int(1)]),
+    ]
+    var cases: [(key: String, value: JSONValue)] = []
+    for key in ["step", "validations_since_best", "tokens_per_step", "sequence_length"] {
+      for value in wrong { cases.append((key, value)) }
+    }
+    for key in ["training_seconds", "elapsed_seconds"] {
+      for value in [wrong[1], wrong[3], wrong[6]] { cases.append((key, value)) }
+    }
+    cases.append(("best_validation_loss", "x"))
+    cases.append(("shuffle", 2))
+    let decisions: [JSONValue] = [
+      .array([]), ["learning_rate": -1], ["learning_rate": "x"], ["scheme": ["norm": 1e300]],
+      ["scheme": ["norm": -1]], ["products": [["m": .int(.min)]]], ["precision": ["seconds": -1]],
+    ]
+    for value in decisions { cases.append(("decision", value)) }
+    for (key, value) in cases {
+      var parts = TensorFileParts(bytes)
+      parts.json = parts.json.replacing(["values", key], with: value)
+      try fixture.folder.write(parts.sealed, to: name)
+      let error = #expect(throws: TrainingError.self, "\(key) \(value)") {
+        try fixture.train(
+          FullAdaptation(), settings, validation: text, store: store, resuming: true)
+      }
+      #expect(error?.category == .badData, "\(key) \(value)")
+      #expect(error?.description.contains("values.\(key)") == true)
+      #expect(throws: TrainingError.self) { try store.saved() }
+    }
+    try fixture.folder.write(bytes, to: name)
+    #expect(throws: Never.self) {
+      try fixture.train(FullAdaptation(), settings, validation: text, store: store, resuming: true)
+    }
+  }
+
   @Test func refusesADamagedState() throws {
     let fixture = try TrainingFixture()
     let store = try fixture.store("run")

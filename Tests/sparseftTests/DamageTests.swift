@@ -153,6 +153,56 @@ import Testing
     #expect(shop.files == before, "\(what)")
   }
 
+  /// Names in a file that would recolour a terminal or forge a line are spelled out.
+  @Test func namesFromFilesAreSpelledOut() throws {
+    let shop = try Workshop()
+    var parts = TensorFileParts(try shop.folder.read("tiny.sfckpt"))
+    let evil = "\u{1B}[31mred\u{9B}2J\u{7}\nerror: x"
+    parts.json = parts.json.replacing(["metadata"], with: .object([evil: .string(evil)]))
+    try shop.folder.write(parts.sealed, to: "evil.sfckpt")
+    parts.json = parts.json.replacing(["tensors", "0", "type"], with: .string(evil))
+    try shop.folder.write(parts.sealed, to: "worse.sfckpt")
+    for arguments in [
+      ["inspect", "evil.sfckpt"], ["inspect", "evil.sfckpt", "--json"],
+      ["inspect", "worse.sfckpt"],
+      ["export", "worse.sfckpt", "--format", "hf", "-o", "x"],
+    ] {
+      let outcome = try shop.sparseft.run(arguments)
+      let text = outcome.output + outcome.error
+      #expect(text.contains("red"), "\(arguments)")
+      #expect(
+        !text.unicodeScalars.contains {
+          $0 != "\n" && $0.properties.generalCategory == .control
+        }, "\(arguments)")
+      #expect(!text.contains("\nerror: x"))
+    }
+  }
+
+  /// Standard output is no file, wherever it leads; a link to a file is one.
+  @Test func outputsAreFiles() throws {
+    let shop = try Workshop()
+    try shop.finetune()
+    let merge = [
+      "apply-delta", "--model", "tiny.sfckpt", "--delta", "run/best/trained.sfdelta", "-o",
+    ]
+    var redirected = shop.sparseft
+    redirected.output = "out"
+    for runner in [shop.sparseft, redirected] {
+      let outcome = try runner.run(merge + ["/dev/stdout"])
+      #expect(outcome.exitCode == 73 && outcome.output == "")
+      #expect(
+        outcome.error == """
+          error: creating '/dev/stdout': it stands for an open stream, and only files are written: \
+          name a file; check that its folder exists and may be written
+
+          """)
+    }
+    #expect(try shop.folder.read("out").isEmpty)
+    symlink("m.sfckpt", shop.folder["link.sfckpt"])
+    try shop.succeed(merge + ["link.sfckpt"])
+    #expect(try shop.folder.read("m.sfckpt") == shop.folder.read("link.sfckpt"))
+  }
+
   private static func remove(_ path: String) throws {
     try #require(unlink(path) == 0)
   }

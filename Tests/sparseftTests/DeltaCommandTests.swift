@@ -43,8 +43,78 @@ import Testing
       return try loss(shop, "m.sfckpt")
     }
     #expect(abs(try merged("--delta", delta, "--scale", "0") - base) < 1e-6)
-    let twice = try merged("--delta", delta, "--delta", delta)
+    let twice = try merged("--delta", delta, "--delta", delta, "--force")
     #expect(abs(try merged("--delta", delta, "--scale", "2") - twice) < 1e-5)
+  }
+
+  /// Negative scales take a delta away; others have to be numbers that weights can take.
+  @Test func scalesAreChecked() throws {
+    let shop = try Workshop(method: #"{"type": "norms"}"#)
+    try shop.finetune()
+    let arguments = [
+      "apply-delta", "--model", "tiny.sfckpt", "--delta", "run/best/trained.sfdelta", "-o",
+      "m.sfckpt",
+    ]
+    try shop.succeed(arguments + ["--scale", "-1"])
+    let bytes = try shop.folder.read("m.sfckpt")
+    try shop.succeed(arguments + ["--scale=-1"])
+    #expect(try shop.folder.read("m.sfckpt") == bytes)
+    for scale in ["1e30", "-100.5", "nan", "inf", "x"] {
+      let outcome = try shop.sparseft.run(arguments + ["--scale", scale])
+      #expect(outcome.exitCode == 64, "\(scale)")
+      #expect(outcome.error.contains("--scale"))
+    }
+    #expect(try shop.folder.read("m.sfckpt") == bytes)
+  }
+
+  /// By content, whatever the files are called; also where a merge contains it already.
+  @Test func theSameDeltaTwiceIsNoticed() throws {
+    let shop = try Workshop(method: #"{"type": "norms"}"#)
+    try shop.finetune()
+    let delta = "run/best/trained.sfdelta"
+    try shop.folder.write(try shop.folder.read(delta), to: "copy.sfdelta")
+    let twice = ["--delta", delta, "--delta", "copy.sfdelta"]
+    let model = ["--model", "tiny.sfckpt"]
+    for arguments in [
+      ["apply-delta", "-o", "m.sfckpt"] + model + twice,
+      ["export", "tiny.sfckpt", "--format", "hf", "-o", "m"] + twice,
+      ["eval", "--data", "text.txt"] + model + twice,
+    ] {
+      let outcome = try shop.sparseft.run(arguments)
+      #expect(outcome.exitCode == 65, "\(arguments)")
+      #expect(
+        outcome.error.hasPrefix(
+          "error: applying 'copy.sfdelta': it is the same delta as '\(delta)' (content hash "))
+    }
+    #expect(!shop.files.contains { $0 == "m.sfckpt" || $0.hasPrefix("m/") })
+    try shop.succeed(["apply-delta", "-o", "m.sfckpt", "--delta", delta] + model)
+    let again = try shop.sparseft(
+      "apply-delta", "--model", "m.sfckpt", "--delta", "copy.sfdelta", "-o", "n.sfckpt")
+    #expect(again.exitCode == 65)
+    #expect(
+      again.error == """
+        error: applying 'copy.sfdelta' to 'm.sfckpt': the checkpoint contains this delta already; \
+        leave it out, or apply it to the checkpoint that it was trained on
+
+        """)
+  }
+
+  /// Steps of int8 are wider than what a small learning rate changes.
+  @Test func aMergeThatLosesTheUpdateIsRefused() throws {
+    let shop = try Workshop(elementType: .int8)
+    try shop.finetune("optimizer.learning_rate=1e-6")
+    let delta = ["--delta", "run/best/trained.sfdelta"]
+    let merge = ["apply-delta", "--model", "tiny.sfckpt", "-o", "m.sfckpt"] + delta
+    let refused = try shop.sparseft.run(merge + ["--dtype", "int8"])
+    #expect(refused.exitCode == 65)
+    #expect(refused.error.contains("stored in int8, ") && refused.error.contains("--dtype bf16"))
+    let export = ["export", "tiny.sfckpt", "--format", "gguf", "-o", "m.gguf"] + delta
+    #expect(!shop.files.contains("m.sfckpt") && shop.leftovers == [])
+    let forced = try shop.succeed(merge + ["--dtype", "int8", "--force"])
+    #expect(forced.error.contains("of the update is left"))
+    // Nothing is rounded, so there is nothing to say.
+    #expect(try !shop.succeed(merge).error.contains("update"))
+    #expect(try !shop.succeed(export).error.contains("update"))
   }
 
   @Test func exportTakesASnapshotToo() throws {

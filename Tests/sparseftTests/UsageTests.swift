@@ -49,7 +49,7 @@ import Testing
     ),
     (
       ["apply-delta", "--model", "a", "--delta", "b", "--scale", "inf", "-o", "c"],
-      "Error: --scale takes a finite number"
+      "Error: --scale takes a number from -100 to 100, found inf"
     ),
     (["init", "--config", "a", "--tokenizer", "b", "--dtype", "f64", "-o", "c"], "Error: "),
   ]

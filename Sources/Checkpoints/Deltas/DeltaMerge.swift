@@ -12,6 +12,8 @@ import Tensors
 /// A delta with rows of `head` unties a tied base: the merged model gets a separate head, made of
 /// the embedding's rows with the deltas' changes. A delta that changes `embedding` and has no head
 /// rows was trained on the tied matrix, so its changes go into both.
+///
+/// Matrices in int8 get new scales from their merged values.
 public struct DeltaMerge: Sendable {
   /// The base checkpoint.
   public let base: Checkpoint
@@ -30,12 +32,15 @@ public struct DeltaMerge: Sendable {
   ///
   /// - Parameter leavesOutNewTensors: take what can be merged of a delta that also holds tensors of
   ///   its own.
-  /// - Throws: `CheckpointError.wrongBase`, `.unsupported`.
+  /// - Throws: `CheckpointError.wrongBase`, `.alreadyMerged`, `.unsupported`.
   public init(
     base: Checkpoint, deltas: [(delta: Delta, scale: Double)], leavesOutNewTensors: Bool = false
   ) throws(CheckpointError) {
     for (delta, _) in deltas {
       guard delta.baseHash == base.contentHash else {
+        if base.mergedDeltas.contains(delta.contentHash) {
+          throw .alreadyMerged(delta: delta.path, base: base.path)
+        }
         throw .wrongBase(
           delta: delta.path, expected: delta.baseHash, base: base.path, found: base.contentHash)
       }
@@ -86,7 +91,7 @@ public struct DeltaMerge: Sendable {
   }
 
   /// The base tensor that the deltas' changes to a parameter are added to.
-  private func origin(of name: String) -> StoredTensor {
+  func origin(of name: String) -> StoredTensor {
     guard let tensor = base.origin(of: name) else {
       preconditionFailure("no parameter '\(name)' in \(base.path)")
     }
@@ -125,17 +130,33 @@ public struct DeltaMerge: Sendable {
   /// - Parameters:
   ///   - elementType: element type of matrices; nil keeps one that holds base and deltas exactly.
   ///   - metadata: by default the base's without its source, plus the hashes of base and deltas and
-  ///     the deltas' scales.
+  ///     the deltas' scales, behind those of deltas merged into the base before.
   /// - Returns: the content hash.
-  /// - Throws: `CheckpointError`.
+  /// - Throws: `CheckpointError`; `.unusableWeight` for a merged value that is not finite, or that
+  ///   the element type can't hold.
   @discardableResult
   public func write(
     to path: String, elementType: ElementType? = nil, metadata: JSONObject? = nil
   ) throws(CheckpointError) -> String {
+    do {
+      return try writeTensors(
+        to: path, elementType: elementType, metadata: metadata ?? mergedMetadata)
+    } catch .unusableWeight(let path, let tensor, let found, _) {
+      throw .unusableWeight(
+        path: path, tensor: tensor, found: found,
+        expected:
+          "finite values of base + scale · update; lower --scale, and score base and deltas "
+          + "with 'sparseft eval'")
+    }
+  }
+
+  private func writeTensors(
+    to path: String, elementType: ElementType?, metadata: JSONObject
+  ) throws(CheckpointError) -> String {
     try CheckpointWriter.write(
-      to: path, configuration: configuration, tokenizer: base.tokenizer,
-      metadata: metadata ?? mergedMetadata, elementType: .f32,
-      override: { elementType ?? self.elementType(of: $0) },
+      to: path, configuration: configuration, tokenizer: base.tokenizer, metadata: metadata,
+      elementType: .f32, override: { elementType ?? self.elementType(of: $0) },
+      finiteSource: path,
       tensors: { (name) throws(CheckpointError) in
         base.releasePages()
         if !isTouched(name), let tensor = base.tensor(name) { return .stored(tensor) }
@@ -151,8 +172,29 @@ public struct DeltaMerge: Sendable {
       ["content_hash": .string(delta.contentHash), "scale": .number(scale)]
     }
     metadata["base_content_hash"] = .string(base.contentHash)
-    metadata["applied_deltas"] = .array(applied)
+    let earlier = metadata[Checkpoint.mergedDeltasKey]?.array ?? []
+    metadata[Checkpoint.mergedDeltasKey] = .array(earlier + applied)
     return metadata
+  }
+
+  /// Refuses a delta that is given twice, by its content.
+  /// - Throws: `CheckpointError.repeatedDelta`.
+  public static func checkRepeats(_ deltas: [Delta]) throws(CheckpointError) {
+    var known: [String: Delta] = [:]
+    for delta in deltas {
+      if let other = known.updateValue(delta, forKey: delta.contentHash) {
+        throw .repeatedDelta(path: delta.path, other: other.path, hash: delta.contentHash)
+      }
+    }
+  }
+}
+
+extension Checkpoint {
+  static let mergedDeltasKey = "applied_deltas"
+
+  /// Content hashes of the deltas that were merged into these weights, oldest first.
+  public var mergedDeltas: [String] {
+    (metadata[Self.mergedDeltasKey]?.array ?? []).compactMap { $0["content_hash"]?.string }
   }
 }
 

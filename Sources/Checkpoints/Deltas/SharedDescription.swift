@@ -13,7 +13,8 @@ enum SharedDescription {
   /// Of a run's metrics: the numbers.
   static func metrics(_ metrics: JSONValue) -> JSONValue { kept(metrics, .members(.figure)) }
 
-  /// Of a checkpoint's metadata: its import format, or how its random weights were drawn.
+  /// Of a checkpoint's metadata: its import format, or how its random weights were drawn, and the
+  /// deltas that were merged into it.
   static func metadata(_ metadata: JSONValue) -> JSONObject {
     var result = JSONObject()
     for (key, value) in metadata.object?.members.map({ ($0.key, $0.value) }) ?? [] {
@@ -23,6 +24,7 @@ enum SharedDescription {
         case ("format", let format?): CheckpointOrigin(rawValue: format) != nil
         case ("seed", let seed?): UInt64(seed) != nil
         case ("seed", nil): value.int != nil
+        case (Checkpoint.mergedDeltasKey, nil): value.array?.allSatisfy(isMergedDelta) ?? false
         default: false
         }
       if isKept { result[key] = value }
@@ -32,6 +34,14 @@ enum SharedDescription {
 }
 
 extension SharedDescription {
+  /// Whether a value is a delta's hash and scale, and nothing else.
+  private static func isMergedDelta(_ value: JSONValue) -> Bool {
+    guard let object = value.object, object.keys == ["content_hash", "scale"],
+      let hash = value["content_hash"]?.string, value["scale"]?.double != nil
+    else { return false }
+    return hash.utf8.count == 64 && hash.allSatisfy { "0123456789abcdef".contains($0) }
+  }
+
   /// Which part of a value is kept.
   private indirect enum Rule: Sendable {
     /// A number, true, false or null.

@@ -46,6 +46,10 @@ public enum GGUFExport: ExportFormat {
     return (rounded, [])
   }
 
+  public static func survival(
+    of model: ExportedModel, as type: ForeignElementType
+  ) -> UpdateSurvival? { model.survival(in: .gguf) { elementType(of: $0, type) } }
+
   /// The name of the model's architecture and the fields of its metadata.
   static func description(
     _ model: ExportedModel

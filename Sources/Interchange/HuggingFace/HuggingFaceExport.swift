@@ -33,6 +33,10 @@ public enum HuggingFaceExport: ExportFormat {
     return (rounded, [])
   }
 
+  public static func survival(
+    of model: ExportedModel, as type: ForeignElementType
+  ) -> UpdateSurvival? { model.survival(in: .huggingFace) { _ in type } }
+
   private static func notes(_ model: ExportedModel, _ type: ForeignElementType) -> [String] {
     var notes = ["matrices in \(type.rawValue), gains and biases too, as transformers loads them"]
     if model.isUntied {

@@ -27,11 +27,12 @@ public enum HuggingFaceFormat: ImportFormat {
     let configuration = try configuration(path: folder + "/config.json")
     let weights = try HuggingFaceWeights(folder: folder, configuration)
     return ImportedModel(
-      configuration: configuration,
+      configuration: weights.configuration,
       vocabulary: HuggingFaceVocabulary(folder: folder, rows: configuration.vocabularySize),
       elementType: weights.elementType,
       leftOut: weights.leftOut == 0
         ? nil : "\(weights.leftOut) tensors \(configuration.familyType.otherTensors)",
+      notes: weights.notes,
       tensors: { (name) throws(CheckpointError) in try weights.source(name) })
   }
 }
@@ -48,24 +49,31 @@ struct HuggingFaceWeights {
 
   private var found: [String: Found] = [:]
   private let folder: String
+  /// The configuration given, untied if the files hold a head of its own.
+  private(set) var configuration: ModelConfiguration
   /// Tensors that are no part of the language model.
   private(set) var leftOut = 0
+  /// How the files were read where a person may be surprised.
+  private(set) var notes: [String] = []
 
   init(folder: String, _ configuration: ModelConfiguration) throws(CheckpointError) {
     self.folder = folder
+    self.configuration = configuration
     var tensors = try languageModel(try Self.tensors(folder), configuration.familyType)
-    let schema = configuration.schema
     // A tied weight may be stored under either name, or both.
     let head = configuration.untied.schema[ParameterPath(.head)]?.foreignTensors[.huggingFace]?.name
+    if configuration.tiedHead, let head { try untie(tensors, head: head) }
+    let (configuration, schema) = (self.configuration, self.configuration.schema)
     for (usual, parameters) in schema.tensors(in: .huggingFace) {
       let role = parameters[0].path.role
       let isMissing = tensors[usual] == nil
       let name = role == .embedding && configuration.tiedHead && isMissing ? head ?? usual : usual
       guard let (file, entry) = tensors.removeValue(forKey: name) else {
-        throw .damaged(
+        throw .mismatch(
           path: folder, field: "tensors", found: "no '\(name)'",
           expected: "all weights that config.json asks for"
-            + (role == .head ? " (or tie_word_embeddings)" : ""))
+            + (role == .head ? " (or tie_word_embeddings)" : ""),
+          next: Self.advice(tensors.keys))
       }
       for parameter in parameters {
         found[parameter.name] = try Self.found(parameter, in: file, name, entry)
@@ -73,10 +81,30 @@ struct HuggingFaceWeights {
     }
     if configuration.tiedHead, let head { tensors[head] = nil }
     if let other = tensors.keys.filter({ !$0.hasSuffix(".rotary_emb.inv_freq") }).min() {
-      throw .unsupported(
+      throw .mismatch(
         path: folder, field: "tensors", found: "'\(other)'",
-        expected: "only the weights that config.json asks for")
+        expected: "only the weights that config.json asks for", next: Self.advice([]))
     }
+  }
+
+  /// What to do about tensors that are not those of the configuration.
+  private static func advice(_ names: some Sequence<String>) -> String {
+    "check that config.json and the weights belong together"
+      + (names.min().map { "; the weights have '\($0)', too" } ?? "")
+  }
+
+  /// Takes a head that differs from the embedding for one of its own, as transformers 5 does, whatever
+  /// config.json says.
+  private mutating func untie(_ tensors: Tensors, head name: String) throws(CheckpointError) {
+    guard
+      let table = configuration.schema[ParameterPath(.embedding)]?.foreignTensors[.huggingFace],
+      let embedding = tensors[table.name], let head = tensors[name],
+      try !SafetensorsFile.areEqual(embedding, head)
+    else { return }
+    configuration = configuration.untied
+    notes.append(
+      "config.json ties the head to the embedding, but '\(name)' is stored and differs: the model "
+        + "has a head of its own, as in transformers")
   }
 
   /// The parameter's rows of a tensor.
@@ -87,9 +115,10 @@ struct HuggingFaceWeights {
     let foreign = parameter.foreignTensors[.huggingFace]
     let extents = foreign?.extents(of: parameter.shape.extents) ?? parameter.shape.extents
     guard entry.shape == extents else {
-      throw .damaged(
-        path: file.path, field: "shape of '\(name)'", found: "\(entry.shape)",
-        expected: "\(Shape(extents)), from config.json")
+      throw .mismatch(
+        path: file.path, field: "shape of '\(name)'", found: "\(Shape(entry.shape))",
+        expected: "\(Shape(extents)), from config.json",
+        next: "check that config.json and the weights belong together")
     }
     return Found(
       name: name, file: file, entry: foreign?.part.map { entry.part($0.rows) } ?? entry,
@@ -114,8 +143,18 @@ struct HuggingFaceWeights {
     _ tensors: Tensors, _ family: any ModelFamily.Type
   ) throws(CheckpointError) -> Tensors {
     var found: Tensors = [:]
+    var wrappers: Set<String> = []
     for (name, tensor) in tensors {
-      guard let usual = family.languageModelName(huggingFace: name) else {
+      let (inner, around) = WrappedNames.unwrapped(name)
+      guard !WrappedNames.isAdapter(name) else {
+        throw .mismatch(
+          path: folder, field: "tensors", found: "'\(name)', of an adapter that is not merged",
+          expected: "a model's own weights",
+          next: "save it behind merge_and_unload(), or import the adapter's own folder with --model"
+        )
+      }
+      wrappers.formUnion(around)
+      guard let usual = family.languageModelName(huggingFace: inner) else {
         leftOut += 1
         continue
       }
@@ -124,6 +163,11 @@ struct HuggingFaceWeights {
           path: folder, field: "tensors", found: "'\(name)' and another one of its meaning",
           expected: "each weight once")
       }
+    }
+    if !wrappers.isEmpty {
+      notes.append(
+        "the weights were saved from inside \(wrappers.sorted().joined(separator: " and ")), which "
+          + "changed their names; they are read under their own")
     }
     return found
   }

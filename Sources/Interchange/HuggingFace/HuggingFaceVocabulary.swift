@@ -2,15 +2,18 @@ import Checkpoints
 import Storage
 import Tokenizers
 
-/// The tokenizer of a Hugging Face folder: `tokenizer.model` or `tokenizer.json`, and what
-/// `tokenizer_config.json`, `generation_config.json` and `chat_template.jinja` say beside it.
+/// The tokenizer of a Hugging Face folder: `tokenizer.model`, with the tokens that
+/// `added_tokens.json` adds to it, or `tokenizer.json`, and what `tokenizer_config.json`,
+/// `generation_config.json` and `chat_template.jinja` say beside it.
 struct HuggingFaceVocabulary: ImportedVocabulary {
   let folder: String
   /// Rows of the embedding, at least as many as there are ids.
   let rows: Int
 
   func imported() throws(InterchangeError) -> ImportedTokenizer {
-    var tokenizer = try TokenizerFile.read(try file(), for: folder, vocabularySize: rows)
+    let file = try file()
+    var tokenizer = try TokenizerFile.read(file, for: folder, vocabularySize: rows)
+    if let file { tokenizer = try completed(tokenizer, file) }
     // Ids that the folder's own tokenizer lacks are a contradiction.
     let found = try settings(for: tokenizer.stored, dropsForeign: false)
     tokenizer.stored.settings = found.settings
@@ -21,6 +24,26 @@ struct HuggingFaceVocabulary: ImportedVocabulary {
     for stored: StoredTokenizer
   ) throws(InterchangeError) -> (settings: TokenizerSettings, leftOut: [String]) {
     try settings(for: stored, dropsForeign: true)
+  }
+
+  /// A SentencePiece model with the tokens that the folder adds to it; others have them in their file.
+  private func completed(
+    _ tokenizer: ImportedTokenizer, _ file: String
+  ) throws(InterchangeError) -> ImportedTokenizer {
+    guard let model = try TokenizerFile.load(tokenizer.stored, file) as? SentencePieceTokenizer
+    else { return tokenizer }
+    let files = (
+      try members("added_tokens.json"), try members("tokenizer_config.json"),
+      try members("special_tokens_map.json")
+    )
+    var completed = try InterchangeError.wrapping { () throws(CheckpointError) in
+      try AddedTokens(added: files.0, config: files.1, map: files.2)
+        .added(to: tokenizer.stored, model, path: file, rows: rows)
+    }
+    // A spelling that the model has elsewhere is refused here.
+    _ = try TokenizerFile.load(completed.stored, file)
+    completed.leftOut = tokenizer.leftOut + completed.leftOut
+    return completed
   }
 
   /// A SentencePiece model is the first choice, unless it lacks tokens that tokenizer.json adds to

@@ -149,6 +149,49 @@ final class SafetensorsFile: Sendable {
   }
 }
 
+extension SafetensorsFile {
+  /// Whether two tensors have the same shape and the same values, whatever their types.
+  static func areEqual(
+    _ a: (file: SafetensorsFile, entry: Entry), _ b: (file: SafetensorsFile, entry: Entry)
+  ) throws(CheckpointError) -> Bool {
+    guard a.entry.shape == b.entry.shape, let rows = a.entry.shape.first else { return false }
+    let width = a.entry.shape.dropFirst().reduce(1, *)
+    let sources = (
+      try a.file.source("the first", a.entry), try b.file.source("the second", b.entry)
+    )
+    let chunk = max(1, (1 << 18) / max(1, width))
+    for start in stride(from: 0, to: rows, by: chunk) {
+      let range = start..<min(start + chunk, rows)
+      let count = range.count * width
+      let values = (
+        try sources.0.values(range, count: count), try sources.1.values(range, count: count)
+      )
+      guard values.0.elementsEqual(values.1, by: { $0.bitPattern == $1.bitPattern }) else {
+        return false
+      }
+    }
+    return true
+  }
+}
+
+extension TensorSource {
+  /// Rows of it.
+  fileprivate func values(_ rows: Range<Int>, count: Int) throws(CheckpointError) -> [Float] {
+    var values = [Float](repeating: 0, count: count)
+    let target = UnsafeMutablePointer<Float>.allocate(capacity: count)
+    defer { target.deallocate() }
+    switch self {
+    case .stored(let tensor):
+      tensor.widenRows(rows, into: target)
+      tensor.releasePages(ofRows: rows)
+    case .rows(let read): try read(rows, target)
+    case .values(let all): return all
+    }
+    for i in 0..<count { values[i] = target[i] }
+    return values
+  }
+}
+
 extension JSONFields {
   /// An error about a member that is a list.
   fileprivate func problem(_ key: String, object expected: String) -> CheckpointError {

@@ -34,6 +34,10 @@ struct ExportCommand: ParsableCommand {
     help: "Read back what was written and compare logits and a greedy text before saying done.")
   var verify = false
 
+  @Flag(
+    help: "Write it even if less than 95 % of the update is left, or if a delta is given twice.")
+  var force = false
+
   @Option(help: "Worker threads of --verify.")
   var threads = 2
 
@@ -45,10 +49,11 @@ struct ExportCommand: ParsableCommand {
 
   func run() throws {
     let checkpoint = try Checkpoint.open(model)
-    let deltas = try delta.map { (delta: try Delta.open($0), scale: 1.0) }
+    let deltas = try delta.map { try Delta.open($0) }
+    if !force { try DeltaMerge.checkRepeats(deltas) }
     let (notes, check) = try ExportCheck.export(
-      ExportedModel(checkpoint, deltas: deltas), as: format.format, elementType: dtype,
-      to: output, verifies: verify, threads: threads)
+      ExportedModel(checkpoint, deltas: deltas.map { ($0, 1.0) }), as: format.format,
+      elementType: dtype, to: output, verifies: verify, forces: force, threads: threads)
     for note in notes { Output.note("\(output): \(note)") }
     guard let check else { return }
     Output.note(

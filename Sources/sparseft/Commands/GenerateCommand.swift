@@ -69,8 +69,10 @@ struct GenerateCommand: ParsableCommand {
     if let chats { Output.note(chats.line) }
     let clock = ContinuousClock()
     let start = clock.now
+    let isTTY = Terminal.standardOutput.isTTY
     let emit = { (piece: String) in
-      Output.write(piece)
+      // Whatever the model writes, a terminal keeps its colours and its cursor.
+      Output.write(isTTY ? piece.printableText() : piece)
       return !Interruption.isRequested
     }
     let count: Int

@@ -41,6 +41,7 @@ struct ImportCommand: ParsableCommand {
     let summary = try CheckpointImport.run(
       source: source, tokenizer: tokenizer, elementType: dtype, output: output)
     try Output.announce(checkpoint: output, hash: summary.contentHash)
+    for note in summary.notes { Output.note("\(output): \(note)") }
     announceRounding(summary)
   }
 

@@ -109,7 +109,7 @@ struct InspectCommand: ParsableCommand {
     for member in facts.members {
       let key = member.key.replacing("_", with: " ")
       let value = member.value.string ?? member.value.encoded()
-      Output.print(padded(key, width: 18) + "  " + value)
+      Output.print(padded(key.printable(), width: 18) + "  " + value.printable(limit: 20_000))
     }
     var table = Table([
       .init("tensor"), .init("type"), .init("shape"), .init("size", .right), .init(""),

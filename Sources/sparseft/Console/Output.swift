@@ -12,7 +12,7 @@ enum Output {
   /// The first error number from writing a result; 0 for none.
   private static let failure = Atomic<Int32>(0)
 
-  static func print(_ text: String) { write(text + "\n") }
+  static func print(_ text: String) { write(text.printableText() + "\n") }
 
   static func print(_ json: JSONValue) { write(json.encoded() + "\n") }
 
