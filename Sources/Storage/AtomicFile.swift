@@ -19,8 +19,10 @@ public final class AtomicFile {
   private static let zeros = [UInt8](repeating: 0, count: 4096)
 
   /// Starts a file beside `path`, whose folder must exist.
+  /// - Parameter mode: who may read and write the file, whatever the process's mask takes away; nil for
+  ///   what the mask leaves of reading and writing for all.
   /// - Throws: `StorageError.cannotCreate`.
-  public init(path: String) throws(StorageError) {
+  public init(path: String, mode: mode_t? = nil) throws(StorageError) {
     self.path = path
     guard !path.isEmpty, !path.hasSuffix("/"), !path.utf8.contains(0) else {
       throw .cannotCreate(path: path, reason: "the path names no file")
@@ -29,16 +31,19 @@ public final class AtomicFile {
     if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
       throw .cannotCreate(path: path, reason: "\(kindOfFile(status.st_mode)) of that name exists")
     }
-    let nameless = open(Self.folder(of: path), O_WRONLY | Self.nameless | O_CLOEXEC, 0o666)
+    let nameless = open(
+      Self.folder(of: path), O_WRONLY | Self.nameless | O_CLOEXEC, mode ?? 0o666)
     if nameless >= 0 {
       descriptor = nameless
+      if let mode { fchmod(descriptor, mode) }
       return
     }
     for _ in 0..<100 {
       let name = Self.temporaryName(for: path)
-      let opened = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      let opened = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode ?? 0o666)
       if opened >= 0 {
         descriptor = opened
+        if let mode { fchmod(descriptor, mode) }
         temporary = name
         return
       }
