@@ -66,7 +66,9 @@ extension SentencePieceTokenizer {
     pairs.withLock { pairs in
       if let pairs { return pairs }
       var filter = PairFilter()
-      for id in 0..<Int32(vocabularySize) where !isControl(id) {
+      // The spellings of byte pieces are no text.
+      for id in 0..<Int32(vocabularySize)
+      where !isControl(id) && !sft_sentencepiece_is_byte(model, id) {
         var count = 0
         let start = sft_sentencepiece_piece(model, id, &count)
         filter.insert(neighboursIn: UnsafeBufferPointer(start: start, count: count))
