@@ -110,8 +110,8 @@ struct TextFindings: Sendable {
     }
     if let separator, !holdsSeparator, fileCount > 0 {
       warnings.append(
-        "data.document_separator \"\(separator)\" never occurs in the \(use) text: each of its "
-          + "\(fileCount) files is one document; check how the separator is spelled")
+        "data.document_separator \"\(separator)\" never occurs in the \(use) text, so that each file "
+          + "is one document; check how the separator is spelled")
     }
     guard separator == nil else { return warnings }
     for (mark, path) in marks.sorted(by: { $0.key < $1.key }) {

@@ -20,6 +20,7 @@ struct AnalyzeCommand: ParsableCommand {
     let run = try PreparedRun(
       recipe: arguments.recipe, overrides: arguments.overrides,
       shouldStop: { Interruption.isRequested })
+    for line in run.textLines { Output.note(line) }
     let progress = AnalysisLine(isQuiet: false)
     let result = try run.analyse(observe: progress.show)
     progress.finish()
