@@ -4,7 +4,8 @@ import Tokenizers
 /// The source of validation text.
 public enum ValidationSource: Sendable, Hashable {
   case none
-  /// A share of the training text in [0, 1): its last documents, or a single document's last ids.
+  /// A share of the training text's ids in [0, 1), from its end: whole documents as far as they come
+  /// near it (`TokenizedText.split`).
   case fraction(Double)
   /// Paths of separate files.
   case files([String])
@@ -16,7 +17,7 @@ public struct TokenizedText: Sendable {
   public let stream: TokenStream
   /// Paths of the files read.
   public let files: [String]
-  /// Warnings for the user: skipped files.
+  /// Warnings for the user: skipped files, and what the files hold that may not be meant.
   public let warnings: [String]
   let storage: TokenStorage
 
@@ -25,16 +26,21 @@ public struct TokenizedText: Sendable {
   ///   - paths: files, folders and patterns (see `TextFiles`).
   ///   - base: the folder that paths are relative to.
   ///   - use: the text's purpose in messages, such as "training".
+  ///   - excluding: files and folders that are no text unless they are named.
   ///   - cacheFolder: created if missing; holds one file per list of files and encoding.
+  ///   - keepsCache: false removes that file as soon as it is mapped.
   /// - Throws: `DatasetError`.
   public static func prepare(
     _ paths: [String], relativeTo base: String = "", use: String, encoding: TextEncoding,
-    tokenizer: any Tokenizer, cacheFolder: String, progress: TextProgress = { _, _ in }
+    excluding: [ExcludedPath] = [], tokenizer: any Tokenizer, cacheFolder: String,
+    keepsCache: Bool = true, progress: TextProgress = { _, _ in }
   ) throws(DatasetError) -> TokenizedText {
     if encoding.appendEOS, tokenizer.endOfSequence == nil { throw .noEndOfSequence }
-    let text = try TextFiles.resolve(paths, relativeTo: base)
+    let text = try TextFiles.resolve(
+      paths, relativeTo: base, excluding: excluding, separator: encoding.separator)
     let storage = try TokenCache(
-      text.files, tokenizer: tokenizer, encoding: encoding, folder: cacheFolder
+      text.files, tokenizer: tokenizer, encoding: encoding, folder: cacheFolder,
+      keepsFile: keepsCache
     ).load(progress: progress)
     guard !storage.documents.isEmpty else { throw .noDocuments(use: use) }
     let stream = TokenStream(
@@ -42,7 +48,9 @@ public struct TokenizedText: Sendable {
       bytes: storage.documents.reduce(0) { $0 + Int($1.byteCount) },
       documentCount: storage.documents.count)
     return TokenizedText(
-      stream: stream, files: text.files, warnings: text.skipped.map(\.description),
+      stream: stream, files: text.files,
+      warnings: text.skipped.map(\.description)
+        + text.findings.warnings(use, separator: encoding.separator, tokenizer: tokenizer),
       storage: storage)
   }
 }
@@ -52,8 +60,8 @@ public struct Corpus: Sendable {
   public let train: TokenStream
   /// Validation text; nil if there is none.
   public let validation: TokenStream?
-  /// Warnings for the user: skipped files, files in both lists, validation shorter than a window,
-  /// rows longer than a window.
+  /// Warnings for the user: skipped files, what files hold that may not be meant, files in both lists,
+  /// validation shorter than a window or that repeats training text, rows longer than a window.
   public let warnings: [String]
 
   /// Bytes of training text.
@@ -67,35 +75,38 @@ public struct Corpus: Sendable {
   ///   - sequenceLength: S; the training text must fill at least one window.
   ///   - rows: how rows of JSON Lines files are written, and which of their tokens count.
   ///   - longRows: what happens to rows longer than a window.
+  ///   - excluding: files and folders that are no text unless they are named, such as the recipe.
+  ///   - keepsCache: false removes the files of ids as soon as they are mapped.
   ///   - progress: called while text is encoded; never if the ids are in the cache.
   /// - Throws: `DatasetError`; `.tooShort` if the text fills no window.
   public static func prepare(
     train: [String], validation: ValidationSource, relativeTo base: String = "",
     sequenceLength: Int, separator: String? = nil, appendEOS: Bool = false,
-    rows: RowEncoding = .init(), longRows: LongRows = .split, tokenizer: any Tokenizer,
-    cacheFolder: String, progress: TextProgress = { _, _ in }
+    rows: RowEncoding = .init(), longRows: LongRows = .split, excluding: [ExcludedPath] = [],
+    tokenizer: any Tokenizer, cacheFolder: String, keepsCache: Bool = true,
+    progress: TextProgress = { _, _ in }
   ) throws(DatasetError) -> Corpus {
     precondition(sequenceLength > 0, "sequence length \(sequenceLength)")
     if case .fraction(let share) = validation, !(share >= 0 && share < 1) {
       throw .invalidFraction(share)
     }
     let encoding = TextEncoding(separator: separator, appendEOS: appendEOS, rows: rows)
-    let text = try TokenizedText.prepare(
-      train, relativeTo: base, use: "training", encoding: encoding, tokenizer: tokenizer,
-      cacheFolder: cacheFolder, progress: progress)
-    let split = try split(text, validation, tokenizer: tokenizer) {
-      (paths) throws(DatasetError) in
+    func read(_ paths: [String], _ use: String) throws(DatasetError) -> TokenizedText {
       try TokenizedText.prepare(
-        paths, relativeTo: base, use: "validation", encoding: encoding, tokenizer: tokenizer,
-        cacheFolder: cacheFolder, progress: progress)
+        paths, relativeTo: base, use: use, encoding: encoding, excluding: excluding,
+        tokenizer: tokenizer, cacheFolder: cacheFolder, keepsCache: keepsCache, progress: progress)
     }
+    let text = try read(train, "training")
+    let split = try split(
+      text, validation, sequenceLength: sequenceLength, tokenizer: tokenizer
+    ) { (paths) throws(DatasetError) in try read(paths, "validation") }
     return try packed(split, sequenceLength: sequenceLength, longRows: longRows)
   }
 
   /// Takes validation text from the training text, or reads other files.
   private static func split(
-    _ text: TokenizedText, _ validation: ValidationSource, tokenizer: any Tokenizer,
-    read: ([String]) throws(DatasetError) -> TokenizedText
+    _ text: TokenizedText, _ validation: ValidationSource, sequenceLength: Int,
+    tokenizer: any Tokenizer, read: ([String]) throws(DatasetError) -> TokenizedText
   ) throws(DatasetError) -> Corpus {
     switch validation {
     case .none: return Corpus(train: text.stream, validation: nil, warnings: text.warnings)
@@ -104,7 +115,8 @@ public struct Corpus: Sendable {
         share > 0 ? ["the training text is one row, so there is no validation"] : []
       return Corpus(train: text.stream, validation: nil, warnings: text.warnings + warnings)
     case .fraction(let share):
-      let split = text.split(share: share, tokenizer: tokenizer)
+      let split = text.split(
+        share: share, sequenceLength: sequenceLength, tokenizer: tokenizer)
       return Corpus(train: split.train, validation: split.validation, warnings: text.warnings)
     case .files(let paths):
       let other = try read(paths)
@@ -134,6 +146,7 @@ public struct Corpus: Sendable {
           "the validation text, \(held.count) ids, is shorter than a window of "
             + "\(sequenceLength + 1)")
       }
+      if let repeated = RepeatedText(held, in: train) { warnings.append(repeated.warning) }
     }
     return Corpus(train: train, validation: held, warnings: warnings)
   }
@@ -185,53 +198,5 @@ public struct Corpus: Sendable {
     guard stream.count < needed else { return }
     throw .tooShort(
       use: use, idCount: stream.count, needed: needed, sequenceLength: sequenceLength)
-  }
-}
-
-extension TokenizedText {
-  /// Whether there is nothing but one row, which can't be cut in two.
-  var isLoneRow: Bool { storage.documents.count == 1 && storage.documents[0].isRow }
-
-  /// Splits off the last max(1, round(share · n)) of n documents; of a single document, the last
-  /// round(share · n) of its n ids, at least one.
-  func split(share: Double, tokenizer: any Tokenizer) -> (
-    train: TokenStream, validation: TokenStream
-  ) {
-    let count = storage.documents.count
-    if count == 1 { return splitDocument(share: share, tokenizer: tokenizer) }
-    let held = min(count - 1, max(1, Int((share * Double(count)).rounded())))
-    let records = storage.documents
-    let bytes = records[(count - held)...].reduce(0) { $0 + Int($1.byteCount) }
-    let cut = Int(records[count - held].start)
-    return (
-      TokenStream(
-        storage, ids: 0..<cut, bytes: stream.bytes - bytes, documentCount: count - held),
-      TokenStream(
-        storage, ids: cut..<storage.ids.count, bytes: bytes, documentCount: held)
-    )
-  }
-
-  private func splitDocument(
-    share: Double, tokenizer: any Tokenizer
-  ) -> (train: TokenStream, validation: TokenStream) {
-    let count = storage.ids.count
-    let cut = max(0, count - max(1, Int((share * Double(count)).rounded())))
-    let bytes = min(stream.bytes, textBytes(cut..<count, tokenizer))
-    return (
-      TokenStream(storage, ids: 0..<cut, bytes: stream.bytes - bytes, documentCount: 1),
-      TokenStream(storage, ids: cut..<count, bytes: bytes, documentCount: 1)
-    )
-  }
-
-  /// Bytes of text that ids in the middle of a document decode to; if normalisation changes the
-  /// length of the text, the length after it.
-  private func textBytes(_ ids: Range<Int>, _ tokenizer: any Tokenizer) -> Int {
-    var decoder = StreamingDecoder(tokenizer, continuing: true)
-    var bytes = 0
-    for start in stride(from: ids.lowerBound, to: ids.upperBound, by: 4096) {
-      let part = storage.ids[start..<min(start + 4096, ids.upperBound)]
-      bytes += decoder.append(contentsOf: part).utf8.count
-    }
-    return bytes + decoder.finish().utf8.count
   }
 }

@@ -11,6 +11,10 @@ public enum DatasetError: Failure {
   case unreadable(path: String, reason: String)
   /// A file given by name that is not text: `offset` of the first bad byte, `found` describes it.
   case notText(path: String, offset: Int, found: String)
+  /// A folder or pattern that leads to more files than any training text has.
+  case tooManyFiles(path: String, limit: Int)
+  /// A file that somebody wrote to while it was read.
+  case changed(path: String)
   /// A line of a JSON Lines file that is no row; lines count from 1.
   case row(path: String, line: Int, problem: String)
   /// A row that no template, or this one, can write.
@@ -35,7 +39,8 @@ public enum DatasetError: Failure {
   public var category: FailureCategory {
     switch self {
     case .noMatch, .unreadable: .missingInput
-    case .notText, .row, .mixedRows, .noDocuments, .noTargets, .tooShort: .badData
+    case .tooManyFiles: .usage
+    case .changed, .notText, .row, .mixedRows, .noDocuments, .noTargets, .tooShort: .badData
     case .invalidFraction, .noEndOfSequence: .usage
     case .tokenizer(_, let error): error.category
     case .chat(_, _, let error): error.category
@@ -53,6 +58,12 @@ public enum DatasetError: Failure {
     case .notText(let path, let offset, let found):
       "reading '\(path)': found \(found) at byte \(offset), expected UTF-8 text; convert the file, "
         + "or leave it out"
+    case .tooManyFiles(let path, let limit):
+      "looking for text at '\(path)': found more than \(limit) files, expected fewer; name the folders "
+        + "that hold the text"
+    case .changed(let path):
+      "reading '\(path)': the file changed while it was read; nothing was kept of it: run again once "
+        + "nothing writes to it"
     case .row(let path, let line, let problem):
       "reading '\(path)', line \(line): \(problem)"
     case .chat(let path, let line, let error):

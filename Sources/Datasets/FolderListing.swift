@@ -18,105 +18,62 @@ enum PathKind {
   }
 }
 
+/// A file or folder that is no training text, wherever a folder or pattern leads to it: a recipe, a
+/// run's own folder.
+public struct ExcludedPath: Hashable, Sendable {
+  public let path: String
+  /// What it is, for messages: "it is the recipe".
+  public let reason: String
+
+  public init(_ path: String, _ reason: String) {
+    self.path = path
+    self.reason = reason
+  }
+}
+
 /// Lists folders and expands patterns.
 struct FolderListing {
-  /// The names in a folder without "." and "..", unordered.
-  /// - Throws: `DatasetError.unreadable`.
-  static func names(in folder: String) throws(DatasetError) -> [String] {
-    guard let stream = opendir(folder) else {
-      throw .unreadable(path: folder, reason: String(cString: strerror(errno)))
-    }
-    defer { closedir(stream) }
-    var names: [String] = []
-    while let entry = readdir(stream) {
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-      }
-      if name != ".", name != ".." { names.append(name) }
-    }
-    return names
+  /// Files found, sorted by the bytes of their paths.
+  private(set) var files: [String] = []
+  /// What was met and is excluded, with the reason.
+  private(set) var excluded: [(path: String, reason: String)] = []
+
+  /// The most files that a folder or pattern may lead to: more are a mistake, such as "/".
+  static let fileLimit = 1_000_000
+
+  /// Every file below a folder but hidden ones.
+  /// - Throws: `DatasetError.unreadable` or `.tooManyFiles`.
+  init(
+    below folder: String, excluding excluded: [ExcludedPath] = [], fileLimit: Int = Self.fileLimit
+  ) throws(DatasetError) {
+    var walk = FolderWalk([], named: folder, excluding: excluded, fileLimit: fileLimit)
+    try walk.run(from: folder)
+    take(walk) { $0 }
   }
 
-  /// Every file below a folder but hidden ones, sorted by the bytes of their paths.
-  /// - Throws: `DatasetError.unreadable`.
-  static func files(below folder: String) throws(DatasetError) -> [String] {
-    var found: [String] = []
-    try collect(folder, ["**"], [], &found)
-    return sorted(found)
+  /// Every file that a pattern matches; `**` matches any number of folders. A matching folder stands
+  /// for all files below it.
+  /// - Throws: `DatasetError.unreadable` or `.tooManyFiles`.
+  init(
+    matching pattern: String, excluding excluded: [ExcludedPath] = [],
+    fileLimit: Int = Self.fileLimit
+  ) throws(DatasetError) {
+    let isAbsolute = pattern.hasPrefix("/")
+    var walk = FolderWalk(
+      pattern.split(separator: "/").map(String.init), named: pattern, excluding: excluded,
+      fileLimit: fileLimit)
+    try walk.run(from: isAbsolute ? "/" : ".")
+    take(walk) { isAbsolute ? $0 : String($0.dropFirst(2)) }
   }
 
-  /// Every file that a pattern matches, sorted by the bytes of their paths; `**` matches any number
-  /// of folders. A matching folder stands for all files below it.
-  /// - Throws: `DatasetError.unreadable`.
-  static func files(matching pattern: String) throws(DatasetError) -> [String] {
-    let parts = pattern.split(separator: "/").map(String.init)
-    var found: [String] = []
-    try collect(pattern.hasPrefix("/") ? "/" : ".", parts[...], [], &found)
-    if !pattern.hasPrefix("/") { found = found.map { String($0.dropFirst(2)) } }
-    return sorted(found)
+  private mutating func take(_ walk: FolderWalk, _ name: (String) -> String) {
+    files = Set(walk.files.map(name)).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    excluded = walk.excluded.map { (name($0.path), $0.reason) }
   }
 
   /// The path of `name` in `folder`.
   static func join(_ folder: String, _ name: String) -> String {
     if name.hasPrefix("/") || folder.isEmpty { return name }
     return folder.hasSuffix("/") ? folder + name : folder + "/" + name
-  }
-
-  private static func sorted(_ paths: [String]) -> [String] {
-    Array(Set(paths)).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-  }
-
-  /// - Parameter visited: the folders above this one, so that links back to them are not followed.
-  private static func collect(
-    _ folder: String, _ parts: ArraySlice<String>, _ visited: [Identity], _ found: inout [String]
-  ) throws(DatasetError) {
-    guard let part = parts.first else {
-      found += try files(below: folder)
-      return
-    }
-    let rest = parts.dropFirst()
-    if !GlobPattern.isPattern(part) {
-      try take(join(folder, part), rest, visited, &found)
-      return
-    }
-    if part == "**" {
-      guard let identity = Identity(folder), !visited.contains(identity) else { return }
-      if !rest.isEmpty { try collect(folder, rest, visited, &found) }
-      for name in try names(in: folder) where !name.hasPrefix(".") {
-        let path = join(folder, name)
-        switch PathKind(path) {
-        case .absent: continue
-        case .folder: try collect(path, parts, visited + [identity], &found)
-        case .file: if rest.isEmpty { found.append(path) }
-        }
-      }
-      return
-    }
-    let pattern = GlobPattern(part)
-    for name in try names(in: folder) where pattern.matches(name) {
-      try take(join(folder, name), rest, visited, &found)
-    }
-  }
-
-  private static func take(
-    _ path: String, _ rest: ArraySlice<String>, _ visited: [Identity], _ found: inout [String]
-  ) throws(DatasetError) {
-    switch PathKind(path) {
-    case .absent: return
-    case .folder: try collect(path, rest, visited, &found)
-    case .file: if rest.isEmpty { found.append(path) }
-    }
-  }
-
-  /// Identifies a folder independently of the path that leads to it.
-  private struct Identity: Equatable {
-    let device: UInt64, number: UInt64
-
-    init?(_ path: String) {
-      var status = stat()
-      guard stat(path, &status) == 0 else { return nil }
-      device = UInt64(status.st_dev)
-      number = UInt64(status.st_ino)
-    }
   }
 }

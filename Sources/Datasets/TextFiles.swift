@@ -15,19 +15,33 @@ public struct TextFiles: Sendable {
   public private(set) var files: [String] = []
   /// The files left out, in the order found.
   public private(set) var skipped: [Skipped] = []
+  /// What stands in the files but for rows.
+  private(set) var findings = TextFindings()
   private var seen: Set<String> = []
+  private let excluded: [ExcludedPath]
+  private let separator: String?
 
   /// Resolves files, folders (recursively, without hidden names) and patterns (`*`, `?`, `[a-z]`,
   /// `**`) against a base folder. Each file is read once to check that it is text: a file given by
-  /// name must be, a file found in a folder or by a pattern is skipped otherwise. A `.jsonl` file
-  /// must be text wherever it is found, since a set of rows with a hole in it is not what was meant.
-  /// - Throws: `DatasetError.noMatch`, `.unreadable`, `.notText` or `.row`.
+  /// name must be, a file found in a folder or by a pattern is skipped otherwise. A file of rows must
+  /// be text wherever it is found, since a set of rows with a hole in it is not what was meant.
+  ///
+  /// - Parameters:
+  ///   - excluding: files and folders that are skipped unless they are given by name.
+  ///   - separator: what is looked for in the files, to say where it never occurs.
+  /// - Throws: `DatasetError.noMatch`, `.unreadable`, `.tooManyFiles`, `.notText` or `.row`.
   public static func resolve(
-    _ paths: [String], relativeTo base: String = ""
+    _ paths: [String], relativeTo base: String = "", excluding: [ExcludedPath] = [],
+    separator: String? = nil
   ) throws(DatasetError) -> TextFiles {
-    var result = TextFiles()
+    var result = TextFiles(excluding, separator)
     for path in paths { try result.add(path, FolderListing.join(base, path)) }
     return result
+  }
+
+  private init(_ excluded: [ExcludedPath], _ separator: String?) {
+    self.excluded = excluded
+    self.separator = separator?.isEmpty == true ? nil : separator
   }
 
   private mutating func add(_ written: String, _ path: String) throws(DatasetError) {
@@ -35,22 +49,28 @@ public struct TextFiles: Sendable {
     case .file: try addFile(path, named: true)
     case .folder:
       let trimmed = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
-      try addFound(try FolderListing.files(below: trimmed), path, "the folder holds no text files")
+      try addFound(
+        try FolderListing(below: trimmed, excluding: excluded), path,
+        "the folder holds no text files")
     case .absent:
       guard GlobPattern.isPattern(path) else {
         throw .noMatch(path: path, reason: "there is no such file or folder")
       }
       try addFound(
-        try FolderListing.files(matching: path), path, "the pattern matches no text files")
+        try FolderListing(matching: path, excluding: excluded), path,
+        "the pattern matches no text files")
     }
   }
 
   private mutating func addFound(
-    _ found: [String], _ path: String, _ reason: String
+    _ found: FolderListing, _ path: String, _ reason: String
   ) throws(DatasetError) {
+    skipped += found.excluded.map { Skipped(path: $0.path, reason: $0.reason) }
     var taken = false
-    for file in found { taken = try addFile(file, named: false) || taken }
-    guard taken else { throw .noMatch(path: path, reason: reason) }
+    for file in found.files { taken = try addFile(file, named: false) || taken }
+    let left =
+      found.excluded.isEmpty ? "" : " but what is no training text (\(skipped.last?.path ?? ""))"
+    guard taken else { throw .noMatch(path: path, reason: reason + left) }
   }
 
   /// Adds a file, or skips it; returns whether it is text.
@@ -60,17 +80,18 @@ public struct TextFiles: Sendable {
       skipped.append(.init(path: path, reason: "it is in the list already"))
       return true
     }
-    let file: MappedFile
+    let file: TextFile
     do {
-      file = try MappedFile(path: path)
+      file = try TextFile(path: path)
     } catch {
       guard !named, case .notAFile(_, let found) = error else { throw .storage(error) }
       skipped.append(.init(path: path, reason: "it is \(found)"))
       return false
     }
-    if let (offset, found) = firstNonText(file) {
+    var scan = TextScan(separator: separator)
+    if let (offset, found) = try scan.firstNonText(of: file) {
       if RowReader.isRows(path) {
-        let line = RowReader.line(at: offset, of: file)
+        let line = try RowReader.line(at: offset, of: file)
         throw .row(path: path, line: line, problem: "found \(found), expected UTF-8 text")
       }
       if named { throw .notText(path: path, offset: offset, found: found) }
@@ -79,37 +100,7 @@ public struct TextFiles: Sendable {
     }
     files.append(path)
     seen.insert(path)
+    if !RowReader.isRows(path) { findings.add(path, scan) }
     return true
   }
-}
-
-/// Bytes of a mapped file that are in memory at once.
-let chunkBytes = 1 << 20
-
-/// Offset of the first byte of a file that is not text, and what it is; nil if all is text.
-func firstNonText(_ file: MappedFile) -> (offset: Int, found: String)? {
-  var start = 0
-  while start < file.bytes.count {
-    let first = start
-    let end = min(start + chunkBytes, file.bytes.count)
-    let chunk = UnsafeRawBufferPointer(rebasing: file.bytes[start..<end])
-    let zero = chunk.firstIndex(of: 0)
-    if let invalid = firstInvalidUTF8(chunk), invalid < zero ?? chunk.count {
-      // A character cut by the chunk's end is checked again as a whole.
-      guard invalid > 0, chunk.count - invalid < 4, end < file.bytes.count else {
-        return (start + invalid, "byte 0x\(hexadecimal(chunk[invalid]))")
-      }
-      start += invalid
-    } else if let zero {
-      return (start + zero, "a zero byte")
-    } else {
-      start = end
-    }
-    file.releasePages(first..<start)
-  }
-  return nil
-}
-
-private func hexadecimal(_ byte: UInt8) -> String {
-  ContentHash.hexadecimal(CollectionOfOne(byte)).uppercased()
 }

@@ -25,7 +25,8 @@ public struct TextEncoding: Sendable, Hashable {
 /// Called with the bytes of text encoded so far and in total.
 public typealias TextProgress = (_ done: Int, _ total: Int) -> Void
 
-/// The ids of a list of text files, kept in a mapped file that is written once.
+/// The ids of a list of text files, kept in a mapped file that is written once. Ids are the text in
+/// another spelling, so that only the user may read the file.
 ///
 /// The file's name is a SHA-256 over all that the ids depend on: the files' contents, the tokenizer,
 /// the encoding and this format. It holds, little-endian:
@@ -40,36 +41,45 @@ public typealias TextProgress = (_ done: Int, _ total: Int) -> Void
 ///     ... the loss mask, a byte 0 or 1 for each id
 struct TokenCache {
   /// Format version; raised when the same key would give different bytes.
-  static let format: UInt32 = 3
+  static let format: UInt32 = 4
   static let magic = Array("sfTokens".utf8)
   static let headerBytes = 128
   static let recordBytes = MemoryLayout<DocumentRecord>.stride
 
-  let files: [MappedFile]
+  /// A text file as it was when its contents were hashed.
+  struct Source {
+    let path: String
+    let identity: FileIdentity
+    /// A hash of the file alone, where its times may not tell that it was written to again.
+    let digest: [UInt8]?
+  }
+
+  let files: [Source]
   let tokenizer: any Tokenizer
   let encoding: TextEncoding
   let key: [UInt8]
   let path: String
+  /// Whether the cache file stays when its ids are not needed any more.
+  private let keepsFile: Bool
 
   /// Reads the files once to compute the key.
-  /// - Throws: `DatasetError.storage`.
+  /// - Throws: `DatasetError.storage`, or `.changed` for a file that is written to meanwhile.
   init(
-    _ paths: [String], tokenizer: any Tokenizer, encoding: TextEncoding, folder: String
+    _ paths: [String], tokenizer: any Tokenizer, encoding: TextEncoding, folder: String,
+    keepsFile: Bool = true
   ) throws(DatasetError) {
-    var files: [MappedFile] = []
-    for path in paths {
-      do { files.append(try MappedFile(path: path)) } catch { throw .storage(error) }
-    }
-    self.files = files
     self.tokenizer = tokenizer
     self.encoding = encoding
-    key = Self.key(files, tokenizer, encoding)
+    self.keepsFile = keepsFile
+    (files, key) = try Self.key(paths, tokenizer, encoding)
     path = FolderListing.join(folder, ContentHash.hexadecimal(key) + ".tokens")
   }
 
   /// The ids, read from the cache file if it exists and is valid, else encoded and written to it.
   /// - Throws: `DatasetError`.
   func load(progress: TextProgress) throws(DatasetError) -> TokenStorage {
+    // Without its name a file lasts as long as it is mapped, and goes even if the process is killed.
+    defer { if !keepsFile { unlink(path) } }
     if let cached = open() { return cached }
     try makeFolder()
     var writer = TokenCacheWriter(self)
@@ -82,8 +92,8 @@ struct TokenCache {
   }
 
   private static func key(
-    _ files: [MappedFile], _ tokenizer: any Tokenizer, _ encoding: TextEncoding
-  ) -> [UInt8] {
+    _ paths: [String], _ tokenizer: any Tokenizer, _ encoding: TextEncoding
+  ) throws(DatasetError) -> ([Source], [UInt8]) {
     let hash = ContentHash()
     // Lengths precede contents, so that different lists of parts never hash the same bytes.
     func add(_ number: Int) { withUnsafeBytes(of: UInt64(number).littleEndian) { hash.update($0) } }
@@ -95,15 +105,21 @@ struct TokenCache {
     let separator = Array((encoding.separator ?? "").utf8)
     add(separator.count)
     hash.update(separator)
-    for file in files {
+    var sources: [Source] = []
+    for path in paths {
+      let file: TextFile
+      do { file = try TextFile(path: path) } catch { throw .storage(error) }
       // A file's name decides whether it is read as rows, and only rows depend on their encoding.
-      let identity = RowReader.isRows(file.path) ? Array(encoding.rows.identity.utf8) : []
+      let identity = RowReader.isRows(path) ? Array(encoding.rows.identity.utf8) : []
       add(identity.count)
       hash.update(identity)
-      add(file.bytes.count)
-      file.forEachChunk(of: 0..<file.bytes.count) { hash.update($0) }
+      add(file.count)
+      let digest = file.isRecent ? ContentHash() : nil
+      if let digest { try file.add(to: hash, digest) } else { try file.add(to: hash) }
+      try file.checkUnchanged()
+      sources.append(Source(path: path, identity: file.identity, digest: digest?.finish()))
     }
-    return hash.finish()
+    return (sources, hash.finish())
   }
 
   /// The cached ids; nil if there is no valid cache file.
@@ -184,7 +200,9 @@ struct TokenCache {
     let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
     for depth in folder.indices {
       let name = folder[...depth].joined(separator: "/")
-      guard !name.isEmpty, mkdir(name, 0o777) != 0, PathKind(name) != .folder else { continue }
+      // The folder of the ids themselves is for nobody else: they are the text.
+      let mode: mode_t = depth == folder.indices.last ? 0o700 : 0o777
+      guard !name.isEmpty, mkdir(name, mode) != 0, PathKind(name) != .folder else { continue }
       throw .storage(.cannotCreate(path: name, reason: "no folder can be made there"))
     }
   }

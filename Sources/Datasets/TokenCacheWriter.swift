@@ -16,25 +16,30 @@ struct TokenCacheWriter {
   init(_ cache: TokenCache) {
     self.cache = cache
     encoder = SegmentedEncoder(cache.tokenizer)
-    total = cache.files.reduce(0) { $0 + $1.bytes.count }
+    total = cache.files.reduce(0) { $0 + $1.identity.count }
   }
 
   /// Writes the complete file or nothing.
   /// - Throws: `DatasetError`.
   mutating func write(progress: TextProgress) throws(DatasetError) {
     do {
-      let output = try AtomicFile(path: cache.path)
+      let output = try AtomicFile(path: cache.path, mode: 0o600)
       try output.pad(to: TokenCache.headerBytes)
       var done = 0
       let total = total
-      for file in cache.files {
+      for source in cache.files {
+        let file = try TextFile(path: source.path)
+        guard file.identity == source.identity else {
+          throw DatasetError.changed(path: source.path)
+        }
         if RowReader.isRows(file.path) {
           try encodeRows(of: file, to: output) { progress(done + $0, total) }
         } else {
           try encode(file, to: output) { progress(done + $0, total) }
         }
-        done += file.bytes.count
+        done += file.count
         progress(done, total)
+        try check(file, source)
       }
       try finish(output)
     } catch let error as DatasetError {
@@ -46,11 +51,20 @@ struct TokenCacheWriter {
     }
   }
 
+  /// Checks that what was encoded is what was hashed.
+  private func check(_ file: TextFile, _ source: TokenCache.Source) throws(DatasetError) {
+    try file.checkUnchanged()
+    guard let digest = source.digest else { return }
+    let hash = ContentHash()
+    try file.add(to: hash)
+    guard hash.finish() == digest else { throw .changed(path: file.path) }
+  }
+
   private mutating func encode(
-    _ file: MappedFile, to output: AtomicFile, progress: (Int) -> Void
+    _ file: TextFile, to output: AtomicFile, progress: (Int) -> Void
   ) throws {
     var reader = DocumentReader(file, separator: cache.encoding.separator)
-    while let document = reader.next() {
+    while let document = try reader.next() {
       let start = idCount
       if let begin = cache.tokenizer.beginOfSequence { try put([begin], to: output) }
       var offset = document.lowerBound
@@ -76,9 +90,9 @@ struct TokenCacheWriter {
   }
 
   private mutating func encodeRows(
-    of file: MappedFile, to output: AtomicFile, progress: (Int) -> Void
+    of file: TextFile, to output: AtomicFile, progress: (Int) -> Void
   ) throws {
-    var reader = RowReader(file)
+    var reader = try RowReader(file)
     while let row = try reader.next() {
       do {
         try encode(row, to: output)
@@ -126,7 +140,7 @@ struct TokenCacheWriter {
   }
 
   private func failure(
-    _ error: TokenizerError, _ file: MappedFile, _ document: Range<Int>
+    _ error: TokenizerError, _ file: TextFile, _ document: Range<Int>
   ) -> DatasetError {
     guard case .invalidText(let offset) = error else {
       return .tokenizer(path: file.path, error: error)

@@ -173,6 +173,16 @@ public struct TokenStream: Sendable {
   /// The stream's loss mask: whether each id counts as a target; nil if all do.
   var scored: Slice<UnsafeBufferPointer<Bool>>? { storage.scored?[firstID..<firstID + count] }
 
+  /// The documents that begin in the stream, as indices of its ids.
+  var documents: [Range<Int>] {
+    let last = firstID + count
+    let places = firstDocument(after: firstID)..<firstDocument(after: last)
+    return places.map { index in
+      let end = index + 1 < places.upperBound ? Int(storage.documents[index + 1].start) : last
+      return Int(storage.documents[index].start) - firstID..<end - firstID
+    }
+  }
+
   /// Index of the first document that begins at or after `id`.
   private func firstDocument(after id: Int) -> Int { storage.firstDocument(after: id) }
 }

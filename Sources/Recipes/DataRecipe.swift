@@ -37,7 +37,8 @@ public enum LongRowsRecipe: String, CaseIterable, Sendable {
 
 /// The source of validation text.
 public enum ValidationRecipe: Hashable, Sendable {
-  /// A share of the training documents in [0, 1), taken from their end; 0 for no validation.
+  /// A share of the training text's tokens in [0, 1), taken from its end, as whole documents where that
+  /// comes near it; 0 for no validation.
   case fraction(Double)
   case files([RecipePath])
 }

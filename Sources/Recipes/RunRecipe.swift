@@ -21,6 +21,9 @@ public struct RunRecipe: Hashable, Sendable {
   /// Disk space for caching the frozen blocks' outputs, in megabytes of 1,000,000 bytes; 0 caches
   /// nothing.
   public var prefixCacheMegabytes = 4000.0
+  /// Whether the token ids of the texts stay in the run's folder when it ends: they are the text in
+  /// another spelling.
+  public var keepCache = true
   /// Text generated before and after training; nil for none.
   public var sample: SampleRecipe?
 
@@ -108,6 +111,7 @@ extension RunRecipe: RecipeSection {
     fields("early_stopping", &earlyStopping, .earlyStopping)
     fields(
       "prefix_cache_mb", &prefixCacheMegabytes, .number(Interval(lower: 0, upper: 1_000_000_000)))
+    fields("keep_cache", &keepCache, .bool)
     fields("sample", &sample, .optional(.section(SampleRecipe(prompt: ""))))
   }
 }

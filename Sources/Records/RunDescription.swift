@@ -26,6 +26,8 @@ public struct RunDescription: JSONRecord {
   public var prefixCacheBytes: Int
   /// Description of how rows of JSON Lines were written; nil for plain text.
   public var rows: String?
+  /// How much text trains and is held out; nil where an earlier version did not say.
+  public var text: TextAmounts?
   /// Seconds of the measurements before the run, even if an earlier run made them.
   public var analysisSeconds: Double
 
@@ -33,8 +35,9 @@ public struct RunDescription: JSONRecord {
     model: String, method: String, label: String, choice: String?, trainableParameters: Int,
     totalParameters: Int, steps: Int, threads: Int, instructionSet: String, precision: String,
     version: String, learningRate: Double, frozenBlocks: Int = 0, prefixCacheBytes: Int = 0,
-    analysisSeconds: Double = 0, rows: String? = nil
+    analysisSeconds: Double = 0, rows: String? = nil, text: TextAmounts? = nil
   ) {
+    self.text = text
     self.rows = rows
     self.model = model
     self.method = method
@@ -67,6 +70,7 @@ extension RunDescription {
       "analysis_seconds": .number(analysisSeconds),
     ]
     if let rows { object["rows"] = .string(rows) }
+    for (key, value) in text?.members ?? [] { object[key] = value }
     return .object(object)
   }
 
@@ -79,6 +83,7 @@ extension RunDescription {
       precision: json.string("precision"), version: json.string("version"),
       learningRate: json.double("learning_rate"), frozenBlocks: json.int("frozen_blocks"),
       prefixCacheBytes: json.int("prefix_cache_bytes"),
-      analysisSeconds: json.double("analysis_seconds"), rows: json["rows"]?.string)
+      analysisSeconds: json.double("analysis_seconds"), rows: json["rows"]?.string,
+      text: TextAmounts(json))
   }
 }

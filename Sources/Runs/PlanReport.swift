@@ -51,6 +51,12 @@ public struct PlanReport {
 
   /// As `plan --json` prints it.
   public var json: JSONValue {
+    var object = figures
+    for (key, value) in run.prepared.textAmounts.members { object[key] = value }
+    return .object(object)
+  }
+
+  private var figures: JSONObject {
     [
       "type": "plan", "planned_bytes": run.forecast.json,
       "flops_per_token": .number(run.flopsPerToken),

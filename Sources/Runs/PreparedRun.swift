@@ -6,6 +6,7 @@ import Execution
 import Programs
 import Recipes
 import Records
+import Reports
 import Storage
 import Tensors
 import Tokenizers
@@ -69,7 +70,7 @@ public struct PreparedRun {
     tokenizer = try Self.tokenizer(of: checkpoint)
     cacheFolder = cache ?? recipe.output.absolute + "/cache"
     chats = try ChatChoice(recipe.data.chatTemplate, of: checkpoint, tokenizer: tokenizer)
-    corpus = try Self.corpus(recipe, chats, tokenizer: tokenizer, cache: cacheFolder)
+    corpus = try Self.corpus(recipe, path, chats, tokenizer: tokenizer, cache: cacheFolder)
     texts = TextHashes(
       training: corpus.train.contentHash(), validation: corpus.validation?.contentHash())
     saved = resuming ? try Self.saved(of: recipe) : nil
@@ -110,6 +111,22 @@ public struct PreparedRun {
 
   /// How rows are written and packed, to show before the first step; nil for plain text.
   public var rowLine: String? { corpus.train.packingReport.map { chats.line(of: $0) } }
+
+  /// How much text trains, and how much is held out.
+  public var textAmounts: TextAmounts {
+    let amounts = corpus.amounts(sequenceLength: recipe.data.sequenceLength)
+    return TextAmounts(
+      sequenceLength: amounts.sequenceLength, trainedTokens: amounts.trainedTokens,
+      trainedDocuments: amounts.trainedDocuments, trainedWindows: amounts.trainedWindows,
+      droppedTokens: amounts.droppedTokens, heldOutTokens: amounts.heldOutTokens,
+      heldOutDocuments: amounts.heldOutDocuments)
+  }
+
+  /// What people are told of the text before anything is measured: how much of it trains, and every
+  /// warning.
+  public var textLines: [String] {
+    [Format.text(textAmounts)] + [rowLine].compactMap(\.self) + warnings.map { "warning: " + $0 }
+  }
 
   /// Warnings to show before the first step.
   public var warnings: [String] {
@@ -152,7 +169,8 @@ extension PreparedRun {
   }
 
   private static func corpus(
-    _ recipe: Recipe, _ chats: ChatChoice, tokenizer: any Tokenizer, cache: String
+    _ recipe: Recipe, _ path: String, _ chats: ChatChoice, tokenizer: any Tokenizer,
+    cache: String
   ) throws -> Corpus {
     let validation: ValidationSource =
       switch recipe.data.validation {
@@ -160,13 +178,30 @@ extension PreparedRun {
       case .fraction: .none
       case .files(let files): .files(files.map(\.absolute))
       }
-    return try Folder.creating(cache) {
+    return try Folder.creating(cache, isPrivate: true) {
       try Corpus.prepare(
         train: recipe.data.train.map(\.absolute), validation: validation,
         sequenceLength: recipe.data.sequenceLength, separator: recipe.data.documentSeparator,
         appendEOS: recipe.data.appendEOS, rows: RowEncoding(recipe.data.trainOn, chats),
-        longRows: LongRows(recipe.data.longRows), tokenizer: tokenizer, cacheFolder: cache)
+        longRows: LongRows(recipe.data.longRows), excluding: excluded(recipe, path, cache: cache),
+        tokenizer: tokenizer, cacheFolder: cache, keepsCache: recipe.run.keepCache)
     }
+  }
+
+  /// What is never training text: the recipe, and what runs of it write, also where that folder is
+  /// itself the one that is trained on.
+  private static func excluded(_ recipe: Recipe, _ path: String, cache: String) -> [ExcludedPath] {
+    let output = recipe.output.absolute
+    let written = [
+      "recipe.resolved.json", "events.jsonl", "summary.json", "report.html",
+      EarlierMeasurements.contributions, EarlierMeasurements.rate, "best", "last", "cache",
+    ]
+    return [
+      ExcludedPath(path, "it is the recipe"),
+      ExcludedPath(recipe.model.absolute, "it is the model"),
+      ExcludedPath(output, "it is the run's output folder"),
+      ExcludedPath(cache, "it is the folder of token ids"),
+    ] + written.map { ExcludedPath("\(output)/\($0)", "a run writes it") }
   }
 
   /// What the run in the recipe's folder goes on from.

@@ -138,6 +138,6 @@ extension PlannedRun {
         + " weights, \(settings.precision.summary("arithmetic"))",
       version: Version.text, learningRate: settings.schedule.peak,
       frozenBlocks: step.frozenBlocks, prefixCacheBytes: prefixCaches.byteCount,
-      analysisSeconds: decision.analysisSeconds, rows: prepared.rowLine)
+      analysisSeconds: decision.analysisSeconds, rows: prepared.rowLine, text: prepared.textAmounts)
   }
 }

@@ -24,27 +24,30 @@ public final class AtomicFile {
   private static let zeros = [UInt8](repeating: 0, count: 4096)
 
   /// Starts a file beside `path`, or beside what `path` links to, whose folder must exist.
+  /// - Parameter mode: who may read and write the file, whatever the process's mask takes away; nil for
+  ///   who may read the file that it replaces or, of a new file, for what the mask leaves.
   /// - Throws: `StorageError.cannotCreate`, also where the path leads to something other than a
   ///   file.
-  public init(path: String) throws(StorageError) {
+  public init(path: String, mode: mode_t? = nil) throws(StorageError) {
     self.path = path
     let output = try OutputPath(path)
     target = output.target
     // What belongs to one person must not be readable while it is written, either.
-    let mode = output.mode ?? 0o666
-    let nameless = open(Self.folder(of: target), O_WRONLY | Self.nameless | O_CLOEXEC, mode)
+    let kept = mode ?? output.mode
+    let nameless = open(
+      Self.folder(of: target), O_WRONLY | Self.nameless | O_CLOEXEC, kept ?? 0o666)
     if nameless >= 0 {
       descriptor = nameless
-      keep(output.mode)
+      keep(kept)
       return
     }
     for _ in 0..<100 {
       let name = Self.temporaryName(for: target)
-      let opened = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
+      let opened = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kept ?? 0o666)
       if opened >= 0 {
         descriptor = opened
         temporary = name
-        keep(output.mode)
+        keep(kept)
         return
       }
       guard errno == EEXIST else { break }

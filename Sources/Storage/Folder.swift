@@ -6,12 +6,15 @@
 public enum Folder {
   /// Creates a folder and its missing parents; an existing folder is not an error.
   ///
+  /// - Parameter isPrivate: whether only the user may look into it, if it is created.
   /// - Throws: `StorageError` if it can't be created or a file is in its place.
-  public static func create(_ path: String) throws(StorageError) {
+  public static func create(_ path: String, isPrivate: Bool = false) throws(StorageError) {
     var partial = path.hasPrefix("/") ? "/" : ""
-    for component in path.split(separator: "/") {
+    let components = path.split(separator: "/")
+    for (depth, component) in components.enumerated() {
       partial += (partial.isEmpty || partial == "/" ? "" : "/") + component
-      if mkdir(partial, 0o777) == 0 { continue }
+      let isLast = depth == components.count - 1
+      if mkdir(partial, isLast && isPrivate ? 0o700 : 0o777) == 0 { continue }
       let number = errno
       var status = stat()
       guard stat(partial, &status) == 0 else {
@@ -26,15 +29,18 @@ public enum Folder {
 
   /// Creates a folder for `body`, which fills it. If `body` throws, the folders that were created are
   /// removed again, as far as they are empty.
-  public static func creating<Result>(_ path: String, _ body: () throws -> Result) throws -> Result
-  {
+  ///
+  /// - Parameter isPrivate: as for `create`.
+  public static func creating<Result>(
+    _ path: String, isPrivate: Bool = false, _ body: () throws -> Result
+  ) throws -> Result {
     var created: [String] = []
     var missing = path
     while !missing.isEmpty, missing != "/", !exists(missing) {
       created.append(missing)
       missing = String(missing[..<(missing.lastIndex(of: "/") ?? missing.startIndex)])
     }
-    try create(path)
+    try create(path, isPrivate: isPrivate)
     do {
       return try body()
     } catch {

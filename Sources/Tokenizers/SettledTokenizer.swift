@@ -70,6 +70,14 @@ public struct SettledTokenizer: Tokenizer {
     base.nextCut(in: text, from: position)
   }
 
+  public var allowsJoints: Bool { base.allowsJoints }
+
+  public func nextJoint(
+    in text: UnsafeBufferPointer<UInt8>, from position: Int
+  ) -> SegmentCut? {
+    base.nextJoint(in: text, from: position)
+  }
+
   public func decodeBytes(_ ids: ArraySlice<Int32>, continuing: Bool) -> [UInt8]? {
     base.decodeBytes(ids, continuing: continuing)
   }

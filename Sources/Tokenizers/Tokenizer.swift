@@ -61,6 +61,12 @@ public protocol Tokenizer: Sendable {
   /// - Parameter text: the part of a text read so far, which may end inside a character. The answer
   ///   may depend on `SegmentCut.context` bytes on either side of the place, all of them in `text`.
   func nextCut(in text: UnsafeBufferPointer<UInt8>, from position: Int) -> SegmentCut?
+  /// Whether `nextJoint` finds places that `nextCut` does not know; if not, it is not called.
+  var allowsJoints: Bool { get }
+  /// As `nextCut`, for texts of any script: also between two characters that no piece of the
+  /// vocabulary joins. Searching takes more time, and what is behind such a place may have to be
+  /// encoded as text that goes on.
+  func nextJoint(in text: UnsafeBufferPointer<UInt8>, from position: Int) -> SegmentCut?
 
   /// The bytes of an id in the middle of a text, not necessarily whole characters; empty for a
   /// control token or an id outside the vocabulary.
@@ -139,18 +145,28 @@ public struct SegmentCut: Hashable, Sendable {
   /// Start of the segment after the cut: `end`, or after bytes that the tokenizer inserts by
   /// itself.
   public var next: Int
+  /// Whether the segment after the cut is encoded as text that goes on from other text.
+  public var continues: Bool
 
-  public init(end: Int, next: Int) {
+  public init(end: Int, next: Int, continues: Bool = false) {
     self.end = end
     self.next = next
+    self.continues = continues
   }
 
-  /// Maximum number of bytes on either side that decide whether a place is a cut.
-  public static let context = 4
+  /// Maximum number of bytes on either side that decide whether a place is a cut: two characters,
+  /// one of them behind a space.
+  public static let context = 8
 }
 
 extension Tokenizer {
   public func releaseCaches() {}
+
+  public var allowsJoints: Bool { false }
+
+  public func nextJoint(
+    in text: UnsafeBufferPointer<UInt8>, from position: Int
+  ) -> SegmentCut? { nil }
 
   public var continuesBehindControls: Bool { false }
 

@@ -49,7 +49,9 @@ public enum TrainingError: Failure {
     case .graph: .bug
     case .vocabulary, .brokenModel, .diverged: .badData
     case .nothingToResume: .missingInput
-    case .resumeMismatch, .resumeChanges, .budget, .batchTooLarge, .doesNotFit, .memoryLimit, .interrupted: .usage
+    case .resumeMismatch, .resumeChanges, .budget, .batchTooLarge, .doesNotFit, .memoryLimit,
+      .interrupted:
+      .usage
     }
   }
 

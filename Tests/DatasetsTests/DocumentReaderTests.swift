@@ -6,11 +6,11 @@ import Testing
 @Suite struct DocumentReaderTests {
   private func documents(_ text: String, separator: String?) throws -> [String] {
     let folder = try TemporaryFolder()
-    let file = try MappedFile(path: folder.write(text, to: "text"))
+    let file = try TextFile(path: folder.write(text, to: "text"))
     var reader = DocumentReader(file, separator: separator)
     var result: [String] = []
-    while let range = reader.next() {
-      result.append(String(decoding: file.bytes[range], as: UTF8.self))
+    while let range = try reader.next() {
+      result.append(String(decoding: try file.bytes(range), as: UTF8.self))
     }
     return result
   }

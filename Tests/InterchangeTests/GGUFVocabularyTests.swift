@@ -33,4 +33,25 @@ import Tokenizers
       #expect(tokenizer.decode(expected) == text)
     }
   }
+
+  /// Texts of any script give the same ids in parts.
+  @Test(
+    .enabled(if: SharedData.isPresentOrRequired, SharedData.skipReason),
+    arguments: ["gpt-2", "starcoder", "refact", "deepseek-coder"])
+  func partsGiveTheIdsOfTheWhole(_ name: String) throws {
+    let file = try GGUFFile(
+      MappedFile(path: SharedData.require("tokenizer-vectors/ggml-vocab-\(name).gguf")))
+    let vocabulary = try #require(try GGUFVocabulary(file.metadata, rows: 60_000))
+    let tokenizer = try vocabulary.imported().stored.bytes.withUnsafeBytes {
+      try TokenizerKind.load("bpe", $0)
+    }
+    #expect(tokenizer.allowsJoints)
+    for kind in ScriptText.kinds {
+      let text = Array(ScriptText.text(kind, count: 1000, seed: 5).utf8)
+      var encoder = SegmentedEncoder(tokenizer, segmentBytes: 1, patienceBytes: 1)
+      var ids = try text.withUnsafeBytes { try encoder.append($0) }
+      ids += try encoder.finish()
+      #expect(try ids == text.withUnsafeBytes { try tokenizer.encode(utf8: $0) }, "\(kind)")
+    }
+  }
 }

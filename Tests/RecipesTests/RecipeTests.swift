@@ -144,6 +144,7 @@ func message(_ text: String, _ overrides: String...) throws -> String {
           "save_every": 100,
           "early_stopping": "auto",
           "prefix_cache_mb": 4000.0,
+          "keep_cache": true,
           "sample": null
         }
       }
@@ -167,6 +168,7 @@ func message(_ text: String, _ overrides: String...) throws -> String {
     #""schedule": {"type": "constant", "warmup_steps": 0}"#,
     #""run": {"steps": 20, "early_stopping": 3, "sample": {"prompt": "Once", "top_p": 1}}"#,
     #""run": {"prefix_cache_mb": 0.5}"#,
+    #""run": {"keep_cache": false}"#,
   ])
   func resolvedRecipeLoadsAgainAsEqual(extra: String) throws {
     let first = try recipe(minimalRecipe(extra), "data.validation=[\"v.txt\"]")

@@ -14,7 +14,10 @@ enum RecordSamples {
     model: "m.sfckpt", method: "sparse", label: "sparse \"auto\"", choice: "two\nlines",
     trainableParameters: 1, totalParameters: 2, steps: 3, threads: 4, instructionSet: "avx2",
     precision: "f32", version: "1", learningRate: 0.1, frozenBlocks: 5, prefixCacheBytes: 6,
-    analysisSeconds: 7.5)
+    analysisSeconds: 7.5,
+    text: TextAmounts(
+      sequenceLength: 16, trainedTokens: 81, trainedDocuments: 2, trainedWindows: 5,
+      droppedTokens: 3, heldOutTokens: 9, heldOutDocuments: 1))
 
   static let step: StepReport = {
     var step = StepReport(step: 9)

@@ -1,3 +1,4 @@
+import Records
 import Reports
 import Testing
 
@@ -20,6 +21,20 @@ import Testing
   ])
   func counts(value: Int, text: String) {
     #expect(Format.count(value) == text)
+  }
+
+  @Test func amountsOfText() {
+    var text = TextAmounts(
+      sequenceLength: 16, trainedTokens: 897, trainedDocuments: 2, trainedWindows: 56,
+      droppedTokens: 0, heldOutTokens: 103, heldOutDocuments: 1)
+    #expect(
+      Format.text(text)
+        == "text: trains 897 tokens of 2 documents in 56 windows of 16; holds out 103 "
+        + "of 1 document (10.3 %)")
+    (text.heldOutTokens, text.droppedTokens) = (0, 5)
+    #expect(
+      Format.text(text) == "text: trains 897 tokens of 2 documents in 56 windows of 16; nothing is "
+        + "held out; 5 fill no window")
   }
 
   @Test func rates() {

@@ -159,6 +159,13 @@ extension WrongRecipe {
           run.threads: found 0, expected an integer from 1 to 1024 (override 'run.threads=0')
         """),
     WrongRecipe(
+      "a cache kept by half", exitCode: 64,
+      overrides: ["run.keep_cache=1"],
+      says: """
+        recipe 'recipe.json' has 1 problem
+          run.keep_cache: found 1, expected true or false (override 'run.keep_cache=1')
+        """),
+    WrongRecipe(
       "batch size with a fraction", exitCode: 64,
       overrides: ["run.batch_size=2.5"],
       says: """

@@ -4,42 +4,52 @@ import Storage
   import Glibc
 #endif
 
-/// Reads the rows of a mapped JSON Lines file one by one, in the memory of one row. All rows must be
-/// of one shape; blank lines are passed over.
+/// Reads the rows of a JSON Lines file one by one, in the memory of one row. All rows must be of one
+/// shape; blank lines are passed over.
 struct RowReader {
   /// The longest row, in bytes: longer texts belong into files of their own.
   static let rowLimit = 1 << 24
 
-  private let file: MappedFile
+  private let file: TextFile
   /// Offset of the next line.
-  private(set) var position: Int
+  private(set) var position = 0
   /// Number of the line read last, from 1.
   private(set) var line = 0
-  /// Offset up to which pages were released.
-  private var released = 0
+  /// Bytes of the file from `bufferStart` on.
+  private var buffer: [UInt8] = []
+  private var bufferStart = 0
   /// The first row's shape and line.
   private var first: (shape: RowShape, line: Int)?
 
-  init(_ file: MappedFile) {
+  /// - Throws: as `TextFile.bytes`.
+  init(_ file: TextFile) throws(DatasetError) {
     self.file = file
-    position = file.bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+    if try file.bytes(0..<min(3, file.count)) == [0xEF, 0xBB, 0xBF] { position = 3 }
   }
 
+  /// Endings of the names of files that are read as rows, in any case.
+  static let extensions = ["jsonl", "ndjson"]
+
   /// Whether a file is read as rows: by its name.
-  static func isRows(_ path: String) -> Bool { path.hasSuffix(".jsonl") }
+  static func isRows(_ path: String) -> Bool {
+    let name = path.lowercased()
+    return extensions.contains { name.hasSuffix("." + $0) }
+  }
 
   /// The next row; nil at the end of the file.
-  /// - Throws: `DatasetError.row` or `.mixedRows`.
+  /// - Throws: `DatasetError.row` or `.mixedRows`, and as `TextFile.bytes`.
   mutating func next() throws(DatasetError) -> TextRow? {
-    while position < file.bytes.count {
-      let start = position
+    while position < file.count {
       line += 1
+      let start = position
       let end = try nextLineEnd()
-      position = min(file.bytes.count, end + 1)
-      releasePages(before: start)
-      let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[start..<end])
-      if bytes.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { continue }
-      let row = try parse(bytes)
+      position = min(file.count, end + 1)
+      let parsed: Result<TextRow?, DatasetError> = buffer.withUnsafeBytes { bytes in
+        Result { () throws(DatasetError) in
+          try parse(.init(rebasing: bytes[start - bufferStart..<end - bufferStart]))
+        }
+      }
+      guard let row = try parsed.get() else { continue }
       if let first, first.shape != row.shape {
         throw .mixedRows(
           path: file.path, line: line, found: row.shape.keys, firstLine: first.line,
@@ -51,13 +61,9 @@ struct RowReader {
     return nil
   }
 
-  private mutating func releasePages(before start: Int) {
-    guard start - released >= chunkBytes else { return }
-    file.releasePages(released..<start)
-    released = start
-  }
-
-  private func parse(_ bytes: UnsafeRawBufferPointer) throws(DatasetError) -> TextRow {
+  /// - Returns: nil for a blank line.
+  private func parse(_ bytes: UnsafeRawBufferPointer) throws(DatasetError) -> TextRow? {
+    if bytes.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { return nil }
     do throws(RowParser.Problem) {
       return try RowParser.row(bytes)
     } catch {
@@ -65,25 +71,42 @@ struct RowReader {
     }
   }
 
-  /// Offset of the line feed that ends the line at `position`, or of the file's end.
-  private func nextLineEnd() throws(DatasetError) -> Int {
-    guard let base = file.bytes.baseAddress else { return 0 }
-    let searched = min(file.bytes.count - position, Self.rowLimit + 1)
-    if let end = memchr(base + position, 10, searched) { return UnsafeRawPointer(end) - base }
-    guard searched <= Self.rowLimit else {
-      file.releasePages(position..<position + searched)
-      throw .row(
-        path: file.path, line: line,
-        problem: "found a row of more than \(Self.rowLimit >> 20) MiB; put so long a text into a "
-          + "file of its own")
+  /// Offset of the line feed that ends the line at `position`, or of the file's end. The line is in
+  /// the buffer afterwards.
+  private mutating func nextLineEnd() throws(DatasetError) -> Int {
+    var searched = position
+    while true {
+      let bufferEnd = bufferStart + buffer.count
+      if searched < bufferEnd, let end = lineFeed(from: searched), end - position <= Self.rowLimit {
+        return end
+      }
+      guard bufferEnd - position <= Self.rowLimit else {
+        throw .row(
+          path: file.path, line: line,
+          problem: "found a row of more than \(Self.rowLimit >> 20) MiB; put so long a text into "
+            + "a file of its own")
+      }
+      guard bufferEnd < file.count else { return file.count }
+      searched = max(position, bufferEnd)
+      buffer.removeFirst(min(buffer.count, position - bufferStart))
+      bufferStart = position
+      let next = bufferStart + buffer.count
+      buffer += try file.bytes(next..<min(file.count, next + chunkBytes))
     }
-    return file.bytes.count
+  }
+
+  private func lineFeed(from offset: Int) -> Int? {
+    buffer.withUnsafeBytes { $0.firstPlace(of: [0x0A], from: offset - bufferStart) }
+      .map { bufferStart + $0 }
   }
 
   /// The line that holds the byte at `offset`, from 1.
-  static func line(at offset: Int, of file: MappedFile) -> Int {
+  /// - Throws: as `TextFile.bytes`.
+  static func line(at offset: Int, of file: TextFile) throws(DatasetError) -> Int {
     var line = 1
-    file.forEachChunk(of: 0..<offset) { chunk in line += chunk.count { $0 == 10 } }
+    for start in stride(from: 0, to: offset, by: chunkBytes) {
+      line += try file.bytes(start..<min(start + chunkBytes, offset)).count { $0 == 10 }
+    }
     return line
   }
 }

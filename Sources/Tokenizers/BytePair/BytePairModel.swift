@@ -17,7 +17,7 @@ struct BytePairModel: Sendable {
   private(set) var byteIDs = [Int32](repeating: -1, count: 256)
   /// The ids of ASCII characters; −1 for none.
   private var asciiIDs = [Int32](repeating: -1, count: 128)
-  private var hasByteFallback = false
+  private(set) var hasByteFallback = false
 
   /// Looks up the pieces of bytes and characters, once the vocabulary is complete.
   mutating func settle(isByteLevel: Bool, hasByteFallback: Bool) {

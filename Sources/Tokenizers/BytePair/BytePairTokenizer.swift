@@ -22,6 +22,9 @@ public final class BytePairTokenizer: SerializedTokenizer {
   /// By id, the tokens that are found in text, and control tokens, by how they are looked for.
   private let added: [Int32: AddedToken]
   private let cut: TextCut
+  private let hasJoints: Bool
+  /// Where texts of any script may be cut, once one needed it.
+  private let joints = Mutex<TextJoints?>(nil)
   /// Encoders that no call uses at the moment.
   private let encoders = Mutex<[Waiting]>([])
 
@@ -33,6 +36,7 @@ public final class BytePairTokenizer: SerializedTokenizer {
     tokens = AddedTokenSets(file)
     added = Dictionary(file.added.map { ($0.id, $0) }) { first, _ in first }
     cut = TextCut(file)
+    hasJoints = TextJoints.exist(in: file)
     vocabularySize = file.model.pieces.idCount
     beginOfSequence = file.template.begin
     endOfSequence = file.template.end
@@ -114,6 +118,19 @@ public final class BytePairTokenizer: SerializedTokenizer {
     in text: UnsafeBufferPointer<UInt8>, from position: Int
   ) -> SegmentCut? {
     cut.next(in: text, from: position)
+  }
+
+  public var allowsJoints: Bool { hasJoints }
+
+  public func nextJoint(
+    in text: UnsafeBufferPointer<UInt8>, from position: Int
+  ) -> SegmentCut? {
+    let joints = joints.withLock { joints in
+      let known = joints ?? TextJoints(file)
+      joints = known
+      return known
+    }
+    return joints?.next(in: text, from: position)
   }
 }
 

@@ -46,6 +46,14 @@ struct MergeTable {
     }
   }
 
+  /// Calls `body` with every pair that merges, in no order.
+  func forEachPair(_ body: (_ left: Int32, _ right: Int32) -> Void) {
+    for slot in slots where slot.pair != Self.free {
+      body(
+        Int32(truncatingIfNeeded: slot.pair >> 32), Int32(truncatingIfNeeded: slot.pair))
+    }
+  }
+
   private static func pair(_ left: Int32, _ right: Int32) -> UInt64 {
     UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
   }

@@ -68,6 +68,9 @@ struct Normalization: Sendable {
     return nil
   }
 
+  /// Whether texts are composed.
+  var composes: Bool { steps.contains(.compose) }
+
   /// Whether a text may be cut before a space between two ASCII letters: every step changes single
   /// spaces, the start of the text, or what canonical composition changes (never such a place).
   var isLocalAtSpaces: Bool {

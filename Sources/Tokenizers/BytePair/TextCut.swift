@@ -57,22 +57,52 @@ enum TextCut: Sendable {
   }
 
   private static func keepsWordsApart(_ file: BytePairFile, spelledSpace: [UInt8]?) -> Bool {
+    switch words(of: file, spelledSpace: spelledSpace) {
+    case .matched, .beginningWithSpaces: true
+    case .unsplit: file.boundaries?.keepLettersApart ?? false
+    case .unknown: false
+    }
+  }
+
+  /// What makes the words that merges stay in.
+  enum Words {
+    /// The matches of a pattern that is known to separate words.
+    case matched
+    /// Each word begins with what stands for a space.
+    case beginningWithSpaces
+    /// A whole text is one word, but for single characters or runs of one kind.
+    case unsplit
+    /// Something else.
+    case unknown
+  }
+
+  /// - Parameter spelledSpace: what stands for a space, if anything does.
+  static func words(of file: BytePairFile, spelledSpace: [UInt8]?) -> Words {
     for stage in file.rules.stages {
       guard case .split(let pattern, let behavior, let inverted) = stage else { continue }
       let keepsMatches =
         (behavior == .isolated && !inverted) || (behavior == .removed && inverted)
-      if keepsMatches, separating.contains(pattern.source) { return true }
+      if keepsMatches, separating.contains(pattern.source) { return .matched }
       if indifferent.contains(pattern.source), behavior == .isolated { continue }
       // Spaces are spelled otherwise by then.
       if pattern.source == "\u{20}", let spelledSpace, !spelledSpace.contains(0x20) { continue }
       if behavior == .mergedWithNext, !inverted,
         file.rules.metaspace.map({ Array(pattern.source.utf8) == $0.character }) ?? false
       {
-        return true
+        return .beginningWithSpaces
       }
-      return false
+      return .unknown
     }
-    return file.boundaries?.keepLettersApart ?? false
+    return .unsplit
+  }
+
+  /// Whether all that takes words apart are patterns that this type lists.
+  static func knowsAllPatterns(of file: BytePairFile) -> Bool {
+    file.rules.stages.allSatisfy { stage in
+      guard case .split(let pattern, let behavior, let inverted) = stage else { return true }
+      return behavior == .isolated && !inverted
+        && (separating.contains(pattern.source) || indifferent.contains(pattern.source))
+    }
   }
 
   /// The first place to cut at or behind `position`.

@@ -18,6 +18,10 @@ struct ModelDescription {
   private(set) var addsDummyPrefix = true
   private(set) var removesExtraSpaces = true
   private(set) var escapesSpaces = true
+  /// Whether characters outside the vocabulary become the pieces of their bytes.
+  private(set) var hasByteFallback = false
+  /// Whether normalisation changes more than spaces.
+  private(set) var hasRules = false
 
   private var rulesKeepWordsApart = true
   private var piecesKeepWordsApart = true
@@ -62,6 +66,17 @@ struct ModelDescription {
     (algorithm == .bytePair || algorithm == .character)
       && escapesSpaces && !treatsSpaceAsSuffix && (addsDummyPrefix || !removesExtraSpaces)
       && hasSpacePiece && !hasUnusedPieces && piecesKeepWordsApart && rulesKeepWordsApart
+  }
+
+  /// Whether encoding the parts of a text, cut between two characters that stand side by side in no
+  /// piece, gives exactly the ids of encoding the whole, the second part as text that goes on.
+  ///
+  /// No merge can make a piece that reaches over such a place, and merges on either side of it don't
+  /// depend on each other. What can reach over it is normalisation by rules, the choice between
+  /// unused pieces, and a unigram model's sums of scores (see above).
+  var encodesPartsAlike: Bool {
+    (algorithm == .bytePair || algorithm == .character)
+      && escapesSpaces && !treatsSpaceAsSuffix && !hasUnusedPieces && !hasRules
   }
 
   private mutating func readPiece(_ message: UnsafeRawBufferPointer) throws(TokenizerError) {
@@ -112,6 +127,7 @@ struct ModelDescription {
       switch number {
       case 3: algorithm = Algorithm(rawValue: enumeration(raw)) ?? algorithm
       case 24: treatsSpaceAsSuffix = raw != 0
+      case 35: hasByteFallback = raw != 0
       default: break
       }
     }
@@ -123,6 +139,7 @@ struct ModelDescription {
       switch (number, value) {
       case (2, .bytes(let map)):
         rulesKeepWordsApart = try NormalizationRules(map).keepsWordsApart
+        hasRules = !map.isEmpty
       case (3, .varint(let raw)): addsDummyPrefix = raw != 0
       case (4, .varint(let raw)): removesExtraSpaces = raw != 0
       case (5, .varint(let raw)): escapesSpaces = raw != 0

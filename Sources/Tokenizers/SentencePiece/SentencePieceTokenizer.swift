@@ -1,5 +1,6 @@
 import CSentencePiece
 import Storage
+import Synchronization
 
 /// A SentencePiece model (Kudo & Richardson 2018): text to ids and back.
 ///
@@ -18,11 +19,13 @@ public final class SentencePieceTokenizer: SerializedTokenizer {
   /// SentencePiece stores the length of the normalised text, up to three times as long, in 32 bits.
   public let maximumTextBytes = 1 << 29
 
-  private let description: ModelDescription
+  let description: ModelDescription
   /// A piece that decodes to the same text at any position; nil in a model without one.
   private let anchor: (id: Int32, byteCount: Int)?
   // Immutable once loaded; SentencePiece's const functions are thread-safe.
-  private nonisolated(unsafe) let model: OpaquePointer
+  nonisolated(unsafe) let model: OpaquePointer
+  /// The pairs of characters that pieces hold, once a text needed them.
+  let pairs = Mutex<PairFilter?>(nil)
   /// The same model without its dummy prefix, for text that goes on from other text.
   private let bareModel: BareModel?
 
@@ -84,8 +87,13 @@ public final class SentencePieceTokenizer: SerializedTokenizer {
     guard bytes.count <= maximumTextBytes else {
       throw .textTooLong(byteCount: bytes.count, limit: maximumTextBytes)
     }
-    return try Self.encode(bareModel.model(), bytes)
+    let bare = try bareModel.model()
+    return try withExtendedLifetime(bare) { () throws(TokenizerError) in
+      try Self.encode(bare.handle, bytes)
+    }
   }
+
+  public func releaseCaches() { bareModel?.release() }
 
   private static func encode(
     _ model: OpaquePointer, _ bytes: UnsafeRawBufferPointer
@@ -185,21 +193,6 @@ extension SentencePieceTokenizer {
     case SFT_SENTENCEPIECE_OK: return
     case SFT_SENTENCEPIECE_NO_MEMORY: throw .outOfMemory(action: action)
     default: throw refusal(words)
-    }
-  }
-}
-
-// Where a long text may be cut (`ModelDescription.encodesSegmentsAlike`): at single spaces between
-// two ASCII letters.
-extension SentencePieceTokenizer {
-  public var allowsCuts: Bool { description.encodesSegmentsAlike }
-
-  public func nextCut(
-    in text: UnsafeBufferPointer<UInt8>, from position: Int
-  ) -> SegmentCut? {
-    // The dummy prefix of the next segment is the space.
-    SpaceBetweenLetters.next(in: text, from: position).map {
-      SegmentCut(end: $0, next: description.addsDummyPrefix ? $0 + 1 : $0)
     }
   }
 }

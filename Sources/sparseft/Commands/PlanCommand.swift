@@ -26,6 +26,7 @@ struct PlanCommand: ParsableCommand {
 
   func run() throws {
     let prepared = try PreparedRun(recipe: arguments.recipe, overrides: arguments.overrides)
+    for line in prepared.textLines { Output.note(line) }
     let run = try PlannedRun(
       prepared, try MethodDecision(unmeasured: prepared), keepsStages: stages)
     if stages {

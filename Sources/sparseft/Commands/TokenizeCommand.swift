@@ -52,10 +52,20 @@ struct TokenizeCommand: ParsableCommand {
     Output.note("\(ids.count) tokens")
   }
 
+  private static let chunkBytes = 1 << 20
+
   private func encode(_ tokenizer: any Tokenizer) throws -> [Int32] {
     if let text { return try tokenizer.encode(text) }
     guard let file else { return [] }
     let mapped = try MappedFile(path: file)
-    return try withExtendedLifetime(mapped) { try tokenizer.encode(utf8: mapped.bytes) }
+    // In segments, as training reads it: a long text in bounded memory.
+    var encoder = SegmentedEncoder(tokenizer)
+    var ids: [Int32] = []
+    for start in stride(from: 0, to: mapped.bytes.count, by: Self.chunkBytes) {
+      let end = min(start + Self.chunkBytes, mapped.bytes.count)
+      ids += try encoder.append(UnsafeRawBufferPointer(rebasing: mapped.bytes[start..<end]))
+      mapped.releasePages(start..<end)
+    }
+    return try ids + encoder.finish()
   }
 }

@@ -61,6 +61,7 @@ final class RunReporter {
         + "\(run.steps) steps, learning rate \(Format.rate(run.learningRate)), "
         + "\(run.threads) threads, \(run.instructionSet)")
     if let choice = run.choice { line.message("  \(choice)") }
+    if let text = run.text { line.message("  \(Format.text(text))") }
     if let rows = run.rows { line.message("  \(rows)") }
     if let text = Format.frozenPrefix(run.frozenBlocks, cacheBytes: run.prefixCacheBytes) {
       line.message("  " + text)
