@@ -8,7 +8,7 @@ C_FILES = $(shell git ls-files --cached --others --exclude-standard \
             'Sources/**/*.c' 'Sources/**/*.h' 'Sources/**/*.inc' 'Sources/**/*.cpp' \
             'Tests/**/*.c')
 
-.PHONY: demo build test bench format format-check packages clean
+.PHONY: demo build test faults bench format format-check packages clean
 
 demo: build
 	@$(SPARSEFT) finetune recipes/quickstart.json
@@ -18,6 +18,10 @@ build: packages
 
 test: packages
 	swift test
+
+# Every call by which a run writes its files fails, or is its last; the tests try a sample of them.
+faults: packages
+	SPARSEFT_ALL_FAULTS=1 swift test --filter FaultTests
 
 bench: build
 	python3 docs/performance.py

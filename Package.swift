@@ -170,7 +170,7 @@ let package = Package(
       ]),
     tests(
       "sparseft", ["sparseft", "Tokenizers", "Storage", "Checkpoints", "Models", "Tensors"],
-      exclude: ["Snapshots"]),
+      exclude: ["Snapshots", "Faults"]),
   ],
   cxxLanguageStandard: .cxx17
 )

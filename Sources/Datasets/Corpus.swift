@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 import Tokenizers
 
@@ -64,6 +65,9 @@ public struct Corpus: Sendable {
   /// validation shorter than a window or that repeats training text, rows longer than a window.
   public let warnings: [String]
 
+  /// Whether only their owner may read some of the files.
+  public private(set) var isPrivate = false
+
   /// Bytes of training text.
   public var trainBytes: Int { train.bytes }
   /// Bytes of validation text; 0 if there is none.
@@ -91,16 +95,21 @@ public struct Corpus: Sendable {
       throw .invalidFraction(share)
     }
     let encoding = TextEncoding(separator: separator, appendEOS: appendEOS, rows: rows)
+    var files: [String] = []
     func read(_ paths: [String], _ use: String) throws(DatasetError) -> TokenizedText {
-      try TokenizedText.prepare(
+      let text = try TokenizedText.prepare(
         paths, relativeTo: base, use: use, encoding: encoding, excluding: excluding,
         tokenizer: tokenizer, cacheFolder: cacheFolder, keepsCache: keepsCache, progress: progress)
+      files += text.files
+      return text
     }
     let text = try read(train, "training")
     let split = try split(
       text, validation, sequenceLength: sequenceLength, tokenizer: tokenizer
     ) { (paths) throws(DatasetError) in try read(paths, "validation") }
-    return try packed(split, sequenceLength: sequenceLength, longRows: longRows)
+    var corpus = try packed(split, sequenceLength: sequenceLength, longRows: longRows)
+    corpus.isPrivate = files.contains { Folder.isPrivate($0) }
+    return corpus
   }
 
   /// Takes validation text from the training text, or reads other files.
@@ -180,7 +189,7 @@ public struct Corpus: Sendable {
   ) throws(DatasetError) -> Corpus {
     let text = try TokenizedText.prepare(
       paths, use: "text", encoding: TextEncoding(separator: separator, rows: rows),
-      tokenizer: tokenizer, cacheFolder: cacheFolder)
+      tokenizer: tokenizer, cacheFolder: cacheFolder, keepsCache: false)
     let stream = text.stream.packed(sequenceLength: sequenceLength, longRows: .split)
     try check(stream, "text", needed: 2, sequenceLength)
     return Corpus(

@@ -144,11 +144,29 @@ public struct PreparedRun {
         "run.threads is \(pool.threads), but this process may use \(cores) cores; more threads than "
           + "cores wait for each other and are slower"
       ] : []
-    return corpus.warnings + tooLong + tooMany + (changes?.texts ?? [])
+    return corpus.warnings + tooLong + tooMany + [shortfall].compactMap(\.self)
+      + (changes?.texts ?? [])
   }
 }
 
 extension PreparedRun {
+  /// What to say where steps, which are all of one size, take much less of the epochs' windows than
+  /// all, or more; nil where they come near it.
+  private var shortfall: String? {
+    guard case .epochs(let epochs) = recipe.run.length else { return nil }
+    let shape = settings.shape
+    let windows = corpus.train.windowCount(sequenceLength: shape.tokens, includePartial: false)
+    let perStep = shape.windows * shape.accumulation
+    let (wanted, taken) = (epochs * windows, settings.steps * perStep)
+    guard Double(abs(wanted - taken)) > 0.05 * Double(wanted) else { return nil }
+    let share = formatted(Double(taken) / Double(windows), decimals: 2)
+    return "\(settings.steps) steps of \(perStep) windows are \(share) epochs of the \(windows) "
+      + "windows, not \(epochs): a lower run.batch_size or run.accumulation comes closer"
+  }
+
+  /// Whether only their owner may read some of the texts: so it is to be with what is made of them.
+  public var hasPrivateText: Bool { corpus.isPrivate }
+
   /// The recipe's checkpoint; throws if the recipe does not fit it.
   private static func checkpoint(of recipe: Recipe, path: String) throws -> Checkpoint {
     let checkpoint = try Checkpoint.open(recipe.model.absolute)

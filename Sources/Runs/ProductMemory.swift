@@ -33,12 +33,23 @@ struct ProductMemory {
     let lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard lock >= 0 else { return }
     defer { close(lock) }
-    guard flock(lock, LOCK_EX) == 0, var all = contents() else { return }
+    guard Self.hold(lock), var all = contents() else { return }
     var merged: [Product: ProductDecision] = [:]
     for decision in decisions(all) + new { merged[decision.product] = decision }
     let products = merged.values.sorted { $0.product < $1.product }.map(\.record)
     all[machine] = MachineProducts(build: Self.build, products: products)
     try? all.write(to: path)
+  }
+
+  /// Locks an open folder, waiting for a second at most: another process that is stopped while it
+  /// holds the lock must hold up nobody else.
+  private static func hold(_ descriptor: Int32) -> Bool {
+    for _ in 0..<20 {
+      if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return true }
+      guard errno == EWOULDBLOCK else { return false }
+      usleep(50_000)
+    }
+    return false
   }
 
   /// This machine's choices made by this very build; another build's kernels have other timings.

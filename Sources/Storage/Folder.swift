@@ -71,6 +71,12 @@ public enum Folder {
     return lstat(path, &status) == 0 ? status.st_mode : nil
   }
 
+  /// Whether only their owner may read a file or a folder.
+  public static func isPrivate(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & 0o077 == 0
+  }
+
   /// Whether a folder is at the path.
   public static func isFolder(_ path: String) -> Bool {
     var status = stat()

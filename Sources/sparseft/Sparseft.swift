@@ -27,6 +27,7 @@ struct Sparseft: ParsableCommand {
 @main
 enum Main {
   static func main() {
+    Output.openStandardDescriptors()
     Interruption.ignoreBrokenPipes()
     do {
       var command = try Sparseft.parseAsRoot()

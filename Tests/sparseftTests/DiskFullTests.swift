@@ -31,8 +31,8 @@ import Testing
       #expect(outcome.exitCode == 74)
       #expect(
         outcome.error == """
-          error: writing 'out': File too large; nothing was left behind, free some space and try \
-          again
+          error: writing 'out': File too large; nothing was left behind, raise the limit on \
+          the size of files (ulimit -f) and try again
 
           """)
       #expect(shop.files == before)
@@ -60,7 +60,7 @@ import Testing
 
     var full = shop.sparseft
     full.fileBlocks = blocks
-    let outcome = try full.run(arguments + ["run.steps=8", "--resume"])
+    let outcome = try full.run(arguments + ["run.steps=8", "--resume", "--accept-changes"])
     #expect(outcome.exitCode == 74)
     #expect(outcome.error.contains("File too large"))
     #expect(shop.leftovers == [])
@@ -70,7 +70,7 @@ import Testing
     for file in kept { try shop.succeed(["inspect", "run/" + file]) }
 
     // With space again the run goes on as if nothing had happened.
-    try shop.succeed(arguments + ["run.steps=8", "--resume"])
+    try shop.succeed(arguments + ["run.steps=8", "--resume", "--accept-changes"])
     let losses = try shop.losses()
     for (step, loss) in try shop.losses("whole/events.jsonl") where step > 4 {
       #expect(losses[step] == loss, "step \(step)")

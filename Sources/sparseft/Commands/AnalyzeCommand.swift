@@ -24,6 +24,7 @@ struct AnalyzeCommand: ParsableCommand {
     let run = try PreparedRun(
       recipe: arguments.recipe, overrides: arguments.overrides,
       shouldStop: { Interruption.isRequested })
+    PrivateOutput.follow(run)
     Interruption.save()
     for line in run.textLines { Output.note(line) }
     let progress = AnalysisLine(isQuiet: false)

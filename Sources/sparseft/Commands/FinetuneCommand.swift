@@ -67,6 +67,7 @@ struct FinetuneCommand: ParsableCommand {
     let prepared = try PreparedRun(
       recipe: arguments.recipe, overrides: arguments.overrides, cache: cache, resuming: resume,
       acceptsChanges: acceptChanges, shouldStop: { Interruption.isRequested })
+    PrivateOutput.follow(prepared)
     Interruption.save()
     let progress = AnalysisLine(isQuiet: arguments.json)
     let decision =

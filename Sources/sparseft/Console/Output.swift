@@ -12,6 +12,14 @@ enum Output {
   /// The first error number from writing a result; 0 for none.
   private static let failure = Atomic<Int32>(0)
 
+  /// Opens standard descriptors that the caller closed: the next file that is opened would be taken
+  /// for one of them, and messages would go into it.
+  static func openStandardDescriptors() {
+    for descriptor in Int32(0)...2 where fcntl(descriptor, F_GETFD) < 0 {
+      _ = open("/dev/null", O_RDWR)
+    }
+  }
+
   static func print(_ text: String) { write(text.printableText() + "\n") }
 
   static func print(_ json: JSONValue) { write(json.encoded() + "\n") }
