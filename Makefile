@@ -8,7 +8,7 @@ C_FILES = $(shell git ls-files --cached --others --exclude-standard \
             'Sources/**/*.c' 'Sources/**/*.h' 'Sources/**/*.inc' 'Sources/**/*.cpp' \
             'Tests/**/*.c')
 
-.PHONY: demo build test faults bench format format-check packages clean
+.PHONY: demo build test faults fuzz bench format format-check packages clean
 
 demo: build
 	@$(SPARSEFT) finetune recipes/quickstart.json
@@ -22,6 +22,11 @@ test: packages
 # Every call by which a run writes its files fails, or is its last; the tests try a sample of them.
 faults: packages
 	SPARSEFT_ALL_FAULTS=1 swift test --filter FaultTests
+
+# Feeds made-up files to every reader, FUZZ_SECONDS each, and keeps what reaches new places.
+FUZZ_SECONDS = 60
+fuzz: packages
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) Tests/Fuzz/run
 
 bench: build
 	python3 docs/performance.py

@@ -122,6 +122,14 @@ let package = Package(
         "Storage", "Tensors", "Models", "Checkpoints",
       ],
       path: "Tests/TestSupport"),
+    .target(
+      name: "FuzzTargets",
+      dependencies: [
+        "Chats", "Checkpoints", "Interchange", "Models", "Recipes", "Records", "Reports",
+        "Storage", "Tensors", "Tokenizers",
+      ],
+      path: "Tests/FuzzTargets"),
+    tests("Fuzz", ["FuzzTargets", "Storage"], exclude: ["Corpus"]),
     tests("Storage", ["Storage", "Tensors"]),
     tests("Records", ["Records", "Storage", "Tensors"], exclude: ["Fixtures"]),
     tests("Checkpoints", ["Checkpoints", "Tokenizers", "Storage", "Models", "Tensors"]),
@@ -174,3 +182,11 @@ let package = Package(
   ],
   cxxLanguageStandard: .cxx17
 )
+
+// Built by `make fuzz` alone: libFuzzer brings its main function.
+if Context.environment["SPARSEFT_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz",
+      linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]))
+}

@@ -32,7 +32,8 @@ public struct PlannedRun {
     step = try prepared.compile(decision.adaptation, keepsStages: keepsStages)
     ProcessMemory.trim()
     forecast = MemoryForecast(
-      step, threads: prepared.pool.threads, runtimeBytes: ProcessMemory.residentBytes,
+      step, threads: prepared.pool.threads,
+      runtimeBytes: ProcessMemory.residentBytes + MemoryForecast.growth,
       measuringBytes: decision.measuringBytes)
     prefixCaches = PrefixCachePlan(
       step, settings: settings, text: prepared.corpus.train,
@@ -68,7 +69,7 @@ public struct PlannedRun {
 extension PreparedRun {
   /// Margin for the bytes that runs were seen to take beyond their forecast, rounded up: the
   /// recipe's limit applies to the real peak.
-  private static let forecastMargin = 4 << 20
+  private static let forecastMargin = 2 << 20
 
   /// The run's step, within the recipe's memory limit if there is one.
   fileprivate func compile(
@@ -78,7 +79,8 @@ extension PreparedRun {
       return try compiler.compile(adaptation, keepsStages: keepsStages)
     }
     let threads = pool.threads
-    let runtime = max(runtimeBytes, ProcessMemory.residentBytes) + Self.forecastMargin
+    let now = ProcessMemory.residentBytes + MemoryForecast.growth
+    let runtime = max(runtimeBytes, now) + Self.forecastMargin
     if let step = try compiler.compile(
       adaptation, within: limit - runtime, threads: threads, keepsStages: keepsStages)
     {

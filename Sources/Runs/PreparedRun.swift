@@ -100,7 +100,8 @@ public struct PreparedRun {
     // read from the cache.
     tokenizer.releaseCaches()
     ProcessMemory.trim()
-    runtimeBytes = (ProcessMemory.residentBytes / Self.runtimeQuantum + 1) * Self.runtimeQuantum
+    let runtime = ProcessMemory.residentBytes + MemoryForecast.growth
+    runtimeBytes = (runtime / Self.runtimeQuantum + 1) * Self.runtimeQuantum
     fullFlopsPerToken = try compiler.compile(FullAdaptation()).flopsPerToken
   }
 

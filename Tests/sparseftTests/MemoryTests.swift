@@ -17,7 +17,7 @@ import Testing
 
   /// Half of the processes look up a few rows of an embedding that no head reads whole.
   @Test(arguments: [(ElementType.f32, true), (.bf16, false)])
-  func theRealPeakIsWithinFivePercentOfThePlan(_ type: ElementType, tiedHead: Bool) throws {
+  func theRealPeakIsWithinThreePercentOfThePlan(_ type: ElementType, tiedHead: Bool) throws {
     let shop = try Workshop()
     try shop.folder.write(Workshop.text(sentences: 150), to: "text.txt")
     let config = try shop.folder.write(
@@ -44,7 +44,7 @@ import Testing
       print(
         "memory: \(type.rawValue) \(method): planned \(ByteCount(Int(planned))), "
           + "peak \(ByteCount(Int(peak))), \(formatted(deviation, decimals: 1)) %")
-      #expect(abs(deviation) <= 5, "\(method): planned \(planned), peak \(peak)")
+      #expect(abs(deviation) <= 3, "\(method): planned \(planned), peak \(peak)")
     }
   }
 }
