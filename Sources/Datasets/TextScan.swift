@@ -63,9 +63,27 @@ struct TextScan {
         holdsSeparator = bytes.firstPlace(of: separator) != nil
       }
       for mark in Self.knownMarks where !marks.contains(mark) {
-        if bytes.firstPlace(of: Array(mark.utf8)) != nil { marks.insert(mark) }
+        if Self.holds(mark: Array(mark.utf8), bytes) { marks.insert(mark) }
       }
     }
+  }
+}
+
+extension TextScan {
+  /// Whether a mark stands in the bytes and is not merely quoted, as in a page about such marks or in
+  /// a program's source.
+  private static func holds(mark: [UInt8], _ bytes: UnsafeRawBufferPointer) -> Bool {
+    let quotes = Set("\"'`\\".utf8)
+    var rest = bytes
+    while let place = rest.firstPlace(of: mark) {
+      let end = place + mark.count
+      let isQuoted =
+        (place > 0 && quotes.contains(rest[place - 1]))
+        || (end < rest.count && quotes.contains(rest[end]))
+      if !isQuoted { return true }
+      rest = UnsafeRawBufferPointer(rebasing: rest[end...])
+    }
+    return false
   }
 }
 

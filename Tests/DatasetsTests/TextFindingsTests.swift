@@ -41,6 +41,14 @@ import Tokenizers
     #expect(try text(["t/g.json"]).warnings.count == 1)
   }
 
+  /// A page about such marks, or a program's source, is no text with marks in it.
+  @Test func quotedMarksAreWords() throws {
+    try folder.write("after `<|im_end|>`, not \"<|endoftext|>\" nor '</s>'", to: "page.md")
+    #expect(try text(["page.md"]).warnings == [])
+    try folder.write("`<|im_end|>` once, then one<|im_end|>", to: "chat.txt")
+    #expect(try text(["chat.txt"]).warnings.count == 1)
+  }
+
   @Test func whatIsNoTextIsSkippedOrAnError() throws {
     try folder.write("%PDF-1.4 all letters", to: "t/a.pdf")
     try folder.write([0x50, 0x4B, 0, 1], to: "t/b.docx")

@@ -14,7 +14,7 @@ import Testing
     "schedule.type=constant",
   ]
   /// Between the calls that are tried here; SPARSEFT_ALL_FAULTS tries every one of them.
-  private static let stride = getenv("SPARSEFT_ALL_FAULTS") == nil ? 9 : 1
+  private static let stride = getenv("SPARSEFT_ALL_FAULTS") == nil ? 13 : 1
 
   /// Compiles a C file of the tests.
   private func compile(_ source: String, _ flags: String, _ shop: Workshop) throws -> String {
