@@ -88,7 +88,7 @@ let package = Package(
     // Other programs' files.
     module("Interchange", ["Checkpoints", "Tokenizers", "Models", "Storage", "Tensors"]),
     module("Checkpoints", ["Models", "Storage", "Tensors"]),
-    module("Datasets", ["Chats", "Tokenizers", "Storage", "Tensors"]),
+    module("Datasets", ["Chats", "Tokenizers", "Records", "Storage", "Tensors"]),
     // How models are told who speaks.
     module("Chats", ["Tokenizers", "Storage", "Tensors"]),
     module("Tokenizers", ["CSentencePiece", "CPCRE2", "Storage", "Tensors"]),

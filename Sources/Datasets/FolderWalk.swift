@@ -1,3 +1,5 @@
+import Storage
+
 #if canImport(Glibc)
   import Glibc
 #endif
@@ -11,32 +13,22 @@ struct FolderWalk {
   /// What was met and is excluded, with the reason.
   private(set) var excluded: [(path: String, reason: String)] = []
 
-  /// Where a folder is, whatever path leads to it.
-  private struct Identity: Hashable {
-    let device, number: UInt64
-
-    init(_ status: stat) {
-      device = UInt64(status.st_dev)
-      number = UInt64(status.st_ino)
-    }
-  }
-
   /// A folder, and how many parts of the pattern led to it.
   private struct Step {
     let path: String
-    let identity: Identity
+    let identity: FileIdentity.Place
     let part: Int
   }
 
   private struct Seen: Hashable {
-    let identity: Identity
+    let identity: FileIdentity.Place
     let part: Int
   }
 
   private let parts: [String]
   private let name: String
   private let fileLimit: Int
-  private var reasons: [Identity: String] = [:]
+  private var reasons: [FileIdentity.Place: String] = [:]
   private var seen: Set<Seen> = []
   /// Folders to read: those that links lead to only when no other is left.
   private var folders: [Step] = []
@@ -55,7 +47,7 @@ struct FolderWalk {
     for path in excluding {
       var status = stat()
       guard stat(path.path, &status) == 0 else { continue }
-      reasons[Identity(status)] = reasons[Identity(status)] ?? path.reason
+      reasons[FileIdentity(status).place] = reasons[FileIdentity(status).place] ?? path.reason
     }
   }
 
@@ -64,7 +56,7 @@ struct FolderWalk {
   mutating func run(from folder: String) throws(DatasetError) {
     var status = stat()
     guard stat(folder, &status) == 0 else { return }
-    folders = [Step(path: folder, identity: Identity(status), part: 0)]
+    folders = [Step(path: folder, identity: FileIdentity(status).place, part: 0)]
     var (nextFolder, nextLink) = (0, 0)
     while true {
       if nextFolder < folders.count {
@@ -109,7 +101,7 @@ struct FolderWalk {
   ) throws(DatasetError) {
     var status = stat()
     guard !path.utf8.contains(0), stat(path, &status) == 0 else { return }
-    let identity = Identity(status)
+    let identity = FileIdentity(status).place
     let isFolder = status.st_mode & S_IFMT == S_IFDIR
     guard isFolder || takesFiles ?? (part >= parts.count) else { return }
     if let reason = reasons[identity] {

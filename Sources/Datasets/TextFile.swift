@@ -4,26 +4,6 @@ import Storage
   import Glibc
 #endif
 
-/// What tells one state of a file from another: where it is, how long, and when it was changed.
-struct FileIdentity: Hashable, Sendable {
-  let device, number: UInt64
-  /// Bytes.
-  let count: Int
-  /// When contents, and anything of the file, were changed last, in nanoseconds.
-  let modified, changed: Int64
-
-  init(_ status: stat) {
-    func nanoseconds(_ time: timespec) -> Int64 {
-      Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
-    }
-    device = UInt64(status.st_dev)
-    number = UInt64(status.st_ino)
-    count = Int(status.st_size)
-    modified = nanoseconds(status.st_mtim)
-    changed = nanoseconds(status.st_ctim)
-  }
-}
-
 /// A text file, read in parts. It is not mapped: where somebody cuts it short meanwhile, reading is an
 /// error, not a signal that ends the process.
 package final class TextFile {

@@ -2,13 +2,14 @@ import Storage
 
 /// How much text of a run trains and how much is held out: keys of the event `start`.
 public struct TextAmounts: Hashable, Sendable {
-  /// Tokens in a window.
+  /// Targets in a window.
   public var sequenceLength: Int
-  /// Tokens that stand in windows, of how many documents and windows.
+  /// Tokens of the training text that stand in windows.
   public var trainedTokens: Int
+  /// Documents of the training text; one may go on in the held-out text.
   public var trainedDocuments: Int
   public var trainedWindows: Int
-  /// Tokens that no window holds.
+  /// Tokens of the training text that no window holds: a text's last ones, or rows left out.
   public var droppedTokens: Int
   public var heldOutTokens: Int
   public var heldOutDocuments: Int

@@ -50,6 +50,8 @@ extension PrecisionDecision {
     var recipe: Recipe
     var weights: ModelWeights
     var text: TokenStream
+    /// The text's content hash.
+    var textHash: String
     var pool: WorkerPool
     var kernels: Kernels
     /// The folder that keeps what was measured.
@@ -102,7 +104,7 @@ extension PrecisionDecision {
 extension PrecisionDecision.Inputs {
   fileprivate var key: String {
     let facts: JSONValue = [
-      "model": .string(weights.checkpoint.contentHash), "text": .string(text.contentHash()),
+      "model": .string(weights.checkpoint.contentHash), "text": .string(textHash),
       "windows": .int(shape.windows), "tokens": .int(shape.tokens),
       "instruction_set": .string(kernels.instructionSet), "version": .string(Version.text),
     ]

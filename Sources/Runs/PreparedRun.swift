@@ -85,7 +85,8 @@ public struct PreparedRun {
     kernels = try Self.kernels(recipe.run, pool)
     let weights = weights
     let inputs = PrecisionDecision.Inputs(
-      recipe: recipe, weights: weights, text: corpus.train, pool: pool, kernels: kernels,
+      recipe: recipe, weights: weights, text: corpus.train, textHash: texts.training,
+      pool: pool, kernels: kernels,
       cacheFolder: cacheFolder, shouldStop: shouldStop)
     precision =
       try saved.map { PrecisionDecision(inputs, resuming: $0.decision) }
@@ -115,12 +116,7 @@ public struct PreparedRun {
 
   /// How much text trains, and how much is held out.
   public var textAmounts: TextAmounts {
-    let amounts = corpus.amounts(sequenceLength: recipe.data.sequenceLength)
-    return TextAmounts(
-      sequenceLength: amounts.sequenceLength, trainedTokens: amounts.trainedTokens,
-      trainedDocuments: amounts.trainedDocuments, trainedWindows: amounts.trainedWindows,
-      droppedTokens: amounts.droppedTokens, heldOutTokens: amounts.heldOutTokens,
-      heldOutDocuments: amounts.heldOutDocuments)
+    corpus.amounts(sequenceLength: recipe.data.sequenceLength)
   }
 
   /// What people are told of the text before anything is measured: how much of it trains, and every
@@ -211,10 +207,7 @@ extension PreparedRun {
   /// itself the one that is trained on.
   private static func excluded(_ recipe: Recipe, _ path: String, cache: String) -> [ExcludedPath] {
     let output = recipe.output.absolute
-    let written = [
-      "recipe.resolved.json", "events.jsonl", "summary.json", "report.html",
-      EarlierMeasurements.contributions, EarlierMeasurements.rate, "best", "last", "cache",
-    ]
+    let written = RunContents.names + ["cache"]
     return [
       ExcludedPath(path, "it is the recipe"),
       ExcludedPath(recipe.model.absolute, "it is the model"),

@@ -19,11 +19,14 @@ enum RunContents {
     "summary.json": { hasKeys($0, "type", "steps") },
     "compare.json": { hasKeys($0, "rows") },
   ]
-  private static let measurements = ["contributions.json", "learning_rate.json"]
+  private static let measurements = [EarlierMeasurements.contributions, EarlierMeasurements.rate]
   /// Folders of snapshots.
   private static let snapshots = ["best", "last"]
   /// The folder of a comparison's runs.
   private static let comparison = "compare"
+
+  /// All names that a run's folder has beside that of token ids.
+  static var names: [String] { files.keys.sorted() + measurements + snapshots + [comparison] }
 
   /// Whether a folder holds a run, or a part of one.
   static func exist(in folder: String) -> Bool {

@@ -54,6 +54,6 @@ public final class FolderLock {
   private static func isFile(_ descriptor: Int32, at path: String) -> Bool {
     var (own, named) = (stat(), stat())
     return fstat(descriptor, &own) == 0 && lstat(path, &named) == 0
-      && own.st_ino == named.st_ino && own.st_dev == named.st_dev
+      && FileIdentity(own).place == FileIdentity(named).place
   }
 }

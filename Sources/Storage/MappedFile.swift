@@ -46,7 +46,9 @@ public final class MappedFile: Sendable {
   ///
   /// - Throws: `StorageError.changed`.
   public func checkUnchanged() throws(StorageError) {
-    guard try FileIdentity(descriptor, path: path) == identity else { throw .changed(path: path) }
+    guard try FileIdentity(descriptor, path: path).hasContents(of: identity) else {
+      throw .changed(path: path)
+    }
   }
 
   private static func map(

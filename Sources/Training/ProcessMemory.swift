@@ -1,3 +1,5 @@
+import Execution
+
 #if canImport(Glibc)
   import Glibc
   import SystemAllocator
@@ -17,20 +19,8 @@ public enum ProcessMemory {
     #endif
   }
 
-  private static func status(_ key: String) -> Int { value(of: key, in: "/proc/self/status") }
-
-  /// The value in kilobytes of a key in one of the kernel's tables, in bytes; 0 if it is missing.
-  private static func value(of key: String, in path: String) -> Int {
-    guard let file = fopen(path, "r") else { return 0 }
-    defer { fclose(file) }
-    var line = [CChar](repeating: 0, count: 256)
-    while fgets(&line, Int32(line.count), file) != nil {
-      let text = String(
-        decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-      guard text.hasPrefix(key) else { continue }
-      let digits = text.dropFirst(key.count).drop { $0 == " " || $0 == "\t" }
-      return (Int(digits.prefix { $0.isNumber }) ?? 0) * 1024
-    }
-    return 0
+  /// A value of the kernel's table, which has kilobytes, in bytes.
+  private static func status(_ key: String) -> Int {
+    (SystemTable("/proc/self/status")[key] ?? 0) * 1024
   }
 }

@@ -92,7 +92,7 @@ import Tokenizers
     try folder.write("\(pair)\n\(pair)", to: "r/2.jsonl")
     let corpus = try Corpus.prepare(
       train: ["r"], validation: .fraction(0.1), relativeTo: folder.path, sequenceLength: 16,
-      tokenizer: RowTokenizer(), cacheFolder: folder["cache"])
+      tokenizer: EndingTokenizer(), cacheFolder: folder["cache"])
     #expect(corpus.validation?.documentCount == 1 && corpus.train.documentCount == 5)
   }
 
@@ -114,29 +114,5 @@ import Tokenizers
     #expect(half.count == 1 && half[0].contains("the training text too"))
     let percent = Double(half[0].split(separator: " ")[0]) ?? 0
     #expect((40...55).contains(percent), "\(half[0])")
-  }
-}
-
-/// An id for each byte, with BOS and EOS behind them, for pairs.
-private struct RowTokenizer: Tokenizer {
-  let base = ByteTokenizer()
-  var fingerprint: [UInt8] { base.fingerprint + [2] }
-  var vocabularySize: Int { base.vocabularySize }
-  var beginOfSequence: Int32? { 256 }
-  var endOfSequence: Int32? { 257 }
-  var unknown: Int32? { nil }
-  func isControl(_ id: Int32) -> Bool { id > 255 }
-  func controlID(_ spelling: String) -> Int32? { nil }
-  func isUnused(_ id: Int32) -> Bool { false }
-  func piece(of id: Int32) -> String { base.piece(of: id) }
-  var maximumTextBytes: Int { base.maximumTextBytes }
-  func encode(utf8 bytes: UnsafeRawBufferPointer) throws(TokenizerError) -> [Int32] {
-    try base.encode(utf8: bytes)
-  }
-  var allowsCuts: Bool { false }
-  func nextCut(in text: UnsafeBufferPointer<UInt8>, from position: Int) -> SegmentCut? { nil }
-  func bytes(of id: Int32) -> [UInt8] { base.bytes(of: id) }
-  func decodeBytes(_ ids: ArraySlice<Int32>, continuing: Bool) -> [UInt8]? {
-    base.decodeBytes(ids, continuing: continuing)
   }
 }

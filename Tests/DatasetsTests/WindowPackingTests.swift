@@ -112,29 +112,3 @@ import Tokenizers
     #expect(streams[0].isSame(as: streams[0]))
   }
 }
-
-/// An id for each byte, with BOS and EOS behind them.
-private struct EndingTokenizer: Tokenizer {
-  static let begin: Int32 = 256, end: Int32 = 257
-  let base = ByteTokenizer()
-
-  var fingerprint: [UInt8] { base.fingerprint + [1] }
-  var vocabularySize: Int { base.vocabularySize }
-  var beginOfSequence: Int32? { Self.begin }
-  var endOfSequence: Int32? { Self.end }
-  var unknown: Int32? { nil }
-  func isControl(_ id: Int32) -> Bool { id == Self.begin || id == Self.end }
-  func controlID(_ spelling: String) -> Int32? { nil }
-  func isUnused(_ id: Int32) -> Bool { false }
-  func piece(of id: Int32) -> String { base.piece(of: id) }
-  var maximumTextBytes: Int { base.maximumTextBytes }
-  func encode(utf8 bytes: UnsafeRawBufferPointer) throws(TokenizerError) -> [Int32] {
-    try base.encode(utf8: bytes)
-  }
-  var allowsCuts: Bool { true }
-  func nextCut(in text: UnsafeBufferPointer<UInt8>, from position: Int) -> SegmentCut? { nil }
-  func bytes(of id: Int32) -> [UInt8] { base.bytes(of: id) }
-  func decodeBytes(_ ids: ArraySlice<Int32>, continuing: Bool) -> [UInt8]? {
-    base.decodeBytes(ids, continuing: continuing)
-  }
-}

@@ -1,0 +1,73 @@
+import Checkpoints
+import Datasets
+import Execution
+import Records
+import Storage
+import Tensors
+
+// Snapshots, and going back to them.
+extension Trainer {
+  func saveDelta(_ kind: SnapshotKind, loss: Double?) throws(TrainingError) {
+    guard let store, saving == .everything else { return }
+    try checkInputs()
+    let metrics: JSONValue = [
+      "step": .int(progress.step), "tokens": .int(progress.step * settings.shape.tokensPerStep),
+      "initial_validation_loss": progress.initialValidationLoss.map { .number($0) } ?? .null,
+      "validation_loss": loss.map { .number($0) } ?? .null,
+    ]
+    try store.writeDelta(session, kind: kind, metrics: metrics)
+    try observe(.snapshot(step: progress.step, path: store.deltaPath(kind), kind: kind))
+  }
+
+  /// Checks that model and text are still those that the run started with, so that nothing is saved
+  /// that was computed from others.
+  func checkInputs() throws(TrainingError) {
+    try rethrow(TrainingError.storage) { () throws(StorageError) in
+      try session.checkpoint.checkUnchanged()
+      try text.checkUnchanged()
+    }
+  }
+
+  func saveLast() throws(TrainingError) {
+    guard let store, saving != .nothing else { return }
+    try checkInputs()
+    progress.elapsedSeconds = elapsedSeconds
+    try saveDelta(.last, loss: progress.lastValidationLoss)
+    try store.writeState(session, progress: progress)
+    savedStep = progress.step
+    // Without validation nothing is better than what came last.
+    if validation == nil { try saveDelta(.best, loss: nil) }
+  }
+
+  /// After a figure that is not finite: goes back to the last saved state of this run, or to the
+  /// base, and on from there at half the rate. What a validation found best by then is kept.
+  ///
+  /// - Throws: the error itself where nothing is saved, in the first step, whose loss is the base
+  ///   model's, and after `mostSetbacks`.
+  func retreat(from error: TrainingError) throws(TrainingError) {
+    guard case .diverged(let step, let figure, let value) = error, saving == .everything,
+      let store, progress.setbacks < Self.mostSetbacks
+    else { throw error }
+    var restored = RunProgress(progress.batches)
+    if savedStep != nil {
+      restored = try store.readState(into: session, batches: progress.batches)
+    } else {
+      session.restart(seed: settings.seed)
+      restored.initialValidationLoss = progress.initialValidationLoss
+    }
+    restored.bestValidationLoss = progress.bestValidationLoss
+    restored.trainingSeconds = progress.trainingSeconds
+    restored.setbacks = progress.setbacks + 1
+    restored.rateFactor = progress.rateFactor / 2
+    progress = restored
+    trend = LossTrend()
+    let place = progress.step == 0 ? "the base model" : "the state of step \(progress.step)"
+    try observe(
+      .warning(
+        "the \(figure) of step \(step) is \(value): going on from \(place) at "
+          + "\(formatted(progress.rateFactor, decimals: 3)) of the learning rate"))
+  }
+
+  /// How often a run goes back before it gives up.
+  private static let mostSetbacks = 3
+}
