@@ -8,7 +8,7 @@ C_FILES = $(shell git ls-files --cached --others --exclude-standard \
             'Sources/**/*.c' 'Sources/**/*.h' 'Sources/**/*.inc' 'Sources/**/*.cpp' \
             'Tests/**/*.c')
 
-.PHONY: demo build test faults fuzz bench format format-check packages clean
+.PHONY: demo build test faults fuzz sanitize bench format format-check packages clean
 
 demo: build
 	@$(SPARSEFT) finetune recipes/quickstart.json
@@ -27,6 +27,11 @@ faults: packages
 FUZZ_SECONDS = 60
 fuzz: packages
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) Tests/Fuzz/run
+
+# The tests with the address, the thread and the undefined-behaviour sanitizer, each in a build of its own.
+SANITIZERS = address thread undefined
+sanitize: packages
+	@Tests/sanitize $(SANITIZERS)
 
 bench: build
 	python3 docs/performance.py

@@ -125,8 +125,8 @@ let package = Package(
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "Chats", "Checkpoints", "Interchange", "Models", "Recipes", "Records", "Reports",
-        "Storage", "Tensors", "Tokenizers",
+        "Chats", "Checkpoints", "Datasets", "Execution", "Interchange", "Models", "Recipes",
+        "Records", "Reports", "Runs", "Storage", "Tensors", "TestSupport", "Tokenizers",
       ],
       path: "Tests/FuzzTargets"),
     tests("Fuzz", ["FuzzTargets", "Storage"], exclude: ["Corpus"]),

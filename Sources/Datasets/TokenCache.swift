@@ -44,6 +44,8 @@ struct TokenCache {
   static let format: UInt32 = 4
   static let magic = Array("sfTokens".utf8)
   static let headerBytes = 128
+  /// Bytes of text that can be: their sum over the documents is used in arithmetic.
+  private static let textLimit: UInt64 = 1 << 48
   static let recordBytes = MemoryLayout<DocumentRecord>.stride
 
   /// A text file as it was when its contents were hashed.
@@ -184,14 +186,17 @@ struct TokenCache {
     return inRange && file.bytes[64..<96].elementsEqual(hash.finish())
   }
 
-  /// Whether documents begin at the first id and their starts increase.
+  /// Whether documents begin at the first id, their starts increase and their bytes are no more than
+  /// a disk can hold.
   private func isSound(_ storage: TokenStorage) -> Bool {
     var next: UInt64 = 0
+    var bytes: UInt64 = 0
     for document in storage.documents {
       guard document.start >= next, document.start < storage.ids.count,
-        document.byteCount <= 1 << 48, document.kind <= 1
+        document.byteCount <= Self.textLimit - bytes, document.kind <= 1
       else { return false }
       next = document.start + 1
+      bytes += document.byteCount
     }
     return storage.documents.isEmpty ? storage.ids.isEmpty : storage.documents[0].start == 0
   }

@@ -4,7 +4,7 @@ import Records
 
 extension ProductDecision {
   /// Nil for a product or a variant that this version does not know.
-  init?(_ record: ProductRecord) {
+  package init?(_ record: ProductRecord) {
     guard let variant = ProductVariant(record.chosen),
       let product = Product(kernel: record.kernel, m: record.m, n: record.n, k: record.k)
     else { return nil }
@@ -16,7 +16,7 @@ extension ProductDecision {
   }
 
   /// The record in `products.json`, in `plan --json` and in a run's state.
-  var record: ProductRecord {
+  package var record: ProductRecord {
     ProductRecord(
       kernel: product.kernel, m: product.m, n: product.n, k: product.k,
       chosen: variant.description,

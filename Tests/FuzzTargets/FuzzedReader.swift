@@ -1,10 +1,11 @@
 import Chats
 import Checkpoints
-import Interchange
+import Execution
 import Models
 import Recipes
 import Records
 import Reports
+import Runs
 import Storage
 import Tensors
 import Tokenizers
@@ -13,9 +14,10 @@ import Tokenizers
 /// one of our errors, never with a trap, an endless loop or a gigabyte.
 public enum FuzzedReader: String, CaseIterable, Sendable {
   case checkpoint, delta, state
-  case gguf, llama2c, safetensors, configuration
+  case gguf, llama2c, safetensors, index, configuration, settings, vocabulary, adapter
   case sentencepiece, bytepair
-  case recipe, events, records, jinja
+  case text, rows, tokens
+  case recipe, events, records, products, jinja
 
   /// Reads bytes as a file of the reader's kind.
   ///
@@ -41,12 +43,14 @@ public enum FuzzedReader: String, CaseIterable, Sendable {
     case .state:
       let state = try TrainingState.open(file(Self.sealed(bytes)))
       if StateRecord.problem(in: state.values) == nil { _ = StateRecord(state.values).json }
-    case .gguf: try importing(file(Array("GGUF".utf8) + bytes), folder)
-    case .llama2c: try importing(file(bytes), folder)
-    case .safetensors:
-      try importing(folder: folder, "model.safetensors", Self.framed(bytes), besides: "config.json")
-    case .configuration:
-      try importing(folder: folder, "config.json", bytes, besides: "model.safetensors")
+    case .gguf: try ForeignModel.read(file(Array("GGUF".utf8) + bytes), folder)
+    case .llama2c: try ForeignModel.read(file(bytes), folder)
+    case .safetensors, .index, .configuration, .settings, .vocabulary:
+      try ForeignModel(folder).read(self, bytes)
+    case .adapter: try ForeignModel(folder).readAdapter(bytes)
+    case .text: try UsersText(folder).read(bytes, as: "text.txt")
+    case .rows: try UsersText(folder).read(bytes, as: "rows.jsonl")
+    case .tokens: try UsersText(folder).readCache(bytes)
     case .sentencepiece, .bytepair:
       try bytes.withUnsafeBytes { buffer in
         let kind = self == .sentencepiece ? "sentencepiece" : "bpe"
@@ -55,37 +59,24 @@ public enum FuzzedReader: String, CaseIterable, Sendable {
         _ = tokenizer.decode(ids)
       }
     case .recipe: _ = try Recipe.load(path: file(bytes)).resolvedJSON
-    case .events: _ = try RunRecord(eventFile: file(bytes)).row(label: "", seed: 0, deltaBytes: nil)
+    case .events:
+      _ = try RunRecord(eventFile: file(bytes)).row(label: "", seed: 0, deltaBytes: nil)
+      // As a run that goes on: it cuts off what was not saved.
+      _ = try EventWriter(path: path, resuming: true) { ($0["step"]?.int ?? 0) < 8 }
     case .records:
       let json = try JSONValue.decode(bytes, source: "input")
       _ = (AnalysisRecord(json).json, ProductsFile(json).json, RunSummary(json).json)
       _ = (RunDescription(json).json, MemoryForecast(json).json, PrecisionRecord(json)?.json)
+    case .products:
+      let file = ProductsFile(try JSONValue.decode(bytes, source: "input"))
+      let products = file.names.compactMap { file[$0] }.flatMap(\.products)
+      for decision in products.compactMap({ ProductDecision($0) }) {
+        precondition(ProductDecision(decision.record)?.variant == decision.variant)
+      }
     case .jinja:
       _ = try ChatTemplate.recognised(
         String(decoding: bytes, as: UTF8.self), begin: "<s>", end: "</s>")
     }
-  }
-
-  private func importing(_ path: String, _ folder: String) throws {
-    _ = try CheckpointImport.run(
-      source: path, tokenizer: nil, elementType: nil, output: "\(folder)/output")
-  }
-
-  /// Imports a Hugging Face folder with one file of the input's, the other one small and right.
-  private func importing(
-    folder: String, _ name: String, _ bytes: [UInt8], besides other: String
-  ) throws {
-    let model = "\(folder)/model"
-    try Folder.create(model)
-    try ScratchWriter.write(bytes, to: "\(model)/\(name)")
-    let configuration = """
-      {"model_type": "llama", "hidden_size": 4, "intermediate_size": 4, "vocab_size": 8,
-       "num_hidden_layers": 1, "num_attention_heads": 1, "max_position_embeddings": 8}
-      """
-    let right =
-      other == "config.json" ? Array(configuration.utf8) : Self.framed(Array(#"{}"#.utf8))
-    try ScratchWriter.write(right, to: "\(model)/\(other)")
-    try importing(model, folder)
   }
 
   /// A tensor file with the lengths and the hash that its bytes ask for, so that what is behind these
@@ -101,14 +92,6 @@ public enum FuzzedReader: String, CaseIterable, Sendable {
       withUnsafeBytes(of: number.littleEndian) { file += Array($0) }
     }
     return file + ContentHash.digest(rest) + rest
-  }
-
-  /// A safetensors file: the length of the header up to the first zero, the header, then data.
-  private static func framed(_ bytes: [UInt8]) -> [UInt8] {
-    let header = Array(bytes.prefix { $0 != 0 })
-    var file: [UInt8] = []
-    withUnsafeBytes(of: UInt64(header.count).littleEndian) { file += Array($0) }
-    return file + header + bytes.dropFirst(header.count + 1)
   }
 }
 
