@@ -81,8 +81,8 @@ public final class AtomicFile {
 
   /// Removes what killed writers left in a folder, if it is old enough not to be another writer's.
   public static func removeLeftovers(in folder: String) {
-    guard let opened = OpenFolder(folder) else { return }
-    for name in opened.names where isTemporaryName(name) {
+    guard let opened = OpenFolder(folder), let names = try? opened.names() else { return }
+    for name in names where isTemporaryName(name) {
       guard let age = opened.secondsSinceChange(ofFile: name), age > 600 else { continue }
       opened.removeFile(name)
     }
