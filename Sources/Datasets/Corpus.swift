@@ -126,9 +126,13 @@ public struct Corpus: Sendable {
         share > 0 ? ["the training text is one row, so there is no validation"] : []
       return Corpus(train: text.stream, validation: nil, warnings: text.warnings + warnings)
     case .fraction(let share):
-      let split = text.split(
-        share: share, sequenceLength: sequenceLength, tokenizer: tokenizer)
-      return Corpus(train: split.train, validation: split.validation, warnings: text.warnings)
+      do {
+        let split = try text.split(
+          share: share, sequenceLength: sequenceLength, tokenizer: tokenizer)
+        return Corpus(train: split.train, validation: split.validation, warnings: text.warnings)
+      } catch {
+        throw .tokenizer(path: text.files.last ?? "", error: error)
+      }
     case .files(let paths):
       let other = try read(paths)
       let both = Set(text.files).intersection(other.files).sorted()

@@ -99,6 +99,8 @@ struct TokenCacheWriter {
         try encode(row, to: output)
       } catch let error as ChatError {
         throw DatasetError.chat(path: file.path, line: reader.line, error: error)
+      } catch TokenizerError.outOfMemory(let action) {
+        throw DatasetError.tokenizer(path: file.path, error: .outOfMemory(action: action))
       } catch let error as TokenizerError {
         throw DatasetError.row(path: file.path, line: reader.line, problem: error.description)
       }
