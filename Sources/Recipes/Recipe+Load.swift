@@ -56,7 +56,7 @@ extension Recipe {
     case .cannotOpen where access(file, F_OK) != 0: .notFound(file: file)
     case .cannotOpen(_, let reason): .unreadable(file: file, reason: reason)
     case .notAFile(_, let found): .unreadable(file: file, reason: "it is \(found)")
-    case .readFailed(_, let reason): .unreadable(file: file, reason: reason)
+    case .readFailed(_, let reason): .readFailed(file: file, reason: reason)
     case .pointer:
       .unreadable(file: file, reason: "it is a Git LFS pointer; run 'git lfs pull' in its folder")
     case .json(_, let line, let column, let problem):
