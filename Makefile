@@ -19,7 +19,8 @@ build: packages
 test: packages
 	swift test
 
-# Every call by which a run writes its files fails, or is its last; the tests try a sample of them.
+# Every call by which a run writes its files fails, or is its last, and every way to a request for
+# memory is refused; the tests try a sample of them.
 faults: packages
 	SPARSEFT_ALL_FAULTS=1 swift test --filter FaultTests
 

@@ -84,7 +84,7 @@ let package = Package(
 
     // Files, text and numbers.
     module(
-      "Weights", ["Adaptations", "Checkpoints", "Programs", "Models", "Tensors"]),
+      "Weights", ["Adaptations", "Checkpoints", "Execution", "Programs", "Models", "Tensors"]),
     // Other programs' files.
     module("Interchange", ["Checkpoints", "Tokenizers", "Models", "Storage", "Tensors"]),
     module("Checkpoints", ["Models", "Storage", "Tensors"]),

@@ -5,6 +5,7 @@
 
 #include <cblas.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 
 static __typeof__(&cblas_sgemm) loaded_sgemm;
 static char problem_text[512];
+static bool lacks_memory;
 static char description_text[512];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -42,12 +44,13 @@ static void describe(void *library) {
 }
 
 // Adds variables to the environment, in place of those of the same names. Other threads may read it
-// meanwhile, so the old list stays as it is and is never freed: setenv would free it.
-static void add_variables(const char *const *added, size_t count) {
+// meanwhile, so the old list stays as it is and is never freed: setenv would free it. False where
+// there is no memory for the new one.
+static bool add_variables(const char *const *added, size_t count) {
   size_t size = 0;
   while (environ[size]) size++;
-  char **list = malloc((size + count + 1) * sizeof *list);
-  if (!list) return;
+  char **list = calloc(size + count + 1, sizeof *list);
+  if (!list) return false;
   size_t kept = 0;
   for (size_t i = 0; i < size; i++) {
     bool is_replaced = false;
@@ -60,9 +63,11 @@ static void add_variables(const char *const *added, size_t count) {
   for (size_t j = 0; j < count; j++) list[kept++] = (char *)added[j];
   list[kept] = NULL;
   environ = list;
+  return true;
 }
 
-static void choose(void) {
+// False where there is no memory for the choice: another core type would have other results.
+static bool choose(void) {
   static char core_variable[64];
   const char *added[2];
   size_t count = 0;
@@ -73,14 +78,16 @@ static void choose(void) {
     snprintf(core_variable, sizeof core_variable, "OPENBLAS_CORETYPE=%s", core);
     added[count++] = core_variable;
   }
-  add_variables(added, count);
+  return add_variables(added, count);
 }
 
 static void load(void) {
-  choose();
+  lacks_memory = !choose();
+  if (lacks_memory) return;
   void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
   if (!library) {
     const char *reason = dlerror();
+    lacks_memory = reason && strstr(reason, strerror(ENOMEM));
     snprintf(problem_text, sizeof problem_text,
              "loading OpenBLAS: %s; expected libopenblas.so.0 on the library path; install it "
              "(Debian, Ubuntu: apt install libopenblas0)",
@@ -121,7 +128,7 @@ static void openblas_sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_
 sft_sgemm_function sft_openblas_sgemm(const char **problem) {
   pthread_once(&once, load);
   if (!loaded_sgemm) {
-    if (problem) *problem = problem_text;
+    if (problem) *problem = lacks_memory ? NULL : problem_text;
     return NULL;
   }
   return openblas_sgemm;

@@ -37,7 +37,8 @@ struct sft_matcher {
 };
 
 static sft_pattern_status refuse(int code, sft_pattern_message message) {
-  if (code == PCRE2_ERROR_NOMEMORY) return SFT_PATTERN_NO_MEMORY;
+  // While matching, and while compiling.
+  if (code == PCRE2_ERROR_NOMEMORY || code == PCRE2_ERROR_HEAP_FAILED) return SFT_PATTERN_NO_MEMORY;
   if (message.capacity > 0) {
     message.text[0] = 0;
     pcre2_get_error_message(code, (PCRE2_UCHAR *)message.text, message.capacity);

@@ -44,12 +44,25 @@ sft_sentencepiece_status guarded(sft_sentencepiece_message message, Body body) {
   }
 }
 
-/// A malloc'd copy, null where there is nothing to copy.
+/// Memory that was asked for in C. With calloc, as all C code here: tests refuse it.
+void *allocate(size_t count, size_t size) {
+  void *result = std::calloc(count, size);
+  if (result == nullptr) throw std::bad_alloc();
+  return result;
+}
+
+/// Checks that there is room for the messages that the library builds of a model, a text or ids:
+/// its protobuf does not survive a refusal half-way, it ends the process.
+void check_room(size_t count, size_t bytes_for_each) {
+  const size_t bytes_at_least = 16384;
+  std::free(allocate(bytes_at_least + bytes_for_each * count, 1));
+}
+
+/// A copy for `free`, null where there is nothing to copy.
 template <typename Element>
 Element *copy(const Element *source, size_t count) {
   if (count == 0) return nullptr;
-  void *result = std::malloc(count * sizeof(Element));
-  if (result == nullptr) throw std::bad_alloc();
+  void *result = allocate(count, sizeof(Element));
   std::memcpy(result, source, count * sizeof(Element));
   return static_cast<Element *>(result);
 }
@@ -65,6 +78,8 @@ sft_sentencepiece_status sft_sentencepiece_load(const void *bytes, size_t count,
                                                 sft_sentencepiece_message message) {
   *loaded = nullptr;
   return guarded(message, [&] {
+    // A piece takes 16 bytes or so of a file, and 130 of memory.
+    check_room(count, 16);
     auto model = std::make_unique<sft_sentencepiece>();
     const auto serialized = std::string_view(static_cast<const char *>(bytes), count);
     const auto status = model->processor.LoadFromSerializedProto(serialized);
@@ -83,6 +98,8 @@ sft_sentencepiece_status sft_sentencepiece_encode(const sft_sentencepiece *model
   *ids = nullptr;
   *id_count = 0;
   return guarded(message, [&] {
+    // A byte in four or so begins a piece.
+    check_room(count, 64);
     std::vector<int> result;
     const auto input = std::string_view(static_cast<const char *>(text), count);
     const auto status = model->processor.Encode(input, &result);
@@ -102,6 +119,7 @@ sft_sentencepiece_status sft_sentencepiece_decode(const sft_sentencepiece *model
   *text = nullptr;
   *text_count = 0;
   return guarded(message, [&] {
+    check_room(count, 1024);
     std::string result;
     const auto status = model->processor.Decode(std::vector<int>(ids, ids + count), &result);
     if (!status.ok()) return refuse(message, status.error_message());

@@ -26,6 +26,9 @@ public enum CheckpointError: Failure {
   case missing(path: String, what: String, next: String)
   /// A weight that the wanted element type can't hold.
   case unusableWeight(path: String, tensor: String, found: String, expected: String)
+  /// The tensors that deltas change, merged, take more memory than there is; nil where it is unknown
+  /// how much there is.
+  case noMemoryToMerge(bytes: Int, available: Int?)
 
   public var category: FailureCategory {
     switch self {
@@ -34,6 +37,7 @@ public enum CheckpointError: Failure {
       .updateLost, .mismatch, .unusableWeight:
       .badData
     case .missing: .missingInput
+    case .noMemoryToMerge: .inputOutput
     }
   }
 
@@ -67,6 +71,10 @@ public enum CheckpointError: Failure {
       "reading '\(path)': found no \(what); \(next)"
     case .unusableWeight(let path, let tensor, let found, let expected):
       "'\(path)': tensor \(tensor): found \(found), expected \(expected)"
+    case .noMemoryToMerge(let bytes, let available):
+      "can't reserve \(ByteCount(bytes)) of memory for the tensors that the deltas change"
+        + (available.map { ": \(ByteCount($0)) are free" } ?? "")
+        + "; 'sparseft apply-delta' merges them into a checkpoint, row by row"
     }
   }
 }

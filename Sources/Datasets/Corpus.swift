@@ -28,12 +28,13 @@ public struct TokenizedText: Sendable {
   ///   - base: the folder that paths are relative to.
   ///   - use: the text's purpose in messages, such as "training".
   ///   - excluding: files and folders that are no text unless they are named.
-  ///   - cacheFolder: created if missing; holds one file per list of files and encoding.
-  ///   - keepsCache: false removes that file as soon as it is mapped.
+  ///   - cacheFolder: created if missing; holds one file per list of files and encoding. Nil keeps
+  ///     nothing, and looks for nothing.
+  ///   - keepsCache: false removes an earlier file as soon as it is mapped, and leaves no new one.
   /// - Throws: `DatasetError`.
   public static func prepare(
     _ paths: [String], relativeTo base: String = "", use: String, encoding: TextEncoding,
-    excluding: [ExcludedPath] = [], tokenizer: any Tokenizer, cacheFolder: String,
+    excluding: [ExcludedPath] = [], tokenizer: any Tokenizer, cacheFolder: String?,
     keepsCache: Bool = true, progress: TextProgress = { _, _ in }
   ) throws(DatasetError) -> TokenizedText {
     if encoding.appendEOS, tokenizer.endOfSequence == nil { throw .noEndOfSequence }
@@ -80,7 +81,8 @@ public struct Corpus: Sendable {
   ///   - rows: how rows of JSON Lines files are written, and which of their tokens count.
   ///   - longRows: what happens to rows longer than a window.
   ///   - excluding: files and folders that are no text unless they are named, such as the recipe.
-  ///   - keepsCache: false removes the files of ids as soon as they are mapped.
+  ///   - keepsCache: false removes earlier files of ids as soon as they are mapped, and leaves no new
+  ///     ones.
   ///   - progress: called while text is encoded; never if the ids are in the cache.
   /// - Throws: `DatasetError`; `.tooShort` if the text fills no window.
   public static func prepare(
@@ -124,9 +126,13 @@ public struct Corpus: Sendable {
         share > 0 ? ["the training text is one row, so there is no validation"] : []
       return Corpus(train: text.stream, validation: nil, warnings: text.warnings + warnings)
     case .fraction(let share):
-      let split = text.split(
-        share: share, sequenceLength: sequenceLength, tokenizer: tokenizer)
-      return Corpus(train: split.train, validation: split.validation, warnings: text.warnings)
+      do {
+        let split = try text.split(
+          share: share, sequenceLength: sequenceLength, tokenizer: tokenizer)
+        return Corpus(train: split.train, validation: split.validation, warnings: text.warnings)
+      } catch {
+        throw .tokenizer(path: text.files.last ?? "", error: error)
+      }
     case .files(let paths):
       let other = try read(paths)
       let both = Set(text.files).intersection(other.files).sorted()
@@ -181,15 +187,16 @@ public struct Corpus: Sendable {
     return warnings
   }
 
-  /// Prepares a text to be scored as a whole, in windows of S tokens.
+  /// Prepares a text to be scored as a whole, in windows of S tokens. Its ids are in a file without a
+  /// name in the folder for temporary files.
   /// - Throws: `DatasetError`; `.tooShort` for a text without a target.
   public static func forScoring(
     _ paths: [String], sequenceLength: Int, separator: String? = nil, rows: RowEncoding = .init(),
-    tokenizer: any Tokenizer, cacheFolder: String
+    tokenizer: any Tokenizer
   ) throws(DatasetError) -> Corpus {
     let text = try TokenizedText.prepare(
       paths, use: "text", encoding: TextEncoding(separator: separator, rows: rows),
-      tokenizer: tokenizer, cacheFolder: cacheFolder, keepsCache: false)
+      tokenizer: tokenizer, cacheFolder: nil, keepsCache: false)
     let stream = text.stream.packed(sequenceLength: sequenceLength, longRows: .split)
     try check(stream, "text", needed: 2, sequenceLength)
     return Corpus(

@@ -60,37 +60,65 @@ struct TokenCache {
   let tokenizer: any Tokenizer
   let encoding: TextEncoding
   let key: [UInt8]
-  let path: String
+  /// Where the ids are kept; nil where they are not, and no earlier ones are looked for.
+  private let path: String?
+  /// Where the file is, with a name or without one.
+  private let folder: String
   /// Whether the cache file stays when its ids are not needed any more.
   private let keepsFile: Bool
 
   /// Reads the files once to compute the key.
+  ///
+  /// - Parameters:
+  ///   - folder: nil for a file without a name in the folder for temporary files.
+  ///   - keepsFile: false uses an earlier file and removes it; a new one gets no name.
   /// - Throws: `DatasetError.storage`, or `.changed` for a file that is written to meanwhile.
   init(
-    _ paths: [String], tokenizer: any Tokenizer, encoding: TextEncoding, folder: String,
+    _ paths: [String], tokenizer: any Tokenizer, encoding: TextEncoding, folder: String?,
     keepsFile: Bool = true
   ) throws(DatasetError) {
     self.tokenizer = tokenizer
     self.encoding = encoding
     self.keepsFile = keepsFile
     (files, key) = try Self.key(paths, tokenizer, encoding)
-    path = FolderListing.join(folder, ContentHash.hexadecimal(key) + ".tokens")
+    let name = ContentHash.hexadecimal(key) + ".tokens"
+    path = folder.map { FolderListing.join($0, name) }
+    self.folder = folder ?? getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
   }
 
   /// The ids, read from the cache file if it exists and is valid, else encoded and written to it.
   /// - Throws: `DatasetError`.
   func load(progress: TextProgress) throws(DatasetError) -> TokenStorage {
-    // Without its name a file lasts as long as it is mapped, and goes even if the process is killed.
-    defer { if !keepsFile { unlink(path) } }
-    if let cached = open() { return cached }
-    try makeFolder()
-    var writer = TokenCacheWriter(self)
-    try writer.write(progress: progress)
-    guard let written = open() else {
-      throw .storage(
-        .readFailed(path: path, reason: "the token cache does not read as it was written"))
+    if let path {
+      // Without its name a file lasts as long as it is mapped, and goes even if the process is killed.
+      defer { if !keepsFile { unlink(path) } }
+      if let cached = open(path) { return cached }
+      try makeFolder()
     }
-    return written
+    var writer = TokenCacheWriter(self)
+    let output: AtomicFile
+    let written: MappedFile
+    do throws(StorageError) {
+      if keepsFile, let path {
+        output = try AtomicFile(path: path, mode: 0o600)
+      } else {
+        output = try AtomicFile(namelessIn: folder)
+      }
+    } catch { throw .storage(error) }
+    try writer.write(to: output, progress: progress)
+    do throws(StorageError) {
+      if keepsFile, let path {
+        try output.commit()
+        written = try MappedFile(path: path)
+      } else {
+        written = try output.mapped()
+      }
+    } catch { throw .storage(error) }
+    guard let storage = open(written) else {
+      throw .storage(
+        .readFailed(path: output.path, reason: "the token cache does not read as it was written"))
+    }
+    return storage
   }
 
   private static func key(
@@ -125,15 +153,14 @@ struct TokenCache {
   }
 
   /// The cached ids; nil if there is no valid cache file.
-  private func open() -> TokenStorage? {
-    guard let file = try? MappedFile(path: path), file.bytes.count >= Self.headerBytes else {
-      return nil
-    }
-    return withExtendedLifetime(file) { open(file) }
+  private func open(_ path: String) -> TokenStorage? {
+    guard let file = try? MappedFile(path: path) else { return nil }
+    return open(file)
   }
 
   private func open(_ file: MappedFile) -> TokenStorage? {
     let bytes = file.bytes
+    guard bytes.count >= Self.headerBytes else { return nil }
     func number(_ offset: Int) -> Int? {
       Int(
         exactly: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)))
@@ -202,11 +229,11 @@ struct TokenCache {
   }
 
   private func makeFolder() throws(DatasetError) {
-    let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
-    for depth in folder.indices {
-      let name = folder[...depth].joined(separator: "/")
+    let parts = folder.split(separator: "/", omittingEmptySubsequences: false)
+    for depth in parts.indices {
+      let name = parts[...depth].joined(separator: "/")
       // The folder of the ids themselves is for nobody else: they are the text.
-      let mode: mode_t = depth == folder.indices.last ? 0o700 : 0o777
+      let mode: mode_t = depth == parts.indices.last ? 0o700 : 0o777
       guard !name.isEmpty, mkdir(name, mode) != 0, PathKind(name) != .folder else { continue }
       throw .storage(.cannotCreate(path: name, reason: "no folder can be made there"))
     }

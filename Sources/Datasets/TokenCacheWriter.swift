@@ -19,11 +19,12 @@ struct TokenCacheWriter {
     total = cache.files.reduce(0) { $0 + $1.identity.count }
   }
 
-  /// Writes the complete file or nothing.
+  /// Writes the whole file; to give it its name is left to the caller.
   /// - Throws: `DatasetError`.
-  mutating func write(progress: TextProgress) throws(DatasetError) {
+  mutating func write(
+    to output: AtomicFile, progress: TextProgress
+  ) throws(DatasetError) {
     do {
-      let output = try AtomicFile(path: cache.path, mode: 0o600)
       try output.pad(to: TokenCache.headerBytes)
       var done = 0
       let total = total
@@ -47,7 +48,7 @@ struct TokenCacheWriter {
     } catch let error as StorageError {
       throw .storage(error)
     } catch {
-      throw .storage(.writeFailed(path: cache.path, reason: "\(error)"))
+      throw .storage(.writeFailed(path: output.path, reason: "\(error)"))
     }
   }
 
@@ -98,6 +99,8 @@ struct TokenCacheWriter {
         try encode(row, to: output)
       } catch let error as ChatError {
         throw DatasetError.chat(path: file.path, line: reader.line, error: error)
+      } catch TokenizerError.outOfMemory(let action) {
+        throw DatasetError.tokenizer(path: file.path, error: .outOfMemory(action: action))
       } catch let error as TokenizerError {
         throw DatasetError.row(path: file.path, line: reader.line, problem: error.description)
       }
@@ -178,7 +181,6 @@ struct TokenCacheWriter {
     header += hash.finish()
     withUnsafeBytes(of: UInt64(mask).littleEndian) { header += $0 }
     try output.overwrite(header, at: 0)
-    try output.commit()
   }
 
   /// Writes a byte for each id, if some don't count; returns their number.

@@ -13,11 +13,12 @@ extension TokenizedText {
   /// held out.
   ///
   /// - Parameter sequenceLength: S, targets in a window.
-  func split(share: Double, sequenceLength: Int, tokenizer: any Tokenizer) -> (
-    train: TokenStream, validation: TokenStream
-  ) {
+  /// - Throws: `TokenizerError.outOfMemory`.
+  func split(
+    share: Double, sequenceLength: Int, tokenizer: any Tokenizer
+  ) throws(TokenizerError) -> (train: TokenStream, validation: TokenStream) {
     let count = storage.documents.count
-    if count == 1 { return splitDocument(share: share, tokenizer: tokenizer) }
+    if count == 1 { return try splitDocument(share: share, tokenizer: tokenizer) }
     let wanted = share * Double(storage.ids.count)
     let usual = count - min(count - 1, max(1, Int((share * Double(count)).rounded())))
     let nearest = nearestDocument(wanted)
@@ -31,7 +32,7 @@ extension TokenizedText {
     guard windows > 0, storage.ids.count - cut > 1, !storage.documents[document].isRow else {
       return split(at: start(of: nearest), nearest)
     }
-    return split(at: cut, document, tokenizer: tokenizer)
+    return try split(at: cut, document, tokenizer: tokenizer)
   }
 
   private func start(of document: Int) -> Int { Int(storage.documents[document].start) }
@@ -65,13 +66,13 @@ extension TokenizedText {
   /// Splits inside a document, or where it begins.
   private func split(
     at cut: Int, _ document: Int, tokenizer: any Tokenizer
-  ) -> (train: TokenStream, validation: TokenStream) {
+  ) throws(TokenizerError) -> (train: TokenStream, validation: TokenStream) {
     guard start(of: document) < cut else { return split(at: cut, document) }
     let count = storage.documents.count
     let end = document + 1 < count ? start(of: document + 1) : storage.ids.count
     let rest = storage.documents[(document + 1)...].reduce(0) { $0 + Int($1.byteCount) }
     let part = min(
-      Int(storage.documents[document].byteCount), textBytes(cut..<end, tokenizer))
+      Int(storage.documents[document].byteCount), try textBytes(cut..<end, tokenizer))
     return split(at: cut, bytes: rest + part, trained: document + 1, held: count - document)
   }
 
@@ -87,22 +88,24 @@ extension TokenizedText {
 
   private func splitDocument(
     share: Double, tokenizer: any Tokenizer
-  ) -> (train: TokenStream, validation: TokenStream) {
+  ) throws(TokenizerError) -> (train: TokenStream, validation: TokenStream) {
     let count = storage.ids.count
     let cut = max(0, count - max(1, Int((share * Double(count)).rounded())))
-    let bytes = min(stream.bytes, textBytes(cut..<count, tokenizer))
+    let bytes = min(stream.bytes, try textBytes(cut..<count, tokenizer))
     return split(at: cut, bytes: bytes, trained: 1, held: 1)
   }
 
   /// Bytes of text that ids in the middle of a document decode to; if normalisation changes the
   /// length of the text, the length after it.
-  private func textBytes(_ ids: Range<Int>, _ tokenizer: any Tokenizer) -> Int {
+  private func textBytes(
+    _ ids: Range<Int>, _ tokenizer: any Tokenizer
+  ) throws(TokenizerError) -> Int {
     var decoder = StreamingDecoder(tokenizer, continuing: true)
     var bytes = 0
     for start in stride(from: ids.lowerBound, to: ids.upperBound, by: 4096) {
       let part = storage.ids[start..<min(start + 4096, ids.upperBound)]
-      bytes += decoder.append(contentsOf: part).utf8.count
+      bytes += try decoder.append(contentsOf: part).utf8.count
     }
-    return bytes + decoder.finish().utf8.count
+    return try bytes + decoder.finish().utf8.count
   }
 }

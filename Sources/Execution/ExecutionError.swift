@@ -3,6 +3,7 @@ import Tensors
 /// Why a program can't be run here.
 public enum ExecutionError: Failure, Equatable {
   case libraryMissing(problem: String)
+  case libraryOutOfMemory
   case instructionSetUnknown(name: String, known: [String])
   case instructionSetUnsupported(name: String, best: String)
   /// Nil where it is unknown how much there is.
@@ -20,7 +21,7 @@ public enum ExecutionError: Failure, Equatable {
     switch self {
     case .libraryMissing: .missingInput
     case .instructionSetUnknown, .instructionSetUnsupported, .threads: .usage
-    case .outOfMemory, .threadsRefused: .inputOutput
+    case .libraryOutOfMemory, .outOfMemory, .threadsRefused: .inputOutput
     case .unbound, .programMissing, .portMissing, .portType, .unknownKernel: .bug
     }
   }
@@ -29,6 +30,7 @@ public enum ExecutionError: Failure, Equatable {
     switch self {
     case .libraryMissing(let problem):
       "can't load OpenBLAS: \(problem); install it with 'apt-get install libopenblas0-pthread'"
+    case .libraryOutOfMemory: "loading OpenBLAS: out of memory; free some and try again"
     case .instructionSetUnknown(let name, let known):
       "SPARSEFT_ISA is '\(name)', expected one of \(known.joined(separator: ", "))"
     case .instructionSetUnsupported(let name, let best):

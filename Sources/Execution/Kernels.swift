@@ -68,7 +68,8 @@ public struct Kernels: Sendable {
     }
     var problem: UnsafePointer<CChar>?
     guard let loaded = sft_openblas_sgemm(&problem) else {
-      throw .libraryMissing(problem: problem.map { String(cString: $0) } ?? "unknown reason")
+      guard let problem else { throw .libraryOutOfMemory }
+      throw .libraryMissing(problem: String(cString: problem))
     }
     sgemm = loaded
   }

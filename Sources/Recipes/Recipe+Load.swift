@@ -18,7 +18,7 @@ extension Recipe {
     } catch {
       throw recipeError(error, file: path)
     }
-    return try decode(json, file: path, folder: folder(of: path), overrides: overrides)
+    return try decode(json, file: path, folder: try folder(of: path), overrides: overrides)
   }
 
   /// Decodes a parsed recipe.
@@ -56,7 +56,7 @@ extension Recipe {
     case .cannotOpen where access(file, F_OK) != 0: .notFound(file: file)
     case .cannotOpen(_, let reason): .unreadable(file: file, reason: reason)
     case .notAFile(_, let found): .unreadable(file: file, reason: "it is \(found)")
-    case .readFailed(_, let reason): .unreadable(file: file, reason: reason)
+    case .readFailed(_, let reason): .readFailed(file: file, reason: reason)
     case .pointer:
       .unreadable(file: file, reason: "it is a Git LFS pointer; run 'git lfs pull' in its folder")
     case .json(_, let line, let column, let problem):
@@ -66,10 +66,13 @@ extension Recipe {
     }
   }
 
-  /// The folder of a file that exists, absolute and without symbolic links.
-  private static func folder(of path: String) -> String {
+  /// The folder of a file that exists, absolute and without symbolic links. Paths would be other files'
+  /// if they were joined to another folder.
+  private static func folder(of path: String) throws(RecipeError) -> String {
     let parent = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
-    guard let resolved = realpath(parent, nil) else { return parent }
+    guard let resolved = realpath(parent, nil) else {
+      throw .readFailed(file: path, reason: "its folder: \(String(cString: strerror(errno)))")
+    }
     defer { free(resolved) }
     return String(cString: resolved)
   }

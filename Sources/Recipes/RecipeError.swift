@@ -7,6 +7,8 @@ public enum RecipeError: Failure {
   case notFound(file: String)
   /// The file exists but can't be read.
   case unreadable(file: String, reason: String)
+  /// Reading the file failed after it was opened.
+  case readFailed(file: String, reason: String)
   /// Not JSON, or a key given twice. Line and column count from 1, the column in characters.
   case syntax(file: String, line: Int, column: Int, reason: String)
   /// All problems of a recipe's keys and values.
@@ -17,6 +19,7 @@ public enum RecipeError: Failure {
   public var category: FailureCategory {
     switch self {
     case .notFound, .unreadable: .missingInput
+    case .readFailed: .inputOutput
     case .syntax, .problems, .pattern: .usage
     }
   }
@@ -25,7 +28,7 @@ public enum RecipeError: Failure {
     switch self {
     case .notFound(let file):
       "recipe '\(file)' not found; give the path of a recipe's JSON file"
-    case .unreadable(let file, let reason):
+    case .unreadable(let file, let reason), .readFailed(let file, let reason):
       "recipe '\(file)' can't be read: \(reason)"
     case .syntax(let file, let line, let column, let reason):
       "recipe '\(file)' is not valid JSON: line \(line):\(column): \(reason)"

@@ -20,7 +20,7 @@ public final class EventWriter {
   ///   - keeping: while resuming, whether an existing line stays; the first one that does not is
   ///     removed, and all after it.
   ///   - mirror: a descriptor that also gets every line; 1 is standard output.
-  /// - Throws: `ReportError.cannotCreate`.
+  /// - Throws: `ReportError.cannotCreate`, or `.unreadable` and `.writeFailed` while resuming.
   public init(
     path: String?, resuming: Bool = false, keeping: (JSONValue) -> Bool = { _ in true },
     mirror: Int32? = nil
@@ -37,7 +37,12 @@ public final class EventWriter {
       throw .cannotCreate(path: path, reason: String(cString: strerror(errno)))
     }
     file = descriptor
-    if resuming, let kept = Self.keptLength(path, keeping) { _ = ftruncate(descriptor, kept) }
+    do throws(ReportError) {
+      if resuming { try Self.cut(descriptor, path, keeping) }
+    } catch {
+      close(descriptor)
+      throw error
+    }
     length = lseek(descriptor, 0, SEEK_END)
   }
 
@@ -68,15 +73,27 @@ public final class EventWriter {
     throw .writeFailed(path: place, reason: String(cString: strerror(error)))
   }
 
-  /// Bytes of the lines before the first one that is not whole, or not to be kept; nil if the file
-  /// can't be read.
-  private static func keptLength(_ path: String, _ keeping: (JSONValue) -> Bool) -> off_t? {
-    guard let file = try? MappedFile(path: path) else { return nil }
+  /// Removes the lines from the first one on that is not to be kept. Left there, they would stand
+  /// twice.
+  private static func cut(
+    _ descriptor: Int32, _ path: String, _ keeping: (JSONValue) -> Bool
+  ) throws(ReportError) {
+    let file: MappedFile
+    do throws(StorageError) { file = try MappedFile(path: path) } catch {
+      throw .unreadable(error)
+    }
+    guard ftruncate(descriptor, keptLength(file, keeping)) == 0 else {
+      throw .writeFailed(path: "'\(path)'", reason: String(cString: strerror(errno)))
+    }
+  }
+
+  /// Bytes of the lines before the first one that is not whole, or not to be kept.
+  private static func keptLength(_ file: MappedFile, _ keeping: (JSONValue) -> Bool) -> off_t {
     var kept = 0
     while let end = file.bytes[kept...].firstIndex(of: 0x0A) {
       let line = UnsafeRawBufferPointer(rebasing: file.bytes[kept..<end])
       // What is no JSON is somebody else's line, and stays.
-      if let json = try? JSONValue.decode(line, source: path), !keeping(json) { break }
+      if let json = try? JSONValue.decode(line, source: file.path), !keeping(json) { break }
       kept = end + 1
     }
     return off_t(kept)

@@ -7,11 +7,14 @@ public enum ReportError: Failure {
   case cannotCreate(path: String, reason: String)
   /// A line that could not be written whole, for example on a full disk.
   case writeFailed(path: String, reason: String)
+  /// An earlier run's event file that can't be read.
+  case unreadable(StorageError)
 
   public var category: FailureCategory {
     switch self {
     case .cannotCreate: .cannotCreate
     case .writeFailed: .inputOutput
+    case .unreadable(let error): error.category
     }
   }
 
@@ -22,6 +25,7 @@ public enum ReportError: Failure {
         + "check that its folder exists and may be written"
     case .writeFailed(let path, let reason):
       "writing events to \(path): \(reason); \(writingAdvice(reason)), then continue with --resume"
+    case .unreadable(let error): error.description
     }
   }
 }

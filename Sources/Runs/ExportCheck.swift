@@ -82,7 +82,7 @@ public struct ExportCheck: Sendable {
     let other = try compute(found.checkpoint, found.deltas.map { ($0, 1) })
     difference = expected.difference(from: other)
     logitCount = expected.logits.reduce(0) { $0 + $1.count }
-    texts = [expected.ids, other.ids].map { tokenizer.decode($0) }
+    texts = try [expected.ids, other.ids].map { try tokenizer.decode($0) }
     tokenizerDifferences =
       try TokenizerComparison(
         model.checkpoint, found.checkpoint, texts: Self.prompts + [VocabularyTable.probe],

@@ -73,7 +73,7 @@ enum RunContents {
       let moved = SnapshotStore(folder: target, method: .null, recipe: .null).pending
       try Folder.move(pending.path, to: moved.path)
     }
-    for member in members(of: folder) {
+    for member in try members(of: folder) {
       try Folder.create("\(target)/\(comparison)/\(member)")
       try move(
         from: "\(folder)/\(comparison)/\(member)", to: "\(target)/\(comparison)/\(member)")
@@ -83,19 +83,23 @@ enum RunContents {
   }
 
   /// Removes a run, and the runs of its comparison; folders with anything else in them stay.
-  static func remove(from folder: String) {
+  ///
+  /// - Throws: `StorageError.readFailed` where the comparison's folder can't be read.
+  static func remove(from folder: String) throws(StorageError) {
     for name in files.keys { unlink("\(folder)/\(name)") }
     for name in snapshots {
       for file in SnapshotStore.fileNames { unlink("\(folder)/\(name)/\(file)") }
       rmdir("\(folder)/\(name)")
     }
     SnapshotStore(folder: folder, method: .null, recipe: .null).pending.remove()
-    for member in members(of: folder) { remove(from: "\(folder)/\(comparison)/\(member)") }
+    for member in try members(of: folder) {
+      try remove(from: "\(folder)/\(comparison)/\(member)")
+    }
   }
 
   /// The folders of a comparison's runs.
-  private static func members(of folder: String) -> [String] {
-    let names = Folder.names("\(folder)/\(comparison)")
+  private static func members(of folder: String) throws(StorageError) -> [String] {
+    let names = try Folder.names("\(folder)/\(comparison)")
     return names.sorted().filter { name in
       let path = "\(folder)/\(comparison)/\(name)"
       return Folder.mode(path).map { $0 & S_IFMT == S_IFDIR } == true

@@ -44,7 +44,7 @@ public final class RunFolder {
 
   deinit {
     // The lock's file goes with the lock, after this; a folder with anything else in it stays.
-    if isNew, Folder.names(path) == [FolderLock.fileName] {
+    if isNew, (try? Folder.names(path)) == [FolderLock.fileName] {
       unlink("\(path)/\(FolderLock.fileName)")
       rmdir(path)
     }
@@ -57,9 +57,9 @@ public final class RunFolder {
   public func makeRoom() throws(StorageError) -> String? {
     guard RunContents.exist(in: path) || Folder.exists(staging) else { return nil }
     if overwrites {
-      RunContents.remove(from: path)
+      try RunContents.remove(from: path)
       if Folder.exists(staging) {
-        RunContents.remove(from: staging)
+        try RunContents.remove(from: staging)
         rmdir(staging)
       }
       return nil

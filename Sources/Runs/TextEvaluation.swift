@@ -5,6 +5,10 @@ import Records
 import Tensors
 import Training
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// Scores texts with a model.
 public struct TextEvaluation {
   public let model: LoadedModel
@@ -32,13 +36,11 @@ public struct TextEvaluation {
     chatTemplate: String? = nil, say: (String) -> Void = { _ in },
     shouldStop: () -> Bool = { false }
   ) throws -> EvaluationRecord {
-    let cache = try TemporaryCache()
     let chats = try ChatChoice(
       chatTemplate, of: model.weights.checkpoint, tokenizer: model.tokenizer)
     let corpus = try Corpus.forScoring(
-      paths.map(TemporaryCache.absolute), sequenceLength: shape.tokens, separator: separator,
-      rows: RowEncoding(trainOn, chats), tokenizer: model.tokenizer,
-      cacheFolder: cache.path)
+      paths.map(Self.absolute), sequenceLength: shape.tokens, separator: separator,
+      rows: RowEncoding(trainOn, chats), tokenizer: model.tokenizer)
     if let report = corpus.train.packingReport { say(chats.line(of: report)) }
     for warning in corpus.warnings { say("warning: \(warning)") }
     let evaluator = Evaluator(try session(), text: corpus.train)
@@ -53,6 +55,13 @@ public struct TextEvaluation {
       tokens: evaluator.tokenCount, loss: loss, bytes: corpus.trainBytes,
       tokensPerSecond: Double(evaluator.tokenCount) / max(seconds, 1e-9),
       peakResidentBytes: ProcessMemory.peakResidentBytes, precision: model.precision.base.rawValue)
+  }
+
+  /// A path made absolute, relative to the current folder.
+  private static func absolute(_ path: String) -> String {
+    guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }
+    defer { free(folder) }
+    return String(cString: folder) + "/" + path
   }
 
   private func session() throws -> Session {

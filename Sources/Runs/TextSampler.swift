@@ -85,10 +85,16 @@ public struct TextSampler {
       kernels: model.kernels, precision: precision)
     var sampler = sampler
     var decoder = StreamingDecoder(model.tokenizer, continuing: continuing)
+    var failure: TokenizerError?
     let count = try generator.generate(
       prompt: ids, maxTokens: maxTokens, tokens: KnownTokens(model.tokenizer), sampler: &sampler,
-      stop: { ends.contains($0) }, emit: { emit(decoder.append($0)) })
-    _ = emit(decoder.finish())
+      stop: { ends.contains($0) },
+      emit: { id in
+        do throws(TokenizerError) { return emit(try decoder.append(id)) } catch { failure = error }
+        return false
+      })
+    if let failure { throw failure }
+    _ = emit(try decoder.finish())
     return count
   }
 }

@@ -55,6 +55,16 @@ public final class AtomicFile {
     throw .cannotCreate(path: path, reason: systemMessage(errno))
   }
 
+  /// Starts a file that never gets a name, in `folder`: whatever becomes of the process, nothing stays
+  /// of it. `mapped` takes the place of `commit`.
+  /// - Throws: `StorageError.cannotCreate`.
+  public init(namelessIn folder: String) throws(StorageError) {
+    path = "\(folder)/(a file without a name)"
+    target = path
+    takesName = false
+    descriptor = try ScratchFile.open(in: folder)
+  }
+
   /// Gives the file the permissions of the one that it replaces, whatever the umask; on file systems
   /// without permissions there is nothing to keep.
   private func keep(_ mode: mode_t?) {
@@ -71,8 +81,8 @@ public final class AtomicFile {
 
   /// Removes what killed writers left in a folder, if it is old enough not to be another writer's.
   public static func removeLeftovers(in folder: String) {
-    guard let opened = OpenFolder(folder) else { return }
-    for name in opened.names where isTemporaryName(name) {
+    guard let opened = OpenFolder(folder), let names = try? opened.names() else { return }
+    for name in names where isTemporaryName(name) {
       guard let age = opened.secondsSinceChange(ofFile: name), age > 600 else { continue }
       opened.removeFile(name)
     }
@@ -151,6 +161,14 @@ public final class AtomicFile {
       _ = fsync(folder)
       close(folder)
     }
+  }
+
+  /// The bytes of a file that gets no name. Nothing may be written afterwards.
+  /// - Throws: what `MappedFile` throws.
+  public func mapped() throws(StorageError) -> MappedFile {
+    precondition(descriptor >= 0 && !takesName, "\(path) has, or had, a name")
+    defer { abort() }
+    return try MappedFile(path: "/proc/self/fd/\(descriptor)")
   }
 
   /// Links the unnamed file into the folder under a temporary name.

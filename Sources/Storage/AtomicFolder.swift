@@ -24,7 +24,7 @@ public final class AtomicFolder {
       guard Folder.isFolder(path) else {
         throw .cannotCreate(path: path, reason: "something other than a folder has that name")
       }
-      guard Folder.names(path).isEmpty else {
+      guard try Folder.names(path).isEmpty else {
         throw .cannotCreate(path: path, reason: "a folder with files in it has that name")
       }
     }
@@ -57,7 +57,7 @@ public final class AtomicFolder {
 
   /// Removes the files that were written; all of them are this program's own.
   private func abort() {
-    for name in Folder.names(temporary) { unlink(path(of: name)) }
+    for name in (try? Folder.names(temporary)) ?? [] { unlink(path(of: name)) }
     rmdir(temporary)
   }
 }

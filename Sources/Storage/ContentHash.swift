@@ -1,26 +1,19 @@
 import SystemCrypto
 
-/// Incremental SHA-256 (FIPS 180-4).
+/// Incremental SHA-256 (FIPS 180-4). Its state is its own: libcrypto is not asked for memory, which it
+/// could be refused.
 public final class ContentHash {
-  private let context: OpaquePointer
+  private var state = SHA256_CTX()
 
   /// Bytes of a digest.
   public static let digestLength = 32
 
-  public init() {
-    guard let context = EVP_MD_CTX_new(), EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else {
-      preconditionFailure("libcrypto offers no SHA-256")
-    }
-    self.context = context
-  }
-
-  deinit { EVP_MD_CTX_free(context) }
+  public init() { SHA256_Init(&state) }
 
   /// Adds bytes.
   public func update(_ bytes: UnsafeRawBufferPointer) {
     guard !bytes.isEmpty else { return }
-    let done = EVP_DigestUpdate(context, bytes.baseAddress, bytes.count)
-    precondition(done == 1, "libcrypto failed to hash")
+    SHA256_Update(&state, bytes.baseAddress, bytes.count)
   }
 
   /// Adds bytes.
@@ -31,9 +24,7 @@ public final class ContentHash {
   /// The digest of all bytes added: 32 bytes. Nothing may be added afterwards.
   public func finish() -> [UInt8] {
     var digest = [UInt8](repeating: 0, count: Self.digestLength)
-    var length: UInt32 = 0
-    let done = EVP_DigestFinal_ex(context, &digest, &length)
-    precondition(done == 1 && Int(length) == Self.digestLength, "libcrypto failed to hash")
+    SHA256_Final(&digest, &state)
     return digest
   }
 

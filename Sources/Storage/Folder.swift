@@ -93,21 +93,31 @@ public enum Folder {
   }
 
   /// Names of a folder's entries, unordered; empty if there is no such folder.
-  public static func names(_ path: String) -> [String] {
-    guard let folder = opendir(path) else { return [] }
+  /// - Throws: `StorageError.readFailed`, also where there is no memory for the folder's list.
+  public static func names(_ path: String) throws(StorageError) -> [String] {
+    guard let folder = opendir(path) else {
+      if errno == ENOENT || errno == ENOTDIR { return [] }
+      throw .readFailed(path: path, reason: systemMessage(errno))
+    }
     defer { closedir(folder) }
-    return names(folder)
+    return try names(folder, path)
   }
 
   /// The remaining entries of an open directory stream, without `.` and `..`.
-  static func names(_ folder: OpaquePointer) -> [String] {
+  ///
+  /// - Parameter path: the folder's, for messages.
+  static func names(_ folder: OpaquePointer, _ path: String) throws(StorageError) -> [String] {
     var names: [String] = []
-    while let entry = readdir(folder) {
+    while true {
+      errno = 0
+      guard let entry = readdir(folder) else {
+        if errno == 0 { return names }
+        throw .readFailed(path: path, reason: systemMessage(errno))
+      }
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
         $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
       }
       if name != ".", name != ".." { names.append(name) }
     }
-    return names
   }
 }

@@ -5,16 +5,19 @@
 /// A folder held open by its descriptor, so that operations in it can't be redirected: neither the
 /// folder nor its entries are reached through symbolic links.
 package final class OpenFolder {
+  private let path: String
   private let descriptor: Int32
 
   /// Opens a real folder; nil for a link, a file or a missing path.
   package init?(_ path: String) {
+    self.path = path
     descriptor = open(path, Self.flags)
     if descriptor < 0 { return nil }
   }
 
   /// Opens a real folder that is an entry of `parent`.
   init?(_ name: String, in parent: OpenFolder) {
+    path = "\(parent.path)/\(name)"
     descriptor = openat(parent.descriptor, name, Self.flags)
     if descriptor < 0 { return nil }
   }
@@ -24,11 +27,16 @@ package final class OpenFolder {
   deinit { if descriptor >= 0 { close(descriptor) } }
 
   /// Names of the entries, unordered.
-  package var names: [String] {
+  /// - Throws: `StorageError.readFailed`.
+  package func names() throws(StorageError) -> [String] {
     let again = openat(descriptor, ".", Self.flags)
-    guard again >= 0, let stream = fdopendir(again) else { return [] }
+    guard again >= 0, let stream = fdopendir(again) else {
+      let reason = systemMessage(errno)
+      if again >= 0 { close(again) }
+      throw .readFailed(path: path, reason: reason)
+    }
     defer { closedir(stream) }
-    return Folder.names(stream)
+    return try Folder.names(stream, path)
   }
 
   /// The entry's mode, without following links; nil if there is no such entry.

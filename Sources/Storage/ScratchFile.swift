@@ -14,19 +14,22 @@ public final class ScratchFile {
   /// - Throws: `StorageError.cannotCreate` if the folder takes no file.
   public init(folder: String) throws(StorageError) {
     self.folder = folder
-    let nameless = open(folder, O_RDWR | AtomicFile.nameless | O_CLOEXEC, 0o600)
-    if nameless >= 0 {
-      descriptor = nameless
-      return
-    }
+    descriptor = try Self.open(in: folder)
+  }
+
+  /// Opens a new file without a name, for this user alone.
+  static func open(in folder: String) throws(StorageError) -> Int32 {
+    let nameless = Glibc.open(folder, O_RDWR | AtomicFile.nameless | O_CLOEXEC, 0o600)
+    if nameless >= 0 { return nameless }
     // On file systems without unnamed files, the name is removed at once.
     var template = Array("\(folder)/.sparseft-scratch-XXXXXX".utf8CString)
-    descriptor = mkstemp(&template)
+    let descriptor = mkstemp(&template)
     guard descriptor >= 0 else {
       throw .cannotCreate(path: "\(folder)/(scratch file)", reason: systemMessage(errno))
     }
     unlink(template)
     _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+    return descriptor
   }
 
   /// Uses a descriptor opened by the caller, so that tests can simulate a full disk.

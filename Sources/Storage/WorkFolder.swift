@@ -68,7 +68,7 @@ public struct WorkFolder: Sendable {
   private static func check(
     _ folder: OpenFolder, _ path: String, _ contents: Contents
   ) throws(StorageError) {
-    for name in folder.names where !AtomicFile.isTemporaryName(name) {
+    for name in try folder.names() where !AtomicFile.isTemporaryName(name) {
       guard let mode = folder.mode(name) else { continue }
       let inner = contents.folder(name)
       let expected: mode_t? =
@@ -126,8 +126,10 @@ public struct WorkFolder: Sendable {
 
   /// The marker is removed last, and only if nothing else is left in the folder.
   private static func clear(_ folder: OpenFolder, _ contents: Contents) {
-    for name in folder.names where name != markerName { remove(name, in: folder, contents) }
-    if folder.names == [markerName] { remove(markerName, in: folder, contents) }
+    for name in (try? folder.names()) ?? [] where name != markerName {
+      remove(name, in: folder, contents)
+    }
+    if (try? folder.names()) == [markerName] { remove(markerName, in: folder, contents) }
   }
 
   private static func remove(_ name: String, in parent: OpenFolder, _ contents: Contents) {

@@ -48,7 +48,7 @@ public struct SettledTokenizer: Tokenizer {
   public func controlID(_ spelling: String) -> Int32? { base.controlID(spelling) }
   public func spaces(of id: Int32) -> ControlSpaces? { base.spaces(of: id) }
   public func piece(of id: Int32) -> String { base.piece(of: id) }
-  public func bytes(of id: Int32) -> [UInt8] { base.bytes(of: id) }
+  public func bytes(of id: Int32) throws(TokenizerError) -> [UInt8] { try base.bytes(of: id) }
 
   public func encode(utf8 bytes: UnsafeRawBufferPointer) throws(TokenizerError) -> [Int32] {
     // Where only the first text gets a space, one that has it gets none.
@@ -78,7 +78,9 @@ public struct SettledTokenizer: Tokenizer {
     base.nextJoint(in: text, from: position)
   }
 
-  public func decodeBytes(_ ids: ArraySlice<Int32>, continuing: Bool) -> [UInt8]? {
-    base.decodeBytes(ids, continuing: continuing)
+  public func decodeBytes(
+    _ ids: ArraySlice<Int32>, continuing: Bool
+  ) throws(TokenizerError) -> [UInt8]? {
+    try base.decodeBytes(ids, continuing: continuing)
   }
 }

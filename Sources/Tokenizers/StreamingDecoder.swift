@@ -19,35 +19,40 @@ public struct StreamingDecoder: Sendable {
 
   /// Adds one id and returns the text that is now complete; empty if there is none. An id outside
   /// the vocabulary stands for no text.
-  public mutating func append(_ id: Int32) -> String {
+  /// - Throws: `TokenizerError.outOfMemory`.
+  public mutating func append(_ id: Int32) throws(TokenizerError) -> String {
     guard id >= 0, id < tokenizer.vocabularySize else {
       defer { continues = true }
-      return finish()
+      return try finish()
     }
     pending.append(id)
-    return emit(keeping: incompleteIDs)
+    return try emit(keeping: incompleteIDs)
   }
 
   /// Like `append(_:)`, for several ids at once.
-  public mutating func append(contentsOf ids: some Sequence<Int32>) -> String {
+  /// - Throws: `TokenizerError.outOfMemory`.
+  public mutating func append(
+    contentsOf ids: some Sequence<Int32>
+  ) throws(TokenizerError) -> String {
     let size = tokenizer.vocabularySize
     var text = ""
     for id in ids {
       if id >= 0, id < size {
         pending.append(id)
       } else {
-        text += append(id)
+        text += try append(id)
       }
     }
-    return text + emit(keeping: incompleteIDs)
+    return try text + emit(keeping: incompleteIDs)
   }
 
   /// The text held back so far; an incomplete character becomes U+FFFD. More ids may follow.
-  public mutating func finish() -> String { emit(keeping: 0) }
+  /// - Throws: `TokenizerError.outOfMemory`.
+  public mutating func finish() throws(TokenizerError) -> String { try emit(keeping: 0) }
 
-  private mutating func emit(keeping held: Int) -> String {
+  private mutating func emit(keeping held: Int) throws(TokenizerError) -> String {
     guard held < pending.count,
-      let bytes = tokenizer.decodeBytes(pending.dropLast(held), continuing: continues),
+      let bytes = try tokenizer.decodeBytes(pending.dropLast(held), continuing: continues),
       !bytes.isEmpty
     else { return "" }
     pending.removeFirst(pending.count - held)
@@ -57,22 +62,24 @@ public struct StreamingDecoder: Sendable {
 
   /// Number of pending ids at the end that encode the start of an incomplete UTF-8 character.
   private var incompleteIDs: Int {
-    var behind = 0
-    for (back, id) in pending.reversed().enumerated() {
-      for byte in tokenizer.bytes(of: id).reversed() {
-        behind += 1
-        let length =
-          switch byte {
-          case 0x80...0xBF: 0
-          case 0xC2...0xDF: 2
-          case 0xE0...0xEF: 3
-          case 0xF0...0xF4: 4
-          default: 1
-          }
-        if length > 0 { return behind < length ? back + 1 : 0 }
-        if behind == 3 { return 0 }
+    get throws(TokenizerError) {
+      var behind = 0
+      for (back, id) in pending.reversed().enumerated() {
+        for byte in try tokenizer.bytes(of: id).reversed() {
+          behind += 1
+          let length =
+            switch byte {
+            case 0x80...0xBF: 0
+            case 0xC2...0xDF: 2
+            case 0xE0...0xEF: 3
+            case 0xF0...0xF4: 4
+            default: 1
+            }
+          if length > 0 { return behind < length ? back + 1 : 0 }
+          if behind == 3 { return 0 }
+        }
       }
+      return 0
     }
-    return 0
   }
 }

@@ -70,13 +70,17 @@ public protocol Tokenizer: Sendable {
 
   /// The bytes of an id in the middle of a text, not necessarily whole characters; empty for a
   /// control token or an id outside the vocabulary.
-  func bytes(of id: Int32) -> [UInt8]
+  /// - Throws: `TokenizerError.outOfMemory`.
+  func bytes(of id: Int32) throws(TokenizerError) -> [UInt8]
   /// The text of ids as UTF-8, wrong bytes replaced by U+FFFD; nil if an id is outside the
   /// vocabulary.
   ///
   /// - Parameter continuing: true where other text stands before, false at the start of a text,
   ///   where some tokenizers drop a space.
-  func decodeBytes(_ ids: ArraySlice<Int32>, continuing: Bool) -> [UInt8]?
+  /// - Throws: `TokenizerError.outOfMemory`.
+  func decodeBytes(
+    _ ids: ArraySlice<Int32>, continuing: Bool
+  ) throws(TokenizerError) -> [UInt8]?
 }
 
 /// A kind of tokenizer that checkpoints may carry.
@@ -192,12 +196,13 @@ extension Tokenizer {
 
   /// The text of ids; control tokens such as BOS and EOS, and ids outside the vocabulary, decode to
   /// nothing. Invalid UTF-8 becomes U+FFFD.
-  public func decode(_ ids: [Int32]) -> String {
-    if let bytes = decodeBytes(ids[...], continuing: false) {
+  /// - Throws: `TokenizerError.outOfMemory`.
+  public func decode(_ ids: [Int32]) throws(TokenizerError) -> String {
+    if let bytes = try decodeBytes(ids[...], continuing: false) {
       return String(decoding: bytes, as: UTF8.self)
     }
     var decoder = StreamingDecoder(self)
-    return decoder.append(contentsOf: ids) + decoder.finish()
+    return try decoder.append(contentsOf: ids) + decoder.finish()
   }
 }
 

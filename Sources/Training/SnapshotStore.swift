@@ -50,8 +50,10 @@ public struct SnapshotStore: Sendable {
 
   /// Steps whose validation is due, in order; also those that an earlier version left, which did not
   /// mark its folders.
-  var pendingSteps: [Int] {
-    let steps = Folder.names(pending.path).compactMap(Self.pendingStep).sorted()
+  ///
+  /// - Throws: `StorageError.readFailed`.
+  func pendingSteps() throws(StorageError) -> [Int] {
+    let steps = try Folder.names(pending.path).compactMap(Self.pendingStep).sorted()
     if pending.exists { return steps }
     return steps.filter { TensorFileKind.detect(path: pendingPath($0)) == .trainingState }
   }
@@ -105,7 +107,7 @@ public struct SnapshotStore: Sendable {
   ) throws(TrainingError) {
     try rethrow(TrainingError.storage) { () throws(StorageError) in
       pending.remove()
-      let steps = other.pendingSteps
+      let steps = try other.pendingSteps()
       try pending.create()
       let json = JSONValue.array(reports.map(\.json))
       try AtomicFile.write(Array(json.encoded().utf8), to: reportsPath)

@@ -1,5 +1,6 @@
 import Datasets
 import Records
+import Storage
 import Tensors
 
 // Held-out losses: before training, in the run, and those that an interruption left due.
@@ -24,7 +25,10 @@ extension Trainer {
   /// - Returns: false if it was asked to stop; the store then still has all that is due.
   func catchUp(_ store: SnapshotStore) throws(TrainingError) -> Bool {
     let reached = progress
-    var pending = store.pendingSteps.filter { $0 <= reached.step }[...]
+    let due = try rethrow(TrainingError.storage) { () throws(StorageError) in
+      try store.pendingSteps()
+    }
+    var pending = due.filter { $0 <= reached.step }[...]
     for report in earlier where report.step <= reached.step && !isStale {
       try observe(.step(adopted(report)))
       if pending.first == report.step {

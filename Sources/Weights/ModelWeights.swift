@@ -1,5 +1,6 @@
 import Adaptations
 import Checkpoints
+import Execution
 import Models
 import Programs
 import Tensors
@@ -15,13 +16,16 @@ public final class ModelWeights: WeightSource, @unchecked Sendable {
   /// The model's shape: the checkpoint's, untied if a delta holds a head of its own.
   public let configuration: ModelConfiguration
   private let merged: [String: UnsafeMutableBufferPointer<Float>]
+  /// Holds the merged tensors; nil if there are none.
+  private let memory: Arena?
   private let factors: DeltaFactors
   private let deltas: [Delta]
 
   /// - Parameter keepsFactors: do not merge low-rank factors into matrices that the checkpoint
   ///   stores in a type narrower than f32, which merging would widen; passes must then apply
   ///   `adaptation`.
-  /// - Throws: `CheckpointError.wrongBase` if a delta belongs to another checkpoint.
+  /// - Throws: `CheckpointError.wrongBase` if a delta belongs to another checkpoint, `.noMemoryToMerge`
+  ///   where the merged tensors take more memory than there is.
   public init(
     _ checkpoint: Checkpoint, deltas: [(delta: Delta, scale: Double)] = [],
     keepsFactors: Bool = false
@@ -29,22 +33,45 @@ public final class ModelWeights: WeightSource, @unchecked Sendable {
     self.checkpoint = checkpoint
     let merge = try DeltaMerge(base: checkpoint, deltas: deltas)
     self.deltas = deltas.map(\.delta)
-    factors = keepsFactors ? DeltaFactors(deltas, beside: checkpoint) : DeltaFactors()
-    var merged: [String: UnsafeMutableBufferPointer<Float>] = [:]
-    for parameter in merge.configuration.parameters
-    where merge.isTouched(parameter.name) && !factors.matrices.contains(parameter.name) {
-      let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: parameter.shape.count)
-      if let start = memory.baseAddress {
-        merge.rows(of: parameter.name, 0..<parameter.shape[0], into: start)
-      }
-      merged[parameter.name] = memory
+    let factors = keepsFactors ? DeltaFactors(deltas, beside: checkpoint) : DeltaFactors()
+    self.factors = factors
+    let touched = merge.configuration.parameters.filter {
+      merge.isTouched($0.name) && !factors.matrices.contains($0.name)
     }
+    let memory = try Self.memory(for: touched)
+    var merged: [String: UnsafeMutableBufferPointer<Float>] = [:]
+    var offset = 0
+    for parameter in touched {
+      guard let start = memory?.address(at: offset).assumingMemoryBound(to: Float.self) else {
+        break
+      }
+      merge.rows(of: parameter.name, 0..<parameter.shape[0], into: start)
+      merged[parameter.name] = .init(start: start, count: parameter.shape.count)
+      offset += Self.byteCount(of: parameter)
+    }
+    self.memory = memory
     configuration = merge.configuration
     self.merged = merged
     checkpoint.releasePages()
   }
 
-  deinit { for memory in merged.values { memory.deallocate() } }
+  /// Memory for merged tensors; nil for none of them.
+  private static func memory(
+    for parameters: [ParameterDescription]
+  ) throws(CheckpointError) -> Arena? {
+    let bytes = parameters.reduce(0) { $0 + byteCount(of: $1) }
+    guard bytes > 0 else { return nil }
+    do {
+      return try Arena(byteCount: bytes)
+    } catch {
+      throw .noMemoryToMerge(bytes: bytes, available: SystemMemory.availableBytes)
+    }
+  }
+
+  /// The bytes that a merged tensor takes, so that each begins where a cache line does.
+  private static func byteCount(of parameter: ParameterDescription) -> Int {
+    (4 * parameter.shape.count + 63) / 64 * 64
+  }
 
   /// The adaptation that a forward pass needs for deltas that are not merged; inserts nothing if
   /// all are.

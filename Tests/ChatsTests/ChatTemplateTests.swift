@@ -147,7 +147,7 @@ import Tokenizers
 
   @Test func filesAreWhatIsBuiltIn() throws {
     let folder = SharedData.packageRoot + "/recipes/templates/"
-    let files = Folder.names(folder).filter { $0.hasSuffix(".json") }
+    let files = try Folder.names(folder).filter { $0.hasSuffix(".json") }
     #expect(ChatTemplates.names.map { $0 + ".json" }.sorted() == files.sorted())
     #expect(ChatTemplates.all.count >= 13)
     #expect(Set(ChatTemplates.all.map(\.order)).count == files.count)

@@ -82,7 +82,7 @@ import Weights
     #expect(straight == result.reports.map(\.loss) + continued)
     #expect(continued.count == 60 - probed)
     // Of the others nothing is left.
-    let left = Folder.names(fixture.fixture.folder["candidates"]).sorted()
+    let left = try Folder.names(fixture.fixture.folder["candidates"]).sorted()
     #expect(left == [WorkFolder.markerName, "\(index)"])
   }
 
@@ -115,7 +115,7 @@ import Weights
     #expect(continued.validations == straight.validations && straight.validations.count == 10)
     #expect(continued.summary.bestValidationLoss == straight.summary.bestValidationLoss)
     #expect(continued.summary.initialValidationLoss == straight.summary.initialValidationLoss)
-    #expect(Folder.names(store.folder).sorted() == ["best", "last"])
+    #expect(try Folder.names(store.folder).sorted() == ["best", "last"])
   }
 
   @Test func keepsTheBudget() throws {

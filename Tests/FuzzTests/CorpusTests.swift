@@ -9,7 +9,7 @@ import Testing
   @Test(arguments: FuzzedReader.allCases)
   func everyInputIsReadOrRefused(_ reader: FuzzedReader) throws {
     let corpus = SharedData.packageRoot + "/Tests/FuzzTests/Corpus/" + reader.rawValue
-    let names = Folder.names(corpus)
+    let names = try Folder.names(corpus)
     #expect(!names.isEmpty, "no corpus")
     let folder = try TemporaryFolder()
     for name in names {

@@ -277,7 +277,7 @@ import Weights
     let begin = try #require(tokenizer.beginOfSequence)
     let ids = try generate(generator, prompt: [begin], maxTokens: 70)
     #expect(
-      tokenizer.decode(ids).hasPrefix(
+      try tokenizer.decode(ids).hasPrefix(
         """
         Once upon a time, there was a little girl named Lily. She loved to play outside in the \
         park. One day, she saw a big, red ball.

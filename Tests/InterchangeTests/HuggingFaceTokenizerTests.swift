@@ -67,7 +67,7 @@ import Tokenizers
     #expect(loaded.controlID("##b") == nil && loaded.piece(of: 6) == "##b")
     #expect(try loaded.encode("a##ba") == [5, 6, 4])
     #expect(try !loaded.encode("a<|end|>").contains(7))
-    #expect(loaded.decode([5, 6, 7, 4]) == "a##ba")
+    #expect(try loaded.decode([5, 6, 7, 4]) == "a##ba")
   }
 
   /// The same from tokenizer_config.json, which newer folders have instead.

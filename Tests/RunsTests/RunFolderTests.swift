@@ -39,7 +39,7 @@ import Testing
     _ = try fixture.train("seed=3")
     #expect(try files.map { try read(fixture, "run-1/\($0)") } == first)
     #expect(exists(fixture, "run-2/last/state.sfstate"))
-    #expect(Folder.names(fixture.folder["run"]).allSatisfy { !$0.hasPrefix(".sparseft") })
+    #expect(try Folder.names(fixture.folder["run"]).allSatisfy { !$0.hasPrefix(".sparseft") })
   }
 
   @Test func overwritingReplacesTheRunAndNothingElse() throws {
@@ -98,7 +98,7 @@ import Testing
     #expect(!Folder.exists(folder["run"]))
     try folder.write("4000000\n", to: "run/\(FolderLock.fileName)")
     _ = try RunFolder(folder["run"])
-    #expect(Folder.names(folder["run"]) == [])
+    #expect(try Folder.names(folder["run"]) == [])
   }
 
   /// Killed between two moves: the earlier run goes on if it is resumed, else it is set aside.

@@ -13,17 +13,8 @@ import Testing
     "finetune", "recipe.json", "run.steps=4", "run.save_every=2", "run.validate_every=2",
     "schedule.type=constant",
   ]
-  /// Between the calls that are tried here; SPARSEFT_ALL_FAULTS tries every one of them.
-  private static let stride = getenv("SPARSEFT_ALL_FAULTS") == nil ? 13 : 1
-
-  /// Compiles a C file of the tests.
-  private func compile(_ source: String, _ flags: String, _ shop: Workshop) throws -> String {
-    let path = SharedData.packageRoot + "/Tests/sparseftTests/Faults/\(source).c"
-    let output = shop.folder["tool-\(source)"]
-    try #require(
-      try shop.shell("clang -O1 -Wall -Werror \(flags) '\(path)' -o '\(output)'") == 0)
-    return output
-  }
+  /// Between the calls that are tried here.
+  private static let stride = Workshop.triesAllFaults ? 1 : 13
 
   private func run(
     _ shop: Workshop, _ library: String, call: Int, kind: String
@@ -41,7 +32,7 @@ import Testing
   @Test(arguments: ["kill", "short", "\(ENOSPC)", "\(EIO)", "\(EDQUOT)", "\(EINTR)"])
   func everyCallOfASave(_ kind: String) throws {
     let shop = try Workshop()
-    let library = try compile("failing_calls", "-shared -fPIC -ldl", shop)
+    let library = try shop.compileFault("failing_calls", "-shared -fPIC -ldl")
     try shop.succeed(Self.arguments + ["output=whole"])
     let losses = try shop.losses("whole/events.jsonl")
     let (clean, calls) = try run(shop, library, call: 0, kind: kind)
@@ -58,26 +49,14 @@ import Testing
       default: #expect([0, 73, 74].contains(outcome.exitCode), place)
       }
       #expect(outcome.signal == nil || kind == "kill", place)
-      if outcome.exitCode == 0 {
-        #expect(try shop.losses() == losses, place)
-      } else {
-        let resuming = Folder.exists(shop.folder["run/last/state.sfstate"])
-        try shop.succeed(Self.arguments + (resuming ? ["--resume"] : []))
-        #expect(try shop.losses() == losses, place)
-        for name in ["best", "last"] {
-          try shop.succeed([
-            "eval", "--model", "tiny.sfckpt", "--delta", "run/\(name)/trained.sfdelta", "--data",
-            "text.txt",
-          ])
-        }
-      }
+      try shop.expectWhole(after: outcome, Self.arguments, losses: losses, place)
     }
   }
 
   /// The main job, with its comparison, an evaluation and a text: none of them makes a socket.
   @Test func nothingOpensAConnection() throws {
     let shop = try Workshop()
-    let program = try compile("no_network", "", shop)
+    let program = try shop.compileFault("no_network", "")
     var runner = shop.sparseft
     runner.executable = program
     let own = ProgramRunner.path

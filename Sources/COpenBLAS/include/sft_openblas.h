@@ -10,7 +10,8 @@ extern "C" {
 
 // Loads OpenBLAS once per process: sets OPENBLAS_CORETYPE for CPUs that it does not know (unless
 // the user has set it) and one thread, then opens the library. Returns NULL and an explanation in
-// `*problem` (static storage) if it can't be had. Thread-safe; later calls give the same answer.
+// `*problem` (static storage) if it can't be had; the explanation is NULL where memory ran out.
+// Thread-safe; later calls give the same answer.
 sft_sgemm_function _Nullable sft_openblas_sgemm(const char *_Nullable *_Nullable problem);
 
 // "OpenBLAS 0.3.21 … SkylakeX" as the library describes itself; empty before it is loaded.

@@ -47,7 +47,7 @@ public final class SentencePieceTokenizer: SerializedTokenizer {
     beginOfSequence = special(sft_sentencepiece_bos(loaded))
     endOfSequence = special(sft_sentencepiece_eos(loaded))
     unknown = special(sft_sentencepiece_unknown(loaded))
-    anchor = Self.findAnchor(loaded, count: count)
+    anchor = try Self.findAnchor(loaded, count: count)
     bareModel = description.addsDummyPrefix ? BareModel(Array(bytes)) : nil
   }
 
@@ -135,18 +135,23 @@ public final class SentencePieceTokenizer: SerializedTokenizer {
 // Decoding. SentencePiece treats only the start of a text specially; to decode from the middle of a
 // text, a piece whose text is known (the anchor) replaces everything before.
 extension SentencePieceTokenizer {
-  public func bytes(of id: Int32) -> [UInt8] {
+  public func bytes(of id: Int32) throws(TokenizerError) -> [UInt8] {
     if let byte = byte(of: id) { return [byte] }
-    return decodeBytes([id], continuing: true) ?? []
+    return try decodeBytes([id], continuing: true) ?? []
   }
 
-  public func decodeBytes(_ ids: ArraySlice<Int32>, continuing: Bool) -> [UInt8]? {
-    guard continuing, let anchor else { return Self.decode(model, ids) }
-    guard let bytes = Self.decode(model, [anchor.id] + ids) else { return nil }
+  public func decodeBytes(
+    _ ids: ArraySlice<Int32>, continuing: Bool
+  ) throws(TokenizerError) -> [UInt8]? {
+    guard continuing, let anchor else { return try Self.decode(model, ids) }
+    guard let bytes = try Self.decode(model, [anchor.id] + ids) else { return nil }
     return Array(bytes.dropFirst(anchor.byteCount))
   }
 
-  private static func decode(_ model: OpaquePointer, _ ids: ArraySlice<Int32>) -> [UInt8]? {
+  /// Nil where the library refuses an id.
+  private static func decode(
+    _ model: OpaquePointer, _ ids: ArraySlice<Int32>
+  ) throws(TokenizerError) -> [UInt8]? {
     var text: UnsafeMutablePointer<UInt8>?
     var count = 0
     let status = ids.withUnsafeBufferPointer {
@@ -154,6 +159,7 @@ extension SentencePieceTokenizer {
         model, $0.baseAddress, $0.count, &text, &count, .init(text: noMessage, capacity: 0))
     }
     defer { sft_sentencepiece_free_text(text) }
+    guard status != SFT_SENTENCEPIECE_NO_MEMORY else { throw .outOfMemory(action: "decoding text") }
     guard status == SFT_SENTENCEPIECE_OK else { return nil }
     return Array(UnsafeBufferPointer(start: text, count: count))
   }
@@ -161,7 +167,7 @@ extension SentencePieceTokenizer {
   /// The first piece that is its own text, else a byte or the unknown piece.
   private static func findAnchor(
     _ model: OpaquePointer, count: Int32
-  ) -> (id: Int32, byteCount: Int)? {
+  ) throws(TokenizerError) -> (id: Int32, byteCount: Int)? {
     let unknown = sft_sentencepiece_unknown(model)
     var substitute: (id: Int32, byteCount: Int)?
     for id in 0..<count where !sft_sentencepiece_is_control(model, id) {
@@ -169,8 +175,8 @@ extension SentencePieceTokenizer {
       guard isPlain || substitute == nil else { continue }
       // Decoding the piece twice must repeat its text: it is then neither a space dropped at the
       // start, nor a piece joined to its neighbour, nor part of a character.
-      guard let once = decode(model, [id]), !once.isEmpty, once != replacement,
-        decode(model, [id, id]) == once + once
+      guard let once = try decode(model, [id]), !once.isEmpty, once != replacement,
+        try decode(model, [id, id]) == once + once
       else { continue }
       if isPlain { return (id, once.count) }
       substitute = (id, once.count)

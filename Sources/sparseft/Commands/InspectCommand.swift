@@ -25,7 +25,7 @@ struct InspectCommand: ParsableCommand {
     }
   }
 
-  private func inspect(_ checkpoint: Checkpoint) {
+  private func inspect(_ checkpoint: Checkpoint) throws {
     let c = checkpoint.configuration
     var facts: JSONObject = [
       "kind": "checkpoint", "path": .string(file), "bytes": .int(checkpoint.byteCount),
@@ -40,16 +40,21 @@ struct InspectCommand: ParsableCommand {
       "norm_epsilon": .number(c.normEpsilon),
     ]
     for (key, value) in c.additions { facts[key] = value }
-    for member in Self.tokenizer(checkpoint).members { facts[member.key] = member.value }
+    for member in try Self.tokenizer(checkpoint).members { facts[member.key] = member.value }
     facts["metadata"] = checkpoint.metadata
     show(facts, checkpoint.tensors.map { ($0, nil) })
   }
 
   /// The tokenizer's kind, its ids, and what sequences begin and end with; only the kind where the
-  /// tokenizer can't be loaded.
-  private static func tokenizer(_ checkpoint: Checkpoint) -> JSONObject {
+  /// tokenizer is not sound.
+  private static func tokenizer(_ checkpoint: Checkpoint) throws -> JSONObject {
     var facts: JSONObject = ["tokenizer": .string(checkpoint.tokenizerKind)]
-    guard let tokenizer = try? checkpoint.loadTokenizer() else { return facts }
+    let tokenizer: any Tokenizer
+    do {
+      tokenizer = try checkpoint.loadTokenizer()
+    } catch let error as any Failure where error.category == .badData {
+      return facts
+    }
     func shown(_ id: Int32?) -> JSONValue {
       id.map { "\(tokenizer.piece(of: $0)) (\($0))" } ?? "none"
     }

@@ -91,20 +91,27 @@ struct ChildRun {
   }
 
   private func spawn(output: Int32, error: Int32, closing: [Int32]) throws -> pid_t {
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    for descriptor in closing { posix_spawn_file_actions_addclose(&actions, descriptor) }
-    posix_spawn_file_actions_adddup2(&actions, output, 1)
-    posix_spawn_file_actions_adddup2(&actions, error, 2)
-    var words = (["sparseft"] + arguments).map { strdup($0) }
-    words.append(nil)
-    defer { for word in words { free(word) } }
-    var process = pid_t()
-    let status = posix_spawn(&process, "/proc/self/exe", &actions, nil, words, environ)
-    guard status == 0 else {
-      throw CommandError.noChild(reason: String(cString: strerror(status)))
+    /// A child with some of its words, or that writes elsewhere, would be another run.
+    func check(_ status: Int32) throws {
+      if status != 0 { throw CommandError.noChild(reason: String(cString: strerror(status))) }
     }
+    var actions = posix_spawn_file_actions_t()
+    try check(posix_spawn_file_actions_init(&actions))
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    for descriptor in closing {
+      try check(posix_spawn_file_actions_addclose(&actions, descriptor))
+    }
+    try check(posix_spawn_file_actions_adddup2(&actions, output, 1))
+    try check(posix_spawn_file_actions_adddup2(&actions, error, 2))
+    var words: [UnsafeMutablePointer<CChar>?] = []
+    defer { for word in words { free(word) } }
+    for argument in ["sparseft"] + arguments {
+      guard let word = strdup(argument) else { throw CommandError.noChild(reason: "out of memory") }
+      words.append(word)
+    }
+    words.append(nil)
+    var process = pid_t()
+    try check(posix_spawn(&process, "/proc/self/exe", &actions, nil, words, environ))
     return process
   }
 }

@@ -67,7 +67,7 @@ import Tokenizers
     #expect(small.controlID("the") == nil && small.controlID("<|") == nil)
     #expect(try !small.encode("a<|end|>b").contains(id))
     #expect(try small.decode(small.encode("a<|end|>b")) == "a<|end|>b")
-    #expect(small.decode([id, 97, id]) == "a")
+    #expect(try small.decode([id, 97, id]) == "a")
   }
 
   @Test func aMergeThatMakesAControlTokenIsLeftOut() throws {
@@ -109,8 +109,9 @@ import Tokenizers
     let three = Int32(fixture.pieces.count)
     fixture.added.append(["id": 66, "content": "<0x41>", "special": false])
     let gemma = try fixture.load()
-    #expect(gemma.decode([258, three, 258]) == "a   a" && gemma.bytes(of: three) == [32, 32, 32])
-    #expect(gemma.decode([66]) == "A")
+    #expect(
+      try gemma.decode([258, three, 258]) == "a   a" && gemma.bytes(of: three) == [32, 32, 32])
+    #expect(try gemma.decode([66]) == "A")
     // Byte-level, an added token is not spelled by the characters that stand for bytes.
     var bytes = BytePairFixture.byteLevel()
     bytes.add("é Ġ")
@@ -152,7 +153,7 @@ import Tokenizers
   @Test func spacesAreSpelledAsTheFileSays() throws {
     let legacy = try BytePairFixture.spaced().load()
     #expect(try legacy.pieces("the  a") == ["▁the", "▁", "▁a"])
-    #expect(legacy.decode(try legacy.encode(" the  a")) == " the  a")
+    #expect(try legacy.decode(try legacy.encode(" the  a")) == " the  a")
     let gemma = try BytePairFixture.spaced(prepends: false).load()
     #expect(try gemma.pieces("the a") == ["the", "▁a"])
     #expect(try gemma.decode(gemma.encode(" the")) == " the")
@@ -259,11 +260,11 @@ import Tokenizers
     let ids = try small.encode(text)
     var decoder = StreamingDecoder(small)
     var streamed: [String] = []
-    for id in ids { streamed.append(decoder.append(id)) }
+    for id in ids { streamed.append(try decoder.append(id)) }
     #expect(streamed.joined() == text)
     #expect(streamed.allSatisfy { !$0.contains("\u{FFFD}") })
-    #expect(small.decode(Array(ids.prefix(2))) == "é\u{FFFD}")
-    #expect(small.decode([97, 99_999, 98]) == "ab")
+    #expect(try small.decode(Array(ids.prefix(2))) == "é\u{FFFD}")
+    #expect(try small.decode([97, 99_999, 98]) == "ab")
   }
 
   @Test func severalThreadsMayEncodeAtOnce() async throws {
