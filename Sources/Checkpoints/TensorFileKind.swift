@@ -27,9 +27,10 @@ public enum TensorFileKind: String, Sendable, CaseIterable {
     }
   }
 
-  /// The kind given by a file's first bytes; nil for any other file or one that can't be read.
+  /// The kind given by a file's first bytes; nil for any other file or one that can't be read. Maps
+  /// nothing, so that files are told apart where no memory is left.
   public static func detect(path: String) -> TensorFileKind? {
-    guard let file = try? MappedFile(path: path) else { return nil }
-    return allCases.first { file.bytes.starts(with: $0.magic) }
+    guard let start = FileStart.bytes(path, count: 8) else { return nil }
+    return allCases.first { start.elementsEqual($0.magic) }
   }
 }

@@ -12,12 +12,15 @@ import Training
 /// Measurements (`contributions.json`, `learning_rate.json`) and token ids are not part of a run:
 /// the next one uses them too.
 enum RunContents {
+  /// Whether a file is a run's, by its content; throws where it can't be read.
+  private typealias Recogniser = @Sendable (_ path: String) throws(StorageError) -> Bool
+
   /// Files of a run, and whether a file of that name is one.
-  private static let files: [String: @Sendable (String) -> Bool] = [
-    "recipe.resolved.json": { hasKeys($0, "model", "method") },
+  private static let files: [String: Recogniser] = [
+    "recipe.resolved.json": keys("model", "method"),
     "events.jsonl": isEventStream,
-    "summary.json": { hasKeys($0, "type", "steps") },
-    "compare.json": { hasKeys($0, "rows") },
+    "summary.json": keys("type", "steps"),
+    "compare.json": keys("rows"),
   ]
   private static let measurements = [EarlierMeasurements.contributions, EarlierMeasurements.rate]
   /// Folders of snapshots.
@@ -38,7 +41,7 @@ enum RunContents {
     for (name, isOwn) in files.sorted(by: { $0.key < $1.key }) {
       try check("\(folder)/\(name)", isOwn)
     }
-    for name in measurements { try check("\(folder)/\(name)") { hasKeys($0, "key") } }
+    for name in measurements { try check("\(folder)/\(name)", keys("key")) }
     for name in snapshots {
       let path = "\(folder)/\(name)"
       try check(path, kind: S_IFDIR)
@@ -50,10 +53,10 @@ enum RunContents {
   }
 
   private static func check(
-    _ path: String, _ isOwn: (String) -> Bool
+    _ path: String, _ isOwn: Recogniser
   ) throws(StorageError) {
     try check(path, kind: S_IFREG)
-    guard !Folder.exists(path) || isOwn(path) else {
+    guard try !Folder.exists(path) || isOwn(path) else {
       throw .occupied(path: path, found: "a file")
     }
   }
@@ -107,16 +110,29 @@ enum RunContents {
     }
   }
 
-  private static func hasKeys(_ path: String, _ keys: String...) -> Bool {
-    guard let object = try? JSONValue.read(path: path).object else { return false }
-    return keys.allSatisfy { object[$0] != nil }
+  private static func keys(_ keys: String...) -> Recogniser {
+    { (path) throws(StorageError) in
+      guard let file = try content(of: path),
+        let object = try? JSONValue.decode(file.bytes, source: path).object
+      else { return false }
+      return keys.allSatisfy { object[$0] != nil }
+    }
   }
 
   /// Whether a file's first line is an event; an empty file is the start of one.
-  private static func isEventStream(_ path: String) -> Bool {
-    guard let file = try? MappedFile(path: path) else { return false }
+  private static func isEventStream(_ path: String) throws(StorageError) -> Bool {
+    guard let file = try content(of: path) else { return false }
     guard !file.bytes.isEmpty else { return true }
     let line = Array(file.bytes.prefix { $0 != 0x0A })
     return (try? JSONValue.decode(line, source: path))?["type"] != nil
+  }
+
+  /// Nil for a stand-in of Git LFS, which is none of a run's files.
+  private static func content(of path: String) throws(StorageError) -> MappedFile? {
+    do {
+      return try MappedFile(path: path)
+    } catch .pointer {
+      return nil
+    }
   }
 }
