@@ -30,6 +30,8 @@ public struct LoadedModel {
     let checkpoint = try Checkpoint.open(path)
     let deltas = try deltas.map { (delta: try Delta.open($0), scale: 1.0) }
     try DeltaMerge.checkRepeats(deltas.map(\.delta))
+    try SystemMemory.check(
+      ModelWeights.mergedBytes(checkpoint, deltas: deltas, keepsFactors: true))
     weights = try ModelWeights(checkpoint, deltas: deltas, keepsFactors: true)
     tokenizer = try checkpoint.loadTokenizer()
     pool = try WorkerPool(threads: threads)

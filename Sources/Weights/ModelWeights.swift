@@ -31,8 +31,7 @@ public final class ModelWeights: WeightSource, @unchecked Sendable {
     self.deltas = deltas.map(\.delta)
     factors = keepsFactors ? DeltaFactors(deltas, beside: checkpoint) : DeltaFactors()
     var merged: [String: UnsafeMutableBufferPointer<Float>] = [:]
-    for parameter in merge.configuration.parameters
-    where merge.isTouched(parameter.name) && !factors.matrices.contains(parameter.name) {
+    for parameter in Self.merged(merge, beside: factors) {
       let memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: parameter.shape.count)
       if let start = memory.baseAddress {
         merge.rows(of: parameter.name, 0..<parameter.shape[0], into: start)
@@ -42,6 +41,28 @@ public final class ModelWeights: WeightSource, @unchecked Sendable {
     configuration = merge.configuration
     self.merged = merged
     checkpoint.releasePages()
+  }
+
+  /// The parameters that deltas change and that are not left to factors beside them.
+  private static func merged(
+    _ merge: DeltaMerge, beside factors: DeltaFactors
+  ) -> [ParameterDescription] {
+    let kept = factors.matrices
+    return merge.configuration.parameters.filter {
+      merge.isTouched($0.name) && !kept.contains($0.name)
+    }
+  }
+
+  /// Bytes of the merged tensors that `init` with the same arguments takes.
+  /// - Throws: as `init`.
+  public static func mergedBytes(
+    _ checkpoint: Checkpoint, deltas: [(delta: Delta, scale: Double)], keepsFactors: Bool
+  ) throws(CheckpointError) -> Int {
+    let merge = try DeltaMerge(base: checkpoint, deltas: deltas)
+    let factors = keepsFactors ? DeltaFactors(deltas, beside: checkpoint) : DeltaFactors()
+    return merged(merge, beside: factors).reduce(0) {
+      $0 + MemoryLayout<Float>.size * $1.shape.count
+    }
   }
 
   deinit { for memory in merged.values { memory.deallocate() } }
