@@ -37,18 +37,20 @@ public struct FactorsBesideWeights: Adaptation {
   public var name: String { "factors" }
 
   public func apply(to graph: inout Graph) throws(AdaptationError) -> SavePlan {
+    var insertion = BranchInsertion(graph)
     for branch in branches {
-      guard let module = graph.module(branch.matrix), let position = graph.linearNode(of: module)
+      guard let module = graph.module(branch.matrix),
+        let outputs = insertion.matrix(of: module, in: graph)?[0]
       else { throw .notLinear(path: branch.matrix) }
-      let outputs = graph.type(of: graph.nodes[position].operands[1]).shape[0]
       func factor(_ name: String, _ rows: Int) -> Parameter {
         Parameter(path: name, rows: 0..<rows, initial: .delta(name: name))
       }
-      LowRankBranch(
+      let inserted = LowRankBranch(
         a: factor(branch.a, branch.rank), b: factor(branch.b, outputs), rank: branch.rank,
-        scale: Float(branch.scale), elementType: branch.elementType
-      ).insert(behind: position, in: &graph)
+        scale: Float(branch.scale), elementType: branch.elementType)
+      insertion.insert(inserted, beside: module, in: &graph)
     }
+    insertion.finish(&graph)
     return SavePlan()
   }
 }

@@ -25,9 +25,9 @@ public struct LoRAAdaptation: Adaptation {
 
   public func apply(to graph: inout Graph) throws(AdaptationError) -> SavePlan {
     var plan = SavePlan()
+    var insertion = BranchInsertion(graph)
     for module in graph.modules where targets.contains(module.path) {
-      guard let position = graph.linearNode(of: module) else { continue }
-      let weight = graph.type(of: graph.nodes[position].operands[1]).shape
+      guard let weight = insertion.matrix(of: module, in: graph) else { continue }
       let stream = UInt64(plan.changes.count + 1)
       let a = Parameter(
         path: "\(module.path).lora_a", rows: 0..<rank, isTrained: true,
@@ -35,12 +35,13 @@ public struct LoRAAdaptation: Adaptation {
       let b = Parameter(
         path: "\(module.path).lora_b", rows: 0..<weight[0], isTrained: true, initial: .zeros)
       let branch = LowRankBranch(a: a, b: b, rank: rank, scale: Float(scale))
-      branch.insert(behind: position, in: &graph)
+      insertion.insert(branch, beside: module, in: &graph)
       plan.changes.append(
         SavePlan.Change(
           tensor: module.path,
           content: .lowRank(a: a.name, b: b.name, rank: rank, scale: scale)))
     }
+    insertion.finish(&graph)
     let missed = targets.subtracting(plan.changes.map(\.tensor))
     if let path = missed.min() { throw .notLinear(path: path) }
     guard graph.trainedParameterCount > 0 else { throw .trainsNothing(method: name) }

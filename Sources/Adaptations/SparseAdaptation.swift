@@ -31,6 +31,7 @@ public struct SparseAdaptation: Adaptation {
     if scheme[ParameterRole.head.rawValue] != nil { graph.untieHead() }
     let known = Dictionary(
       graph.modelParameters.map { ($0.path, $0.value) }, uniquingKeysWith: { first, _ in first })
+    var parts: [ValueID: [ValueID]] = [:]
     for (path, share) in scheme.sorted(by: { $0.key < $1.key }) {
       guard let value = known[path] else { throw .matchesNothing(pattern: path) }
       let shape = graph.type(of: value).shape
@@ -40,11 +41,12 @@ public struct SparseAdaptation: Adaptation {
       } else if path == ParameterRole.head.rawValue, !headRows.isEmpty {
         try graph.selectRows(headRows.prefix(rows).sorted(), of: value)
       } else if shape.rank == 2 {
-        graph.split(value, at: rows)
+        parts[value] = graph.split(value, at: rows)
       } else {
         throw .shareOfVector(path: path, share: share)
       }
     }
+    graph.readParts(parts)
     guard graph.trainedParameterCount > 0 else { throw .trainsNothing(method: name) }
     return SavePlan(rowsOf: graph)
   }
@@ -108,11 +110,12 @@ extension Graph {
     }
   }
 
-  /// Replaces a matrix by two: its first rows, trained, and the remaining rows, frozen.
-  fileprivate mutating func split(_ value: ValueID, at rows: Int) {
+  /// Makes two matrices of one: its first rows, trained, and the remaining rows, frozen. Nothing reads
+  /// them yet.
+  fileprivate mutating func split(_ value: ValueID, at rows: Int) -> [ValueID]? {
     guard case .parameter(let parameter) = self[value].source,
       case .checkpoint(let tensor, _) = parameter.initial
-    else { return }
+    else { return nil }
     let type = self[value].type
     func part(_ range: Range<Int>, trained: Bool) -> ValueID {
       let part = Parameter(
@@ -122,14 +125,20 @@ extension Graph {
       return addSource(
         .parameter(part), TensorType(shape, trained ? .f32 : type.elementType))
     }
-    let first = part(0..<rows, trained: true)
-    let rest = part(rows..<type.shape[0], trained: false)
+    return [part(0..<rows, trained: true), part(rows..<type.shape[0], trained: false)]
+  }
+
+  /// Makes every node that can read the parts of a split matrix (key) in its place.
+  fileprivate mutating func readParts(_ parts: [ValueID: [ValueID]]) {
+    guard !parts.isEmpty else { return }
     for position in nodes.indices {
-      guard let index = nodes[position].operands.firstIndex(of: value),
-        let partitioned = nodes[position].operation as? any PartitionedOperation
-      else { continue }
-      nodes[position].operation = partitioned.withOneMorePart()
-      nodes[position].operands.replaceSubrange(index...index, with: [first, rest])
+      for (index, value) in nodes[position].operands.enumerated().reversed() {
+        guard let replacement = parts[value],
+          let partitioned = nodes[position].operation as? any PartitionedOperation
+        else { continue }
+        nodes[position].operation = partitioned.withOneMorePart()
+        nodes[position].operands.replaceSubrange(index...index, with: replacement)
+      }
     }
   }
 }

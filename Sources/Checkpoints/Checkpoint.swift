@@ -61,6 +61,8 @@ public final class Checkpoint: Sendable {
     _ container: TensorContainer, _ configuration: ModelConfiguration
   ) throws(CheckpointError) {
     let path = container.path
+    try configuration.checkLayers(
+      path: path, field: "configuration.layers", tensors: container.tensors.count)
     let parameters = configuration.parameters
     for parameter in parameters {
       guard let tensor = container.tensor(parameter.name) else {

@@ -96,6 +96,20 @@ extension ModelConfiguration {
     if has("attention_scale") { attentionScale = try fields.double("attention_scale") }
   }
 
+  /// Refuses more layers than a file has tensors, before all their parameters are listed.
+  ///
+  /// - Parameters:
+  ///   - field: where the number of layers is given.
+  ///   - tensors: how many tensors the file has; a layer has several.
+  package func checkLayers(
+    path: String, field: String, tensors: Int
+  ) throws(CheckpointError) {
+    guard layers > tensors else { return }
+    throw .damaged(
+      path: path, field: field, found: "\(layers) layers",
+      expected: "at most as many as the file has tensors, \(tensors)")
+  }
+
   /// Refuses numbers that no model can have.
   package func checkUsable(path: String, field: String) throws(CheckpointError) {
     guard let problem else { return }

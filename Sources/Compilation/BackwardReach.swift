@@ -37,15 +37,11 @@ public struct BackwardReach: Sendable {
       return nil
     }
     gains = norms.map(\.gain)
+    let reached = graph.reachableNorms(norms.map(\.input))
     for node in graph.nodes where node.operation.isLinearMap {
       for (value, parameter) in graph.parameters(of: node) {
         depths[parameter.path] = linears[node.results[0]] ?? 0
-        let reached = graph.values(reachedFrom: [value])
-        var bits = [UInt64](repeating: 0, count: (norms.count + 63) / 64)
-        for (index, norm) in norms.enumerated() where reached.contains(norm.input) {
-          bits[index / 64] |= 1 << UInt64(index % 64)
-        }
-        crossed[parameter.path] = bits
+        crossed[parameter.path] = reached[value]
       }
     }
   }
@@ -68,6 +64,31 @@ extension Graph {
       guard case .parameter(let parameter) = self[value].source else { return nil }
       return (value, parameter)
     }
+  }
+
+  /// For each parameter of a linear map, one bit per norm: whether the norm's input depends on it.
+  ///
+  /// - Parameter inputs: the norms' inputs.
+  fileprivate func reachableNorms(_ inputs: [ValueID]) -> [ValueID: [UInt64]] {
+    let none = [UInt64](repeating: 0, count: (inputs.count + 63) / 64)
+    // Of every value, what is reached from it; of a node's results only until the node is passed.
+    var reached: [ValueID: [UInt64]] = [:]
+    for (index, input) in inputs.enumerated() {
+      reached[input, default: none][index / 64] |= 1 << UInt64(index % 64)
+    }
+    for node in nodes.reversed() {
+      var bits = none
+      for result in node.results {
+        guard let other = reached.removeValue(forKey: result) else { continue }
+        for index in bits.indices { bits[index] |= other[index] }
+      }
+      for operand in node.operands {
+        var own = reached[operand] ?? none
+        for index in bits.indices { own[index] |= bits[index] }
+        reached[operand] = own
+      }
+    }
+    return reached
   }
 
   /// For each value, the largest number of linear maps on a path from it to a final result.

@@ -15,16 +15,18 @@ extension Graph {
   /// are left out: `rematerialise` recomputes them anyway.
   package func recomputations() -> [Recomputation] {
     let (readers, producers) = (readers(), producers())
+    let positions = Dictionary(
+      uniqueKeysWithValues: nodes.enumerated().map { ($0.element.id, $0.offset) })
     var found: [Recomputation] = []
     for node in nodes where node.phase == .forward {
       guard let value = node.results.first,
         let first = readers[value.index].first(where: { nodes[$0].phase != .forward })
       else { continue }
       var chain = Set<Int>()
-      guard collect(node, before: first, readers, producers, into: &chain),
-        nodes.contains(where: { chain.contains($0.id) && !$0.operation.isCheap })
-      else { continue }
-      let flops = nodes.filter { chain.contains($0.id) }.reduce(0) {
+      guard collect(node, before: first, readers, producers, into: &chain) else { continue }
+      let copied = chain.compactMap { positions[$0].map { nodes[$0] } }
+      guard copied.contains(where: { !$0.operation.isCheap }) else { continue }
+      let flops = copied.reduce(0) {
         $0 + $1.operation.flops($1.operands.map { type(of: $0) })
       }
       found.append(

@@ -38,12 +38,14 @@ extension Graph {
     let readers = readers()
     var place = [Int: Int]()
     var lastWriter = [ValueID: Int]()
+    // Norms of gradients share a table, a slot each: their order among themselves is free.
+    let isNorm = nodes.map { $0.operation is SquaredNorm }
+    var otherReaders = [ValueID: [Int]]()
     for position in moving {
       let node = nodes[position]
       var earliest = -1
       func after(_ other: Int) {
-        // Norms of gradients share a table, a slot each: their order among themselves is free.
-        if node.operation is SquaredNorm, nodes[other].operation is SquaredNorm { return }
+        if isNorm[position], isNorm[other] { return }
         earliest = max(earliest, isMoving.contains(other) ? place[other] ?? -1 : other)
       }
       for operand in node.operands {
@@ -51,8 +53,14 @@ extension Graph {
         if let writer = lastWriter[operand] { after(writer) }
       }
       for index in node.mutates {
-        for reader in readers[node.operands[index].index] where reader < position { after(reader) }
-        lastWriter[node.operands[index]] = position
+        let value = node.operands[index]
+        var others = readers[value.index]
+        if isNorm[position] {
+          others = otherReaders[value] ?? others.filter { !isNorm[$0] }
+          otherReaders[value] = others
+        }
+        for reader in others where reader < position { after(reader) }
+        lastWriter[value] = position
       }
       place[position] = earliest
     }

@@ -16,9 +16,7 @@ public final class Arena: @unchecked Sendable {
   ///   taken page by page, and running out half-way would end the process without a word.
   public init(byteCount: Int) throws(ExecutionError) {
     let length = max(byteCount, 1)
-    if let available = SystemMemory.availableBytes, length > available {
-      throw .outOfMemory(bytes: byteCount, available: available)
-    }
+    try SystemMemory.check(length)
     let memory = mmap(
       nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
     guard let memory, memory != MAP_FAILED else {

@@ -12,6 +12,14 @@ public enum SystemMemory {
     [machine, ControlGroup.availableBytes(), addressSpace].compactMap { $0 }.min()
   }
 
+  /// Refuses memory that is not there, before any of it is taken.
+  /// - Throws: `ExecutionError.outOfMemory`.
+  public static func check(_ bytes: Int) throws(ExecutionError) {
+    if let available = availableBytes, bytes > available {
+      throw .outOfMemory(bytes: bytes, available: available)
+    }
+  }
+
   private static var machine: Int? {
     SystemTable("/proc/meminfo")["MemAvailable:"].map { $0 * 1024 }
   }

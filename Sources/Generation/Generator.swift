@@ -34,8 +34,10 @@ public final class Generator {
     self.weights = weights
     let programs = try Self.programs(weights, capacity: capacity, precision)
     do {
-      let arena = try Arena(
-        byteCount: BoundProgram.arenaBytes(for: programs, threads: pool.threads))
+      let arenaBytes = BoundProgram.arenaBytes(for: programs, threads: pool.threads)
+      // Pages are taken when they are written, so what fits alone may not fit with the other.
+      try SystemMemory.check(arenaBytes + CachedWeights.byteCount(programs[0]))
+      let arena = try Arena(byteCount: arenaBytes)
       let memory = try CachedWeights(weights, programs[0])
       func decoder(_ program: Program) throws(ExecutionError) -> Decoder {
         try Decoder(
@@ -169,13 +171,24 @@ private struct CachedWeights: WeightSource {
     self.weights = weights
     var offsets: [String: Int] = [:]
     var byteCount = 0
-    for buffer in program.buffers where buffer.location == .external && buffer.kind == .input {
+    for buffer in Self.caches(of: program) {
       offsets[buffer.name] = byteCount
-      byteCount += (buffer.byteCount + 63) & ~63
+      byteCount += Self.aligned(buffer)
     }
     self.offsets = offsets
     caches = try Arena(byteCount: byteCount)
   }
+
+  /// Bytes of the caches that a program writes.
+  static func byteCount(_ program: Program) -> Int {
+    caches(of: program).reduce(0) { $0 + aligned($1) }
+  }
+
+  private static func caches(of program: Program) -> [Buffer] {
+    program.buffers.filter { $0.location == .external && $0.kind == .input }
+  }
+
+  private static func aligned(_ buffer: Buffer) -> Int { (buffer.byteCount + 63) & ~63 }
 
   func address(of buffer: Buffer) -> UnsafeRawPointer? {
     guard let offset = offsets[buffer.name] else { return weights.address(of: buffer) }

@@ -116,7 +116,9 @@ public struct Graph: Sendable {
   /// Values that the caller reads after a run, by name.
   public var outputs: [(name: String, value: ValueID)] = []
   /// Named modules of the forward pass as it was traced, in the order in which they ended.
-  public internal(set) var modules: [TracedModule] = []
+  public private(set) var modules: [TracedModule] = []
+  /// The first module at each path, as its index.
+  private var moduleIndices: [String: Int] = [:]
   private var nextNode = 0
 
   public init() {}
@@ -134,6 +136,15 @@ public struct Graph: Sendable {
       guard case .parameter(let parameter) = values[index].source else { return nil }
       return (ValueID(index), parameter)
     }
+  }
+
+  /// The module at a path; nil if the pass has none there.
+  public func module(_ path: String) -> TracedModule? { moduleIndices[path].map { modules[$0] } }
+
+  /// Adds a module that has ended.
+  mutating func add(_ module: TracedModule) {
+    if moduleIndices[module.path] == nil { moduleIndices[module.path] = modules.count }
+    modules.append(module)
   }
 
   /// Adds a value that no node produces.

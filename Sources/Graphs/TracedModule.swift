@@ -12,16 +12,11 @@ public struct TracedModule: Hashable, Sendable {
   public let output: ValueID
 }
 
-extension Graph {
-  /// The module at a path; nil if the pass has none there.
-  public func module(_ path: String) -> TracedModule? { modules.first { $0.path == path } }
-}
-
 extension Traced {
   /// Traces a named module whose input is this value.
   public func module(_ path: String, _ body: (Traced) -> Traced) -> Traced {
     let output = body(self)
-    tracer.graph.modules.append(TracedModule(path: path, input: id, output: output.id))
+    tracer.graph.add(TracedModule(path: path, input: id, output: output.id))
     return output
   }
 }

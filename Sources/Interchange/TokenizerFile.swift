@@ -4,12 +4,30 @@ import Tokenizers
 
 /// The tokenizer file of an imported or new model.
 public enum TokenizerFile {
-  /// Reads a tokenizer's file and checks that every piece has a row in the embedding.
+  /// Reads a tokenizer's file and checks that every piece has a row in the embedding. A SentencePiece
+  /// model gets the tokens that the files beside it add; a tokenizer.json has them itself.
   /// - Parameters:
   ///   - model: the model that the tokenizer is for, named in messages.
   ///   - vocabularySize: rows of the embedding.
   /// - Throws: `InterchangeError`.
   public static func read(
+    _ path: String?, for model: String, vocabularySize rows: Int
+  ) throws(InterchangeError) -> ImportedTokenizer {
+    let found = try readAlone(path, for: model, vocabularySize: rows)
+    guard let path, let model = try load(found.stored, path) as? SentencePieceTokenizer
+    else { return found }
+    let added = try AddedTokens.beside(path)
+    var completed = try InterchangeError.wrapping { () throws(CheckpointError) in
+      try added.added(to: found.stored, model, path: path, rows: rows)
+    }
+    // A spelling that the model has elsewhere is refused here.
+    _ = try load(completed.stored, path)
+    completed.leftOut = found.leftOut + completed.leftOut
+    return completed
+  }
+
+  /// As `read`, whatever lies beside the file.
+  static func readAlone(
     _ path: String?, for model: String, vocabularySize: Int
   ) throws(InterchangeError) -> ImportedTokenizer {
     let (found, path) = try InterchangeError.wrapping { () throws(CheckpointError) in

@@ -114,8 +114,16 @@ extension ModelConfiguration {
     for (name, value, limit) in extents where !(1...limit).contains(value) {
       return "\(name) is \(value), expected 1 to \(limit)"
     }
+    for (name, value) in [("hiddenWidth", hiddenWidth), ("queryHeads · headWidth", queryWidth)]
+    where value > Self.widest * width {
+      return "\(name) is \(value), more than \(Self.widest) times the width of \(width)"
+    }
     return nil
   }
+
+  /// How many times as wide as the residual stream the inside of a block may be. Models have up to
+  /// 8; without a bound the activations of a small file could take any amount of memory.
+  private static let widest = 256
 
   private var headProblem: String? {
     if queryWidth > 1 << 22 { return "queryHeads · headWidth is \(queryWidth), too large" }

@@ -21,8 +21,7 @@ public enum ReportError: Failure {
   public var description: String {
     switch self {
     case .cannotCreate(let path, let reason):
-      "creating event file '\(path)': \(reason); "
-        + "check that its folder exists and may be written"
+      "creating event file '\(path)': \(reason); \(creatingAdvice(reason))"
     case .writeFailed(let path, let reason):
       "writing events to \(path): \(reason); \(writingAdvice(reason)), then continue with --resume"
     case .unreadable(let error): error.description

@@ -18,14 +18,18 @@ public final class AtomicFolder {
     var path = path
     while path.count > 1, path.hasSuffix("/") { path.removeLast() }
     guard !path.isEmpty, path != "/", !path.utf8.contains(0) else {
-      throw .cannotCreate(path: path, reason: "the path names no folder")
+      throw .cannotCreate(
+        path: path, reason: "the path names no folder", advice: "end it with a new folder's name")
     }
     if Folder.exists(path) {
       guard Folder.isFolder(path) else {
-        throw .cannotCreate(path: path, reason: "something other than a folder has that name")
+        throw .cannotCreate(
+          path: path, reason: "something other than a folder has that name",
+          advice: takenNameAdvice)
       }
       guard try Folder.names(path).isEmpty else {
-        throw .cannotCreate(path: path, reason: "a folder with files in it has that name")
+        throw .cannotCreate(
+          path: path, reason: "a folder with files in it has that name", advice: takenNameAdvice)
       }
     }
     self.path = path

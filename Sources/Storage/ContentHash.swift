@@ -40,6 +40,12 @@ public final class ContentHash {
     return hash.finish()
   }
 
+  /// Whether a text is a digest as `hexadecimal` writes it.
+  public static func isHexadecimal(_ text: String) -> Bool {
+    text.utf8.count == 2 * digestLength
+      && text.utf8.allSatisfy { "0123456789abcdef".utf8.contains($0) }
+  }
+
   /// Bytes as lower-case hexadecimal, two digits each.
   public static func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
     let digits = Array("0123456789abcdef".utf8)

@@ -22,7 +22,8 @@ public enum Folder {
       }
       guard status.st_mode & S_IFMT == S_IFDIR else {
         throw .cannotCreate(
-          path: partial, reason: "\(kindOfFile(status.st_mode)) of that name exists")
+          path: partial, reason: "\(kindOfFile(status.st_mode)) of that name exists",
+          advice: takenNameAdvice)
       }
     }
   }

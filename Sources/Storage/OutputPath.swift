@@ -21,7 +21,8 @@ struct OutputPath {
   /// - Throws: `StorageError.cannotCreate`.
   init(_ path: String) throws(StorageError) {
     guard !path.isEmpty, !path.hasSuffix("/"), !path.utf8.contains(0) else {
-      throw .cannotCreate(path: path, reason: "the path names no file")
+      throw .cannotCreate(
+        path: path, reason: "the path names no file", advice: "end it with a file's name")
     }
     var target = path
     for _ in 0...Self.maximumLinks {
@@ -38,7 +39,8 @@ struct OutputPath {
         target = try Self.next(behind: target, path: path)
       default:
         throw .cannotCreate(
-          path: path, reason: "\(kindOfFile(status.st_mode)) of that name exists")
+          path: path, reason: "\(kindOfFile(status.st_mode)) of that name exists",
+          advice: takenNameAdvice)
       }
     }
     throw .cannotCreate(path: path, reason: systemMessage(ELOOP))
@@ -50,7 +52,8 @@ struct OutputPath {
     let parts = (resolved(folder) ?? folder).split(separator: "/").map(String.init)
     guard parts != ["dev"], parts.first != "proc", !parts.starts(with: ["dev", "fd"]) else {
       throw .cannotCreate(
-        path: path, reason: "it stands for an open stream, and only files are written: name a file")
+        path: path, reason: "it stands for an open stream, and only files are written",
+        advice: "name a file")
     }
     var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
     let count = buffer.withUnsafeMutableBytes { bytes -> Int in
@@ -60,7 +63,9 @@ struct OutputPath {
     guard count > 0 else { throw .cannotCreate(path: path, reason: systemMessage(errno)) }
     let name = String(decoding: buffer[..<count], as: UTF8.self)
     guard !name.hasSuffix("/") else {
-      throw .cannotCreate(path: path, reason: "it is a link to '\(name)', which names no file")
+      throw .cannotCreate(
+        path: path, reason: "it is a link to '\(name)', which names no file",
+        advice: takenNameAdvice)
     }
     return name.hasPrefix("/") ? name : "\(folder)/\(name)"
   }

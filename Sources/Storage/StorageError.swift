@@ -12,8 +12,10 @@ public enum StorageError: Failure {
   case readFailed(path: String, reason: String)
   /// A file that was written to or cut short while it was in use.
   case changed(path: String)
-  /// A new file that can't be created, or can't get its final name.
-  case cannotCreate(path: String, reason: String)
+  /// A new file or folder that can't be created, or can't get its final name.
+  ///
+  /// - Parameter advice: what to do; nil for what the system's message asks for.
+  case cannotCreate(path: String, reason: String, advice: String? = nil)
   /// The path of a folder that the program creates is taken by something else.
   case occupied(path: String, found: String)
   /// A folder that another process holds; nil where it is unknown which.
@@ -50,8 +52,8 @@ public enum StorageError: Failure {
     case .changed(let path):
       "reading '\(path)': the file was written to or cut short while it was in use, so what was "
         + "computed since the last snapshot is not kept; put it back, then go on with --resume"
-    case .cannotCreate(let path, let reason):
-      "creating '\(path)': \(reason); check that its folder exists and may be written"
+    case .cannotCreate(let path, let reason, let advice):
+      "creating '\(path)': \(reason); \(advice ?? creatingAdvice(reason))"
     case .occupied(let path, let found):
       "creating '\(path)': found \(found) of that name that sparseft did not make, which stays as it "
         + "is: move it away, or choose another output folder"

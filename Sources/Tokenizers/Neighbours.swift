@@ -25,7 +25,8 @@ enum Neighbours {
     }
   }
 
-  private static func width(_ value: UInt32) -> Int {
+  /// Bytes of a character.
+  static func width(_ value: UInt32) -> Int {
     value < 0x80 ? 1 : value < 0x800 ? 2 : value < 0x10000 ? 3 : 4
   }
 

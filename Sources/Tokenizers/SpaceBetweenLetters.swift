@@ -4,10 +4,16 @@ enum SpaceBetweenLetters {
   static func next(in text: UnsafeBufferPointer<UInt8>, from position: Int) -> Int? {
     var index = max(1, position)
     while index + 1 < text.count {
-      if text[index] == 0x20, isLetter(text[index - 1]), isLetter(text[index + 1]) { return index }
+      if isAt(index, in: text) { return index }
       index += 1
     }
     return nil
+  }
+
+  /// Whether such a space is at a place.
+  static func isAt(_ place: Int, in text: UnsafeBufferPointer<UInt8>) -> Bool {
+    text[place] == 0x20 && place > 0 && place + 1 < text.count && isLetter(text[place - 1])
+      && isLetter(text[place + 1])
   }
 
   /// Whether a byte is an ASCII letter.

@@ -66,7 +66,8 @@ public struct CompiledStep: Sendable {
   ///   - recomputed: the largest number of activations that matmuls recompute instead of being
   ///     stored.
   ///   - reusesMemory: see `TrainingCompiler`.
-  /// - Throws: `TrainingError.adaptation` if the method does not fit the model, `.batchTooLarge`.
+  /// - Throws: `TrainingError.adaptation` if the method does not fit the model, `.batchTooLarge`,
+  ///   `.stepTooLarge`.
   public init(
     _ configuration: ModelConfiguration, adaptation: some Adaptation, optimizer: Optimizer,
     clipNorm: Double?, shape: BatchShape, precision: ProductPrecision = .f32,
@@ -77,6 +78,10 @@ public struct CompiledStep: Sendable {
     let (tokens, isTooMany) = shape.windows.multipliedReportingOverflow(by: shape.tokens)
     guard !isTooMany, tokens <= Self.mostTokens else {
       throw .batchTooLarge(windows: shape.windows, tokens: shape.tokens)
+    }
+    let windows = shape.windows.multipliedReportingOverflow(by: shape.accumulation)
+    guard !windows.overflow, windows.partialValue <= Self.mostWindows else {
+      throw .stepTooLarge(windows: shape.windows, accumulation: shape.accumulation)
     }
     let model = configuration.model
     func loss(from block: Int) -> Graph {
@@ -114,6 +119,9 @@ public struct CompiledStep: Sendable {
 
   /// The most tokens of a micro-batch: more than any machine has memory for, and few enough to plan.
   static let mostTokens = 1 << 23
+
+  /// The most windows of a step, which are listed before it: 32 MB of numbers.
+  static let mostWindows = 1 << 22
 
   /// A traced loss with what an adaptation inserts and trains.
   private static func adapted(

@@ -99,7 +99,11 @@ public final class Trainer {
     }
     if !resuming, saving != .nothing { store?.pending.remove() }
     started = .now
-    if progress.step == 0 || !earlier.isEmpty, try !validateBase() { throw .interrupted }
+    if progress.step == 0 || !earlier.isEmpty, try !validateBase() {
+      // Steps that a probe took are in the store already.
+      guard savedStep == nil else { return try summarise(.interrupted) }
+      throw .interrupted
+    }
     if resuming, let store, validation != nil || !earlier.isEmpty, try !catchUp(store) {
       return try summarise(.interrupted)
     }

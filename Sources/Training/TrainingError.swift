@@ -21,6 +21,7 @@ public enum TrainingError: Failure {
   case memoryLimit(needed: Int, limit: Int)
   /// More windows at a time than can be planned.
   case batchTooLarge(windows: Int, tokens: Int)
+  case stepTooLarge(windows: Int, accumulation: Int)
   case budget(bytes: Int, flopsShare: Double)
   /// The run was asked to stop before there was anything to save.
   case interrupted
@@ -49,8 +50,8 @@ public enum TrainingError: Failure {
     case .graph: .bug
     case .vocabulary, .brokenModel, .diverged: .badData
     case .nothingToResume: .missingInput
-    case .resumeMismatch, .resumeChanges, .budget, .batchTooLarge, .doesNotFit, .memoryLimit,
-      .interrupted:
+    case .resumeMismatch, .resumeChanges, .budget, .batchTooLarge, .stepTooLarge, .doesNotFit,
+      .memoryLimit, .interrupted:
       .usage
     }
   }
@@ -72,13 +73,17 @@ public enum TrainingError: Failure {
         + "lower run.batch_size or data.sequence_length, or train fewer tensors "
         + "('sparseft plan' shows where the bytes are)"
     case .memoryLimit(let needed, let limit):
+      // Rounded up, so that the limit that is named suffices.
       "run.memory_mb is \(formatted(Double(limit) / 1e6, decimals: 1)) and the run needs at least "
-        + "\(formatted(Double(needed) / 1e6, decimals: 1)) MB; besides a higher limit, a lower "
-        + "run.batch_size or data.sequence_length, narrower optimizer.state or optimizer.parameters, "
+        + "\(formatted(Double((needed + 99_999) / 100_000) / 10, decimals: 1)) MB; besides a higher "
+        + "limit, a lower run.batch_size or data.sequence_length, narrower optimizer.state or optimizer.parameters, "
         + "or fewer tensors to train may do"
     case .batchTooLarge(let windows, let tokens):
       "\(windows) windows of \(tokens) tokens at a time are more than "
         + "\(CompiledStep.mostTokens) tokens; lower the batch size or the sequence length"
+    case .stepTooLarge(let windows, let accumulation):
+      "\(accumulation) batches of \(windows) windows are more than \(CompiledStep.mostWindows) "
+        + "windows in a step; lower run.accumulation or run.batch_size"
     case .budget(let bytes, let flopsShare):
       "nothing fits method.budget; the smallest choice needs "
         + "\(formatted(Double(bytes) / 1e6, decimals: 1)) MB (memory_mb) and a step_flops of "

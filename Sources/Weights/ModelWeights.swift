@@ -35,9 +35,7 @@ public final class ModelWeights: WeightSource, @unchecked Sendable {
     self.deltas = deltas.map(\.delta)
     let factors = keepsFactors ? DeltaFactors(deltas, beside: checkpoint) : DeltaFactors()
     self.factors = factors
-    let touched = merge.configuration.parameters.filter {
-      merge.isTouched($0.name) && !factors.matrices.contains($0.name)
-    }
+    let touched = Self.merged(merge, beside: factors)
     let memory = try Self.memory(for: touched)
     var merged: [String: UnsafeMutableBufferPointer<Float>] = [:]
     var offset = 0
@@ -53,6 +51,16 @@ public final class ModelWeights: WeightSource, @unchecked Sendable {
     configuration = merge.configuration
     self.merged = merged
     checkpoint.releasePages()
+  }
+
+  /// The parameters that deltas change and that are not left to factors beside them.
+  private static func merged(
+    _ merge: DeltaMerge, beside factors: DeltaFactors
+  ) -> [ParameterDescription] {
+    let kept = factors.matrices
+    return merge.configuration.parameters.filter {
+      merge.isTouched($0.name) && !kept.contains($0.name)
+    }
   }
 
   /// Memory for merged tensors; nil for none of them.

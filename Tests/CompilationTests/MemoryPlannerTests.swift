@@ -1,6 +1,7 @@
-import Compilation
 import Tensors
 import Testing
+
+@testable import Compilation
 
 @Suite struct MemoryPlannerTests {
   private func randomRanges(_ random: inout RandomSource) -> [LiveRange] {
@@ -36,6 +37,33 @@ import Testing
       }
       #expect(planMemory(ranges) == layout)
     }
+  }
+
+  /// Placed by start in one pass, ranges are where the general way puts them in that order.
+  @Test func oneOfTheOrdersTakesOnePass() {
+    var random = RandomSource(seed: 8)
+    for _ in 0..<400 {
+      let ranges = randomRanges(&random).filter { $0.byteCount > 0 }
+      let order = ranges.indices.sorted { (ranges[$0].first, $0) < (ranges[$1].first, $1) }
+      #expect(placeByStart(ranges) == place(ranges, in: order))
+    }
+    #expect(placeByStart([LiveRange(byteCount: 0, first: 1, last: 3)]).byteCount == 0)
+  }
+
+  /// Tens of thousands of ranges take no minutes.
+  @Test func manyRangesArePlacedSoon() {
+    let count = 12_000
+    let ranges = (0..<count).flatMap { index in
+      [
+        LiveRange(byteCount: 256 + 64 * (index % 7), first: index, last: 2 * count - index),
+        LiveRange(byteCount: 4096, first: index, last: index + 3),
+      ]
+    }
+    let clock = ContinuousClock()
+    let start = clock.now
+    let layout = planMemory(ranges)
+    #expect(clock.now - start < .seconds(20))
+    #expect(Double(layout.byteCount) < 1.1 * Double(peakLiveBytes(ranges).bytes))
   }
 
   @Test func thePeakIsWhatIsAliveAtOnePosition() {

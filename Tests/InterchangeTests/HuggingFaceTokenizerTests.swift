@@ -70,6 +70,37 @@ import Tokenizers
     #expect(try loaded.decode([5, 6, 7, 4]) == "a##ba")
   }
 
+  /// A tokenizer that is named has the tokens that its own folder adds, whatever the model's has.
+  @Test func aNamedTokenizerBringsItsAddedTokens() throws {
+    let files = folder.folder
+    try files.write(sentencePiece([]), to: "t/tokenizer.model")
+    let added: JSONValue = ["<|end|>": 7, "##b": 6]
+    try files.write(added.encoded(), to: "t/added_tokens.json")
+    try files.write(
+      #"{"additional_special_tokens": ["<|end|>"]}"#, to: "t/special_tokens_map.json")
+    try CheckpointImport.run(
+      source: files["m"], tokenizer: files["t/tokenizer.model"], elementType: nil,
+      output: files["x"])
+    let checkpoint = try Checkpoint.open(files["x"])
+    let loaded = try TokenizerKind.load("sentencepiece", checkpoint.tokenizerBytes)
+    #expect(loaded.vocabularySize == 8 && loaded.controlID("<|end|>") == 7)
+    #expect(try loaded.encode("a##ba") == [5, 6, 4])
+    // So it is for a new model.
+    let read = try TokenizerFile.read(
+      files["t/tokenizer.model"], for: "new", vocabularySize: 7)
+    let other = try read.stored.bytes.withUnsafeBytes {
+      try TokenizerKind.load("sentencepiece", $0)
+    }
+    #expect(other.vocabularySize == 7)
+    #expect(read.leftOut == ["'<|end|>', whose id 7 has no row"])
+    try files.write(#"{"<|end|>": 9}"#, to: "t/added_tokens.json")
+    let error = failure {
+      _ = try TokenizerFile.read(files["t/tokenizer.model"], for: "new", vocabularySize: 20)
+    }
+    #expect(error?.category == .badData)
+    #expect(error?.description.contains("t/added_tokens.json") == true)
+  }
+
   /// The same from tokenizer_config.json, which newer folders have instead.
   @Test func addedTokensOfTheConfigurationFollow() throws {
     try folder.folder.write(sentencePiece([]), to: "m/tokenizer.model")

@@ -57,7 +57,7 @@ import Testing
     #expect(
       error?.description
         == "creating event file '\(path)': No such file or directory; "
-        + "check that its folder exists and may be written")
+        + "create its folder first, or choose another one")
   }
 
   @Test func fullDisk() throws {

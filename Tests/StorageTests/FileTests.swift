@@ -139,6 +139,32 @@ import Testing
     #expect(try folder.read("x") == [])
   }
 
+  /// What to do is said for each way in which creating fails.
+  @Test func theAdviceFitsTheFailure() throws {
+    let folder = try TemporaryFolder()
+    try AtomicFile.write([1], to: folder["file"])
+    try Folder.create(folder["folder"])
+    symlink("loop", folder["loop"])
+    let long = String(repeating: "n", count: 300)
+    let cases = [
+      ("/dev/stdout", "only files are written; name a file"),
+      ("", "names no file; end it with a file's name"),
+      (folder["none/x"], "No such file or directory; create its folder first"),
+      (folder["file/x"], "Not a directory; a part of the path is a file"),
+      (folder["folder"], "a folder of that name exists; choose another name"),
+      (folder["loop"], "links; its links lead in a circle"),
+      (folder["\(long)/x"], "File name too long; choose a shorter name"),
+    ]
+    for (path, advice) in cases {
+      let error = #expect(throws: StorageError.self) { try AtomicFile.write([1], to: path) }
+      #expect(error?.description.contains(advice) == true, "\(error?.description ?? path)")
+      #expect(error?.description.contains("free some space") == false)
+    }
+    #expect(
+      creatingAdvice("Read-only file system") == "choose a folder that you may write to")
+    #expect(creatingAdvice("No space left on device") == "free some space and try again")
+  }
+
   @Test func aLargeFilePointerIsNamed() throws {
     let folder = try TemporaryFolder()
     let text = """

@@ -168,12 +168,40 @@ import Testing
     }
   }
 
+  /// Where no rule reaches over a place, nor changes a character beside it.
+  @Test(arguments: [
+    ("bc", "é"), ("a", "b"), ("ab", "ba"), ("b", ""), ("cb", " "), ("aba", "c"), ("中", "ab"),
+    ("文中", "a"), ("z", "▁"),
+  ])
+  func rulesLeavePlaces(_ key: String, _ replacement: String) throws {
+    let rules = ModelWriter.charsmap(key, replacement)
+    var random = RandomSource(seed: 5)
+    var cuts = 0
+    for bytes in [
+      ModelWriter.small(charsmap: rules), ModelWriter.small(algorithm: 4, charsmap: rules),
+      ModelWriter.small(pieces: [("ba", .userDefined)], charsmap: rules, removeExtraSpaces: false),
+      ModelWriter.small(pieces: [("bcé", .normal), ("bc", .normal)], charsmap: rules),
+    ] {
+      let ruled = try tokenizer(bytes)
+      #expect(ruled.allowsJoints)
+      for _ in 0..<300 {
+        let signs = ["a", "b", "c", "a", "b", "c", " ", "z", "中", "文", "é", "d"]
+        let text = (0..<24).map { _ in signs[random.integer(below: signs.count)] }.joined()
+        let (ids, count) = try parts(ruled, Array(text.utf8))
+        #expect(try ids == ruled.encode(text), "\(key) → \(replacement): \(text)")
+        cuts += count
+      }
+    }
+    #expect(cuts > 1200)
+  }
+
   @Test(arguments: SegmentedEncoderTests.tiedModels.keys.sorted())
   func tiedModelsHaveOnlyTheirOwnPlaces(_ name: String) throws {
     let tied = try tokenizer(try #require(SegmentedEncoderTests.tiedModels[name]))
     let mayBeCut = [
       "a piece over a space", "a symbol over a space", "a symbol with a raw space",
-      "spaces lost",
+      "spaces lost", "a rule over a space", "a rule that drops a letter",
+      "a rule that makes a space", "a rule for the space",
     ]
     #expect(tied.allowsJoints == mayBeCut.contains(name))
     var random = RandomSource(seed: 12)

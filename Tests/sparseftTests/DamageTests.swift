@@ -192,8 +192,8 @@ import Testing
       #expect(outcome.exitCode == 73 && outcome.output == "")
       #expect(
         outcome.error == """
-          error: creating '/dev/stdout': it stands for an open stream, and only files are written: \
-          name a file; check that its folder exists and may be written
+          error: creating '/dev/stdout': it stands for an open stream, and only files are written; \
+          name a file
 
           """)
     }

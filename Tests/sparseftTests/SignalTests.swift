@@ -96,9 +96,25 @@ import Testing
       + " 2>error & while ! [ -e run/candidates ]; do sleep 0.01; done; kill -TERM $!; wait $!"
     #expect(try shop.shell(script) == 143)
     let error = String(decoding: try shop.folder.read("error"), as: UTF8.self)
-    #expect(error.contains("nothing was trained yet"), "\(error)")
+    // One thing is said of it, at the signal and at the end.
+    #expect(error.contains("\nstopping\n"), "\(error)")
+    #expect(error.hasSuffix("stopped before the first step; nothing was trained yet\n"), "\(error)")
+    #expect(!error.contains("saved"), "\(error)")
     #expect(!shop.files.contains { $0.hasPrefix("run/candidates") }, "\(shop.files)")
     try shop.succeed(arguments)
+  }
+
+  /// Before the first step is taken there is nothing to save, and nobody says that there is.
+  @Test func theFirstValidationIsInterrupted() throws {
+    let shop = try Workshop()
+    try shop.folder.write(Workshop.text(sentences: 6000, seed: 9), to: "held-out.txt")
+    let arguments = ["finetune", "recipe.json", "--json", #"data.validation=["held-out.txt"]"#]
+    let stopped = try shop.sparseft.run(arguments) { $0.contains(#""type":"plan""#) }
+    #expect(stopped.exitCode == 130)
+    #expect(
+      stopped.error.hasSuffix(
+        "\nstopping\nstopped before the first step; nothing was trained yet\n"),
+      "\(stopped.error)")
   }
 
   /// A signal for the parent alone ends the comparison's member too.

@@ -87,15 +87,15 @@ extension WrongRecipe {
       "output below a file", exitCode: 73,
       overrides: ["output=file/run"],
       says: """
-        creating 'FOLDER/file': a file of that name exists; check that its folder exists and may \
-        be written
+        creating 'FOLDER/file': a file of that name exists; choose another name, or move away what \
+        has it
         """),
     WrongRecipe(
       "output is a file", exitCode: 73,
       overrides: ["output=file"],
       says: """
-        creating 'FOLDER/file': a file of that name exists; check that its folder exists and may \
-        be written
+        creating 'FOLDER/file': a file of that name exists; choose another name, or move away what \
+        has it
         """),
     WrongRecipe(
       "sequences longer than the text", exitCode: 65,

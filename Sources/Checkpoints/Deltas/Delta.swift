@@ -9,6 +9,9 @@ public final class Delta: Sendable {
   public let path: String
   /// SHA-256 of everything after the preamble, in hexadecimal digits.
   public let contentHash: String
+  /// What the change is known by in whatever element type it is written again: the content hash of
+  /// the file that a run wrote. Deltas that earlier versions wrote again have only their own.
+  public let identity: String
   /// Content hash of the checkpoint that was trained.
   public let baseHash: String
   /// The configuration of that checkpoint.
@@ -23,6 +26,9 @@ public final class Delta: Sendable {
   public let entries: [DeltaEntry]
   private let container: TensorContainer
 
+  /// The member that holds the identity of a delta that was written again.
+  static let originKey = "origin"
+
   /// Maps and checks a delta. Whether it fits a checkpoint is checked when it is applied.
   /// - Throws: `CheckpointError`.
   public static func open(_ path: String) throws(CheckpointError) -> Delta {
@@ -30,13 +36,14 @@ public final class Delta: Sendable {
   }
 
   private init(_ container: TensorContainer) throws(CheckpointError) {
-    let fields = try container.fields(["base", "method", "recipe", "metrics", "entries"])
+    let fields = try container.fields(
+      ["base", "method", "recipe", "metrics", "entries", Self.originKey])
     let base = try fields.fields("base")
     try base.allow(["content_hash", "configuration"])
-    baseHash = try base.string("content_hash")
-    guard baseHash.utf8.count == 64, baseHash.allSatisfy({ "0123456789abcdef".contains($0) }) else {
-      throw base.problem("content_hash", .string(baseHash), "64 lower-case hexadecimal digits")
-    }
+    baseHash = try base.digest("content_hash")
+    let origin =
+      fields.object[Self.originKey] == nil ? nil : try fields.digest(Self.originKey)
+    identity = origin ?? container.contentHash
     baseConfiguration = try ModelConfiguration(base.fields("configuration"))
     method = try fields.value("method")
     recipe = try fields.value("recipe")
@@ -58,4 +65,15 @@ public final class Delta: Sendable {
 
   /// Drops all pages from resident memory.
   public func releasePages() { container.releasePages() }
+}
+
+extension JSONFields {
+  /// A content hash.
+  fileprivate func digest(_ key: String) throws(CheckpointError) -> String {
+    let text = try string(key)
+    guard ContentHash.isHexadecimal(text) else {
+      throw problem(key, .string(text), "64 lower-case hexadecimal digits")
+    }
+    return text
+  }
 }

@@ -38,7 +38,7 @@ public struct DeltaMerge: Sendable {
   ) throws(CheckpointError) {
     for (delta, _) in deltas {
       guard delta.baseHash == base.contentHash else {
-        if base.mergedDeltas.contains(delta.contentHash) {
+        if base.mergedDeltas.contains(delta.identity) {
           throw .alreadyMerged(delta: delta.path, base: base.path)
         }
         throw .wrongBase(
@@ -169,7 +169,11 @@ public struct DeltaMerge: Sendable {
   private var mergedMetadata: JSONObject {
     var metadata = SharedDescription.metadata(base.metadata)
     let applied = deltas.map { delta, scale -> JSONValue in
-      ["content_hash": .string(delta.contentHash), "scale": .number(scale)]
+      var object: JSONObject = [
+        "content_hash": .string(delta.contentHash), "scale": .number(scale),
+      ]
+      if delta.identity != delta.contentHash { object[Delta.originKey] = .string(delta.identity) }
+      return .object(object)
     }
     metadata["base_content_hash"] = .string(base.contentHash)
     let earlier = metadata[Checkpoint.mergedDeltasKey]?.array ?? []
@@ -177,13 +181,13 @@ public struct DeltaMerge: Sendable {
     return metadata
   }
 
-  /// Refuses a delta that is given twice, by its content.
+  /// Refuses a delta that is given twice, in whatever element type.
   /// - Throws: `CheckpointError.repeatedDelta`.
   public static func checkRepeats(_ deltas: [Delta]) throws(CheckpointError) {
     var known: [String: Delta] = [:]
     for delta in deltas {
-      if let other = known.updateValue(delta, forKey: delta.contentHash) {
-        throw .repeatedDelta(path: delta.path, other: other.path, hash: delta.contentHash)
+      if let other = known.updateValue(delta, forKey: delta.identity) {
+        throw .repeatedDelta(path: delta.path, other: other.path, hash: delta.identity)
       }
     }
   }
@@ -192,9 +196,11 @@ public struct DeltaMerge: Sendable {
 extension Checkpoint {
   static let mergedDeltasKey = "applied_deltas"
 
-  /// Content hashes of the deltas that were merged into these weights, oldest first.
+  /// Identities of the deltas that were merged into these weights, oldest first.
   public var mergedDeltas: [String] {
-    (metadata[Self.mergedDeltasKey]?.array ?? []).compactMap { $0["content_hash"]?.string }
+    (metadata[Self.mergedDeltasKey]?.array ?? []).compactMap {
+      ($0[Delta.originKey] ?? $0["content_hash"])?.string
+    }
   }
 }
 

@@ -34,6 +34,7 @@ public enum DeltaWriter {
   ///   - base: the checkpoint that was trained.
   ///   - elementType: `f32` stores new values, so applying is exact; `bf16` and `int8` store the
   ///     difference from the base. Gains and biases are always stored as `f32` values.
+  ///   - origin: the identity of the delta that this one is written from; nil for a new one.
   ///   - updates: no two may change the same row. Rows of `head` are allowed for a tied base and
   ///     untie it: they replace the embedding's rows in the head only.
   /// - Returns: the content hash.
@@ -41,28 +42,29 @@ public enum DeltaWriter {
   @discardableResult
   public static func write(
     to path: String, base: Checkpoint, method: JSONValue, recipe: JSONValue, metrics: JSONValue,
-    elementType: ElementType, updates: [DeltaUpdate]
+    elementType: ElementType, origin: String? = nil, updates: [DeltaUpdate]
   ) throws(CheckpointError) -> String {
     let parts = updates.map { Part.parts(of: $0, base, elementType) }
     let tensors = parts.flatMap { $0 }
-    let writer = ContainerWriter(
-      kind: .delta,
-      header: [
-        "base": [
-          "content_hash": .string(base.contentHash), "configuration": base.configuration.json,
-        ],
-        "method": SharedDescription.method(method), "recipe": SharedDescription.recipe(recipe),
-        "metrics": SharedDescription.metrics(metrics),
-        "entries": .array(parts.compactMap { $0.first?.entry }),
+    var header: JSONObject = [
+      "base": [
+        "content_hash": .string(base.contentHash), "configuration": base.configuration.json,
       ],
-      blobs: [], tensors: tensors.map(\.planned))
+      "method": SharedDescription.method(method), "recipe": SharedDescription.recipe(recipe),
+      "metrics": SharedDescription.metrics(metrics),
+      "entries": .array(parts.compactMap { $0.first?.entry }),
+    ]
+    if let origin { header[Delta.originKey] = .string(origin) }
+    let writer = ContainerWriter(
+      kind: .delta, header: header, blobs: [], tensors: tensors.map(\.planned))
     return try writer.write(to: path) { (index) throws(CheckpointError) in
       base.releasePages()
       return tensors[index].source
     }
   }
 
-  /// Rewrites a delta in another element type.
+  /// Rewrites a delta in another element type. It stays known as the same change
+  /// (`Delta.identity`).
   ///
   /// - Parameter base: the checkpoint that it was trained on.
   /// - Throws: `CheckpointError`, `.wrongBase` for another checkpoint.
@@ -76,7 +78,7 @@ public enum DeltaWriter {
     }
     return try write(
       to: path, base: base, method: delta.method, recipe: delta.recipe, metrics: delta.metrics,
-      elementType: elementType, updates: updates)
+      elementType: elementType, origin: delta.identity, updates: updates)
   }
 }
 

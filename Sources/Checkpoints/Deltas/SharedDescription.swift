@@ -34,12 +34,17 @@ enum SharedDescription {
 }
 
 extension SharedDescription {
-  /// Whether a value is a delta's hash and scale, and nothing else.
+  /// Whether a value is a delta's hashes and scale, and nothing else.
   private static func isMergedDelta(_ value: JSONValue) -> Bool {
-    guard let object = value.object, object.keys == ["content_hash", "scale"],
-      let hash = value["content_hash"]?.string, value["scale"]?.double != nil
+    guard let object = value.object, value["content_hash"] != nil, value["scale"]?.double != nil
     else { return false }
-    return hash.utf8.count == 64 && hash.allSatisfy { "0123456789abcdef".contains($0) }
+    return object.members.allSatisfy { member in
+      switch member.key {
+      case "content_hash", Delta.originKey:
+        member.value.string.map(ContentHash.isHexadecimal) ?? false
+      default: member.key == "scale"
+      }
+    }
   }
 
   /// Which part of a value is kept.

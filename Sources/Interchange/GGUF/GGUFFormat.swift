@@ -27,6 +27,8 @@ public enum GGUFFormat: ImportFormat {
       throw CheckpointError(error, path: file.path)
     }
     try configuration.checkUsable(path: file.path, field: "metadata")
+    try configuration.checkLayers(
+      path: file.path, field: "block_count", tensors: file.tensors.count)
     let weights = try GGUFWeights(
       file, configuration, interleavesRotaryRows: family.ggufInterleavesRotaryRows)
     return ImportedModel(

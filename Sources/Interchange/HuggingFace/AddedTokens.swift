@@ -2,8 +2,8 @@ import Checkpoints
 import Storage
 import Tokenizers
 
-/// The tokens that a Hugging Face folder adds to a SentencePiece model: those of
-/// `added_tokens.json`, and of `added_tokens_decoder` in `tokenizer_config.json`.
+/// The tokens that the files of a Hugging Face folder add to the SentencePiece model beside them:
+/// those of `added_tokens.json`, and of `added_tokens_decoder` in `tokenizer_config.json`.
 struct AddedTokens {
   private struct Token {
     let id: Int
@@ -15,6 +15,20 @@ struct AddedTokens {
   private var tokens: [Token] = []
   /// Spellings of tokens that no text becomes.
   private var special: Set<String> = []
+
+  /// What the files in a SentencePiece model's folder add to it; nothing where there are none.
+  /// - Parameter path: the model's file.
+  static func beside(_ path: String) throws(InterchangeError) -> AddedTokens {
+    let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
+    let files = (
+      try JSONFields.file(folder + "added_tokens.json"),
+      try JSONFields.file(folder + "tokenizer_config.json"),
+      try JSONFields.file(folder + "special_tokens_map.json")
+    )
+    return try InterchangeError.wrapping { () throws(CheckpointError) in
+      try AddedTokens(added: files.0, config: files.1, map: files.2)
+    }
+  }
 
   /// - Parameters:
   ///   - added: `added_tokens.json`: ids by spelling; nil where there is none.
@@ -62,6 +76,7 @@ struct AddedTokens {
     to stored: StoredTokenizer, _ tokenizer: SentencePieceTokenizer, path: String, rows: Int
   ) throws(CheckpointError) -> ImportedTokenizer {
     var pieces: [AddedPiece] = []
+    var spellings: Set<String> = []
     var leftOut: [String] = []
     let size = tokenizer.vocabularySize
     let known = tokens.contains { $0.id >= size } ? tokenizer.spellings : []
@@ -79,8 +94,7 @@ struct AddedTokens {
         leftOut.append("'\(token.content.prefix(40))', whose id \(token.id) has no row")
         continue
       }
-      guard !known.contains(token.content), !pieces.contains(where: { $0.content == token.content })
-      else {
+      guard !known.contains(token.content), spellings.insert(token.content).inserted else {
         throw contradiction(token, path, "that spelling under another id, and no piece")
       }
       guard token.id == size + pieces.count else {

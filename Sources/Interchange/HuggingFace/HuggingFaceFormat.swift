@@ -60,6 +60,8 @@ struct HuggingFaceWeights {
     self.folder = folder
     self.configuration = configuration
     var tensors = try languageModel(try Self.tensors(folder), configuration.familyType)
+    try configuration.checkLayers(
+      path: folder, field: "num_hidden_layers in config.json", tensors: tensors.count)
     // A tied weight may be stored under either name, or both.
     let head = configuration.untied.schema[ParameterPath(.head)]?.foreignTensors[.huggingFace]?.name
     if configuration.tiedHead, let head { try untie(tensors, head: head) }

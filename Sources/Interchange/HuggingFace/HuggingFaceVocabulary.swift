@@ -11,9 +11,7 @@ struct HuggingFaceVocabulary: ImportedVocabulary {
   let rows: Int
 
   func imported() throws(InterchangeError) -> ImportedTokenizer {
-    let file = try file()
-    var tokenizer = try TokenizerFile.read(file, for: folder, vocabularySize: rows)
-    if let file { tokenizer = try completed(tokenizer, file) }
+    var tokenizer = try TokenizerFile.read(try file(), for: folder, vocabularySize: rows)
     // Ids that the folder's own tokenizer lacks are a contradiction.
     let found = try settings(for: tokenizer.stored, dropsForeign: false)
     tokenizer.stored.settings = found.settings
@@ -26,26 +24,6 @@ struct HuggingFaceVocabulary: ImportedVocabulary {
     try settings(for: stored, dropsForeign: true)
   }
 
-  /// A SentencePiece model with the tokens that the folder adds to it; others have them in their file.
-  private func completed(
-    _ tokenizer: ImportedTokenizer, _ file: String
-  ) throws(InterchangeError) -> ImportedTokenizer {
-    guard let model = try TokenizerFile.load(tokenizer.stored, file) as? SentencePieceTokenizer
-    else { return tokenizer }
-    let files = (
-      try members("added_tokens.json"), try members("tokenizer_config.json"),
-      try members("special_tokens_map.json")
-    )
-    var completed = try InterchangeError.wrapping { () throws(CheckpointError) in
-      try AddedTokens(added: files.0, config: files.1, map: files.2)
-        .added(to: tokenizer.stored, model, path: file, rows: rows)
-    }
-    // A spelling that the model has elsewhere is refused here.
-    _ = try TokenizerFile.load(completed.stored, file)
-    completed.leftOut = tokenizer.leftOut + completed.leftOut
-    return completed
-  }
-
   /// A SentencePiece model is the first choice, unless it lacks tokens that tokenizer.json adds to
   /// it, or takes them for something else.
   private func file() throws(InterchangeError) -> String? {
@@ -54,7 +32,7 @@ struct HuggingFaceVocabulary: ImportedVocabulary {
     // A damaged tokenizer.json is not needed where the model is whole.
     guard let mapped = try mappedJSON(), let added = BytePairTokenizer.addedTokens(of: mapped.bytes)
     else { return model }
-    let stored = try TokenizerFile.read(model, for: folder, vocabularySize: rows).stored
+    let stored = try TokenizerFile.readAlone(model, for: folder, vocabularySize: rows).stored
     let tokenizer = try TokenizerFile.load(stored, folder)
     // Those without a row are no tokens of this model.
     let isWhole = added.filter { Int($0.id) < rows }.allSatisfy { token in
@@ -116,14 +94,8 @@ extension HuggingFaceVocabulary {
     }
   }
 
-  /// The members of a JSON file; nil if the folder does not have it.
   private func members(_ name: String) throws(InterchangeError) -> JSONFields? {
-    let path = folder + "/" + name
-    guard Folder.exists(path) else { return nil }
-    return try InterchangeError.wrapping { () throws(CheckpointError) in
-      let value = try wrapping { () throws(StorageError) in try JSONValue.read(path: path) }
-      return try JSONFields(value, path: path, place: "")
-    }
+    try JSONFields.file("\(folder)/\(name)")
   }
 
   /// `chat_template.jinja`, or the member `chat_template`: a text, or a list of named ones.
@@ -145,6 +117,17 @@ extension HuggingFaceVocabulary {
         let text = named.first(where: { $0["name"]?.string == "default" })?["template"]?.string
       else { throw config.problem("chat_template", value, "a text, or a list with a default one") }
       return text
+    }
+  }
+}
+
+extension JSONFields {
+  /// The members of a JSON file; nil if there is none at the path.
+  static func file(_ path: String) throws(InterchangeError) -> JSONFields? {
+    guard Folder.exists(path) else { return nil }
+    return try InterchangeError.wrapping { () throws(CheckpointError) in
+      let value = try wrapping { () throws(StorageError) in try JSONValue.read(path: path) }
+      return try JSONFields(value, path: path, place: "")
     }
   }
 }

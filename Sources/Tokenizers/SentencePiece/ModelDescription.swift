@@ -20,8 +20,11 @@ struct ModelDescription {
   private(set) var escapesSpaces = true
   /// Whether characters outside the vocabulary become the pieces of their bytes.
   private(set) var hasByteFallback = false
+  /// The compiled rules by which normalisation changes more than spaces; empty for none.
+  private(set) var rules: [UInt8] = []
+
   /// Whether normalisation changes more than spaces.
-  private(set) var hasRules = false
+  var hasRules: Bool { !rules.isEmpty }
 
   private var rulesKeepWordsApart = true
   private var piecesKeepWordsApart = true
@@ -72,11 +75,11 @@ struct ModelDescription {
   /// piece, gives exactly the ids of encoding the whole, the second part as text that goes on.
   ///
   /// No merge can make a piece that reaches over such a place, and merges on either side of it don't
-  /// depend on each other. What can reach over it is normalisation by rules, the choice between
-  /// unused pieces, and a unigram model's sums of scores (see above).
+  /// depend on each other. What can reach over it is normalisation by rules, which `RuleNeighbours`
+  /// knows, the choice between unused pieces, and a unigram model's sums of scores (see above).
   var encodesPartsAlike: Bool {
     (algorithm == .bytePair || algorithm == .character)
-      && escapesSpaces && !treatsSpaceAsSuffix && !hasUnusedPieces && !hasRules
+      && escapesSpaces && !treatsSpaceAsSuffix && !hasUnusedPieces
   }
 
   private mutating func readPiece(_ message: UnsafeRawBufferPointer) throws(TokenizerError) {
@@ -139,7 +142,7 @@ struct ModelDescription {
       switch (number, value) {
       case (2, .bytes(let map)):
         rulesKeepWordsApart = try NormalizationRules(map).keepsWordsApart
-        hasRules = !map.isEmpty
+        rules = Array(map)
       case (3, .varint(let raw)): addsDummyPrefix = raw != 0
       case (4, .varint(let raw)): removesExtraSpaces = raw != 0
       case (5, .varint(let raw)): escapesSpaces = raw != 0

@@ -16,9 +16,8 @@ struct NormalizationRules {
   private enum Mark: UInt8 { case unseen, open, done }
   private static let letter: UInt8 = 1, space: UInt8 = 2
 
-  private let units: UnsafeRawBufferPointer
+  private let trie: RuleTrie
   private let replacements: UnsafeRawBufferPointer
-  private let unitCount: Int
   // By the place that a node's labels are counted from: its state, the most rules that end below
   // it, and the kinds of label that lead to it.
   private var marks: [Mark]
@@ -28,32 +27,28 @@ struct NormalizationRules {
   /// Checks `map`; an empty one has no rules.
   /// - Throws: `TokenizerError.invalidModel` if a walk could leave the array or not terminate.
   init(_ map: UnsafeRawBufferPointer) throws(TokenizerError) {
-    let size = map.count >= 4 ? Int(UInt32(littleEndian: map.loadUnaligned(as: UInt32.self))) : 0
+    let size = RuleTrie.size(of: map)
     guard map.isEmpty || (size >= 1024 && size % 4 == 0 && size < map.count - 4) else {
       throw Self.invalid("a trie of \(size) bytes in \(map.count)")
     }
-    unitCount = size / 4
-    units = .init(rebasing: map[min(4, map.count)..<min(4, map.count) + size])
+    trie = RuleTrie(map)
     replacements = .init(rebasing: map[(min(4, map.count) + size)...])
-    marks = .init(repeating: .unseen, count: unitCount)
-    matches = .init(repeating: 0, count: unitCount)
-    arrivals = .init(repeating: 0, count: unitCount)
-    guard unitCount > 0 else { return }
-    let root = offset(unit(0))
+    marks = .init(repeating: .unseen, count: trie.count)
+    matches = .init(repeating: 0, count: trie.count)
+    arrivals = .init(repeating: 0, count: trie.count)
+    guard !trie.isEmpty else { return }
+    let root = trie.root
     guard try visit(root, depth: 0) <= Self.maximumMatches else {
       throw Self.invalid("more than \(Self.maximumMatches) rules that match at one place")
     }
     inspectSpaces(root: root)
   }
 
-  private func unit(_ index: Int) -> UInt32 {
-    UInt32(littleEndian: units.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self))
-  }
-  private func offset(_ unit: UInt32) -> Int { Int((unit >> 10) << ((unit & 0x200) >> 6)) }
-  private func hasRule(_ unit: UInt32) -> Bool { unit & 0x100 != 0 }
-  private func leads(_ unit: UInt32, by label: UInt8) -> Bool {
-    unit & 0x8000_00FF == UInt32(label)
-  }
+  private func unit(_ index: Int) -> UInt32 { trie.unit(index) }
+  private func offset(_ unit: UInt32) -> Int { RuleTrie.offset(unit) }
+  private func hasRule(_ unit: UInt32) -> Bool { RuleTrie.hasRule(unit) }
+  private func leads(_ unit: UInt32, by label: UInt8) -> Bool { RuleTrie.leads(unit, by: label) }
+  private var unitCount: Int { trie.count }
 
   /// Visits all nodes below `base`; returns the largest number of rules on one path below it.
   private mutating func visit(_ base: Int, depth: Int) throws(TokenizerError) -> Int {

@@ -22,12 +22,16 @@ extension SentencePieceTokenizer {
   public func nextJoint(
     in text: UnsafeBufferPointer<UInt8>, from position: Int
   ) -> SegmentCut? {
-    let pairs = knownPairs()
+    let joints = knownJoints()
     var isAtSpace = false
     return Neighbours.first(in: text, from: position) { left, right, place in
       isAtSpace =
-        description.encodesSegmentsAlike && isSpaceBetweenWords(in: text, left, right, place)
-      return isAtSpace || isJoint(left, right, pairs)
+        description.encodesSegmentsAlike
+        && (description.hasRules
+          ? SpaceBetweenLetters.isAt(place, in: text)
+          : isSpaceBetweenWords(in: text, left, right, place))
+      return isAtSpace
+        || isJoint(left, right, joints.pairs) && !isTouchedByRules(text, place, joints.rules)
     }.map { isAtSpace ? cut(at: $0) : SegmentCut(end: $0, next: $0, continues: true) }
   }
 
@@ -62,19 +66,40 @@ extension SentencePieceTokenizer {
     return id >= 0 && id != unknown && !isControl(id) && !sft_sentencepiece_is_byte(model, id)
   }
 
-  private func knownPairs() -> PairFilter {
-    pairs.withLock { pairs in
-      if let pairs { return pairs }
-      var filter = PairFilter()
+  /// Whether a rule of normalisation may reach over a place, or change a character beside it.
+  private func isTouchedByRules(
+    _ text: UnsafeBufferPointer<UInt8>, _ place: Int, _ rules: RuleNeighbours
+  ) -> Bool {
+    guard description.hasRules else { return false }
+    guard let left = Neighbours.scalar(in: text, before: place),
+      let right = Neighbours.scalar(in: text, at: place),
+      let before = Neighbours.scalar(in: text, before: place - Neighbours.width(left)),
+      let after = Neighbours.scalar(in: text, at: place + Neighbours.width(right))
+    else { return true }
+    return !rules.allowsCut(before: before, left, right, after: after)
+  }
+
+  private func knownJoints() -> CharacterJoints {
+    joints.withLock { joints in
+      if let joints { return joints }
+      var pairs = PairFilter()
       // The spellings of byte pieces are no text.
       for id in 0..<Int32(vocabularySize)
       where !isControl(id) && !sft_sentencepiece_is_byte(model, id) {
         var count = 0
         let start = sft_sentencepiece_piece(model, id, &count)
-        filter.insert(neighboursIn: UnsafeBufferPointer(start: start, count: count))
+        pairs.insert(neighboursIn: UnsafeBufferPointer(start: start, count: count))
       }
-      pairs = filter
-      return filter
+      let found = CharacterJoints(pairs: pairs, rules: RuleNeighbours(description.rules))
+      joints = found
+      return found
     }
   }
+}
+
+/// Which characters belong together.
+struct CharacterJoints: Sendable {
+  /// Characters that stand side by side in a piece.
+  let pairs: PairFilter
+  let rules: RuleNeighbours
 }

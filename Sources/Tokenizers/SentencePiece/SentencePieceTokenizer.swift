@@ -24,8 +24,8 @@ public final class SentencePieceTokenizer: SerializedTokenizer {
   private let anchor: (id: Int32, byteCount: Int)?
   // Immutable once loaded; SentencePiece's const functions are thread-safe.
   nonisolated(unsafe) let model: OpaquePointer
-  /// The pairs of characters that pieces hold, once a text needed them.
-  let pairs = Mutex<PairFilter?>(nil)
+  /// What says where characters are joined, once a text needed it.
+  let joints = Mutex<CharacterJoints?>(nil)
   /// The same model without its dummy prefix, for text that goes on from other text.
   private let bareModel: BareModel?
 

@@ -25,7 +25,7 @@ struct AnalyzeCommand: ParsableCommand {
       recipe: arguments.recipe, overrides: arguments.overrides,
       shouldStop: { Interruption.isRequested })
     PrivateOutput.follow(run)
-    Interruption.save()
+    Interruption.measure()
     for line in run.textLines { Output.note(line) }
     let progress = AnalysisLine(isQuiet: false)
     let result = try run.analyse(observe: progress.show)

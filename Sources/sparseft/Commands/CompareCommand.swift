@@ -34,7 +34,7 @@ struct CompareCommand: ParsableCommand {
     }
     let folder = try RunFolder(recipe.output.absolute, overwrites: overwrite)
     if let notice = try folder.makeRoom() { Output.note(notice) }
-    Interruption.save()
+    Interruption.measure()
     let reporter = ComparisonReporter(json: arguments.json)
     var comparison = Comparison(
       recipePath: arguments.recipe, overrides: arguments.overrides, recipe: recipe,

@@ -3,6 +3,7 @@ import Recipes
 import Records
 import Reports
 import Runs
+import Training
 
 struct FinetuneCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -40,7 +41,18 @@ struct FinetuneCommand: ParsableCommand {
     let recipe = try Recipe.load(path: arguments.recipe, overrides: arguments.overrides)
     let folder = try RunFolder(
       recipe.output.absolute, resuming: resume, overwrites: overwrite)
-    let (cache, summary) = try train(in: folder)
+    let cache: String
+    let summary: RunSummary
+    do {
+      (cache, summary) = try train(in: folder)
+    } catch TrainingError.interrupted {
+      Output.note(
+        resume
+          ? "stopped before another step; the run stays as it was saved"
+          : "stopped before the first step; nothing was trained yet")
+      try Interruption.checkOutput()
+      throw ExitCode(Interruption.exitCode)
+    }
     guard summary.reason != .interrupted else {
       Output.note(
         "saved at step \(summary.steps); go on with: sparseft finetune \(arguments.commandLine) "
@@ -50,6 +62,8 @@ struct FinetuneCommand: ParsableCommand {
     }
     try Interruption.checkOutput()
     guard !only, !recipe.compare.isEmpty else { return }
+    // This run is saved, and a comparison starts again.
+    Interruption.measure()
     let reporter = ComparisonReporter(
       json: arguments.json, row: { ["type": "comparison", "row": $0.json] })
     var comparison = Comparison(
@@ -68,7 +82,7 @@ struct FinetuneCommand: ParsableCommand {
       recipe: arguments.recipe, overrides: arguments.overrides, cache: cache, resuming: resume,
       acceptsChanges: acceptChanges, shouldStop: { Interruption.isRequested })
     PrivateOutput.follow(prepared)
-    Interruption.save()
+    if resume { Interruption.save() } else { Interruption.measure() }
     let progress = AnalysisLine(isQuiet: arguments.json)
     let decision =
       resume
@@ -79,6 +93,7 @@ struct FinetuneCommand: ParsableCommand {
     let run = try TrainingRun(
       try PlannedRun(prepared, decision), in: folder, resuming: resume
     ) { event in
+      if case .step = event { Interruption.save() }
       do throws(ReportError) { try reporter.handle(event) } catch {
         Interruption.outputFailed(error)
       }

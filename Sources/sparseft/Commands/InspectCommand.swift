@@ -77,9 +77,9 @@ struct InspectCommand: ParsableCommand {
   private func inspect(_ delta: Delta) {
     let facts: JSONObject = [
       "kind": "delta", "path": .string(file), "bytes": .int(delta.byteCount),
-      "content_hash": .string(delta.contentHash), "base_hash": .string(delta.baseHash),
-      "stored_parameters": .int(delta.storedParameters), "method": delta.method,
-      "metrics": delta.metrics,
+      "content_hash": .string(delta.contentHash), "identity": .string(delta.identity),
+      "base_hash": .string(delta.baseHash), "stored_parameters": .int(delta.storedParameters),
+      "method": delta.method, "metrics": delta.metrics,
     ]
     let tensors = delta.entries.flatMap { entry in
       entry.tensors.map { tensor -> (StoredTensor, String?) in

@@ -32,7 +32,7 @@ enum ExitStatus {
   /// Prints the error message and ends the process.
   static func end(with error: any Error) -> Never {
     if case TrainingError.interrupted = error {
-      Output.note("stopped before the first step; nothing was trained yet")
+      Output.note("stopped")
       if let failure = Interruption.outputFailure { Output.note("error: \(failure.description)") }
       exit(Interruption.exitCode)
     }
