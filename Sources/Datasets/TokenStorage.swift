@@ -56,7 +56,37 @@ final class TokenStorage: Sendable {
   /// Number of ids in a range that count as targets.
   func scoredCount(_ ids: Range<Int>) -> Int {
     guard let scored else { return ids.count }
-    return scored[ids].count { $0 }
+    return stride(from: ids.lowerBound, to: ids.upperBound, by: Self.markedAtATime).reduce(0) {
+      let part = $1..<min($1 + Self.markedAtATime, ids.upperBound)
+      return $0 + copied(part, of: scored).count { $0 }
+    }
+  }
+
+  private static let markedAtATime = 1 << 16
+
+  /// The ids of a range.
+  func ids(_ range: Range<Int>) -> [Int32] { copied(range, of: ids) }
+
+  /// Whether each id of a range counts as a target; nil if all do.
+  func scored(_ range: Range<Int>) -> [Bool]? { scored.map { copied(range, of: $0) } }
+
+  /// Elements of one of the buffers. Those of a file are read, not touched where they are mapped:
+  /// around every place of a random order the system would map up to two megabytes.
+  private func copied<Element>(
+    _ range: Range<Int>, of buffer: UnsafeBufferPointer<Element>
+  ) -> [Element] {
+    precondition(range.lowerBound >= 0 && range.upperBound <= buffer.count, "\(range)")
+    guard let file, let start = file.bytes.baseAddress, let first = buffer.baseAddress else {
+      return Array(buffer[range])
+    }
+    let size = MemoryLayout<Element>.stride
+    let offset = UnsafeRawPointer(first) - start
+    return [Element](unsafeUninitializedCapacity: range.count) { target, count in
+      if let target = target.baseAddress {
+        file.copy(offset + size * range.lowerBound..<offset + size * range.upperBound, into: target)
+      }
+      count = range.count
+    }
   }
 
   /// - Throws: `StorageError.changed` if the file was written to since it was opened.

@@ -119,15 +119,16 @@ public struct TokenStream: Sendable {
       "window \(window) of length \(length) in a stream of \(count) ids")
     var filled = 0
     for ids in ranges(window: window, sequenceLength: length) {
+      let (values, scored) = (storage.ids(ids), storage.scored(ids))
       var document = firstDocument(after: ids.lowerBound)
       var begin = filled
-      for id in ids.dropLast() {
+      for (place, id) in ids.dropLast().enumerated() {
         if document < storage.documents.count, storage.documents[document].start == id {
           begin = filled
           document += 1
         }
-        inputs[filled] = storage.ids[id]
-        targets[filled] = storage.scored?[id + 1] == false ? -1 : storage.ids[id + 1]
+        inputs[filled] = values[place]
+        targets[filled] = scored?[place + 1] == false ? -1 : values[place + 1]
         documentStarts[filled] = Int32(begin)
         filled += 1
       }

@@ -84,10 +84,15 @@ public final class BoundProgram {
     crew = Crew(pool, arena, scratchBytesPerThread: program.scratchBytesPerThread)
     addresses = try Self.addresses(of: program, in: arena, weights)
     self.program = try Self.tuned(program, in: arena, at: addresses, crew, kernels)
-    var bound: [BoundCall] = []
-    for call in self.program.calls { bound.append(try Self.bind(call, to: addresses, kernels)) }
-    calls = .allocate(capacity: bound.count)
-    _ = calls.initialize(from: bound)
+    calls = .allocate(capacity: self.program.calls.count)
+    do throws(ExecutionError) {
+      for (index, call) in self.program.calls.enumerated() {
+        calls.initializeElement(at: index, to: try Self.bind(call, to: addresses, kernels))
+      }
+    } catch {
+      calls.deallocate()
+      throw error
+    }
   }
 
   /// Binds a program that has an arena of its own.

@@ -28,13 +28,7 @@ public struct PlannedRun {
     // Memory that deciding has used and freed does not count as the run's.
     prepared.weights.checkpoint.releasePages()
     prepared.corpus.train.releasePages()
-    ProcessMemory.trim()
-    step = try prepared.compile(decision.adaptation, keepsStages: keepsStages)
-    ProcessMemory.trim()
-    forecast = MemoryForecast(
-      step, threads: prepared.pool.threads,
-      runtimeBytes: ProcessMemory.residentBytes + MemoryForecast.growth,
-      measuringBytes: decision.measuringBytes)
+    (step, forecast) = try prepared.planned(decision, keepsStages: keepsStages)
     prefixCaches = PrefixCachePlan(
       step, settings: settings, text: prepared.corpus.train,
       validationText: prepared.corpus.validation, byteLimit: prepared.prefixCacheLimit)
@@ -69,18 +63,46 @@ public struct PlannedRun {
 extension PreparedRun {
   /// Margin for the bytes that runs were seen to take beyond their forecast, rounded up: the
   /// recipe's limit applies to the real peak.
-  private static let forecastMargin = 2 << 20
+  static let forecastMargin = 2 << 20
+  /// How often a step is compiled for a limit: what compiling it leaves in memory is known behind it.
+  private static let attempts = 4
+  /// In which steps that is made up for, so that a run that goes on has the same step.
+  private static let excessQuantum = 1 << 20
 
-  /// The run's step, within the recipe's memory limit if there is one.
-  fileprivate func compile(
-    _ adaptation: some Adaptation, keepsStages: Bool
+  /// The step of a decision, within the recipe's memory limit if there is one, and its forecast.
+  fileprivate func planned(
+    _ decision: MethodDecision, keepsStages: Bool
+  ) throws -> (step: CompiledStep, forecast: MemoryForecast) {
+    var (excess, attempt) = (0, 0)
+    while true {
+      attempt += 1
+      ProcessMemory.trim()
+      let step = try compile(decision.adaptation, reserving: excess, keepsStages: keepsStages)
+      ProcessMemory.trim()
+      let forecast = MemoryForecast(
+        step, threads: pool.threads,
+        runtimeBytes: ProcessMemory.residentBytes + MemoryForecast.growth,
+        measuringBytes: decision.measuringBytes)
+      // Half of the margin is for what is measured a little differently each time.
+      let most = forecast.total - forecast.measuring + Self.forecastMargin / 2
+      guard let limit = recipe.run.memoryBytes, most > limit, attempt < Self.attempts
+      else { return (step, forecast) }
+      excess += ((most - limit) / Self.excessQuantum + 1) * Self.excessQuantum
+    }
+  }
+
+  /// The step within the recipe's memory limit, if there is one.
+  ///
+  /// - Parameter excess: bytes below the limit that are to stay free.
+  private func compile(
+    _ adaptation: some Adaptation, reserving excess: Int, keepsStages: Bool
   ) throws -> CompiledStep {
     guard let limit = recipe.run.memoryBytes else {
       return try compiler.compile(adaptation, keepsStages: keepsStages)
     }
     let threads = pool.threads
     let now = ProcessMemory.residentBytes + MemoryForecast.growth
-    let runtime = max(runtimeBytes, now) + Self.forecastMargin
+    let runtime = max(runtimeBytes, now) + Self.forecastMargin + excess
     if let step = try compiler.compile(
       adaptation, within: limit - runtime, threads: threads, keepsStages: keepsStages)
     {
@@ -88,7 +110,8 @@ extension PreparedRun {
     }
     let least = try compiler.compile(adaptation, recomputed: .max)
     throw TrainingError.memoryLimit(
-      needed: runtime + MemoryForecast.bytes(of: least, threads: threads), limit: limit)
+      needed: runtime + MemoryForecast.bytes(of: least, threads: threads)
+        + MemoryForecast.compiledBytes(of: least), limit: limit)
   }
 
   /// A store whose snapshots belong to this recipe and method, and to the run's precision.

@@ -36,7 +36,9 @@ extension PreparedRun {
   /// The cost of a method's step, measured by compiling it.
   func cost(of adaptation: any Adaptation) throws(TrainingError) -> SchemeCost {
     let step = try compiler.compile(adaptation)
-    let forecast = MemoryForecast(step, threads: pool.threads, runtimeBytes: runtimeBytes)
+    // A budget is for the real peak: with what the compiled step takes, and the forecast's margin.
+    let runtime = runtimeBytes + MemoryForecast.compiledBytes(of: step) + Self.forecastMargin
+    let forecast = MemoryForecast(step, threads: pool.threads, runtimeBytes: runtime)
     return SchemeCost(
       flops: Int(step.flopsPerToken * Double(settings.shape.tokensPerStep)),
       bytes: forecast.total, flopsShare: step.flopsPerToken / fullFlopsPerToken)

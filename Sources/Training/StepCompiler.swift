@@ -35,7 +35,7 @@ public struct StepCompiler: Sendable {
   /// The step that stores as many activations as a memory limit allows.
   ///
   /// - Parameters:
-  ///   - limit: of arena and mapped weights, in bytes.
+  ///   - limit: of arena, mapped weights and the step itself, in bytes.
   ///   - threads: the number of threads that the step runs on.
   /// - Returns: nil if the limit is too low even with every possible activation recomputed.
   /// - Throws: `TrainingError.adaptation` if the method does not fit the model.
@@ -43,7 +43,8 @@ public struct StepCompiler: Sendable {
     _ adaptation: some Adaptation, within limit: Int, threads: Int, keepsStages: Bool = false
   ) throws(TrainingError) -> CompiledStep? {
     func fits(_ step: CompiledStep) -> Bool {
-      MemoryForecast.bytes(of: step, threads: threads) <= limit
+      MemoryForecast.bytes(of: step, threads: threads) + MemoryForecast.compiledBytes(of: step)
+        <= limit
     }
     let all = try compile(adaptation, keepsStages: keepsStages)
     if fits(all) { return all }

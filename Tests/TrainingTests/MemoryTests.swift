@@ -59,7 +59,11 @@ import Weights
     #expect(step.arenaBytes(threads: 4) >= step.arenaBytes(threads: 1))
 
     let forecast = MemoryForecast(step, threads: threads, runtimeBytes: 12_345)
-    #expect(forecast.total == session.arenaBytes + step.mappedWeightBytes + 12_345)
+    // What binding the programs takes is in it as well.
+    #expect(forecast.total == MemoryForecast.bytes(of: step, threads: threads) + 12_345)
+    let arenaAndWeights = session.arenaBytes + step.mappedWeightBytes
+    let calls = step.programs.reduce(0) { $0 + $1.calls.count }
+    #expect(forecast.total - 12_345 - arenaAndWeights >= 500 * calls)
     #expect(forecast.arena == session.arenaBytes && forecast.runtime == 12_345)
     #expect(forecast.workspace >= 12_345)
     #expect(forecast.optimizer == plan.optimizer && forecast.gradients == plan.gradients)
