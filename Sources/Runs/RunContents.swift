@@ -56,9 +56,8 @@ enum RunContents {
     _ path: String, _ isOwn: Recogniser
   ) throws(StorageError) {
     try check(path, kind: S_IFREG)
-    guard try !Folder.exists(path) || isOwn(path) else {
-      throw .occupied(path: path, found: "a file")
-    }
+    guard Folder.exists(path) else { return }
+    guard try isOwn(path) else { throw .occupied(path: path, found: "a file") }
   }
 
   private static func check(_ path: String, kind: mode_t) throws(StorageError) {

@@ -86,7 +86,7 @@ import Testing
   @Test func oneProcessAtATime() throws {
     let folder = try TemporaryFolder()
     var holder: RunFolder? = try RunFolder(folder["run"])
-    try withExtendedLifetime(holder) {
+    withExtendedLifetime(holder) {
       let error = #expect(throws: StorageError.self) { try RunFolder(folder["run"]) }
       #expect(
         error?.description
