@@ -21,12 +21,12 @@ struct UsersText {
   /// one: three lengths, then what they are lengths of.
   func readCache(_ bytes: [UInt8]) throws {
     let name = "text.txt"
-    func caches() -> [String] { Folder.names(cache).filter { $0.hasSuffix(".tokens") } }
-    if caches().isEmpty {
+    func caches() throws -> [String] { try Folder.names(cache).filter { $0.hasSuffix(".tokens") } }
+    if try caches().isEmpty {
       try ScratchWriter.write(Array("One day.\n\nA cat sat there.".utf8), to: "\(folder)/\(name)")
       try read(name, keepsCache: true)
     }
-    let path = "\(cache)/\(caches()[0])"
+    let path = try "\(cache)/\(caches()[0])"
     let original = try MappedFile(path: path)
     let right = withExtendedLifetime(original) { Array(original.bytes.prefix(48)) }
     let rest = Array(bytes.dropFirst(24))
