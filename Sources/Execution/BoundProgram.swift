@@ -85,13 +85,9 @@ public final class BoundProgram {
     addresses = try Self.addresses(of: program, in: arena, weights)
     self.program = try Self.tuned(program, in: arena, at: addresses, crew, kernels)
     calls = .allocate(capacity: self.program.calls.count)
-    do throws(ExecutionError) {
-      for (index, call) in self.program.calls.enumerated() {
-        calls.initializeElement(at: index, to: try Self.bind(call, to: addresses, kernels))
-      }
-    } catch {
-      calls.deallocate()
-      throw error
+    // Every property is set, so where binding throws, `deinit` frees the calls.
+    for (index, call) in self.program.calls.enumerated() {
+      calls.initializeElement(at: index, to: try Self.bind(call, to: addresses, kernels))
     }
   }
 
