@@ -42,7 +42,7 @@ import Testing
     for (arguments, output) in Self.commands {
       func clear() throws { _ = try shop.shell("rm -rf run out") }
       try clear()
-      let (clean, _, chosen) = try refused.requests(of: arguments, sample: 4)
+      let (clean, _, chosen) = try refused.requests(of: arguments, sample: 2)
       #expect(clean.exitCode == 0, "\(arguments): \(clean.error)")
       let expected = try Self.result(of: clean, arguments)
       let written = try output.map { try shop.folder.read($0) }
@@ -81,7 +81,7 @@ import Testing
     try shop.succeed(Self.run + ["output=whole"])
     let losses = try shop.losses("whole/events.jsonl")
     let refused = try RefusedRequests(kind, shop)
-    let (clean, _, chosen) = try refused.requests(of: Self.run, sample: 6)
+    let (clean, _, chosen) = try refused.requests(of: Self.run, sample: 3)
     #expect(clean.exitCode == 0 && !chosen.isEmpty, "\(clean.error)")
     for number in chosen {
       _ = try shop.shell("rm -rf run")
@@ -103,7 +103,7 @@ import Testing
     func restore() throws { _ = try shop.shell("rm -rf run && cp -r saved run") }
     _ = try shop.shell("cp -r run saved")
     let refused = try RefusedRequests(kind, shop)
-    let (clean, _, chosen) = try refused.requests(of: resumed, sample: 5)
+    let (clean, _, chosen) = try refused.requests(of: resumed, sample: 3)
     #expect(clean.exitCode == 0 && !chosen.isEmpty, "\(clean.error)")
     for number in chosen {
       try restore()
