@@ -81,13 +81,26 @@ static bool choose(void) {
   return add_variables(added, count);
 }
 
+// Whether the dynamic linker's reason is that it got no memory. It says so in many ways, of which
+// only some end with the system's message; where it has none for its words, it gives no reason at
+// all.
+static bool is_lack_of_memory(const char *reason) {
+  if (!reason || strstr(reason, strerror(ENOMEM))) return true;
+  const char *starts[] = {"cannot create ", "cannot allocate ", "cannot extend ",
+                          "cannot map ",    "failed to map ",   "out of memory"};
+  for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+    if (strstr(reason, starts[i])) return true;
+  }
+  return false;
+}
+
 static void load(void) {
   lacks_memory = !choose();
   if (lacks_memory) return;
   void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
   if (!library) {
     const char *reason = dlerror();
-    lacks_memory = reason && strstr(reason, strerror(ENOMEM));
+    lacks_memory = is_lack_of_memory(reason);
     snprintf(problem_text, sizeof problem_text,
              "loading OpenBLAS: %s; expected libopenblas.so.0 on the library path; install it "
              "(Debian, Ubuntu: apt install libopenblas0)",
