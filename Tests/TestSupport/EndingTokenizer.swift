@@ -24,10 +24,10 @@ public struct EndingTokenizer: Tokenizer {
   public func nextCut(in text: UnsafeBufferPointer<UInt8>, from position: Int) -> SegmentCut? {
     nil
   }
-  public func bytes(of id: Int32) throws(TokenizerError) -> [UInt8] { try base.bytes(of: id) }
+  public func bytes(of id: Int32) throws(TokenizerError) -> [UInt8] { base.bytes(of: id) }
   public func decodeBytes(
     _ ids: ArraySlice<Int32>, continuing: Bool
   ) throws(TokenizerError) -> [UInt8]? {
-    try base.decodeBytes(ids, continuing: continuing)
+    base.decodeBytes(ids, continuing: continuing)
   }
 }
