@@ -121,7 +121,7 @@ struct FolderWalk {
   /// - Throws: `DatasetError.unreadable`.
   private static func names(in folder: String) throws(DatasetError) -> [String] {
     guard let stream = opendir(folder) else {
-      throw .unreadable(path: folder, reason: String(cString: strerror(errno)))
+      throw .unreadable(path: folder, reason: systemMessage(errno))
     }
     defer { closedir(stream) }
     var names: [String] = []

@@ -25,11 +25,11 @@ package final class TextFile {
     _ = try MappedFile(path: path)
     descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
-      throw .cannotOpen(path: path, reason: String(cString: strerror(errno)))
+      throw .cannotOpen(path: path, reason: systemMessage(errno))
     }
     var status = stat()
     guard fstat(descriptor, &status) == 0 else {
-      let reason = String(cString: strerror(errno))
+      let reason = systemMessage(errno)
       close(descriptor)
       throw .readFailed(path: path, reason: reason)
     }
@@ -56,7 +56,7 @@ package final class TextFile {
       }
       if count < 0, errno == EINTR { continue }
       guard count >= 0 else {
-        throw .storage(.readFailed(path: path, reason: String(cString: strerror(errno))))
+        throw .storage(.readFailed(path: path, reason: systemMessage(errno)))
       }
       guard count > 0 else { throw .changed(path: path) }
       done += count

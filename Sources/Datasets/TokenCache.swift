@@ -95,30 +95,36 @@ struct TokenCache {
       if let cached = open(path) { return cached }
       try makeFolder()
     }
-    var writer = TokenCacheWriter(self)
-    let output: AtomicFile
-    let written: MappedFile
-    do throws(StorageError) {
-      if keepsFile, let path {
-        output = try AtomicFile(path: path, mode: 0o600)
-      } else {
-        output = try AtomicFile(namelessIn: folder)
-      }
-    } catch { throw .storage(error) }
-    try writer.write(to: output, progress: progress)
-    do throws(StorageError) {
-      if keepsFile, let path {
-        try output.commit()
-        written = try MappedFile(path: path)
-      } else {
-        written = try output.mapped()
-      }
-    } catch { throw .storage(error) }
+    let written = try write(to: keepsFile ? path : nil, progress: progress)
     guard let storage = open(written) else {
       throw .storage(
-        .readFailed(path: output.path, reason: "the token cache does not read as it was written"))
+        .readFailed(path: written.path, reason: "the token cache does not read as it was written"))
     }
     return storage
+  }
+
+  /// Encodes the text.
+  ///
+  /// - Parameter path: nil for a file without a name.
+  private func write(
+    to path: String?, progress: TextProgress
+  ) throws(DatasetError) -> MappedFile {
+    do {
+      let output =
+        try path.map { try AtomicFile(path: $0, mode: 0o600) }
+        ?? AtomicFile(namelessIn: folder)
+      var writer = TokenCacheWriter(self)
+      try writer.write(to: output, progress: progress)
+      guard let path else { return try output.mapped() }
+      try output.commit()
+      return try MappedFile(path: path)
+    } catch let error as DatasetError {
+      throw error
+    } catch let error as StorageError {
+      throw .storage(error)
+    } catch {
+      throw .storage(.writeFailed(path: path ?? folder, reason: "\(error)"))
+    }
   }
 
   private static func key(

@@ -36,6 +36,9 @@ public final class Arena: @unchecked Sendable {
     return base + offset
   }
 
+  /// Bytes that something takes in an arena, so that what follows begins where a cache line does.
+  public static func aligned(_ bytes: Int) -> Int { (bytes + 63) & ~63 }
+
   /// Makes every page resident: pages that are only read would share a single page of zeros.
   func touch() { memset(base, 0, mappedBytes) }
 

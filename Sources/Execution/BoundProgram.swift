@@ -36,7 +36,7 @@ public final class BoundProgram {
 
     init(_ pool: WorkerPool, _ arena: Arena, scratchBytesPerThread bytes: Int) {
       self.pool = pool
-      scratchStride = BoundProgram.aligned(bytes)
+      scratchStride = Arena.aligned(bytes)
       scratch = arena.base + (arena.byteCount - pool.threads * scratchStride)
     }
 
@@ -56,15 +56,13 @@ public final class BoundProgram {
   /// Bytes that an arena needs to run these programs on that many threads.
   public static func arenaBytes(for programs: [Program], threads: Int) -> Int {
     let values = programs.map(\.arenaBytes).max() ?? 0
-    return aligned(values) + scratchBytes(for: programs, threads: threads)
+    return Arena.aligned(values) + scratchBytes(for: programs, threads: threads)
   }
 
   /// Bytes of the threads' scratch, a part of `arenaBytes`.
   public static func scratchBytes(for programs: [Program], threads: Int) -> Int {
-    threads * aligned(programs.map(\.scratchBytesPerThread).max() ?? 0)
+    threads * Arena.aligned(programs.map(\.scratchBytesPerThread).max() ?? 0)
   }
-
-  private static func aligned(_ bytes: Int) -> Int { (bytes + 63) & ~63 }
 
   /// Binds a program. While the arena is unused, matmuls that the kernels' tuner does not know are
   /// timed in it, and the arena is cleared.

@@ -30,7 +30,7 @@ extension Kernels {
     let sizes = [256, 64 + 1024, 64 * items]
     var offset = 0
     let buffers = sizes.enumerated().map { index, size in
-      defer { offset += (size + 63) & ~63 }
+      defer { offset += Arena.aligned(size) }
       return Buffer(
         name: "b\(index)", kind: .workspace, byteCount: size, location: .arena(offset: offset))
     }

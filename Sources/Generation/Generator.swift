@@ -173,7 +173,7 @@ private struct CachedWeights: WeightSource {
     var byteCount = 0
     for buffer in Self.caches(of: program) {
       offsets[buffer.name] = byteCount
-      byteCount += Self.aligned(buffer)
+      byteCount += Arena.aligned(buffer.byteCount)
     }
     self.offsets = offsets
     caches = try Arena(byteCount: byteCount)
@@ -181,14 +181,12 @@ private struct CachedWeights: WeightSource {
 
   /// Bytes of the caches that a program writes.
   static func byteCount(_ program: Program) -> Int {
-    caches(of: program).reduce(0) { $0 + aligned($1) }
+    caches(of: program).reduce(0) { $0 + Arena.aligned($1.byteCount) }
   }
 
   private static func caches(of program: Program) -> [Buffer] {
     program.buffers.filter { $0.location == .external && $0.kind == .input }
   }
-
-  private static func aligned(_ buffer: Buffer) -> Int { (buffer.byteCount + 63) & ~63 }
 
   func address(of buffer: Buffer) -> UnsafeRawPointer? {
     guard let offset = offsets[buffer.name] else { return weights.address(of: buffer) }

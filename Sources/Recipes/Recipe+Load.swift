@@ -71,7 +71,7 @@ extension Recipe {
   private static func folder(of path: String) throws(RecipeError) -> String {
     let parent = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
     guard let resolved = realpath(parent, nil) else {
-      throw .readFailed(file: path, reason: "its folder: \(String(cString: strerror(errno)))")
+      throw .readFailed(file: path, reason: "its folder: \(systemMessage(errno))")
     }
     defer { free(resolved) }
     return String(cString: resolved)

@@ -34,7 +34,7 @@ public final class EventWriter {
     let flags = O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | (resuming ? 0 : O_TRUNC)
     let descriptor = open(path, flags, 0o666)
     guard descriptor >= 0 else {
-      throw .cannotCreate(path: path, reason: String(cString: strerror(errno)))
+      throw .cannotCreate(path: path, reason: systemMessage(errno))
     }
     file = descriptor
     do throws(ReportError) {
@@ -70,7 +70,7 @@ public final class EventWriter {
   private func put(_ bytes: [UInt8], _ descriptor: Int32, _ path: String?) throws(ReportError) {
     guard let error = writeAll(bytes, to: descriptor) else { return }
     let place = path.map { "'\($0)'" } ?? (descriptor == 1 ? "standard output" : "the mirror")
-    throw .writeFailed(path: place, reason: String(cString: strerror(error)))
+    throw .writeFailed(path: place, reason: systemMessage(error))
   }
 
   /// Removes the lines from the first one on that is not to be kept. Left there, they would stand
@@ -83,7 +83,7 @@ public final class EventWriter {
       throw .unreadable(error)
     }
     guard ftruncate(descriptor, keptLength(file, keeping)) == 0 else {
-      throw .writeFailed(path: "'\(path)'", reason: String(cString: strerror(errno)))
+      throw .writeFailed(path: "'\(path)'", reason: systemMessage(errno))
     }
   }
 

@@ -3,7 +3,7 @@
 #endif
 
 /// The system's message for an error number.
-func systemMessage(_ number: Int32) -> String { String(cString: strerror(number)) }
+package func systemMessage(_ number: Int32) -> String { String(cString: strerror(number)) }
 
 /// The kind of file that a mode describes, for messages.
 package func kindOfFile(_ mode: mode_t) -> String {

@@ -22,12 +22,8 @@ public struct StepProbe {
   /// The median of a few steps after a warm-up step, in seconds. Of a step of many micro-batches only
   /// some are run.
   public func secondsPerStep(repetitions: Int = 5) -> Double {
-    let clock = ContinuousClock()
-    let start = clock.now
-    _ = runStep()
-    let isSlow = (clock.now - start).seconds > Self.patience
-    let seconds = (0..<(isSlow ? 1 : repetitions)).map { _ in runStep() }
-    return seconds.sorted()[seconds.count / 2]
+    let isSlow = seconds { _ = runStep() } > Self.patience
+    return Self.median((0..<(isSlow ? 1 : repetitions)).map { _ in runStep() })
   }
 
   /// Seconds that scoring a whole text takes, from scoring a batch of it a few times.
@@ -39,17 +35,17 @@ public struct StepProbe {
       session.fill(row: row, from: text, window: row % windows)
     }
     let batches = (windows + shape.windows - 1) / shape.windows
-    return Double(batches) * median(repetitions) { _ = session.score() }
+    return Double(batches)
+      * Self.median((0..<repetitions).map { _ in seconds { _ = session.score() } })
   }
 
-  private func median(_ repetitions: Int, _ body: () -> Void) -> Double {
+  private static func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
+
+  private func seconds(_ body: () -> Void) -> Double {
     let clock = ContinuousClock()
-    let seconds = (0..<repetitions).map { _ in
-      let start = clock.now
-      body()
-      return (clock.now - start).seconds
-    }
-    return seconds.sorted()[repetitions / 2]
+    let start = clock.now
+    body()
+    return (clock.now - start).seconds
   }
 
   /// Seconds of each kernel in a step, timed call by call after two warm-up steps; the frozen

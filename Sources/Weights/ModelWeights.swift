@@ -76,9 +76,8 @@ public final class ModelWeights: WeightSource, @unchecked Sendable {
     }
   }
 
-  /// The bytes that a merged tensor takes, so that each begins where a cache line does.
   private static func byteCount(of parameter: ParameterDescription) -> Int {
-    (4 * parameter.shape.count + 63) / 64 * 64
+    Arena.aligned(MemoryLayout<Float>.size * parameter.shape.count)
   }
 
   /// The adaptation that a forward pass needs for deltas that are not merged; inserts nothing if

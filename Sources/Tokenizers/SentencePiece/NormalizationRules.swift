@@ -44,15 +44,9 @@ struct NormalizationRules {
     inspectSpaces(root: root)
   }
 
-  private func unit(_ index: Int) -> UInt32 { trie.unit(index) }
-  private func offset(_ unit: UInt32) -> Int { RuleTrie.offset(unit) }
-  private func hasRule(_ unit: UInt32) -> Bool { RuleTrie.hasRule(unit) }
-  private func leads(_ unit: UInt32, by label: UInt8) -> Bool { RuleTrie.leads(unit, by: label) }
-  private var unitCount: Int { trie.count }
-
   /// Visits all nodes below `base`; returns the largest number of rules on one path below it.
   private mutating func visit(_ base: Int, depth: Int) throws(TokenizerError) -> Int {
-    guard base | 0xFF < unitCount else { throw Self.invalid("a trie node outside the trie") }
+    guard base | 0xFF < trie.count else { throw Self.invalid("a trie node outside the trie") }
     if marks[base] == .done { return Int(matches[base]) }
     guard marks[base] == .unseen, depth < Self.maximumDepth else {
       throw Self.invalid("a trie that does not end")
@@ -61,12 +55,12 @@ struct NormalizationRules {
     var most = 0
     for label in 0...UInt8.max {
       let child = base ^ Int(label)
-      let node = unit(child)
-      guard leads(node, by: label) else { continue }
-      let next = child ^ offset(node)
+      let node = trie.unit(child)
+      guard RuleTrie.leads(node, by: label) else { continue }
+      let next = child ^ RuleTrie.offset(node)
       var count = try visit(next, depth: depth + 1)
       arrivals[next] |= Self.kind(label)
-      if hasRule(node) {
+      if RuleTrie.hasRule(node) {
         guard replacement(at: next) != nil else {
           throw Self.invalid("a replacement outside the table, or longer than any")
         }
@@ -82,7 +76,7 @@ struct NormalizationRules {
 
   /// The replacement of the rule that ends at `place`.
   private func replacement(at place: Int) -> UnsafeRawBufferPointer? {
-    let start = Int(unit(place) & 0x7FFF_FFFF)
+    let start = Int(trie.unit(place) & 0x7FFF_FFFF)
     guard start < replacements.count else { return nil }
     let tail = replacements[start...].prefix(Self.maximumReplacement)
     guard let end = tail.firstIndex(of: 0) else {
@@ -103,29 +97,29 @@ struct NormalizationRules {
   /// Determines `keepsWordsApart` after the whole trie was checked.
   private mutating func inspectSpaces(root: Int) {
     var apart = true
-    for base in 0..<unitCount where arrivals[base] != 0 {
-      for label in 0...UInt8.max where leads(unit(base ^ Int(label)), by: label) {
+    for base in 0..<trie.count where arrivals[base] != 0 {
+      for label in 0...UInt8.max where RuleTrie.leads(trie.unit(base ^ Int(label)), by: label) {
         let pair = arrivals[base] | Self.kind(label)
         if Self.kind(label) != 0, pair == Self.letter | Self.space { apart = false }
       }
     }
     var pending: [Int] = []
-    var seen = [Bool](repeating: false, count: unitCount)
-    for label in 0...UInt8.max where leads(unit(root ^ Int(label)), by: label) {
-      let next = (root ^ Int(label)) ^ offset(unit(root ^ Int(label)))
+    var seen = [Bool](repeating: false, count: trie.count)
+    for label in 0...UInt8.max where RuleTrie.leads(trie.unit(root ^ Int(label)), by: label) {
+      let next = (root ^ Int(label)) ^ RuleTrie.offset(trie.unit(root ^ Int(label)))
       if Self.kind(label) == Self.letter { pending.append(root ^ Int(label)) }
-      if Self.kind(label) == Self.space, hasRule(unit(root ^ Int(label))),
+      if Self.kind(label) == Self.space, RuleTrie.hasRule(trie.unit(root ^ Int(label))),
         replacement(at: next).map(Array.init) != [UInt8(ascii: " ")]
       {
         apart = false
       }
     }
     while let node = pending.popLast() {
-      let base = node ^ offset(unit(node))
-      if hasRule(unit(node)), !isWord(replacement(at: base)) { apart = false }
+      let base = node ^ RuleTrie.offset(trie.unit(node))
+      if RuleTrie.hasRule(trie.unit(node)), !isWord(replacement(at: base)) { apart = false }
       guard !seen[base] else { continue }
       seen[base] = true
-      for label in 0...UInt8.max where leads(unit(base ^ Int(label)), by: label) {
+      for label in 0...UInt8.max where RuleTrie.leads(trie.unit(base ^ Int(label)), by: label) {
         pending.append(base ^ Int(label))
       }
     }

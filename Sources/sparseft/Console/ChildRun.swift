@@ -85,7 +85,7 @@ struct ChildRun {
   private static func pipe() throws -> (read: Int32, write: Int32) {
     var ends: [Int32] = [0, 0]
     guard Glibc.pipe(&ends) == 0 else {
-      throw CommandError.noChild(reason: String(cString: strerror(errno)))
+      throw CommandError.noChild(reason: systemMessage(errno))
     }
     return (ends[0], ends[1])
   }
@@ -93,7 +93,7 @@ struct ChildRun {
   private func spawn(output: Int32, error: Int32, closing: [Int32]) throws -> pid_t {
     /// A child with some of its words, or that writes elsewhere, would be another run.
     func check(_ status: Int32) throws {
-      if status != 0 { throw CommandError.noChild(reason: String(cString: strerror(status))) }
+      if status != 0 { throw CommandError.noChild(reason: systemMessage(status)) }
     }
     var actions = posix_spawn_file_actions_t()
     try check(posix_spawn_file_actions_init(&actions))

@@ -43,6 +43,6 @@ enum Output {
   /// - Throws: `CommandError.resultLost`.
   static func finish() throws(CommandError) {
     let number = failure.load(ordering: .relaxed)
-    if number != 0 { throw .resultLost(reason: String(cString: strerror(number))) }
+    if number != 0 { throw .resultLost(reason: systemMessage(number)) }
   }
 }
