@@ -6,7 +6,7 @@ import Tensors
 /// that a delta stores.
 ///
 /// How a delta's changes are merged into weights is defined with their encodings
-/// (`Checkpoints/Deltas`); changes that are not merged are inserted by `FactorsBesideWeights` with the
+/// (`Checkpoints/Deltas`); changes that are not merged are inserted by `ChangesBesideWeights` with the
 /// method's own code.
 public protocol Adaptation: Sendable {
   /// The method's name, as recipes spell it.
@@ -20,13 +20,13 @@ public protocol Adaptation: Sendable {
   /// Path → share of its rows, for methods that train individually chosen tensors: saved in a
   /// training state, so that a resumed run trains the same. Nil for other methods.
   var trainedShares: [String: Double]? { get }
-  /// Whether low-rank factors train, which take higher learning rates than whole tensors.
-  var trainsFactors: Bool { get }
+  /// What trains, as far as its learning rate is concerned.
+  var rateFamily: RateFamily { get }
 }
 
 extension Adaptation {
   public var trainedShares: [String: Double]? { nil }
-  public var trainsFactors: Bool { false }
+  public var rateFamily: RateFamily { .tensors }
 
   /// Applies the method and checks that its plan claims every trained parameter exactly once: a
   /// delta that silently leaves some out is worse than none.

@@ -6,6 +6,8 @@ public enum AdaptationError: Failure, Equatable {
   case tooManyLayers(asked: Int, available: Int)
   case trainsNothing(method: String)
   case notLinear(path: String)
+  /// A graph has no residual stream behind a block, or behind the last one.
+  case noStream(layer: Int?)
   case shareOfVector(path: String, share: Double)
   /// An operation reads a weight of which some rows should train, and can't take them apart.
   case noRowSelection(path: String, operation: String)
@@ -14,7 +16,7 @@ public enum AdaptationError: Failure, Equatable {
 
   public var category: FailureCategory {
     switch self {
-    case .unclaimed, .noRowSelection: .bug
+    case .unclaimed, .noRowSelection, .noStream: .bug
     default: .usage
     }
   }
@@ -27,6 +29,9 @@ public enum AdaptationError: Failure, Equatable {
     case .trainsNothing(let method): "method '\(method)' leaves nothing to train"
     case .notLinear(let path):
       "low-rank factors go beside linear maps of a block; '\(path)' is none"
+    case .noStream(let layer):
+      "there is no residual stream behind \(layer.map { "block \($0)" } ?? "the last block"), "
+        + "which is a bug"
     case .shareOfVector(let path, let share):
       "'\(path)' is a vector and trains whole; its share is \(share), expected 1"
     case .noRowSelection(let path, let operation):

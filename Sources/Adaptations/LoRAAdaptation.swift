@@ -19,7 +19,7 @@ public struct LoRAAdaptation: Adaptation {
   }
 
   public var name: String { "lora" }
-  public var trainsFactors: Bool { true }
+  public var rateFamily: RateFamily { .factors }
   /// What B·A is scaled by.
   public var scale: Double { alpha / Double(rank) }
 

@@ -7,6 +7,7 @@ public struct NormsAdaptation: Adaptation {
   public init() {}
 
   public var name: String { "norms" }
+  public var rateFamily: RateFamily { .vectors }
 
   public func apply(to graph: inout Graph) throws(AdaptationError) -> SavePlan {
     for (value, parameter) in graph.parameters where parameter.kind == .gain { graph.train(value) }

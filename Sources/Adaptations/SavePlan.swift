@@ -13,13 +13,15 @@ public struct SavePlan: Hashable, Sendable {
     case rows(runs: [Range<Int>], parameter: String)
     /// new = base + scale · B·A, A [rank, in], B [out, rank] (Hu et al. 2021).
     case lowRank(a: String, b: String, rank: Int, scale: Double)
+    /// More hidden units of a block's gated MLP: gate and up [count, D], down [D, count].
+    case hiddenUnits(count: Int, gate: String, up: String, down: String)
     /// A whole tensor that the base does not have.
     case tensor(Shape, parameter: String)
   }
 
   /// A change of one tensor.
   public struct Change: Hashable, Sendable {
-    /// The path of the model's tensor, or of the new tensor.
+    /// The path of the model's tensor, of the MLP that gets hidden units, or of the new tensor.
     public var tensor: String
     public var content: Content
 
@@ -33,6 +35,7 @@ public struct SavePlan: Hashable, Sendable {
       switch content {
       case .rows(_, let parameter), .tensor(_, let parameter): [parameter]
       case .lowRank(let a, let b, _, _): [a, b]
+      case .hiddenUnits(_, let gate, let up, let down): [gate, up, down]
       }
     }
   }

@@ -106,12 +106,19 @@ extension Checkpoint {
   /// The tensor of a parameter, or nil for a name that the configuration does not have.
   public func tensor(_ name: String) -> StoredTensor? { container.tensor(name) }
 
-  /// The tensor that holds a trainable parameter's initial values: its own, or the embedding for
-  /// the `head` of a tied model; nil for a name outside `ModelConfiguration.trainableParameters`.
+  /// The tensor that holds a trainable parameter's initial values: its own, the embedding for the
+  /// `head` of a tied model, or zeros for the bias of a linear map that has none; nil for a name
+  /// outside `ModelConfiguration.trainableParameters`.
   public func origin(of name: String) -> StoredTensor? {
-    tensor(name)
-      ?? (configuration.tiedHead && name == ParameterRole.head.rawValue
-        ? tensor(ParameterRole.embedding.rawValue) : nil)
+    if let stored = tensor(name) { return stored }
+    if configuration.tiedHead, name == ParameterRole.head.rawValue {
+      return tensor(ParameterRole.embedding.rawValue)
+    }
+    guard let path = ParameterPath(name), path.layer != nil else { return nil }
+    let kind = LinearKind.allCases.first { path.role == ParameterRole.linear($0).bias }
+    guard let kind, let matrix = tensor(ParameterPath(layer: path.layer, .linear(kind)).description)
+    else { return nil }
+    return StoredTensor(zeros: name, [matrix.rowCount])
   }
 
   /// Rows of a parameter as `f32`; a gain or bias has rows of one element.

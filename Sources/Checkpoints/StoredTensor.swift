@@ -5,7 +5,7 @@ import Tensors
   import Glibc
 #endif
 
-/// A row-major tensor in a mapped file. It keeps the file mapped.
+/// A row-major tensor in a mapped file, which it keeps mapped, or zeros that no file holds.
 ///
 /// Rows are indexed by the first axis: a matrix `[out, in]` has `out` rows of `in` elements, a gain
 /// or bias `[n]` has n rows of one.
@@ -20,7 +20,13 @@ public struct StoredTensor: @unchecked Sendable {
   public let data: UnsafeRawBufferPointer
   /// One scale per row for `int8`, else nil.
   public let scales: UnsafeBufferPointer<Float>?
-  private let owner: MappedFile
+  private let owner: Owner
+
+  /// What keeps the bytes.
+  private enum Owner {
+    case file(MappedFile)
+    case zeros(ZeroMemory)
+  }
 
   package init(
     name: String, elementType: ElementType, shape: Shape, data: UnsafeRawBufferPointer,
@@ -33,7 +39,18 @@ public struct StoredTensor: @unchecked Sendable {
     self.shape = shape
     self.data = data
     self.scales = scales
-    self.owner = owner
+    self.owner = .file(owner)
+  }
+
+  /// Zeros in f32.
+  init(zeros name: String, _ shape: Shape) {
+    let memory = ZeroMemory(byteCount: shape.count * ElementType.f32.byteCount)
+    self.name = name
+    elementType = .f32
+    self.shape = shape
+    data = memory.bytes
+    scales = nil
+    owner = .zeros(memory)
   }
 
   /// The extent of the first axis.
@@ -112,10 +129,12 @@ public struct StoredTensor: @unchecked Sendable {
   /// Copies the stored elements of one row without touching the mapping.
   public func readRow(_ row: Int, into target: UnsafeMutableRawPointer) {
     precondition(row >= 0 && row < rowCount, "row \(row) of \(name) \(shape)")
-    guard let start = data.baseAddress, let base = owner.bytes.baseAddress else { return }
     let range = byteRange(ofRows: row..<row + 1)
-    owner.copy(
-      (start - base + range.lowerBound)..<(start - base + range.upperBound), into: target)
+    guard let (file, start) = place else {
+      memset(target, 0, range.count)
+      return
+    }
+    file.copy((start + range.lowerBound)..<(start + range.upperBound), into: target)
   }
 
   /// Drops the tensor's pages from resident memory; touching the bytes reads them again.
@@ -123,11 +142,18 @@ public struct StoredTensor: @unchecked Sendable {
 
   /// Drops the pages that hold only the given rows.
   public func releasePages(ofRows rows: Range<Int>) {
-    guard let start = data.baseAddress, let base = owner.bytes.baseAddress else { return }
+    guard let (file, start) = place else { return }
     let range = byteRange(ofRows: rows)
-    owner.releasePages(
-      (start - base + range.lowerBound)..<(start - base + range.upperBound),
-      sparesNeighbours: true)
+    file.releasePages(
+      (start + range.lowerBound)..<(start + range.upperBound), sparesNeighbours: true)
+  }
+
+  /// The file and where in it the elements begin; nil for zeros.
+  private var place: (file: MappedFile, start: Int)? {
+    guard case .file(let file) = owner, let start = data.baseAddress,
+      let base = file.bytes.baseAddress
+    else { return nil }
+    return (file, start - base)
   }
 
   /// Byte range of rows in `data`.
@@ -135,4 +161,17 @@ public struct StoredTensor: @unchecked Sendable {
     let length = rowWidth * elementType.byteCount
     return (rows.lowerBound * length)..<(rows.upperBound * length)
   }
+}
+
+/// Memory of zeros that nothing writes to.
+private final class ZeroMemory {
+  let bytes: UnsafeRawBufferPointer
+
+  init(byteCount: Int) {
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 64)
+    memory.initializeMemory(as: UInt8.self, repeating: 0)
+    bytes = UnsafeRawBufferPointer(memory)
+  }
+
+  deinit { bytes.deallocate() }
 }

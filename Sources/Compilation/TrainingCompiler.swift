@@ -15,6 +15,8 @@ public struct CompiledProgram: Sendable {
   public var memory: MemoryPlan
   /// Number of activations recomputed with matmuls in the backward pass instead of stored.
   public var recomputed: Int
+  /// Activations that the forward pass keeps for the backward pass.
+  public var kept: ActivationAccount
   /// Frozen weights that are read only by embedding lookups.
   public var lookedUpWeights: [Buffer]
   /// The graph's text after each stage, if asked for.
@@ -206,7 +208,7 @@ struct Pipeline {
     let (program, memory) = try lowerer.lower(layout: layout, reusesMemory: reusesMemory)
     if keepsStages { stages.append(CompilationStage(name: "lower", text: program.description)) }
     return CompiledProgram(
-      program: program, memory: memory, recomputed: recomputed,
+      program: program, memory: memory, recomputed: recomputed, kept: ActivationAccount(graph),
       lookedUpWeights: lowerer.lookedUpWeights, stages: stages)
   }
 }

@@ -74,7 +74,7 @@ public struct Candidate: Hashable, Sendable {
   }
 
   /// Whether what trains are low-rank factors, whose rates differ from those of whole tensors.
-  var trainsFactors: Bool { method?.adaptation.trainsFactors ?? false }
+  var rateFamily: RateFamily { method?.adaptation.rateFamily ?? .tensors }
 
   /// A sentence stating what trains and what it costs.
   public var explanation: String {

@@ -1,20 +1,13 @@
+import Adaptations
 import Models
 import Training
 
-/// The learning rate of each candidate: C / Σ|g| over what it trains, with one C for whole tensors
-/// and one for low-rank factors.
+/// The learning rate of each candidate: C / Σ|g| over what it trains, with a C for each family.
 struct CandidateRates {
-  /// What trains, as far as its learning rate is concerned.
-  enum Family: CaseIterable {
-    case tensors, factors
-
-    init(_ candidate: Candidate) { self = candidate.trainsFactors ? .factors : .tensors }
-  }
-
-  private var rules: [Family: LearningRateRule]
+  private var rules: [RateFamily: LearningRateRule]
   /// Σ|g| of methods other than sparse back-propagation.
   private var sizes: [CandidateMethod: Double] = [:]
-  private(set) var calibrations: [Family: RateCalibration] = [:]
+  private(set) var calibrations: [RateFamily: RateCalibration] = [:]
 
   /// - Parameters:
   ///   - scores: scores of every tensor that may train.
@@ -23,32 +16,35 @@ struct CandidateRates {
     _ scores: [String: GradientScore], optimizer: Optimizer, configuration: ModelConfiguration,
     fixedRate: Double?
   ) {
-    func rule(_ ofFactors: Bool) -> LearningRateRule {
-      LearningRateRule(
-        scores, optimizer: optimizer, configuration: configuration, fixedRate: fixedRate,
-        ofFactors: ofFactors)
-    }
-    rules = [.tensors: rule(false), .factors: rule(true)]
+    rules = Dictionary(
+      uniqueKeysWithValues: RateFamily.allCases.map { family in
+        let rule = LearningRateRule(
+          scores, optimizer: optimizer, configuration: configuration, fixedRate: fixedRate,
+          family: family)
+        return (family, rule)
+      })
   }
 
   func rate(for candidate: Candidate) -> Double {
-    self[Family(candidate)].rate(forSize: size(of: candidate))
+    self[candidate.rateFamily].rate(forSize: size(of: candidate))
   }
 
   /// The rate of an update scheme.
   func rate(for scheme: [String: Double]) -> Double { self[.tensors].rate(for: scheme) }
 
   /// C of a candidate's family.
-  func constant(for candidate: Candidate) -> Double { self[Family(candidate)].constant }
+  func constant(for candidate: Candidate) -> Double { self[candidate.rateFamily].constant }
 
-  func calibration(of candidate: Candidate) -> RateCalibration? { calibrations[Family(candidate)] }
+  func calibration(of candidate: Candidate) -> RateCalibration? {
+    calibrations[candidate.rateFamily]
+  }
 
   /// Sets Σ|g| of a method.
   mutating func set(size: Double, of method: CandidateMethod) { sizes[method] = size }
 
   /// Takes C of a candidate's whole family from the candidate's calibration.
   mutating func adopt(_ calibration: RateCalibration, of candidate: Candidate) {
-    let family = Family(candidate)
+    let family = candidate.rateFamily
     calibrations[family] = calibration
     var rule = self[family]
     rule.constant = calibration.rate * size(of: candidate)
@@ -56,7 +52,7 @@ struct CandidateRates {
     rules[family] = rule
   }
 
-  private subscript(family: Family) -> LearningRateRule {
+  private subscript(family: RateFamily) -> LearningRateRule {
     guard let rule = rules[family] else { preconditionFailure("no rule for \(family)") }
     return rule
   }

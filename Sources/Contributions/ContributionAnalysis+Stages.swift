@@ -67,8 +67,8 @@ extension ContributionAnalysis {
     _ rates: inout CandidateRates, for candidates: [Candidate], _ bench: ProbeBench,
     _ plan: AnalysisPlan
   ) throws(TrainingError) {
-    for family in CandidateRates.Family.allCases {
-      guard let first = candidates.first(where: { CandidateRates.Family($0) == family })
+    for family in RateFamily.allCases {
+      guard let first = candidates.first(where: { $0.rateFamily == family })
       else { continue }
       rates.adopt(
         try calibration(of: first, around: rates.rate(for: first), bench, plan), of: first)

@@ -191,7 +191,7 @@ extension ContributionAnalysis {
       candidate: flops / perStep, deepest: full / step.flopsPerToken,
       trainableSteps: trainable / (shape.windows * shape.accumulation),
       calibrates: fixedRate == nil,
-      families: Set(candidates.map(CandidateRates.Family.init)).count)
+      families: Set(candidates.map(\.rateFamily)).count)
     return (AnalysisPlan.fitting(settings, sizes), sizes)
   }
 

@@ -1,3 +1,4 @@
+import Adaptations
 import Models
 import Tensors
 import Training
@@ -15,34 +16,42 @@ public struct LearningRateRule: Hashable, Sendable {
   private let sizes: [String: Double]
   private let configuration: ModelConfiguration
 
-  /// C before any calibration; docs/selection.md lists calibrated values.
-  public static let firstConstant = 4.0
-  /// The same for low-rank factors: only B has a gradient at first, but A moves as well.
-  public static let firstConstantOfFactors = 2.0
+  /// C before any calibration; docs/selection.md lists calibrated values. Of factors and of units
+  /// only one matrix has a gradient at first, but all move.
+  static func firstConstant(of family: RateFamily) -> Double {
+    switch family {
+    case .tensors, .vectors: 4
+    case .factors, .units: 2
+    }
+  }
 
-  /// Rates that a pretrained model bears and learns at with AdamW, where whole tensors train and
-  /// where low-rank factors do. Measured on SmolLM2-135M, whose width is 576; docs/selection.md has
-  /// the figures. Other widths get them in inverse proportion (Yang et al. 2022).
+  /// Rates that a pretrained model bears and learns at with AdamW, by what trains. Measured on
+  /// SmolLM2-135M, whose width is 576; docs/selection.md has the figures. Matrices of other widths
+  /// get them in inverse proportion (Yang et al. 2022), vectors the same.
   ///
   /// The lower bound is for gradients of little text, which are mostly noise, so that Σ|g| is too
   /// large.
-  static func bounds(ofFactors: Bool, width: Int) -> ClosedRange<Double> {
+  static func bounds(of family: RateFamily, width: Int) -> ClosedRange<Double> {
     let scale = 576 / Double(width)
-    return ofFactors ? 3e-4 * scale...3e-3 * scale : 1e-4 * scale...1e-3 * scale
+    return switch family {
+    case .tensors: 1e-4 * scale...1e-3 * scale
+    case .factors, .units: 3e-4 * scale...3e-3 * scale
+    case .vectors: 1e-3...1e-2
+    }
   }
 
   /// - Parameter scores: scores of every tensor that may train; tensors below the scanned blocks
   ///   get the score of their kind in the lowest scanned block.
-  /// - Parameter ofFactors: whether low-rank factors train.
+  /// - Parameter family: what trains.
   public init(
     _ scores: [String: GradientScore], optimizer: Optimizer, configuration: ModelConfiguration,
-    fixedRate: Double? = nil, ofFactors: Bool = false
+    fixedRate: Double? = nil, family: RateFamily = .tensors
   ) {
-    constant = ofFactors ? Self.firstConstantOfFactors : Self.firstConstant
+    constant = Self.firstConstant(of: family)
     self.fixedRate = fixedRate
     self.configuration = configuration
     if case .adamW = optimizer {
-      bounds = Self.bounds(ofFactors: ofFactors, width: configuration.width)
+      bounds = Self.bounds(of: family, width: configuration.width)
     }
     sizes = scores.mapValues { Self.size(of: $0, optimizer) }
   }

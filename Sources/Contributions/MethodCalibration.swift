@@ -115,7 +115,7 @@ public struct MethodCalibration: Sendable {
   ) throws(TrainingError) -> Double {
     let rule = LearningRateRule(
       [:], optimizer: compiler.settings.optimizer, configuration: compiler.configuration,
-      ofFactors: adaptation.trainsFactors)
+      family: adaptation.rateFamily)
     return rule.rate(
       forSize: try gradientSize(
         of: adaptation, compiler, weights: weights, text: text, pool: pool, kernels: kernels))

@@ -13,23 +13,66 @@ extension Kernels {
   @discardableResult
   public func warmUp(_ pool: WorkerPool) throws(ExecutionError) -> (seconds: Double, flops: Int) {
     try reserveBuffers(threads: pool.threads)
-    let (m, n, k) = (512, 1024, 1024)
+    return try multiply(
+      Product(.forward, operands: .f32, weightType: .f32, m: 512, n: 1024, k: 1024), on: pool)
+  }
+
+  /// Makes the matmul library take as much memory as the matmuls of some programs will make it take, so
+  /// that it counts towards the process's memory before a run.
+  ///
+  /// OpenBLAS copies all rows of the left operand that a thread multiplies, and up to some hundred of
+  /// their columns, into a buffer that it keeps. Long results of few terms take most: gradients of an
+  /// output head.
+  public func takeBuffers(
+    for programs: [Program], _ pool: WorkerPool
+  ) throws(ExecutionError) {
+    let calls = programs.flatMap(\.calls)
+    let timed = Set((tuner?.unknown(calls) ?? []).compactMap(\.product))
+    var largest: (rows: Int, terms: Int)?
+    for call in calls {
+      guard let product = call.product, product.operands == .f32 else { continue }
+      let chosen = tuner?.chosen(call) ?? call
+      let isTimed = timed.contains(product)
+      guard isTimed || chosen.variant?.backend == .openBLAS else { continue }
+      let isWhole = isTimed || chosen.variant?.split == .columns
+      let rows = product.result.rows
+      let own = isWhole ? rows : (rows + pool.threads - 1) / pool.threads
+      let terms = min(product.summed, Self.copiedColumns)
+      if own * terms > (largest.map { $0.rows * $0.terms } ?? 0) { largest = (own, terms) }
+    }
+    guard let largest else { return }
+    try multiply(
+      Product(
+        .forward, operands: .f32, weightType: .f32, m: largest.rows, n: 16 * pool.threads,
+        k: largest.terms), on: pool)
+  }
+
+  /// More than OpenBLAS copies at a time on any CPU.
+  private static let copiedColumns = 1024
+
+  /// Multiplies zeros twice, every thread some columns of the result.
+  ///
+  /// - Returns: the seconds that the second time took, and its floating-point operations.
+  @discardableResult
+  private func multiply(
+    _ product: Product, on pool: WorkerPool
+  ) throws(ExecutionError) -> (seconds: Double, flops: Int) {
     var offset = 0
     func buffer(_ name: String, _ count: Int) -> Buffer {
       defer { offset += 4 * count }
       return Buffer(
         name: name, kind: .workspace, byteCount: 4 * count, location: .arena(offset: offset))
     }
+    let (m, n, k) = (product.m, product.n, product.k)
     let buffers = [buffer("x", m * k), buffer("w", n * k), buffer("y", m * n)]
-    let product = MatrixProduct(
-      Product(.forward, operands: .f32, weightType: .f32, m: m, n: n, k: k), split: .columns)
+    let matmul = MatrixProduct(product, split: .columns)
     let call = KernelCall(
-      product,
-      buffers: product.buffers(
+      matmul,
+      buffers: matmul.buffers(
         left: BufferView(buffer: 0), right: BufferView(buffer: 1), result: BufferView(buffer: 2)))
     let program = Program(
       buffers: buffers, calls: [call], arenaBytes: offset, persistentBytes: 0)
-    let bound = try BoundProgram(program, pool: pool, kernels: self, weights: NoWeights())
+    let bound = try BoundProgram(program, pool: pool, kernels: untuned, weights: NoWeights())
     bound.run(.body)
     bound.resetProfile()
     bound.run(.body)

@@ -22,11 +22,30 @@ public struct ExportedModel: Sendable {
     merge = try DeltaMerge(base: checkpoint, deltas: deltas)
   }
 
-  /// The model's shape: the checkpoint's, untied if a delta holds a head of its own.
+  /// The model's shape: the checkpoint's with what deltas add to it, a head of its own or biases.
   public var configuration: ModelConfiguration { merge.configuration }
 
   /// Whether a tied model gets a head of its own by a delta.
   public var isUntied: Bool { checkpoint.configuration.tiedHead && !configuration.tiedHead }
+
+  /// Refuses a model with biases that the family's files of a format can't hold.
+  ///
+  /// - Throws: `CheckpointError.unsupported`.
+  func checkBiases(in format: ForeignFormat) throws(CheckpointError) {
+    let family = configuration.familyType
+    let known = family.biases(configuration, in: format)
+    let others = LinearKind.allCases.filter { kind in
+      !known.contains(kind)
+        && configuration.parameters.contains { $0.path.role == ParameterRole.linear(kind).bias }
+    }
+    guard !others.isEmpty else { return }
+    let names = others.map(\.rawValue).joined(separator: ", ")
+    throw .unsupported(
+      path: deltas.first?.delta.path ?? checkpoint.path, field: "biases of \(names)",
+      found: "biases",
+      expected: "none there: files of this format have no place for them in models "
+        + "of family '\(family.name)'; apply-delta writes a checkpoint of our own with them")
+  }
 
   /// The type that holds every matrix without rounding.
   public var elementType: ForeignElementType {

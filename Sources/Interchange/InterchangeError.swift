@@ -32,3 +32,12 @@ extension InterchangeError {
     do { return try body() } catch { throw .checkpoint(error) }
   }
 }
+
+extension CheckpointError {
+  /// A tokenizer's error if it is that there was no memory, which says nothing of the tokenizer; nil for
+  /// others.
+  static func lackOfMemory(_ error: TokenizerError, in path: String) -> CheckpointError? {
+    guard case .outOfMemory = error else { return nil }
+    return .storage(.readFailed(path: path, reason: error.description))
+  }
+}

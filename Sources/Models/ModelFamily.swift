@@ -28,6 +28,10 @@ public protocol ModelFamily: Sendable {
   /// Whether that architecture's files interleave the pairs of query and key rows (llama.cpp's
   /// "normal" rotary type); the others have them in halves.
   static var ggufInterleavesRotaryRows: Bool { get }
+  /// The linear maps of a configuration whose biases a format's files can hold.
+  static func biases(
+    _ configuration: ModelConfiguration, in format: ForeignFormat
+  ) -> Set<LinearKind>
   /// What of a configuration llama.cpp reads and leaves out of account, a sentence each.
   static func ggufNotes(_ configuration: ModelConfiguration) -> [String]
   /// What that architecture's files say of a configuration beside `ModelConfiguration.gguf`'s common
@@ -56,6 +60,9 @@ public protocol ModelFamily: Sendable {
 
 extension ModelFamily {
   public static func languageModelName(huggingFace name: String) -> String? { name }
+  public static func biases(
+    _ configuration: ModelConfiguration, in format: ForeignFormat
+  ) -> Set<LinearKind> { [] }
   public static var otherTensors: String { "outside the language model" }
 
   /// The forward pass of `batch` windows of `tokens` tokens down to the per-token loss.
@@ -151,11 +158,29 @@ extension ModelConfiguration {
   /// Every parameter in file order.
   public var parameters: [ParameterDescription] { schema.parameters }
 
-  /// Every parameter that fine-tuning can change: `parameters`, and for a tied model its `head` [V,
-  /// D] too. Training the head unties it: it starts as a copy of the embedding and diverges from
-  /// it.
+  /// Every parameter that fine-tuning can change: `parameters`, and those that a change of theirs
+  /// adds to the model (`including`).
   public var trainableParameters: [ParameterDescription] {
-    tiedHead ? untied.parameters : parameters
+    let biases = LinearKind.allCases.map { ParameterPath(layer: 0, .linear($0).bias).description }
+    return including([ParameterRole.head.rawValue] + biases).parameters
+  }
+
+  /// The same configuration with parameters of those names, where it has none: a `head` [V, D] of a
+  /// tied model, which starts as a copy of the embedding and diverges from it, and biases of linear
+  /// maps, which start at zero. Biases come and go as configurations have them, so others are
+  /// included with them.
+  public func including(_ names: some Sequence<String>) -> ModelConfiguration {
+    var copy = self
+    let roles = Set(names.compactMap { ParameterPath($0)?.role })
+    if roles.contains(.head) { copy.tiedHead = false }
+    func includesBias(of kinds: LinearKind...) -> Bool {
+      kinds.contains { roles.contains(.linear($0).bias) }
+    }
+    if includesBias(of: .output) || (!attentionBias && includesBias(of: .query, .key, .value)) {
+      (copy.attentionBias, copy.outputBias) = (true, true)
+    }
+    copy.mlpBias = mlpBias || includesBias(of: .gate, .up, .down)
+    return copy
   }
 
   /// The same configuration with an untied head.

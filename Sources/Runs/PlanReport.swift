@@ -14,6 +14,8 @@ public struct PlanReport {
   public let rates: PlannedRates
   /// The measures that lower the peak of memory to the planned one.
   public let waterfall: MemoryWaterfall
+  /// What the step keeps for its backward pass, beside what other methods would.
+  public let activations: ActivationComparison
   /// The variant of each of the step's matmuls.
   public let products: [ProductDecision]
 
@@ -27,6 +29,7 @@ public struct PlanReport {
     seconds = PlannedSeconds(
       Self.measure(session, run), settings: run.settings, corpus: prepared.corpus)
     rates = try PlannedRates(run, seconds)
+    activations = try ActivationComparison(run)
     waterfall = try MemoryWaterfall(
       prepared.compiler, adaptation: run.decision.adaptation, recomputed: run.step.recomputed,
       threads: prepared.pool.threads, runtimeBytes: run.forecast.runtime)
@@ -77,6 +80,7 @@ public struct PlanReport {
       "peak_flops": .number(rates.peak), "share_of_peak": .number(rates.share),
       "waterfall": .array(
         waterfall.measures.map { ["measure": .string($0.label), "bytes": .int($0.bytes)] }),
+      "kept_activations": activations.json,
       "products": .array(products.map(\.record.json)),
       "choice": run.decision.choice.map { .string($0) } ?? .null,
     ]

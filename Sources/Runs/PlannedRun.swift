@@ -78,6 +78,7 @@ extension PreparedRun {
       attempt += 1
       ProcessMemory.trim()
       let step = try compile(decision.adaptation, reserving: excess, keepsStages: keepsStages)
+      try kernels.takeBuffers(for: step.programs, pool)
       ProcessMemory.trim()
       let forecast = MemoryForecast(
         step, threads: pool.threads,

@@ -30,6 +30,9 @@ public struct ParameterPath: Hashable, Sendable, LosslessStringConvertible {
 
   /// The path of a whole block.
   public static func block(_ layer: Int) -> String { "layers[\(layer)]" }
+
+  /// The path of a block's MLP.
+  public static func mlp(_ layer: Int) -> String { "\(block(layer)).mlp" }
 }
 
 /// A tensor's role in its block or its model, spelled as in paths: "attention.query", "norm".

@@ -35,6 +35,8 @@ public struct CompiledStep: Sendable {
   public let prefix: CompiledProgram?
   public let training: CompiledProgram
   public let validation: CompiledProgram
+  /// The lowest block in which a parameter trains; nil where none does.
+  public let lowestTrainedBlock: Int?
   /// How many of the lowest blocks `prefix` computes: nothing trains in or below them.
   public let frozenBlocks: Int
   /// The embedding, if a session is to hold only the rows of a micro-batch's tokens in memory.
@@ -88,8 +90,11 @@ public struct CompiledStep: Sendable {
       model.traceLoss(
         batch: shape.windows, tokens: shape.tokens, from: block, elementType: elementType)
     }
-    let (whole, plan) = try Self.adapted(loss(from: 0), adaptation)
-    let cut = splitsPrefix ? whole.frozenBlocks(of: configuration.layers) : 0
+    let traced = loss(from: 0)
+    let (whole, plan) = try Self.adapted(traced, adaptation)
+    let cut =
+      splitsPrefix
+      ? whole.frozenBlocks(of: configuration.layers, tracedNodes: Set(traced.nodes.map(\.id))) : 0
     let body = cut > 0 ? try Self.adapted(loss(from: cut), adaptation).graph : whole
     func below() -> Graph {
       model.tracePrefix(
@@ -111,6 +116,8 @@ public struct CompiledStep: Sendable {
       of: compiled.training, compiled.passes, tokens: shape.windows * shape.tokens)
     (frozenBlocks, width) = (cut, configuration.width)
     (self.shape, self.precision) = (shape, precision)
+    lowestTrainedBlock = whole.parameters.filter(\.parameter.isTrained)
+      .compactMap { ParameterPath($0.parameter.path)?.layer }.min()
     trainableParameters = whole.trainedParameterCount
     totalParameters = Self.parameterCount(of: whole, configuration)
     method = adaptation.name
@@ -195,14 +202,22 @@ public struct CompiledStep: Sendable {
 }
 
 extension Graph {
-  /// How many of a model's lowest blocks have outputs that depend on no trained parameter; 0 if
-  /// nothing trains at all.
-  fileprivate func frozenBlocks(of layers: Int) -> Int {
+  /// How many of a model's lowest blocks have outputs that depend on no trained parameter, and that
+  /// nothing reads but the next block; 0 if nothing trains at all.
+  ///
+  /// - Parameter tracedNodes: ids of the model's own nodes. What a method inserts may read the output
+  ///   of the last frozen block, which enters the graph above it, but of none below.
+  fileprivate func frozenBlocks(of layers: Int, tracedNodes: Set<Int>) -> Int {
     let trained = Set(parameters.filter(\.parameter.isTrained).map(\.value))
     guard !trained.isEmpty else { return 0 }
     let reached = values(reachedFrom: trained)
-    return (0..<layers).first { layer in
-      module(ParameterPath.block(layer)).map { reached.contains($0.output) } ?? true
-    } ?? layers
+    let read = Set(nodes.filter { !tracedNodes.contains($0.id) }.flatMap(\.operands))
+    for layer in 0..<layers {
+      guard let block = module(ParameterPath.block(layer)), !reached.contains(block.output) else {
+        return layer
+      }
+      if read.contains(block.output) { return layer + 1 }
+    }
+    return layers
   }
 }

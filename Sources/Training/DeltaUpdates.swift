@@ -62,6 +62,14 @@ extension SavePlan.Change {
             rank: rank, scale: scale, a: memory[0].source(rows: rank),
             b: memory[1].source(width: rank)))
       ]
+    case .hiddenUnits(let count, _, _, _):
+      [
+        DeltaUpdate(
+          name: tensor,
+          content: .hiddenUnits(
+            count: count, gate: memory[0].source(rows: count), up: memory[1].source(rows: count),
+            down: memory[2].source(width: count)))
+      ]
     case .tensor(let shape, _):
       [
         DeltaUpdate(

@@ -13,29 +13,28 @@ import Tensors
 /// change merged into f32 memory of their own.
 public final class ModelWeights: WeightSource, @unchecked Sendable {
   public let checkpoint: Checkpoint
-  /// The model's shape: the checkpoint's, untied if a delta holds a head of its own.
+  /// The model's shape: the checkpoint's with what deltas add to it, a head of its own or biases.
   public let configuration: ModelConfiguration
   private let merged: [String: UnsafeMutableBufferPointer<Float>]
   /// Holds the merged tensors; nil if there are none.
   private let memory: Arena?
-  private let factors: DeltaFactors
+  private let branches: DeltaBranches
   private let deltas: [Delta]
 
   /// - Parameter keepsFactors: do not merge low-rank factors into matrices that the checkpoint
-  ///   stores in a type narrower than f32, which merging would widen; passes must then apply
-  ///   `adaptation`.
-  /// - Throws: `CheckpointError.wrongBase` if a delta belongs to another checkpoint, `.noMemoryToMerge`
-  ///   where the merged tensors take more memory than there is.
+  ///   stores in a type narrower than f32, which merging would widen.
+  /// - Throws: `CheckpointError.wrongBase` if a delta belongs to another checkpoint, `.unsupported` or
+  ///   `.damaged` for tensors of a delta's own that are no ladder, `.noMemoryToMerge` where the merged
+  ///   tensors take more memory than there is.
   public init(
     _ checkpoint: Checkpoint, deltas: [(delta: Delta, scale: Double)] = [],
     keepsFactors: Bool = false
   ) throws(CheckpointError) {
     self.checkpoint = checkpoint
-    let merge = try DeltaMerge(base: checkpoint, deltas: deltas)
+    let merge = try DeltaMerge(base: checkpoint, deltas: deltas, leftOut: [.hiddenUnits, .tensor])
     self.deltas = deltas.map(\.delta)
-    let factors = keepsFactors ? DeltaFactors(deltas, beside: checkpoint) : DeltaFactors()
-    self.factors = factors
-    let touched = Self.merged(merge, beside: factors)
+    branches = try DeltaBranches(deltas, beside: checkpoint, keepsFactors: keepsFactors)
+    let touched = Self.merged(merge, beside: branches)
     let memory = try Self.memory(for: touched)
     var merged: [String: UnsafeMutableBufferPointer<Float>] = [:]
     var offset = 0
@@ -53,13 +52,15 @@ public final class ModelWeights: WeightSource, @unchecked Sendable {
     checkpoint.releasePages()
   }
 
-  /// The parameters that deltas change and that are not left to factors beside them.
+  /// The parameters that deltas change and that are not left to branches beside them, and those that
+  /// come with them and that the checkpoint does not have.
   private static func merged(
-    _ merge: DeltaMerge, beside factors: DeltaFactors
+    _ merge: DeltaMerge, beside branches: DeltaBranches
   ) -> [ParameterDescription] {
-    let kept = factors.matrices
+    let kept = branches.matrices
     return merge.configuration.parameters.filter {
-      merge.isTouched($0.name) && !kept.contains($0.name)
+      let isChanged = merge.isTouched($0.name) && !kept.contains($0.name)
+      return isChanged || merge.base.tensor($0.name) == nil
     }
   }
 
@@ -80,9 +81,9 @@ public final class ModelWeights: WeightSource, @unchecked Sendable {
     Arena.aligned(MemoryLayout<Float>.size * parameter.shape.count)
   }
 
-  /// The adaptation that a forward pass needs for deltas that are not merged; inserts nothing if
-  /// all are.
-  public var adaptation: any Adaptation { factors.adaptation }
+  /// The adaptation that a forward pass needs for what of deltas is not merged; inserts nothing if
+  /// all is.
+  public var adaptation: any Adaptation { branches.adaptation }
 
   /// The type in which the parameter of a given name is stored here.
   public func elementType(of name: String) -> ElementType {
@@ -122,8 +123,8 @@ public final class ModelWeights: WeightSource, @unchecked Sendable {
       checkpoint.origin(of: name)?.scales?.baseAddress.map {
         UnsafeRawPointer($0 + rows.lowerBound)
       }
-    case .delta(let name): factors.address(of: name)
-    case .deltaScales(let name): factors.scales(of: name)
+    case .delta(let name): branches.address(of: name)
+    case .deltaScales(let name): branches.scales(of: name)
     default: nil
     }
   }

@@ -52,6 +52,61 @@ import Testing
     #expect(graph.trainedParameterCount == 5 * 32)
   }
 
+  @Test func biasTrainsGainsAndBiasesAboveACut() throws {
+    let maps: Set = ["layers[1].attention.key", "layers[1].mlp.up"]
+    let graph = try adapted(BiasAdaptation(matrices: maps, firstBlock: 1))
+    let gains = names(tiedHead: false) { $0.hasSuffix("norm") && !$0.hasPrefix("layers[0]") }
+    #expect(
+      trained(graph)
+        == gains.union(["layers[1].attention.key.bias[0..<16]", "layers[1].mlp.up.bias[0..<48]"]))
+    let added = graph.parameters.filter { $0.parameter.path.hasSuffix(".bias") }
+    #expect(added.allSatisfy { $0.parameter.initial == .zeros && $0.parameter.kind == .bias })
+    let error = AdaptationError.notLinear(path: "layers[0].mlp_norm")
+    #expect(throws: error) {
+      try adapted(BiasAdaptation(matrices: ["layers[0].mlp_norm", "layers[0].mlp.up"]))
+    }
+  }
+
+  /// A bias that the model has trains as its other tensors do.
+  @Test func biasTrainsTheModelsOwn() throws {
+    var configuration = configuration(tiedHead: true)
+    configuration.attentionBias = true
+    var graph = Llama(configuration).traceLoss(batch: 1, tokens: 4) { _ in .f32 }
+    let plan = try BiasAdaptation(
+      matrices: ["layers[0].attention.query", "layers[0].attention.output"], firstBlock: 2
+    ).adapt(&graph)
+    #expect(
+      plan.changes.map(\.tensor) == [
+        "layers[0].attention.query.bias", "norm", "layers[0].attention.output.bias",
+      ])
+    #expect(
+      graph.parameters.first { $0.parameter.path == "layers[0].attention.query.bias" }?.parameter
+        .initial == .checkpoint(name: "layers[0].attention.query.bias", rows: 0..<32))
+  }
+
+  /// The MLP's result is its own plus that of the units, which are wired as its own are.
+  @Test func tinyTLAddsHiddenUnits() throws {
+    let graph = try adapted(TinyTLAdaptation(units: 3, matrices: [], blocks: 1..<2))
+    let added = graph.parameters.filter { $0.parameter.path.hasSuffix(".added") }
+    #expect(
+      added.map(\.parameter.path) == ["gate", "up", "down"].map { "layers[1].mlp.\($0).added" })
+    #expect(added.map { graph.type(of: $0.value).shape } == [[3, 32], [3, 32], [32, 3]])
+    #expect(added[2].parameter.initial == .zeros)
+    let position = try #require(
+      graph.nodes.firstIndex { $0.operands.contains(added[2].value) })
+    let nodes = graph.nodes[position - 4...position + 1]
+    #expect(
+      nodes.map(\.operation.name) == ["linear", "linear", "linear", "swiglu", "linear", "add"])
+    let own = try #require(
+      graph.nodes.first { node in
+        node.operands.count > 1
+          && graph.parameters.contains {
+            $0.value == node.operands[1] && $0.parameter.path == "layers[1].mlp.gate"
+          }
+      })
+    #expect(graph.nodes[position - 3].operands[0] == own.operands[0])
+  }
+
   @Test func lastLayersTrainsBlocksFromTheTop() throws {
     let one = try adapted(LastLayersAdaptation(count: 1, layers: 2))
     #expect(

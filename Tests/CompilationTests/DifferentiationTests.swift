@@ -16,6 +16,9 @@ import Testing
     FullAdaptation(), NormsAdaptation(), LastLayersAdaptation(count: 1, layers: 3), sparse,
     LoRAAdaptation(
       rank: 4, alpha: 8, targets: ["layers[1].attention.value", "layers[2].mlp.up"]),
+    BiasAdaptation(matrices: ["layers[1].attention.key", "layers[2].mlp.down"], firstBlock: 1),
+    TinyTLAdaptation(units: 3, matrices: ["layers[2].mlp.gate"], blocks: 1..<3),
+    LadderAdaptation(width: 4, blocks: 1..<3),
   ]
 
   @Test(arguments: methods.indices)
@@ -62,7 +65,7 @@ import Testing
     // Each contribution to a parameter's gradient is one node, or one result of the head's.
     let makers = step.nodes.filter { node in
       switch node.operation {
-      case is LinearWeightGradient, is RMSNormGainGradient, is EmbeddingGradient: true
+      case is LinearWeightGradient, is ColumnSum, is RMSNormGainGradient, is EmbeddingGradient: true
       default: false
       }
     }

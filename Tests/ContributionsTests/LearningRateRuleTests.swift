@@ -22,7 +22,7 @@ import Training
     #expect(rule.rate(forSize: 8000) == 5e-4)
     #expect(rule.rate(forSize: 1e9) == 1e-4)
     #expect(rule.rate(forSize: 0) == 1e-3 && rule.rate(forSize: .infinity) == 1e-3)
-    #expect(LearningRateRule.bounds(ofFactors: true, width: 576) == 3e-4...3e-3)
+    #expect(LearningRateRule.bounds(of: .factors, width: 576) == 3e-4...3e-3)
   }
 
   @Test func wideModelsGetLowRates() {

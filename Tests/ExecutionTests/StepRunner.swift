@@ -123,6 +123,7 @@ struct StepRunner {
   var learningRate: Float = 0.1
   var stripBytes: Int?
   var recomputed = 0
+  var tuner: ProductTuner?
 
   func compile(_ method: some Adaptation) throws -> Program {
     var graph = Llama(configuration).traceLoss(batch: windows, tokens: tokens) { _ in .f32 }
@@ -140,9 +141,10 @@ struct StepRunner {
   func run(
     _ program: Program, weights: TestWeights, batch: TestBatch, steps: Int = 1
   ) throws -> StepResult {
+    var kernels = try Kernels(named: instructionSet)
+    kernels.tuner = tuner
     let bound = try BoundProgram(
-      program, pool: WorkerPool(threads: threads), kernels: Kernels(named: instructionSet),
-      weights: weights)
+      program, pool: WorkerPool(threads: threads), kernels: kernels, weights: weights)
     bound.initialise(seed: 1)
     poison(bound)
     func write<Element>(_ port: Port<Element>, _ values: [Element]) throws {

@@ -305,6 +305,113 @@ import Tokenizers
     #expect(head[..<64] == table[..<64] && head[160...] == table[160...])
   }
 
+  /// A delta that sets biases to numbers of their own.
+  private func biases(_ base: Checkpoint, _ kinds: [LinearKind]) throws -> Delta {
+    let rows = kinds.map { kind in
+      (kind, base.tensor(kind.path(layer: 1))?.rowCount ?? 0)
+    }
+    return try delta(
+      base,
+      rows.map { kind, count in
+        DeltaUpdate(
+          name: kind.path(layer: 1) + ".bias",
+          content: .rows(0..<count) { (range, target) throws(CheckpointError) in
+            for (place, row) in range.enumerated() { target[place] = Float(row + 1) / 64 }
+          })
+      })
+  }
+
+  private static let biased: [(family: String, windowed: Bool, kinds: [LinearKind])] = [
+    (Llama.name, false, LinearKind.allCases), (Llama.name, false, [.query]),
+    (Llama.name, false, [.gate]), (Mistral.name, false, [.key, .up]),
+    (Qwen2.name, false, LinearKind.allCases), (Qwen2.name, true, [.query]),
+    (Qwen3.name, false, [.query, .output]),
+  ]
+
+  /// Biases that a base does not have come back from the folder, in a model that may be of another
+  /// family.
+  @Test(arguments: biased.indices) func addedBiasesReachTransformers(_ index: Int) throws {
+    let (name, isWindowed, kinds) = Self.biased[index]
+    let base = try checkpoint(
+      Self.family(name) {
+        $0.queryKeyNorm = name == Qwen3.name
+        $0.attentionBias = name == Qwen2.name
+        $0.slidingWindow = isWindowed ? 16 : nil
+      })
+    let deltas = [(delta: try biases(base, kinds), scale: 1.0)]
+    let merge = try DeltaMerge(base: base, deltas: deltas)
+    _ = try HuggingFaceExport.write(
+      ExportedModel(base, deltas: deltas), as: .f32, to: folder["hf"])
+    let back = try imported("hf")
+    let parameters = merge.configuration.parameters
+    #expect(Set(back.tensors.map(\.name)) == Set(parameters.map(\.name)))
+    for parameter in parameters {
+      var expected = [Float](repeating: 0, count: parameter.shape.count)
+      expected.withUnsafeMutableBufferPointer { buffer in
+        guard let start = buffer.baseAddress else { return }
+        merge.rows(of: parameter.name, 0..<parameter.shape[0], into: start)
+      }
+      #expect(back.tensor(parameter.name)?.widened() == expected, "\(parameter.name)")
+    }
+    #expect(back.tensor(kinds[0].path(layer: 1) + ".bias")?.widened().first == 0.015625)
+  }
+
+  @Test func biasesWithoutAPlaceAreRefusedByName() throws {
+    let cases: [(String, Int?, [LinearKind], any ExportFormat.Type, String)] = [
+      (Phi3.name, 20, [.down], HuggingFaceExport.self, "gate, up, down"),
+      (Mistral.name, 16, [.up], HuggingFaceExport.self, "gate, up, down"),
+      (Qwen2.name, 16, [.output], HuggingFaceExport.self, "output"),
+      (Qwen2.name, nil, [.output], GGUFExport.self, "output"),
+      (Qwen3.name, nil, [.query], GGUFExport.self, "query, key, value, output"),
+    ]
+    for (name, window, kinds, format, expected) in cases {
+      let base = try checkpoint(
+        Self.family(name) {
+          $0.queryKeyNorm = name == Qwen3.name
+          $0.attentionBias = name == Qwen2.name
+          $0.slidingWindow = window
+        })
+      let model = try ExportedModel(base, deltas: [(try biases(base, kinds), 1)])
+      let error = try #require(throws: CheckpointError.self) {
+        _ = try format.write(model, as: .f32, to: folder["out"])
+      }
+      guard case .unsupported(_, let field, _, _) = error else {
+        Issue.record("\(error)")
+        continue
+      }
+      #expect(field == "biases of \(expected)", "\(name)")
+      #expect(try !Folder.names(folder.path).contains { $0.hasPrefix("out") })
+    }
+  }
+
+  /// Hidden units make a model of the same family with wider MLPs.
+  @Test func hiddenUnitsMakeMLPsWider() throws {
+    let base = try checkpoint(Self.configurations[1])
+    let (width, hidden) = (base.configuration.width, base.configuration.hiddenWidth)
+    func values(_ first: Float) -> TensorSource {
+      .values((0..<2 * width).map { first + Float($0) / 128 })
+    }
+    let delta = try delta(
+      base,
+      [
+        DeltaUpdate(
+          name: "layers[0].mlp",
+          content: .hiddenUnits(count: 2, gate: values(0), up: values(1), down: values(2)))
+      ])
+    _ = try HuggingFaceExport.write(
+      ExportedModel(base, deltas: [(delta, 1)]), as: .f32, to: folder["hf"])
+    let back = try imported("hf")
+    #expect(back.configuration.hiddenWidth == hidden + 2)
+    let up = try #require(back.tensor("layers[0].mlp.up")).widened()
+    #expect(
+      up[..<(hidden * width)] == (try #require(base.tensor("layers[0].mlp.up"))).widened()[...])
+    #expect(Array(up[(hidden * width)...]) == (0..<2 * width).map { 1 + Float($0) / 128 })
+    let down = try #require(back.tensor("layers[0].mlp.down")).widened()
+    #expect(down[hidden] == 2 && down[hidden + 2 + hidden + 1] == 2 + 3 / 128.0)
+    let other = try #require(back.tensor("layers[1].mlp.gate")).widened()
+    #expect(other[(hidden * width)...].allSatisfy { $0 == 0 })
+  }
+
   @Test func aFolderThatIsInUseStaysAsItIs() throws {
     let base = try checkpoint(Self.configurations[0])
     try folder.write("mine", to: "hf/notes.txt")

@@ -158,6 +158,10 @@ func message(_ text: String, _ overrides: String...) throws -> String {
     #""run": {"epochs": 3, "early_stopping": null}"#,
     #""method": {"type": "full", "learning_rate": 1e-5, "label": "all of it"}"#,
     #""method": {"type": "norms", "learning_rate": "auto"}"#,
+    #""method": {"type": "bias"}"#,
+    #""method": {"type": "bias", "count": 3, "targets": ["key", "layers[0-3].mlp.*"]}"#,
+    #""method": {"type": "ladder", "width": 16, "count": 4}"#,
+    #""method": {"type": "tiny_tl", "units": 32, "count": null, "targets": ["query"]}"#,
     #""method": {"type": "last_layers", "count": 3, "train_head": true}"#,
     #""method": {"type": "sparse", "tensors": {"layers[4-5].*": 1, "layers[*].mlp.up": 0.25}}"#,
     #""method": {"type": "sparse", "tensors": "last", "budget": {"memory_mb": 120.5}}"#,
@@ -205,7 +209,10 @@ func message(_ text: String, _ overrides: String...) throws -> String {
   }
 
   @Test func everyMethodHasItsDefaultsByItsWord() throws {
-    #expect(MethodRecipe.types == ["auto", "full", "sparse", "last_layers", "norms", "lora"])
+    #expect(
+      MethodRecipe.types == [
+        "auto", "full", "sparse", "last_layers", "norms", "bias", "tiny_tl", "ladder", "lora",
+      ])
     for type in MethodRecipe.types {
       let method = try #require(MethodRecipe(type: type))
       #expect(method.type == type)
@@ -213,7 +220,9 @@ func message(_ text: String, _ overrides: String...) throws -> String {
       #expect(read.method == MethodEntry(method))
     }
     #expect(MethodRecipe(type: "fully") == nil)
-    #expect(Set(MethodRecipe.types.compactMap(MethodRecipe.init(type:))).count == 6)
+    #expect(
+      Set(MethodRecipe.types.compactMap(MethodRecipe.init(type:))).count == MethodRecipe.types.count
+    )
     for type in MethodRecipe.types {
       let method = try #require(MethodRecipe(type: type))
       #expect(MethodRecipe(method.json) == method)
@@ -230,6 +239,9 @@ func message(_ text: String, _ overrides: String...) throws -> String {
       MethodEntry(.lastLayers(LastLayersRecipe())),
       MethodEntry(.sparse(SparseRecipe(tensors: .random))), MethodEntry(.full, label: "mine"),
       MethodEntry(.sparse(SparseRecipe(tensors: .shares(share)))),
+      MethodEntry(.bias()), MethodEntry(.bias(BiasRecipe(count: 4, targets: [.kind(.key)]))),
+      MethodEntry(.tinyTL(TinyTLRecipe(units: 32, count: 2))),
+      MethodEntry(.ladder(LadderRecipe(width: 16, count: 3))),
       MethodEntry(.lora(LoRARecipe(targets: .queryValue))),
       MethodEntry(.lora(LoRARecipe(targets: .attention))),
       MethodEntry(.lora(LoRARecipe(targets: .list([.kind(.query), .kind(.up)])))),
@@ -238,7 +250,9 @@ func message(_ text: String, _ overrides: String...) throws -> String {
     #expect(
       labels == [
         "full", "norms", "lora r4", "last layer", "last 2 layers", "sparse random", "mine",
-        "sparse fixed", "lora r8 qv", "lora r8 attention", "lora r8 query+up", "lora r8 7 targets",
+        "sparse fixed", "bias", "bias 4 blocks key", "tiny_tl r32 2 blocks",
+        "ladder d16 3 blocks", "lora r8 qv",
+        "lora r8 attention", "lora r8 query+up", "lora r8 7 targets",
       ])
   }
 }

@@ -3,7 +3,11 @@ package enum TestMethod: String, CaseIterable, Sendable {
   case full, sparse
   /// Shares of rows.
   case rows
-  case lora, lastLayers, norms
+  case lora, lastLayers, norms, bias
+  /// In the last block.
+  case tinyTL
+  /// Beside the last block.
+  case ladder
   case head
   /// The most frequent rows of the head.
   case headRows

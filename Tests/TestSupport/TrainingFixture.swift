@@ -109,11 +109,30 @@ package struct TrainingFixture {
   package func loss(
     of text: TokenStream, deltas: [Delta] = [], settings: TrainingSettings = settings(steps: 1)
   ) throws -> Double {
-    let weights = try ModelWeights(checkpoint, deltas: deltas.map { ($0, 1) })
+    try loss(of: ModelWeights(checkpoint, deltas: deltas.map { ($0, 1) }), text, settings)
+  }
+
+  /// Mean loss of a text under another checkpoint.
+  package func loss(of checkpoint: Checkpoint, text: TokenStream) throws -> Double {
+    try loss(of: ModelWeights(checkpoint), text, Self.settings(steps: 1))
+  }
+
+  private func loss(
+    of weights: ModelWeights, _ text: TokenStream, _ settings: TrainingSettings
+  ) throws -> Double {
     let session = try Session(
-      try step(NoAdaptation(), settings, weights: weights), weights: weights, pool: pool,
+      try step(weights.adaptation, settings, weights: weights), weights: weights, pool: pool,
       kernels: kernels, seed: 0)
     return Evaluator(session, text: text).meanLoss()
+  }
+
+  /// Paths of the matrices in blocks, but for value's.
+  private func matrices(_ blocks: [String]) -> Set<String> {
+    Set(
+      configuration.parameters.filter { parameter in
+        parameter.isMatrix && !parameter.name.hasSuffix(".value")
+          && blocks.contains { parameter.name.hasPrefix($0) }
+      }.map(\.name))
   }
 
   package func adaptation(_ method: TestMethod) -> any Adaptation {
@@ -137,6 +156,11 @@ package struct TrainingFixture {
           vocabularySize: configuration.vocabularySize))
     case .lastLayers: return LastLayersAdaptation(count: 1, layers: configuration.layers)
     case .norms: return NormsAdaptation()
+    case .bias: return BiasAdaptation(matrices: matrices(["layers[0].", "layers[1]."]))
+    case .ladder: return LadderAdaptation(width: 4, blocks: 1..<configuration.layers)
+    case .tinyTL:
+      return TinyTLAdaptation(
+        units: 3, matrices: matrices(["layers[1]."]), blocks: 1..<configuration.layers)
     }
   }
 }

@@ -4,15 +4,16 @@ import TestSupport
 /// Methods that leave different blocks of a model of four frozen.
 enum FrozenPrefixMethod: String, CaseIterable, Sendable {
   case full, norms, none, embedding, lowestBlock, wholeTensors, rowShares, upperLoRA, lastLayer
-  case normAlone
+  case normAlone, upperTinyTL, upperLadder, ladder
 
   /// The number of lowest blocks, of four, that no trained parameter reaches.
   var frozenBlocks: Int {
     switch self {
     case .full, .norms, .none, .embedding, .lowestBlock: 0
     case .rowShares: 1
-    case .wholeTensors, .upperLoRA: 2
-    case .lastLayer: 3
+    case .wholeTensors, .upperLoRA, .upperTinyTL: 2
+    case .ladder: 1
+    case .lastLayer, .upperLadder: 3
     case .normAlone: 4
     }
   }
@@ -37,6 +38,10 @@ enum FrozenPrefixMethod: String, CaseIterable, Sendable {
           fixture.configuration.parameters.map(\.name).filter {
             $0.hasPrefix("layers[2].attention.") || $0.hasPrefix("layers[3].mlp.")
           }.filter { !$0.hasSuffix("norm") }))
+    case .upperTinyTL:
+      TinyTLAdaptation(units: 4, matrices: ["layers[3].attention.key"], blocks: 2..<4)
+    case .upperLadder: LadderAdaptation(width: 4, blocks: 2..<4)
+    case .ladder: LadderAdaptation(width: 4, blocks: 0..<4)
     case .lastLayer: LastLayersAdaptation(count: 1, layers: 4)
     case .normAlone: SparseAdaptation(scheme: ["norm": 1])
     }

@@ -37,7 +37,9 @@ import Weights
     let threads = fixture.pool.threads
 
     // These train nothing below the last block.
-    let leavesBlocksFrozen = [TestMethod.rows, .lastLayers, .head, .headRows].contains(method)
+    let leavesBlocksFrozen = [TestMethod.rows, .lastLayers, .head, .headRows, .tinyTL, .ladder]
+      .contains(
+        method)
     #expect((step.prefix != nil) == leavesBlocksFrozen)
     for program in step.programs {
       // Every buffer lies in the arena, persistent ones of all programs before the others.
@@ -136,6 +138,9 @@ import Weights
     let total = fixture.configuration.parameterCount
     let counts = try [
       TestMethod.full: total, .rows: 16 * 32 + 16 * 32 + 32, .norms: 5 * 32,
+      .bias: 5 * 32 + 2 * (32 + 16 + 32 + 2 * 48 + 32),
+      .tinyTL: 3 * 32 + (32 + 16 + 32 + 2 * 48 + 32) + 3 * 3 * 32,
+      .ladder: 4 * 32 + 3 * 8 * 4 + 32 * 4,
     ]
     .map {
       (

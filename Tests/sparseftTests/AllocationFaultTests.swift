@@ -29,6 +29,11 @@ import Testing
     (["export-delta", "whole", "-o", "out"], "out"),
     (["apply-delta", "--model", "tiny.sfckpt", "--delta", "delta", "-o", "out"], "out"),
     (["import", Workshop.goldenFolder("gqa-tied"), "-o", "out"], "out"),
+    (
+      ["export", "tiny.sfckpt", "--delta", "delta", "--format", "gguf", "-o", "out", "--force"],
+      "out"
+    ),
+    (["export", "tiny.sfckpt", "--format", "hf", "-o", "folder"], nil),
     (["finetune", "recipe.json", #"compare=[{"type": "norms"}]"#, "run.products=tiles"], nil),
   ]
 
@@ -40,7 +45,7 @@ import Testing
     let refused = try RefusedRequests(kind, shop)
     var tried = 0
     for (arguments, output) in Self.commands {
-      func clear() throws { _ = try shop.shell("rm -rf run out") }
+      func clear() throws { _ = try shop.shell("rm -rf run out folder") }
       try clear()
       let (clean, _, chosen) = try refused.requests(of: arguments, sample: 2)
       #expect(clean.exitCode == 0, "\(arguments): \(clean.error)")

@@ -48,6 +48,12 @@ import Testing
     Command(
       arguments: ["import", Workshop.goldenFolder("gqa-tied"), "-o", "imported.sfckpt"],
       writes: ["imported.sfckpt"]),
+    Command(
+      arguments: ["export", "tiny.sfckpt", "--format", "hf", "-o", "exported", "--verify"],
+      writes: ["exported"]),
+    Command(
+      arguments: ["export", "tiny.sfckpt", "--format", "gguf", "-o", "exported.gguf"],
+      writes: ["exported.gguf"]),
   ]
 
   @Test func nothingIsWrittenElsewhere() throws {
@@ -124,14 +130,14 @@ import Testing
     }
   }
 
-  /// Whether a path is a file's in a folder until it is whole: without a name, or with one that says
-  /// so.
+  /// Whether a path is a file's in a folder until it is whole, without a name or with one that says so,
+  /// or is in a folder that has such a name until it is whole.
   private static func isTemporary(_ path: String, in folder: String) -> Bool {
     guard path.hasPrefix(folder + "/") else { return false }
-    let name = path.dropFirst(folder.count + 1)
-    return !name.contains("/")
-      && (name.hasPrefix("#") && name.hasSuffix(" (deleted)")
-        || name.hasPrefix(".sparseft-") && name.hasSuffix(".partial"))
+    let names = path.dropFirst(folder.count + 1).split(separator: "/")
+    guard let name = names.first else { return false }
+    if name.hasPrefix(".sparseft-"), name.hasSuffix(".partial") { return true }
+    return names.count == 1 && name.hasPrefix("#") && name.hasSuffix(" (deleted)")
   }
 
   /// Everything below a folder, and what tells that it was changed. Folders' times tell that something

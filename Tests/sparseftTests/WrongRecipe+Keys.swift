@@ -101,7 +101,7 @@ extension WrongRecipe {
       says: """
         recipe 'recipe.json' has 1 problem
           method.type: found "lorra", expected one of 'auto', 'full', 'sparse', 'last_layers', \
-        'norms', 'lora'; did you mean 'lora'? (override 'method.type=lorra')
+        'norms', 'bias', 'tiny_tl', 'ladder', 'lora'; did you mean 'lora'? (override 'method.type=lorra')
         """),
     WrongRecipe(
       "unknown optimizer", exitCode: 64,

@@ -19,13 +19,16 @@ typedef struct head_view {
 static head_view view_head(const sft_call *call, int64_t window, int64_t head) {
   const int64_t *s = call->sizes, kv_column = head / (s[1] / s[2]) * s[3], column = head * s[3];
   const int64_t row = window * s[0];
+  // Nothing may be added to the address of a buffer that a call does not have.
+  const uint16_t *out_gradient = call->buffers[6];
+  const float *lse = call->buffers[5];
   return (head_view){
       .q = (const uint16_t *)call->buffers[0] + row * s[4] + column,
       .k = (const uint16_t *)call->buffers[1] + row * s[5] + kv_column,
       .v = (const uint16_t *)call->buffers[2] + row * s[6] + kv_column,
       .o = (const uint16_t *)call->buffers[4] + row * s[7] + column,
-      .out_gradient = (const uint16_t *)call->buffers[6] + row * s[7] + column,
-      .lse = (const float *)call->buffers[5] + (window * s[1] + head) * s[0],
+      .out_gradient = out_gradient ? out_gradient + row * s[7] + column : NULL,
+      .lse = lse ? lse + (window * s[1] + head) * s[0] : NULL,
       .starts = (const int32_t *)call->buffers[3] + row,
       .tokens = s[0],
       .width = s[3],

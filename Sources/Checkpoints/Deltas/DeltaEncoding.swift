@@ -10,6 +10,8 @@ public enum DeltaEncoding: String, Sendable, CaseIterable {
   case difference
   /// new = base + scale · B·A (Hu et al. 2021), A `[r, in]`, B `[out, r]`.
   case lowRank = "low_rank"
+  /// More hidden units of a block's gated MLP.
+  case hiddenUnits = "hidden_units"
   /// A whole tensor that the base does not have.
   case tensor
 
@@ -18,13 +20,22 @@ public enum DeltaEncoding: String, Sendable, CaseIterable {
     case .values: RowValues.self
     case .difference: RowDifferences.self
     case .lowRank: LowRankFactors.self
+    case .hiddenUnits: AddedUnits.self
     case .tensor: NewTensor.self
     }
   }
 
-  /// Whether a change in this encoding can be merged into the base's own tensors; otherwise it is
-  /// kept as a separate tensor when the model runs.
+  /// Whether a change in this encoding can be merged into a checkpoint; otherwise it is kept as a
+  /// separate tensor when the model runs.
   public var canBeMerged: Bool { rules.canBeMerged }
+
+  /// Whether it changes a tensor that the base has, or that it implies, in its own shape.
+  var changesOwnTensors: Bool {
+    switch self {
+    case .values, .difference, .lowRank: true
+    case .hiddenUnits, .tensor: false
+    }
+  }
 }
 
 /// An encoding's implementation: reads its entries and merges them into weights.
@@ -33,9 +44,9 @@ protocol DeltaEncodingRules {
   /// Reads and checks an entry.
   ///
   /// - Parameters:
-  ///   - shape: of the base's tensor with that name; nil if the base has none.
+  ///   - shapes: of the base's tensors that can change, by name.
   static func read(
-    _ fields: JSONFields, name: String, shape: Shape?, _ container: TensorContainer
+    _ fields: JSONFields, name: String, shapes: [String: Shape], _ container: TensorContainer
   ) throws(CheckpointError) -> DeltaEntry.Stored
   /// The entry's contribution to merged rows.
   ///

@@ -2,10 +2,10 @@ import Models
 import Storage
 import Tensors
 
-/// One change in a delta: rows of a parameter, low-rank factors for a whole matrix, or a new
-/// tensor. Rows are indexed by the first axis, so a gain or bias `[n]` has n rows of one element.
+/// One change in a delta: rows of a parameter, low-rank factors for a whole matrix, hidden units of
+/// an MLP, or a new tensor. Rows are indexed by the first axis, so a gain or bias `[n]` has n rows of one element.
 public struct DeltaEntry: Sendable {
-  /// The parameter's name, or the new tensor's.
+  /// The parameter's name, the path of the MLP that gets hidden units, or the new tensor's name.
   public let name: String
   /// How the change is encoded.
   public let encoding: DeltaEncoding
@@ -22,8 +22,8 @@ public struct DeltaEntry: Sendable {
   public var rows: Range<Int> { stored.rows }
   /// alpha / rank for `lowRank`, else 1.
   public var scale: Double { stored.scale }
-  /// The rows as a tensor of the parameter's shape with `rows.count` rows; A, then B; or the new
-  /// tensor.
+  /// The rows as a tensor of the parameter's shape with `rows.count` rows; A, then B; hidden units'
+  /// gate, up, then down; or the new tensor.
   public var tensors: [StoredTensor] { stored.tensors }
 
   /// The widest element type among `tensors`.
@@ -48,7 +48,7 @@ public struct DeltaEntry: Sendable {
       throw fields.problem("encoding", .string(word), known.joined(separator: ", "))
     }
     self.encoding = encoding
-    stored = try encoding.rules.read(fields, name: name, shape: shapes[name], container)
+    stored = try encoding.rules.read(fields, name: name, shapes: shapes, container)
   }
 
   /// One row, by its index in the parameter, of the entry's last tensor (B for low rank), as f32.

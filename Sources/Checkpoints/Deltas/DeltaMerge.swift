@@ -11,7 +11,8 @@ import Tensors
 ///
 /// A delta with rows of `head` unties a tied base: the merged model gets a separate head, made of
 /// the embedding's rows with the deltas' changes. A delta that changes `embedding` and has no head
-/// rows was trained on the tied matrix, so its changes go into both.
+/// rows was trained on the tied matrix, so its changes go into both. Biases that the base does not
+/// have are zero in it; the merged model has them. Hidden units make all MLPs wider (`WiderMLPs`).
 ///
 /// Matrices in int8 get new scales from their merged values.
 public struct DeltaMerge: Sendable {
@@ -19,9 +20,10 @@ public struct DeltaMerge: Sendable {
   public let base: Checkpoint
   /// The deltas and their scales X, in the order given.
   public let deltas: [(delta: Delta, scale: Double)]
-  /// The merged model's configuration: the base's, untied if a delta changes `head`.
+  /// The merged model's configuration: the base's with what the deltas add to it (`including`).
   public let configuration: ModelConfiguration
   private let contributions: [String: [Contribution]]
+  private let widerMLPs: WiderMLPs
 
   private struct Contribution: Sendable {
     let entry: DeltaEntry
@@ -30,11 +32,11 @@ public struct DeltaMerge: Sendable {
 
   /// Checks that every delta belongs to `base`, and that all of it can be merged.
   ///
-  /// - Parameter leavesOutNewTensors: take what can be merged of a delta that also holds tensors of
-  ///   its own.
+  /// - Parameter leftOut: encodings whose changes are not merged, as the caller computes or copies
+  ///   them beside the weights.
   /// - Throws: `CheckpointError.wrongBase`, `.alreadyMerged`, `.unsupported`.
   public init(
-    base: Checkpoint, deltas: [(delta: Delta, scale: Double)], leavesOutNewTensors: Bool = false
+    base: Checkpoint, deltas: [(delta: Delta, scale: Double)], leftOut: Set<DeltaEncoding> = []
   ) throws(CheckpointError) {
     for (delta, _) in deltas {
       guard delta.baseHash == base.contentHash else {
@@ -50,17 +52,36 @@ public struct DeltaMerge: Sendable {
           expected: "the one of '\(base.path)'")
       }
     }
-    for (delta, _) in deltas where !leavesOutNewTensors {
-      guard let entry = delta.entries.first(where: { !$0.encoding.canBeMerged }) else { continue }
-      throw .unsupported(
-        path: delta.path, field: "'\(entry.name)'", found: "a tensor that the base does not have",
-        expected: "changes of the base's own tensors, which can be merged")
-    }
+    try Self.checkAllCanBeMerged(deltas, but: leftOut)
     let unties = base.configuration.tiedHead && deltas.contains { $0.delta.changesHead }
     self.base = base
     self.deltas = deltas
-    configuration = unties ? base.configuration.untied : base.configuration
     contributions = Self.contributions(of: deltas, unties: unties)
+    widerMLPs = WiderMLPs(leftOut.contains(.hiddenUnits) ? [] : deltas)
+    var configuration = base.configuration.including(contributions.keys)
+    configuration.hiddenWidth += widerMLPs.count
+    if let problem = configuration.problem {
+      throw .unsupported(
+        path: deltas.first?.delta.path ?? base.path, field: "hidden units",
+        found: "\(widerMLPs.count)", expected: "fewer: merged, \(problem)")
+    }
+    self.configuration = configuration
+  }
+
+  private static func checkAllCanBeMerged(
+    _ deltas: [(delta: Delta, scale: Double)], but leftOut: Set<DeltaEncoding>
+  ) throws(CheckpointError) {
+    for (delta, _) in deltas {
+      let others = delta.entries.first { entry in
+        !entry.encoding.canBeMerged && !leftOut.contains(entry.encoding)
+      }
+      guard let entry = others else { continue }
+      throw .unsupported(
+        path: delta.path, field: "'\(entry.name)'", found: "a tensor that the base does not have",
+        expected:
+          "changes of the base's own tensors, which can be merged; eval and generate run the "
+          + "delta beside the base")
+    }
   }
 
   private static func contributions(
@@ -69,7 +90,7 @@ public struct DeltaMerge: Sendable {
     var contributions: [String: [Contribution]] = [:]
     for (delta, scale) in deltas {
       let isTied = unties && !delta.changesHead
-      for entry in delta.entries {
+      for entry in delta.entries where entry.encoding.changesOwnTensors {
         let (table, head) = (ParameterRole.embedding.rawValue, ParameterRole.head.rawValue)
         let names = isTied && entry.name == table ? [table, head] : [entry.name]
         for name in names {
@@ -81,13 +102,24 @@ public struct DeltaMerge: Sendable {
   }
 
   /// Whether any delta changes the parameter.
-  public func isTouched(_ name: String) -> Bool { contributions[name] != nil }
+  public func isTouched(_ name: String) -> Bool {
+    contributions[name] != nil || widerMLPs[name] != nil
+  }
 
   /// Element type of the merged parameter: the wider of the base's and the deltas'.
   public func elementType(of name: String) -> ElementType {
-    (contributions[name] ?? []).reduce(origin(of: name).elementType) {
-      wider($0, $1.entry.elementType)
-    }
+    let own = widerMLPs.addsValues(to: name) ? .f32 : origin(of: name).elementType
+    return (contributions[name] ?? []).reduce(own) { wider($0, $1.entry.elementType) }
+  }
+
+  /// The number of rows of the merged parameter, and their width; a gain or bias has rows of one
+  /// element.
+  func extents(of name: String) -> (rows: Int, width: Int) {
+    let tensor = origin(of: name)
+    guard let map = widerMLPs[name] else { return (tensor.rowCount, tensor.rowWidth) }
+    return map.widensRows
+      ? (tensor.rowCount, tensor.rowWidth + widerMLPs.count)
+      : (tensor.rowCount + widerMLPs.count, tensor.rowWidth)
   }
 
   /// The base tensor that the deltas' changes to a parameter are added to.
@@ -100,6 +132,34 @@ public struct DeltaMerge: Sendable {
 
   /// Merged rows of a parameter as `f32`; a gain or bias has rows of one element.
   public func rows(of name: String, _ range: Range<Int>, into target: UnsafeMutablePointer<Float>) {
+    rows(of: name, range, withUnits: true, into: target) { own, target in
+      changedRows(of: name, own, into: target)
+    }
+  }
+
+  /// The base's rows in the merged parameter's shape.
+  func baseRows(of name: String, _ range: Range<Int>, into target: UnsafeMutablePointer<Float>) {
+    rows(of: name, range, withUnits: false, into: target) { own, target in
+      origin(of: name).widenRows(own, into: target)
+    }
+  }
+
+  private func rows(
+    of name: String, _ range: Range<Int>, withUnits: Bool,
+    into target: UnsafeMutablePointer<Float>,
+    read: (Range<Int>, UnsafeMutablePointer<Float>) -> Void
+  ) {
+    guard let map = widerMLPs[name] else { return read(range, target) }
+    let tensor = origin(of: name)
+    map.rows(
+      range, own: (tensor.rowCount, tensor.rowWidth), count: widerMLPs.count,
+      withUnits: withUnits, into: target, read: read)
+  }
+
+  /// The base's rows with the deltas' changes.
+  private func changedRows(
+    of name: String, _ range: Range<Int>, into target: UnsafeMutablePointer<Float>
+  ) {
     let tensor = origin(of: name)
     tensor.widenRows(range, into: target)
     let changes = (contributions[name] ?? []).filter { $0.entry.rows.overlaps(range) }

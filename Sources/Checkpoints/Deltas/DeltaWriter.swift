@@ -10,11 +10,13 @@ public struct DeltaUpdate {
     case rows(Range<Int>, RowReader)
     /// Factors for the whole matrix: new = base + scale · B·A with A `[rank, in]`, B `[out, rank]`.
     case lowRank(rank: Int, scale: Double, a: TensorSource, b: TensorSource)
+    /// More hidden units of a gated MLP of width D: gate and up `[count, D]`, down `[D, count]`.
+    case hiddenUnits(count: Int, gate: TensorSource, up: TensorSource, down: TensorSource)
     /// A new tensor that the base does not have.
     case tensor(Shape, TensorSource)
   }
 
-  /// The parameter's name.
+  /// The parameter's name, the MLP's path, or the new tensor's name.
   public let name: String
   /// The data of the change.
   public let content: Content
@@ -72,7 +74,7 @@ public enum DeltaWriter {
   public static func convert(
     _ delta: Delta, base: Checkpoint, elementType: ElementType, to path: String
   ) throws(CheckpointError) -> String {
-    let merge = try DeltaMerge(base: base, deltas: [(delta, 1)], leavesOutNewTensors: true)
+    let merge = try DeltaMerge(base: base, deltas: [(delta, 1)], leftOut: [.hiddenUnits, .tensor])
     let updates = delta.entries.map { entry in
       DeltaUpdate(name: entry.name, content: content(of: entry, merge))
     }
@@ -94,6 +96,10 @@ extension DeltaWriter {
       .lowRank(
         rank: entry.tensors[0].shape[0], scale: entry.scale,
         a: .stored(entry.tensors[0]), b: .stored(entry.tensors[1]))
+    case .hiddenUnits:
+      .hiddenUnits(
+        count: entry.rows.count, gate: .stored(entry.tensors[0]), up: .stored(entry.tensors[1]),
+        down: .stored(entry.tensors[2]))
     case .tensor: .tensor(entry.tensors[0].shape, .stored(entry.tensors[0]))
     }
   }
@@ -124,6 +130,22 @@ private struct Part {
           planned: PlannedTensor(name: update.name, elementType: .f32, shape: shape),
           source: source)
       ]
+    case .hiddenUnits(let count, let gate, let up, let down):
+      let entry: JSONValue = [
+        "name": .string(update.name), "encoding": .string(DeltaEncoding.hiddenUnits.rawValue),
+      ]
+      let width = base.configuration.width
+      let names = AddedUnits.tensorNames(of: update.name)
+      let tensors: [(shape: Shape, source: TensorSource)] = [
+        ([count, width], gate), ([count, width], up), ([width, count], down),
+      ]
+      return tensors.indices.map { index in
+        Part(
+          entry: index == 0 ? entry : nil,
+          planned: PlannedTensor(
+            name: names[index], elementType: .f32, shape: tensors[index].shape),
+          source: tensors[index].source)
+      }
     case .lowRank(let rank, let scale, let a, let b):
       let shape = origin().shape
       precondition(shape.rank == 2, "factors of \(update.name)")

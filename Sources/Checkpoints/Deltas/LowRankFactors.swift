@@ -9,9 +9,9 @@ enum LowRankFactors: DeltaEncodingRules {
   static let canBeMerged = true
 
   static func read(
-    _ fields: JSONFields, name: String, shape: Shape?, _ container: TensorContainer
+    _ fields: JSONFields, name: String, shapes: [String: Shape], _ container: TensorContainer
   ) throws(CheckpointError) -> DeltaEntry.Stored {
-    let shape = try fields.baseShape(name, shape)
+    let shape = try fields.baseShape(name, shapes[name])
     try fields.allow(["name", "encoding", "scale"])
     let scale = try fields.double("scale")
     guard shape.rank == 2 else {

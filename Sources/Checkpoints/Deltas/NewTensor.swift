@@ -7,10 +7,10 @@ enum NewTensor: DeltaEncodingRules {
   static let canBeMerged = false
 
   static func read(
-    _ fields: JSONFields, name: String, shape: Shape?, _ container: TensorContainer
+    _ fields: JSONFields, name: String, shapes: [String: Shape], _ container: TensorContainer
   ) throws(CheckpointError) -> DeltaEntry.Stored {
     try fields.allow(["name", "encoding"])
-    guard shape == nil else {
+    guard shapes[name] == nil else {
       throw fields.problem("name", .string(name), "a name that no parameter of the base has")
     }
     let tensor = try fields.tensor(name, container) { _ in true }

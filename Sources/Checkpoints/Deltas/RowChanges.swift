@@ -8,9 +8,9 @@ extension RowEncodingRules {
   static var canBeMerged: Bool { true }
 
   static func read(
-    _ fields: JSONFields, name: String, shape: Shape?, _ container: TensorContainer
+    _ fields: JSONFields, name: String, shapes: [String: Shape], _ container: TensorContainer
   ) throws(CheckpointError) -> DeltaEntry.Stored {
-    try fields.rows(of: name, try fields.baseShape(name, shape), container)
+    try fields.rows(of: name, try fields.baseShape(name, shapes[name]), container)
   }
 }
 

@@ -148,21 +148,20 @@ extension DeltaMerge {
     return survival { name in
       let type = elementType ?? self.elementType(of: name)
       guard matrices.contains(name), type == .bf16 || type == .int8 else { return nil }
-      return RowEncoder.rounding(as: type, width: origin(of: name).rowWidth)
+      return RowEncoder.rounding(as: type, width: extents(of: name).width)
     }
   }
 
   private func sums(of name: String, _ rounding: RowRounding) -> UpdateSurvival.Sums {
-    let tensor = origin(of: name)
-    let width = tensor.rowWidth
+    let (rowCount, width) = extents(of: name)
     let chunk = max(1, (1 << 16) / width)
-    let capacity = min(chunk, tensor.rowCount) * width
+    let capacity = min(chunk, rowCount) * width
     let buffers = (0..<4).map { _ in UnsafeMutablePointer<Float>.allocate(capacity: capacity) }
     defer { for buffer in buffers { buffer.deallocate() } }
     var sums = UpdateSurvival.Sums()
-    for start in stride(from: 0, to: tensor.rowCount, by: chunk) {
-      let range = start..<min(start + chunk, tensor.rowCount)
-      tensor.widenRows(range, into: buffers[0])
+    for start in stride(from: 0, to: rowCount, by: chunk) {
+      let range = start..<min(start + chunk, rowCount)
+      baseRows(of: name, range, into: buffers[0])
       rows(of: name, range, into: buffers[1])
       for index in 0..<2 {
         buffers[index + 2].update(from: buffers[index], count: range.count * width)

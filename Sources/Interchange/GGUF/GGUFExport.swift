@@ -13,6 +13,7 @@ public enum GGUFExport: ExportFormat {
   public static func write(
     _ model: ExportedModel, as type: ForeignElementType, to path: String
   ) throws(CheckpointError) -> [String] {
+    try model.checkBiases(in: .gguf)
     let configuration = model.configuration
     let (architecture, fields) = try description(model)
     let (vocabulary, notes) = try GGUFVocabularyExport.values(of: model.checkpoint)

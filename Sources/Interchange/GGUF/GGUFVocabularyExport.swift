@@ -7,7 +7,8 @@ enum GGUFVocabularyExport {
   typealias Values = [(key: String, value: GGUFWriter.Value)]
 
   /// The metadata, and what a person should know of it.
-  /// - Throws: `CheckpointError.unsupported` for a tokenizer that GGUF files can't hold.
+  /// - Throws: `CheckpointError.unsupported` for a tokenizer that GGUF files can't hold, `.storage` where
+  ///   there is no memory to read it.
   static func values(
     of checkpoint: Checkpoint
   ) throws(CheckpointError) -> (values: Values, notes: [String]) {
@@ -16,9 +17,10 @@ enum GGUFVocabularyExport {
       table = try VocabularyTable(
         kind: checkpoint.tokenizerKind, serialized: checkpoint.tokenizerBytes)
     } catch {
-      throw .unsupported(
-        path: checkpoint.path, field: "tokenizer", found: error.description,
-        expected: "a vocabulary that GGUF files can hold")
+      throw CheckpointError.lackOfMemory(error, in: checkpoint.path)
+        ?? .unsupported(
+          path: checkpoint.path, field: "tokenizer", found: error.description,
+          expected: "a vocabulary that GGUF files can hold")
     }
     let padded = paddedPieces(table, to: checkpoint.configuration.vocabularySize)
     var values: Values = [("tokenizer.ggml.model", .text(table.model))]

@@ -15,6 +15,7 @@ public enum HuggingFaceExport: ExportFormat {
   public static func write(
     _ model: ExportedModel, as type: ForeignElementType, to path: String
   ) throws(CheckpointError) -> [String] {
+    try model.checkBiases(in: .huggingFace)
     let folder = try wrapping { () throws(StorageError) in try AtomicFolder(path: path) }
     let special = try SpecialTokens(model.checkpoint)
     try write(configuration(model, type, special), to: "config.json", in: folder)

@@ -9,12 +9,13 @@ struct SpecialTokens {
 
   /// - Throws: `CheckpointError.damaged` for a tokenizer that can't be loaded.
   init(_ checkpoint: Checkpoint) throws(CheckpointError) {
-    do {
+    do throws(TokenizerError) {
       tokenizer = try TokenizerKind.load(checkpoint.tokenizerKind, checkpoint.tokenizerBytes)
     } catch {
-      throw .damaged(
-        path: checkpoint.path, field: "tokenizer", found: "\(error)",
-        expected: "a tokenizer that can be loaded")
+      throw CheckpointError.lackOfMemory(error, in: checkpoint.path)
+        ?? .damaged(
+          path: checkpoint.path, field: "tokenizer", found: "\(error)",
+          expected: "a tokenizer that can be loaded")
     }
     ids = SpecialTokenIDs(
       checkpoint.tokenizerSettings, begin: tokenizer.beginOfSequence,

@@ -1,4 +1,5 @@
 import Storage
+import Tensors
 
 /// Reads Hugging Face's configurations of types `gemma3_text` and `gemma3`, of which `text_config`
 /// is the language model. Files leave out what these types' defaults say.
@@ -107,6 +108,12 @@ extension Gemma3 {
       try fields.int(key, in: 1...4096)
     }
     return ModelConfiguration.periodicPattern(period: period ?? 6, layers: layers)
+  }
+
+  public static func biases(
+    _ configuration: ModelConfiguration, in format: ForeignFormat
+  ) -> Set<LinearKind> {
+    format == .huggingFace ? [.query, .key, .value, .output] : []
   }
 
   public static func huggingFace(_ configuration: ModelConfiguration) -> JSONObject {

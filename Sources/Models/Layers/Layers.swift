@@ -92,7 +92,7 @@ extension GatedMLP {
         hasBias: configuration.mlpBias)
     }
     self.init(
-      path: "\(ParameterPath.block(layer)).mlp", gate: linear(.gate, width, hidden),
+      path: ParameterPath.mlp(layer), gate: linear(.gate, width, hidden),
       up: linear(.up, width, hidden), down: linear(.down, hidden, width),
       activation: configuration.activation)
   }

@@ -1,4 +1,5 @@
 import Storage
+import Tensors
 
 /// Reads Hugging Face's configurations of type `llama`.
 extension Llama {
@@ -12,6 +13,15 @@ extension Llama {
     configuration.outputBias = configuration.attentionBias
     configuration.mlpBias = try fields.flag("mlp_bias", default: false)
     return configuration
+  }
+
+  public static func biases(
+    _ configuration: ModelConfiguration, in format: ForeignFormat
+  ) -> Set<LinearKind> {
+    if format == .huggingFace, configuration.attentionBias, !configuration.outputBias {
+      return [.query, .key, .value]
+    }
+    return Set(LinearKind.allCases)
   }
 
   public static func huggingFace(_ configuration: ModelConfiguration) -> JSONObject {

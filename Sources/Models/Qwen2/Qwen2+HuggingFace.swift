@@ -1,4 +1,5 @@
 import Storage
+import Tensors
 
 /// Reads Hugging Face's configurations of type `qwen2`.
 extension Qwen2 {
@@ -13,7 +14,16 @@ extension Qwen2 {
     return configuration
   }
 
+  public static func biases(
+    _ configuration: ModelConfiguration, in format: ForeignFormat
+  ) -> Set<LinearKind> {
+    let isLlama = format == .huggingFace && configuration.isLlamaWithBiases
+    return isLlama ? Set(LinearKind.allCases) : [.query, .key, .value]
+  }
+
   public static func huggingFace(_ configuration: ModelConfiguration) -> JSONObject {
+    // With more biases than the type has, a model without windows is Llama's.
+    if configuration.isLlamaWithBiases { return Llama.huggingFace(configuration) }
     var object = configuration.huggingFaceMembers(
       type: "qwen2", architecture: "Qwen2ForCausalLM")
     configuration.writeUpperWindows(to: &object)
@@ -45,6 +55,12 @@ extension ConfigurationFields {
 }
 
 extension ModelConfiguration {
+  /// Whether Hugging Face's `llama` describes the model, and the type of its family has no place for
+  /// all of its biases.
+  var isLlamaWithBiases: Bool {
+    slidingWindow == nil && attentionBias == outputBias && (outputBias || mlpBias)
+  }
+
   /// The windows of Qwen's models, as `readUpperWindows` reads them.
   func writeUpperWindows(to object: inout JSONObject) {
     object["use_sliding_window"] = .bool(slidingWindow != nil)

@@ -1,4 +1,5 @@
 import Storage
+import Tensors
 
 /// Reads Hugging Face's configurations of type `qwen3`.
 extension Qwen3 {
@@ -13,6 +14,12 @@ extension Qwen3 {
     configuration.outputBias = configuration.attentionBias
     try fields.readUpperWindows(into: &configuration)
     return configuration
+  }
+
+  public static func biases(
+    _ configuration: ModelConfiguration, in format: ForeignFormat
+  ) -> Set<LinearKind> {
+    format == .huggingFace ? [.query, .key, .value, .output] : []
   }
 
   public static func huggingFace(_ configuration: ModelConfiguration) -> JSONObject {

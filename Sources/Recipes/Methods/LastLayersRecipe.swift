@@ -22,13 +22,7 @@ public struct LastLayersRecipe: MethodSettings {
   }
 
   func problems(at keyPath: String, names: [String], layers: Int) -> [RecipeProblem] {
-    guard count > layers else { return [] }
-    return [
-      RecipeProblem(
-        "\(keyPath).count",
-        .mismatch(
-          found: "\(count)", expected: "at most \(layers), the model's layers", suggestion: nil))
-    ]
+    RecipeProblem.tooManyBlocks(count, of: layers, at: keyPath)
   }
 }
 

@@ -54,7 +54,7 @@ public enum LoRATargets: Hashable, Sendable {
   /// Query and value of every block, as in the paper.
   case queryValue
   /// Listed kinds and patterns, at least one.
-  case list([LoRATarget])
+  case list([LinearTarget])
 
   /// All linear maps of the last blocks.
   ///
@@ -83,42 +83,12 @@ public enum LoRATargets: Hashable, Sendable {
     case .allLinear: nil
     case .attention: "attention"
     case .queryValue: "qv"
-    case .list(let targets) where targets.count <= 3:
-      targets.map(\.text).joined(separator: "+")
-    case .list(let targets): "\(targets.count) targets"
+    case .list(let targets): targets.shortName
     }
   }
 
   /// Whether the tensor of this name gets factors.
   public func matches(_ name: String) -> Bool { patterns.contains { $0.matches(name) } }
-}
-
-/// An entry of a list of targets.
-public enum LoRATarget: Hashable, Sendable {
-  /// One kind of linear map in every block.
-  case kind(LinearKind)
-  case pattern(TensorPattern)
-
-  /// The entry as a pattern over tensor names.
-  public var pattern: TensorPattern? {
-    switch self {
-    case .kind(let kind): kind.pattern
-    case .pattern(let pattern): pattern
-    }
-  }
-
-  /// The entry as recipes spell it.
-  public var text: String {
-    switch self {
-    case .kind(let kind): kind.rawValue
-    case .pattern(let pattern): pattern.text
-    }
-  }
-}
-
-extension LinearKind {
-  /// The kind in every layer; never nil, since these names always form valid patterns.
-  fileprivate var pattern: TensorPattern? { try? TensorPattern(parse: "layers[*].\(roleName)") }
 }
 
 extension RecipeKind<LoRATargets> {
@@ -131,7 +101,7 @@ extension RecipeKind<LoRATargets> {
       "'all_linear', 'attention', 'qv' or a list of kinds or patterns", words: words.map(\.0),
       { json in words.first { $0.0 == json.string }?.1 },
       write: { targets in .string(words.first { $0.1 == targets }?.0 ?? "") })
-    let list = RecipeKind<[LoRATarget]>.list(.loraTarget, minimum: 1)
+    let list = RecipeKind<[LinearTarget]>.list(.linearTarget, minimum: 1)
     return RecipeKind(
       expected: word.expected,
       read: { json, keyPath, context in
@@ -139,23 +109,5 @@ extension RecipeKind<LoRATargets> {
           ? word.read(json, keyPath, context) : list.read(json, keyPath, context).map { .list($0) }
       },
       write: { if case .list(let targets) = $0 { list.write(targets) } else { word.write($0) } })
-  }
-}
-
-extension RecipeKind<LoRATarget> {
-  /// A kind's word, or a pattern. A single word that is neither a kind nor a tensor is an error.
-  static var loraTarget: RecipeKind {
-    let kinds = LinearKind.allCases.map(\.rawValue)
-    let word = leaf(
-      "one of \(kinds.map { "'\($0)'" }.joined(separator: ", ")) or a pattern", words: kinds,
-      { $0.string.flatMap { LinearKind(rawValue: $0) }.map { .kind($0) } },
-      write: { .string($0.text) })
-    return RecipeKind(
-      expected: word.expected,
-      read: { json, keyPath, context in
-        guard let text = json.string, text == "head" || text.contains(where: { "[.*".contains($0) })
-        else { return word.read(json, keyPath, context) }
-        return TensorPattern.read(text, at: keyPath, context).map { .pattern($0) }
-      }, write: word.write)
   }
 }

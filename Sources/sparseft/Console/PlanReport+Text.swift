@@ -1,3 +1,4 @@
+import Compilation
 import Execution
 import Programs
 import Reports
@@ -20,6 +21,7 @@ extension PlanReport {
     Output.print("\nmemory at the peak: \(Format.bytes(run.forecast.total))")
     Output.print(bars.text())
     Output.print("\nwhat brings it there:\n\(waterfallTable.text)")
+    Output.print("\nactivations kept for the backward pass:\n\(activationTable.text)")
     Output.print(figures)
   }
 
@@ -40,6 +42,20 @@ extension PlanReport {
       let saved = before.map { Format.bytes($0 - measure.bytes) } ?? ""
       table.add([measure.label, Format.bytes(measure.bytes), saved])
       before = measure.bytes
+    }
+    return table
+  }
+
+  /// A row for each method, a column for each kind of activation that any of them keeps.
+  private var activationTable: Table {
+    let parts = ActivationAccount.Part.allCases.filter { part in
+      activations.entries.contains { $0.kept[part] > 0 }
+    }
+    var table = Table(
+      [.init("method")] + parts.map { .init($0.words, .right) } + [.init("all", .right)])
+    for entry in activations.entries {
+      let bytes = parts.map { entry.kept[$0] } + [entry.kept.total]
+      table.add([entry.label] + bytes.map { $0 == 0 ? "" : Format.bytes($0) })
     }
     return table
   }
@@ -87,5 +103,20 @@ extension PlanReport {
   private var later: String {
     run.prefixCaches.byteCount == 0
       ? "" : ", \(formatted(seconds.laterStep, decimals: 3)) s after the first epoch"
+  }
+}
+
+extension ActivationAccount.Part {
+  /// The heading of its column.
+  fileprivate var words: String {
+    switch self {
+    case .residual: "residual"
+    case .norms: "norms"
+    case .attention: "attention"
+    case .mlp: "gate, up"
+    case .trainedInputs: "trained inputs"
+    case .branches: "branches"
+    case .head: "head"
+    }
   }
 }

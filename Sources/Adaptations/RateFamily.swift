@@ -1,0 +1,12 @@
+/// What trains, as far as its learning rate is concerned: a rate that is right for one family is far
+/// from right for another (docs/selection.md has the figures).
+public enum RateFamily: CaseIterable, Hashable, Sendable {
+  /// Whole tensors, or rows of them.
+  case tensors
+  /// Low-rank factors.
+  case factors
+  /// Gains and biases.
+  case vectors
+  /// Hidden units, with gains and biases.
+  case units
+}
