@@ -76,6 +76,18 @@ static inline uint16_t sft_narrow_randomly(float value, uint32_t random) {
 // its second, and 16 of the middle the parameter.
 static inline uint32_t sft_middle_bits(uint32_t bits) { return (bits >> 8) & 0xFFFF; }
 
+// What the random bits of a parameter's step depend on beside the element: the parameter's number,
+// and the step's in hyper[6].
+static inline uint32_t sft_salt(int64_t number, const float *hyper) {
+  return (uint32_t)number * 0x9E3779B1u + (uint32_t)hyper[6] * 0x85EBCA77u;
+}
+
+// Integers of a step are rounded by other bits than the moments of the same element.
+#define SFT_STEP_SALT 0x5BD1E995u
+
+// How a step rounds integers.
+enum { SFT_ROUND_RANDOMLY, SFT_ROUND_NEAREST, SFT_ROUND_TO_ZERO };
+
 // Elements of the moments in bytes that share a scale.
 enum { SFT_MOMENT_BLOCK = 256 };
 

@@ -168,6 +168,8 @@ private struct TensorStream {
       }
     case .rows(let reader):
       try convert(reader)
+    case .integers(let rows):
+      try convert(rows.read, integers: rows.integers)
     }
   }
 
@@ -188,7 +190,10 @@ private struct TensorStream {
     try file.write(UnsafeRawBufferPointer(scales))
   }
 
-  private func convert(_ reader: RowReader) throws(CheckpointError) {
+  /// - Parameter integers: rows that are in int8 already, where the tensor is written in it.
+  private func convert(
+    _ reader: RowReader, integers: (Int) -> IntegerRow? = { _ in nil }
+  ) throws(CheckpointError) {
     let width = tensor.rowWidth
     let chunkRows = max(1, chunkElements / width)
     let capacity = min(chunkRows, tensor.shape[0]) * width
@@ -204,7 +209,10 @@ private struct TensorStream {
       try check(FiniteValues.firstOther(floats, count: range.count * width), in: range) {
         floats[$0]
       }
-      if let row = encoder.encode(floats, rows: range.count, into: bytes) {
+      let row = encoder.encode(floats, rows: range.count, into: bytes) { local in
+        integers(range.lowerBound + local)
+      }
+      if let row {
         throw .unusableWeight(
           path: file.file.path, tensor: tensor.name,
           found: "a value in row \(row) that is not finite",

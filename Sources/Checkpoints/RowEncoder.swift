@@ -19,9 +19,12 @@ struct RowEncoder {
   /// `bf16` rounds to nearest even. `int8` is symmetric: scale = max|x| / 127 of the row,
   /// q = x / scale rounded to nearest even, so |x − scale·q| ≤ scale / 2.
   ///
+  /// - Parameter integers: a row that is copied as it is instead, by its number in `source`; for
+  ///   `int8`.
   /// - Returns: the row that `int8` can't hold because a value is not finite, or nil.
   mutating func encode(
-    _ source: UnsafePointer<Float>, rows: Int, into target: UnsafeMutableRawPointer
+    _ source: UnsafePointer<Float>, rows: Int, into target: UnsafeMutableRawPointer,
+    integers: (Int) -> IntegerRow? = { _ in nil }
   ) -> Int? {
     let count = rows * width
     switch elementType {
@@ -34,6 +37,11 @@ struct RowEncoder {
       let quantised = target.bindMemory(to: Int8.self, capacity: count)
       for row in 0..<rows {
         let start = row * width
+        if let known = integers(row) {
+          (quantised + start).update(from: known.values, count: width)
+          scales.append(known.scale)
+          continue
+        }
         guard let scale = Self.quantise(source + start, width, into: quantised + start) else {
           return scales.count
         }

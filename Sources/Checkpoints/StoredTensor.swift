@@ -98,6 +98,13 @@ public struct StoredTensor: @unchecked Sendable {
     }
   }
 
+  /// One row of an int8 matrix as it is stored; nil for other tensors.
+  func integerRow(_ row: Int) -> IntegerRow? {
+    guard let scales, let start = data.baseAddress else { return nil }
+    return IntegerRow(
+      values: start.assumingMemoryBound(to: Int8.self) + row * rowWidth, scale: scales[row])
+  }
+
   /// One row as `f32`.
   func widened(row: Int) -> [Float] {
     [Float](unsafeUninitializedCapacity: rowWidth) { buffer, count in

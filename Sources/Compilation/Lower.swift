@@ -126,7 +126,9 @@ struct Lowerer {
     switch graph[id].source {
     case .parameter(let parameter) where parameter.isTrained:
       addPersistent(parameter.name, .parameter, type, parameter.initial, layout: &layout)
-      if quantisedWeights.contains(id) {
+      if type.elementType == .int8 {
+        addTrainedScales(type, for: id, layout: &layout)
+      } else if quantisedWeights.contains(id) {
         addTrainedRowScales(of: parameter, type, for: id, layout: &layout)
       }
     case .parameter(let parameter): addFrozenWeight(parameter, type, for: id, layout: &layout)
@@ -197,6 +199,19 @@ struct Lowerer {
     return buffers.count - 1
   }
 
+  /// Adds the row scales of the int8 matrix that the last buffer holds. They are trained as it is,
+  /// and get their first values with it.
+  private mutating func addTrainedScales(
+    _ type: TensorType, for id: ValueID, layout: inout PersistentLayout
+  ) {
+    let weight = buffers.count - 1
+    bufferOfRoot[id] = weight
+    addPersistent(
+      buffers[weight].scalesName, .parameter, TensorType([type.shape[0]]), .undefined,
+      layout: &layout)
+    scalesOfValue[id] = buffers.count - 1
+  }
+
   /// Adds a trained weight's row scales, computed whenever a step or a pass without updates begins.
   private mutating func addTrainedRowScales(
     of parameter: Parameter, _ type: TensorType, for id: ValueID, layout: inout PersistentLayout
@@ -225,7 +240,7 @@ struct Lowerer {
       scalesOfValue[id] = buffers.count
       buffers.append(
         Buffer(
-          name: parameter.name + ".scales", kind: .weight, byteCount: 4 * type.shape[0],
+          name: buffers[buffers.count - 1].scalesName, kind: .weight, byteCount: 4 * type.shape[0],
           location: .external, contents: parameter.initial.storedScales))
     }
   }

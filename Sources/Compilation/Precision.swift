@@ -13,7 +13,8 @@ public enum Precision: String, Codable, Sendable, CaseIterable {
   /// As bf16; in addition, matmuls of the checkpoint's matrices with activations and with gradients
   /// quantise the latter row by row and multiply integers, while weight gradients stay bf16 matmuls
   /// (SwitchBack, Wortsman et al. 2023). Weights that are not int8 are quantised while they are
-  /// packed; trained ones by the largest magnitudes that their rows have when a step begins.
+  /// packed; trained ones by the largest magnitudes that their rows have when a step begins, or,
+  /// where they are int8 themselves, by their own scales.
   case int8
 }
 

@@ -5,13 +5,13 @@ import Tensors
 
 /// An optimizer as the compiler sees it: state per parameter and one update node.
 public protocol UpdateRule: Sendable {
-  /// How trained matrices are stored: f32, or bf16 if the update can round stochastically.
+  /// How trained matrices are stored: f32, or bf16 or int8 if the update can round stochastically.
   var parameterType: ElementType { get }
-  /// Names and types of the state tensors that a parameter of a shape needs.
-  func states(of shape: Shape) -> [(name: String, type: TensorType)]
-  /// The in-place update of a parameter of a shape. Its operands: parameter, gradient, the states,
+  /// Names and types of the state tensors that a parameter of a type needs.
+  func states(of type: TensorType) -> [(name: String, type: TensorType)]
+  /// The in-place update of a parameter of a type. Its operands: parameter, gradient, the states,
   /// hyper [8].
-  func update(of shape: Shape) -> any Operation
+  func update(of type: TensorType) -> any Operation
 }
 
 extension UpdateRule {
@@ -91,13 +91,13 @@ extension Graph {
     nodes.append(
       makeNode(
         SquaredNorm(slot: norm.number), [gradient, norm.table], phase: .update, part: part))
-    let shape = type(of: item.value).shape
-    let states = policy.rule.states(of: shape).map { state in
+    let type = type(of: item.value)
+    let states = policy.rule.states(of: type).map { state in
       addSource(.state("\(item.parameter.name).\(state.name)", .optimizer, .zeros), state.type)
     }
     nodes.append(
       makeNode(
-        policy.rule.update(of: shape), [item.value, gradient] + states + [hyper], phase: .update,
+        policy.rule.update(of: type), [item.value, gradient] + states + [hyper], phase: .update,
         part: policy.clipNorm != nil ? .finish : part))
     return nodes
   }

@@ -234,6 +234,11 @@ extension BoundProgram {
     for (index, buffer) in program.buffers.enumerated() where buffer.isPersistent {
       let contents = FloatContents(buffer.contents, seed: seed, weights: weights)
       switch (buffer.contents, buffer.elements) {
+      case (_, .int8) where buffer.kind == .parameter:
+        guard let scales = program.buffers.firstIndex(where: { $0.name == buffer.scalesName })
+        else { preconditionFailure("\(buffer.name) has no scales") }
+        IntegerContents(buffer.contents, seed: seed, weights: weights).write(
+          to: elements(of: index, as: Int8.self), scales: elements(of: scales, as: Float.self))
       case (.undefined, _): break
       case (.zeros, _): elements(of: index, as: UInt8.self).update(repeating: 0)
       case (.integers(let values), _):

@@ -20,12 +20,14 @@ extension Graph {
         throw fail("reads \(operand) before it is produced")
       }
       for operand in node.operands where overwritten.contains(operand) {
-        if case .parameter = self[operand].source {
-          throw fail("reads \(operand) after its update")
+        switch self[operand].source {
+        case .parameter: throw fail("reads \(operand) after its update")
+        case .node: throw fail("reads \(operand) after it is overwritten")
+        default: break
         }
       }
       try verifyTypes(of: node, named: name)
-      overwritten.formUnion(try overwrittenParameters(of: node, named: name))
+      overwritten.formUnion(try overwrittenValues(of: node, named: name))
       for result in node.results {
         guard case .node(node.id, _) = self[result].source, !available[result.index] else {
           throw fail("produces \(result) twice")
@@ -39,26 +41,32 @@ extension Graph {
     for output in outputs where !available[output.value.index] {
       throw .invalid(node: "output \(output.name)", problem: "is not produced")
     }
+    for output in outputs where overwritten.contains(output.value) {
+      guard case .node = self[output.value].source else { continue }
+      throw .invalid(node: "output \(output.name)", problem: "is overwritten")
+    }
   }
 
-  /// Trained parameters that a node overwrites. A node may also overwrite state and inputs.
-  private func overwrittenParameters(
+  /// Values that a node overwrites and that nothing may read afterwards: trained parameters and, of
+  /// an update, its gradient. A node may also overwrite state and inputs.
+  private func overwrittenValues(
     of node: Node, named name: String
   ) throws(GraphError) -> [ValueID] {
-    var parameters: [ValueID] = []
+    var values: [ValueID] = []
     for index in node.mutates {
       guard node.operands.indices.contains(index) else {
         throw .invalid(node: name, problem: "mutates no operand")
       }
       let operand = node.operands[index]
       switch self[operand].source {
-      case .parameter(let parameter) where parameter.isTrained: parameters.append(operand)
+      case .parameter(let parameter) where parameter.isTrained: values.append(operand)
+      case .node where node.phase == .update: values.append(operand)
       case .state, .external, .input: break
       default:
         throw .invalid(node: name, problem: "overwrites \(operand), which is not state")
       }
     }
-    return parameters
+    return values
   }
 
   private func verifyTypes(of node: Node, named name: String) throws(GraphError) {

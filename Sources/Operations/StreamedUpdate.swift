@@ -38,8 +38,9 @@ public struct StreamedUpdate: LowerableOperation {
     gradient.attributes + [("strip", "\(stripRows)")]
   }
   public var mutatedOperands: [Int] {
-    // The update's operands behind its gradient have indices larger by two here.
-    [2] + update.mutatedOperands.map { $0 == 0 ? 3 : $0 + 2 }
+    // The update's operands behind its gradient have indices larger by two here; a strip of the
+    // gradient is no operand.
+    [2] + update.mutatedOperands.filter { $0 != 1 }.map { $0 == 0 ? 3 : $0 + 2 }
   }
 
   public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
@@ -61,7 +62,8 @@ public struct StreamedUpdate: LowerableOperation {
     let (dy, x) = (lowering.operandTypes[0], lowering.operandTypes[1])
     let (width, strip) = (x.shape[1], lowering.temporaries[0])
     let place = UpdatePlace(
-      parameter: operands[3], parameterType: lowering.operandTypes[3].elementType, gradient: strip,
+      parameter: operands[3], parameterType: lowering.operandTypes[3].elementType,
+      parameterScales: lowering.scales[3], columns: width, gradient: strip,
       states: Array(operands[4..<operands.count - 1]), hyper: operands[operands.count - 1])
     for (slot, first) in zip(slots, stride(from: 0, to: gradient.rows, by: stripRows)) {
       let rows = first..<min(first + stripRows, gradient.rows)

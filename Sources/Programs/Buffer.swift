@@ -93,6 +93,9 @@ public struct Buffer: Hashable, Codable, Sendable {
     self.isPersistent = isPersistent
     self.contents = contents
   }
+
+  /// The name of the buffer with the row scales of an int8 matrix.
+  public var scalesName: String { name + ".scales" }
 }
 
 /// A place inside a buffer.

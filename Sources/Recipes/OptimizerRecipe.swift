@@ -22,9 +22,20 @@ public struct OptimizerRecipe: Hashable, Sendable {
     case int4
   }
 
-  /// Element type of trained matrices; bf16 uses stochastic rounding.
+  /// Element type of trained matrices; types other than f32 use stochastic rounding.
   public enum ParameterType: String, Hashable, Sendable, CaseIterable {
-    case f32, bf16
+    case f32
+    /// AdamW only.
+    case bf16
+    /// Integers with one scale per row.
+    case int8
+  }
+
+  /// How steps of matrices in int8 are rounded; all but `stochastic` are controls.
+  public enum Rounding: String, Hashable, Sendable, CaseIterable {
+    case stochastic, nearest
+    /// Towards zero.
+    case truncate
   }
 
   public var type: Rule = .adamw
@@ -35,9 +46,14 @@ public struct OptimizerRecipe: Hashable, Sendable {
   public var epsilon: Double = 1e-8
   /// AdamW only: element type of the moments.
   public var state = StateType.auto
-  /// AdamW only: element type of trained matrices.
+  /// Element type of trained matrices.
   public var parameters = ParameterType.f32
-  /// SGD only; 0 keeps no state.
+  /// Parameters in int8 only.
+  public var rounding = Rounding.stochastic
+  /// Parameters in int8 only: whether steps are in units of the weights (quantisation-aware
+  /// scaling) or of the integers.
+  public var qas = true
+  /// SGD only; 0 keeps no state of matrices in int8.
   public var momentum: Double = 0
   public var weightDecay: Double = 0
   /// Maximum norm of the gradient over all trained tensors; longer gradients are scaled down to it.
@@ -78,6 +94,21 @@ extension OptimizerRecipe: RecipeSection {
       fields("parameters", &parameters, .choice())
     case .sgd:
       fields("momentum", &momentum, .number(decay))
+      fields("parameters", &parameters, .choice())
+      if parameters == .bf16 {
+        fields.report(
+          "parameters",
+          .mismatch(
+            found: "\"bf16\"", expected: "'f32' or 'int8', which sgd has kernels for",
+            suggestion: nil
+          ))
+      }
+    }
+    if parameters == .int8 {
+      fields("rounding", &rounding, .choice())
+      fields("qas", &qas, .bool)
+    } else {
+      fields.refuse(["rounding", "qas"], because: "means something with parameters 'int8' only")
     }
     fields("weight_decay", &weightDecay, .number(nonNegative))
     let positive = Interval(lower: 0, upper: 1e6, includesLower: false)

@@ -46,7 +46,7 @@ final class RecipeFields {
 
   private var mode: Mode
   private(set) var keys: [String] = []
-  /// Keys that are read but no longer written.
+  /// Keys that are known but not written: former names, and refused ones.
   private var formerKeys: [String] = []
   private(set) var written: [(String, JSONValue)] = []
   private var variants: (key: String, current: String, others: () -> [(String, [String])])?
@@ -154,6 +154,15 @@ final class RecipeFields {
     of key: String, current: String, others: @escaping () -> [(String, [String])]
   ) {
     variants = (key, current, others)
+  }
+
+  /// Reports keys that mean nothing beside the value of another one, if they are given.
+  func refuse(_ refused: [String], because reason: String) {
+    guard case .reading(let values, let keyPath, let context) = mode else { return }
+    for key in refused where values[key] != nil {
+      formerKeys.append(key)
+      context.report(join(keyPath, key), .invalid(reason: reason))
+    }
   }
 
   /// Stops checking the other keys, after a key that decides about them was wrong.

@@ -2,6 +2,7 @@ import Compilation
 import Datasets
 import Operations
 import Recipes
+import Tensors
 import Training
 
 extension TrainingSettings {
@@ -63,9 +64,12 @@ extension Optimizer {
           firstBeta: recipe.betas.first, secondBeta: recipe.betas.second,
           epsilon: recipe.epsilon, weightDecay: recipe.weightDecay,
           stateType: moments.type, fewestRounded: moments.fewestRounded,
-          parameterType: recipe.parameters == .bf16 ? .bf16 : .f32))
+          parameterType: recipe.parameters.elementType, integerStep: recipe.integerStep))
     case .sgd:
-      self = .sgd(SGD(momentum: recipe.momentum, weightDecay: recipe.weightDecay))
+      self = .sgd(
+        SGD(
+          momentum: recipe.momentum, weightDecay: recipe.weightDecay,
+          parameterType: recipe.parameters.elementType, integerStep: recipe.integerStep))
     }
   }
 }
@@ -75,6 +79,24 @@ extension OptimizerRecipe {
   /// state without rounded moments, to which both are the same if no tensor is large.
   mutating func keepFloatMoments() {
     if state == .auto { state = .f32 }
+  }
+}
+
+extension OptimizerRecipe {
+  fileprivate var integerStep: IntegerStep {
+    IntegerStep(
+      rounding: IntegerStep.Rounding(rawValue: rounding.rawValue) ?? .stochastic,
+      compensatesScale: qas)
+  }
+}
+
+extension OptimizerRecipe.ParameterType {
+  fileprivate var elementType: ElementType {
+    switch self {
+    case .f32: .f32
+    case .bf16: .bf16
+    case .int8: .int8
+    }
   }
 }
 

@@ -82,4 +82,8 @@ private struct StepWeights: WeightSource {
   ) {
     weights.readRows(of: name, rows, into: target)
   }
+
+  func storedIntegers(of name: String, _ rows: Range<Int>) -> StoredIntegers? {
+    weights.storedIntegers(of: name, rows)
+  }
 }

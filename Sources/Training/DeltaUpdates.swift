@@ -14,14 +14,14 @@ extension Session {
     for change in step.savePlan.changes {
       for parameter in change.parameters { waiting[parameter] = change }
     }
-    var memory: [String: StateBuffer] = [:]
+    var memory: [String: TrainedTensor] = [:]
     var written = 0
     var updates: [DeltaUpdate] = []
-    for (index, buffer) in training.program.buffers.enumerated() where buffer.kind == .parameter {
-      guard let change = waiting[buffer.name] else {
-        throw .adaptation(.unclaimed(method: step.method, parameter: buffer.name))
+    for tensor in trainedTensors {
+      guard let change = waiting[tensor.name] else {
+        throw .adaptation(.unclaimed(method: step.method, parameter: tensor.name))
       }
-      memory[buffer.name] = stateBuffer(index)
+      memory[tensor.name] = tensor
       let parts = change.parameters.compactMap { memory[$0] }
       guard parts.count == change.parameters.count else { continue }
       updates += change.updates(from: parts)
@@ -35,7 +35,7 @@ extension Session {
   }
 }
 
-extension StateBuffer {
+extension TrainedTensor {
   /// The elements as rows of a width, copied only while they are written: a plan has no room for all
   /// of them twice.
   fileprivate func source(width: Int) -> TensorSource {
@@ -51,7 +51,7 @@ extension SavePlan.Change {
   /// The change as updates of a delta.
   ///
   /// - Parameter memory: buffers of `parameters`, in that order.
-  fileprivate func updates(from memory: [StateBuffer]) -> [DeltaUpdate] {
+  fileprivate func updates(from memory: [TrainedTensor]) -> [DeltaUpdate] {
     switch content {
     case .rows(let runs, _): rowUpdates(runs, in: memory[0])
     case .lowRank(_, _, let rank, let scale):
@@ -78,19 +78,23 @@ extension SavePlan.Change {
     }
   }
 
-  /// One update for each run of rows; the runs lie one after another in memory.
-  private func rowUpdates(_ runs: [Range<Int>], in memory: StateBuffer) -> [DeltaUpdate] {
+  /// One update for each run of rows; the runs lie one after another in memory. Rows in int8 are
+  /// written as they are.
+  private func rowUpdates(_ runs: [Range<Int>], in memory: TrainedTensor) -> [DeltaUpdate] {
     let width = memory.count / max(1, runs.reduce(0) { $0 + $1.count })
     var place = 0
     return runs.map { rows in
       let start = place
       place += rows.count
-      return DeltaUpdate(
-        name: tensor,
-        content: .rows(rows) { (range, target) throws(CheckpointError) in
-          let first = (start + range.lowerBound - rows.lowerBound) * width
-          memory.read(first..<first + range.count * width, into: target)
-        })
+      let read: RowReader = { (range, target) throws(CheckpointError) in
+        let first = (start + range.lowerBound - rows.lowerBound) * width
+        memory.read(first..<first + range.count * width, into: target)
+      }
+      guard memory.scales != nil else {
+        return DeltaUpdate(name: tensor, content: .rows(rows, read))
+      }
+      let integers = IntegerRows(read: read) { memory.integerRow(start + $0 - rows.lowerBound) }
+      return DeltaUpdate(name: tensor, content: .integers(rows, integers))
     }
   }
 }

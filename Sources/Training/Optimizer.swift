@@ -22,13 +22,18 @@ public enum Optimizer: Hashable, Sendable {
     }
   }
 
-  /// The type in which trained matrices are stored; f32 for other rules.
+  /// The type in which trained matrices are stored.
   var parameterType: ElementType {
     get { rule.parameterType }
     set {
-      guard case .adamW(var rule) = self else { return }
-      rule.parameterType = newValue
-      self = .adamW(rule)
+      switch self {
+      case .adamW(var rule):
+        rule.parameterType = newValue
+        self = .adamW(rule)
+      case .sgd(var rule):
+        rule.parameterType = newValue
+        self = .sgd(rule)
+      }
     }
   }
 

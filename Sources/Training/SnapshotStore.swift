@@ -125,7 +125,7 @@ public struct SnapshotStore: Sendable {
     return (json.array ?? []).compactMap { StepReport($0) }
   }
 
-  /// Writes the trained tensors as a delta in f32.
+  /// Writes the trained tensors as a delta: those in int8 as they are, others in f32.
   func writeDelta(
     _ session: Session, kind: SnapshotKind, metrics: JSONValue
   ) throws(TrainingError) {
@@ -199,6 +199,9 @@ public struct SnapshotStore: Sendable {
           path: path, field: "tensor \(buffer.name)", found: "missing", expected: "present")
       }
       try check("size of \(buffer.name)", "\(tensor.shape.count)", "\(buffer.count)")
+      try check(
+        "type of \(buffer.name)", state.tensor(buffer.scalesName) == nil ? "floats" : "bytes",
+        buffer.hasScales ? "bytes" : "floats")
       buffer.write { rows, target in tensor.widenRows(rows, into: target) }
       tensor.releasePages()
     }

@@ -2,13 +2,15 @@ import Tensors
 
 /// One tensor that persists from step to step: a trained parameter or optimizer state.
 ///
-/// It is read and written as f32, which represents every bf16 value and byte exactly.
+/// It is read and written as f32, which represents every bf16 value, byte and integer exactly.
+/// Integers of a matrix are read without its row scales, which are a tensor of their own.
 package struct StateBuffer {
   /// The elements by the type in which they are stored.
   enum Elements {
     case f32(UnsafeMutableBufferPointer<Float>)
     case bf16(UnsafeMutableBufferPointer<UInt16>)
     case bytes(UnsafeMutableBufferPointer<UInt8>)
+    case int8(UnsafeMutableBufferPointer<Int8>)
   }
 
   package let name: String
@@ -20,6 +22,7 @@ package struct StateBuffer {
     case .f32(let memory): UnsafeRawPointer(memory.baseAddress)
     case .bf16(let memory): UnsafeRawPointer(memory.baseAddress)
     case .bytes(let memory): UnsafeRawPointer(memory.baseAddress)
+    case .int8(let memory): UnsafeRawPointer(memory.baseAddress)
     }
   }
 
@@ -28,8 +31,20 @@ package struct StateBuffer {
     case .f32(let memory): memory.count
     case .bf16(let memory): memory.count
     case .bytes(let memory): memory.count
+    case .int8(let memory): memory.count
     }
   }
+
+  /// Whether it is an int8 matrix or moments in bytes, with scales in a tensor of their own.
+  var hasScales: Bool {
+    switch elements {
+    case .f32, .bf16: false
+    case .bytes, .int8: true
+    }
+  }
+
+  /// The name of that tensor.
+  var scalesName: String { name + ".scales" }
 
   /// All elements.
   package var values: [Float] {
@@ -48,6 +63,8 @@ package struct StateBuffer {
     case .bf16(let memory):
       for index in range { target[index - range.lowerBound] = float(bfloat16Bits: memory[index]) }
     case .bytes(let memory):
+      for index in range { target[index - range.lowerBound] = Float(memory[index]) }
+    case .int8(let memory):
       for index in range { target[index - range.lowerBound] = Float(memory[index]) }
     }
   }
@@ -70,6 +87,7 @@ package struct StateBuffer {
       if let start = memory.baseAddress { source(0..<memory.count, start) }
     case .bf16(let memory): write(from: source) { memory[$0] = bfloat16Bits($1) }
     case .bytes(let memory): write(from: source) { memory[$0] = UInt8(max(0, min(255, $1))) }
+    case .int8(let memory): write(from: source) { memory[$0] = Int8(max(-127, min(127, $1))) }
     }
   }
 

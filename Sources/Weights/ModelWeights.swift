@@ -154,6 +154,16 @@ public final class ModelWeights: WeightSource, @unchecked Sendable {
     _ = madvise(UnsafeMutableRawPointer(bitPattern: start), count, 22)
   }
 
+  /// Rows of an int8 matrix as the checkpoint stores them; nil where deltas have changed it.
+  public func storedIntegers(of name: String, _ rows: Range<Int>) -> StoredIntegers? {
+    guard merged[name] == nil, let tensor = checkpoint.origin(of: name),
+      let scales = tensor.scales?.baseAddress, let values = tensor.data.baseAddress
+    else { return nil }
+    return StoredIntegers(
+      values: values.assumingMemoryBound(to: Int8.self) + rows.lowerBound * tensor.rowWidth,
+      scales: scales + rows.lowerBound)
+  }
+
   /// Rows of a parameter as f32.
   public func readRows(
     of name: String, _ rows: Range<Int>, into target: UnsafeMutablePointer<Float>

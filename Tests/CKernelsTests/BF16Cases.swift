@@ -6,7 +6,7 @@ import Tensors
 // the reference, where sums that differ in the last bits of f32 lie between two bf16 values.
 
 /// One rounding of a bf16 value: 2⁻⁸ of it, with some room for products of rounded terms.
-private let oneRounding = 0.0079
+let oneRounding = 0.0079
 
 /// Shapes of products: (m, n, k), each width in each place.
 private let sizes: [(m: Int, n: Int, k: Int)] =
@@ -360,7 +360,7 @@ func bf16OptimizerCases() -> [KernelCase] {
       })
     let scales = TestBuffer.floats((0..<blocks).map { _ in numbers.float().magnitude })
     let gradient = TestBuffer.floats(numbers.floats(width))
-    return [ElementType.f32, .bf16].flatMap { type in
+    return [ElementType.f32, .bf16].flatMap { type -> [KernelCase] in
       let parameter =
         type == .f32 ? TestBuffer.floats(numbers.floats(width)) : values(width, &numbers)
       let second = numbers.floats(width).map(\.magnitude)
@@ -369,14 +369,23 @@ func bf16OptimizerCases() -> [KernelCase] {
         ("bf16", [values(width, &numbers), .bfloat16(second)]), ("int8", bytes),
         ("int4", [nibbles, bytes[1]]),
       ]
-      return moments.filter { type != .f32 || $0.0 != "f32" }.map { kind, moments in
+      let directions = moments.filter { _ in type == .f32 }.map { kind, moments in
         KernelCase(
-          .adamW(
-            type, moments: kind, number: 7, elements: width, betas: (0.9, 0.95), epsilon: 1e-8,
-            weightDecay: 0.1), label: "width \(width)",
-          buffers: [parameter, gradient] + moments + [hyper, scales, scales],
-          items: kind.hasPrefix("int") ? blocks : width, tolerance: oneRounding)
+          .adamWDirection(
+            moments: kind, number: 7, elements: width, betas: (0.9, 0.95), epsilon: 1e-8),
+          label: "width \(width)",
+          buffers: [gradient, gradient] + moments + [hyper, scales, scales],
+          aliases: [1: 0], items: kind.hasPrefix("int") ? blocks : width, tolerance: oneRounding)
       }
+      return directions
+        + moments.filter { type != .f32 || $0.0 != "f32" }.map { kind, moments in
+          KernelCase(
+            .adamW(
+              type, moments: kind, number: 7, elements: width, betas: (0.9, 0.95), epsilon: 1e-8,
+              weightDecay: 0.1), label: "width \(width)",
+            buffers: [parameter, gradient] + moments + [hyper, scales, scales],
+            items: kind.hasPrefix("int") ? blocks : width, tolerance: oneRounding)
+        }
     }
   }
 }

@@ -320,4 +320,77 @@ import Testing
       expectClose(after, [1, 2, 3, scale, 5, 6, 7, 8])
     }
   }
+
+  /// Integers after a step with lr 0.5 along d, and their row's scale.
+  private func step(
+    _ q: [Int8], scale: Float, along d: [Float], rounding: Int, divides: Bool = true,
+    clips: Bool = false, weightDecay: Float = 0, step: Float = 1
+  ) throws -> (q: [Double], scale: Double) {
+    let call = NamedKernel.integerStep(
+      width: q.count, rounding: rounding, divides: divides, clips: clips, weightDecay: weightDecay)
+    let hyper = TestBuffer.floats([0.5, 1, 1, 0.25, 0, 0, step, 0])
+    let buffers: [TestBuffer?] = [.int8(q), .floats([scale]), .floats(d), hyper]
+    return (
+      try result(call, buffers, slot: 0, items: 1), try result(call, buffers, slot: 1, items: 1)[0]
+    )
+  }
+
+  @Test func integersStepInUnitsOfTheirScale() throws {
+    // x = q − 0.5·d / 0.25 = [10 − 3.5, −10 + 3.5, 4 + 0.25, 0]
+    let d: [Float] = [1.75, -1.75, -0.125, 0]
+    let q: [Int8] = [10, -10, 4, 0]
+    let nearest = try step(q, scale: 0.25, along: d, rounding: 1)
+    #expect(nearest.q == [6, -7, 4, 0] && nearest.scale == 0.25)
+    #expect(try step(q, scale: 0.25, along: d, rounding: 2).q == [6, -6, 4, 0])
+    // With the clip scale 0.25: x = [10 − 0.875, −10 + 0.875, 4.0625, 0].
+    #expect(try step(q, scale: 0.25, along: d, rounding: 1, clips: true).q == [9, -9, 4, 0])
+    // Along the gradient by q: x = q − 0.5·d·4 = [6.5, −6.5, 4.25, 0].
+    #expect(try step(q, scale: 4, along: d, rounding: 2, divides: false).q == [6, -6, 4, 0])
+    // Decay by 1 − 0.5·0.5: x = [7.5, −7.5, 3, 0].
+    let decayed = try step(
+      q, scale: 1, along: [0, 0, 0, 0], rounding: 2, weightDecay: 0.5)
+    #expect(decayed.q == [7, -7, 3, 0])
+  }
+
+  /// The mean over many steps' random numbers is what is not rounded; what does not move stays.
+  @Test func integersAreRightOnAverage() throws {
+    // x = [0.3, −0.3, 100, −5].
+    let draws = 4000
+    var sums = [0.0, 0, 0, 0]
+    for draw in 0..<draws {
+      let found = try step(
+        [0, 0, 100, -5], scale: 1, along: [-0.6, 0.6, 0, 0], rounding: 0, step: Float(draw)
+      ).q
+      for index in sums.indices { sums[index] += found[index] / Double(draws) }
+    }
+    // A standard deviation is √(0.3·0.7 / 4000) = 0.0072.
+    #expect(abs(sums[0] - 0.3) < 0.03 && abs(sums[1] + 0.3) < 0.03, "\(sums)")
+    #expect(abs(sums[2] - 100) < 1e-9 && abs(sums[3] + 5) < 1e-9, "\(sums)")
+  }
+
+  @Test func aRowThatIsFullGetsANewScale() throws {
+    // x = [127 + 10, −60, 0, 1]: one in four is clipped. s' = 1.25·137·0.5 / 127,
+    // x' = x·127 / (1.25·137) = [101.6, −44.50, 0, 0.74].
+    let grown = try step([127, -60, 0, 1], scale: 0.5, along: [-10, 0, 0, 0], rounding: 1)
+    #expect(grown.q == [102, -44, 0, 1])
+    expectClose([grown.scale], [1.25 * 137 * 0.5 / 127])
+    // One in 1,000 is clipped, one in 999 is not.
+    for (width, grows) in [(1000, false), (999, true)] {
+      var (q, d) = ([Int8](repeating: 1, count: width), [Float](repeating: 0, count: width))
+      (q[3], d[3]) = (127, -10)
+      let found = try step(q, scale: 0.5, along: d, rounding: 1)
+      #expect((found.scale > 0.5) == grows && found.q[3] == (grows ? 102 : 127), "\(width)")
+    }
+    // Too large for 127, but rounded to it.
+    let full = try step([127, 0], scale: 1, along: [-0.8, 0], rounding: 1)
+    #expect(full.q == [127, 0] && full.scale == 1)
+  }
+
+  /// A diverged row shows in whatever reads it.
+  @Test func aRowThatIsNotFiniteShows() throws {
+    for d in [Float.nan, .infinity] {
+      let found = try step([3, 4], scale: 0.5, along: [0, d], rounding: 0)
+      #expect(found.q == [3, 4] && found.scale.isNaN)
+    }
+  }
 }

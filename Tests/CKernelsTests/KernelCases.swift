@@ -9,7 +9,7 @@ let kernelCases: [String: [KernelCase]] = {
     + rotaryCases() + attentionCases() + cachedAttentionCases() + activationCases() + lossCases()
     + columnCases() + elementwiseCases() + optimizerCases() + scoreCases() + quantisationCostCases()
     + bf16ProductCases() + quantisedCases() + bf16ElementwiseCases() + bf16LossCases()
-    + bf16OptimizerCases() + bf16AttentionCases() + probeCases()
+    + bf16OptimizerCases() + integerStepCases() + bf16AttentionCases() + probeCases()
   return Dictionary(grouping: cases, by: \.kernel)
 }()
 

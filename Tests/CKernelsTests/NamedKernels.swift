@@ -127,6 +127,31 @@ extension NamedKernel {
       scalars: [betas.0, betas.1, epsilon, weightDecay])
   }
 
+  /// - Parameter moments: as of `adamW`.
+  static func adamWDirection(
+    moments: String, number: Int = 0, elements: Int, betas: (Float, Float), epsilon: Float
+  ) -> NamedKernel {
+    NamedKernel(
+      "adamw_direction_\(moments)", sizes: [number, elements],
+      scalars: [betas.0, betas.1, epsilon])
+  }
+
+  static func sgdDirection(
+    number: Int = 0, width: Int, momentum: Float, weightDecay: Float
+  ) -> NamedKernel {
+    NamedKernel("sgd_direction_int8", sizes: [number, width], scalars: [momentum, weightDecay])
+  }
+
+  /// - Parameter rounding: 0 at random, 1 to the nearest, 2 towards zero.
+  static func integerStep(
+    number: Int = 0, width: Int, rounding: Int = 0, divides: Bool = true, clips: Bool = false,
+    weightDecay: Float = 0
+  ) -> NamedKernel {
+    NamedKernel(
+      "step_int8", sizes: [number, width, rounding, divides ? 1 : 0, clips ? 1 : 0],
+      scalars: [weightDecay])
+  }
+
   static func sgd(momentum: Float, weightDecay: Float) -> NamedKernel {
     NamedKernel("sgd", scalars: [momentum, weightDecay])
   }

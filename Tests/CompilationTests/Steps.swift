@@ -8,10 +8,10 @@ import Tensors
 
 /// Descent with momentum, as an optimizer for the compiler's tests.
 struct TestRule: UpdateRule {
-  func states(of shape: Shape) -> [(name: String, type: TensorType)] {
-    [("momentum", TensorType(shape))]
+  func states(of type: TensorType) -> [(name: String, type: TensorType)] {
+    [("momentum", type)]
   }
-  func update(of shape: Shape) -> any Operation { SGDUpdate(momentum: 0, weightDecay: 0) }
+  func update(of type: TensorType) -> any Operation { SGDUpdate(momentum: 0, weightDecay: 0) }
 }
 
 /// Training steps of small Llamas.

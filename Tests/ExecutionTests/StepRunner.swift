@@ -9,10 +9,25 @@ import Tensors
 
 /// Descent without momentum; after a step its state is the gradient itself.
 struct GradientRule: UpdateRule {
-  func states(of shape: Shape) -> [(name: String, type: TensorType)] {
-    [("momentum", TensorType(shape))]
+  func states(of type: TensorType) -> [(name: String, type: TensorType)] {
+    [("momentum", type)]
   }
-  func update(of shape: Shape) -> any Operation { SGDUpdate(momentum: 0, weightDecay: 0) }
+  func update(of type: TensorType) -> any Operation { SGDUpdate(momentum: 0, weightDecay: 0) }
+}
+
+/// Descent of matrices in int8.
+struct IntegerRule: UpdateRule {
+  var momentum: Float = 0
+  var step = IntegerStep()
+
+  var parameterType: ElementType { .int8 }
+  func states(of type: TensorType) -> [(name: String, type: TensorType)] {
+    SGDUpdate.stateType(of: type, momentum: Double(momentum)).map { [("momentum", $0)] } ?? []
+  }
+  func update(of type: TensorType) -> any Operation {
+    SGDUpdate(
+      momentum: momentum, weightDecay: 0.01, integerStep: type.elementType == .int8 ? step : nil)
+  }
 }
 
 /// Token ids, targets and document starts of some windows.
@@ -124,13 +139,14 @@ struct StepRunner {
   var stripBytes: Int?
   var recomputed = 0
   var tuner: ProductTuner?
+  var rule: any UpdateRule = GradientRule()
 
   func compile(_ method: some Adaptation) throws -> Program {
     var graph = Llama(configuration).traceLoss(batch: windows, tokens: tokens) { _ in .f32 }
     try method.adapt(&graph)
     var layout = PersistentLayout()
     let policy = UpdatePolicy(
-      rule: GradientRule(), clipNorm: clipNorm, accumulation: accumulation)
+      rule: rule, clipNorm: clipNorm, accumulation: accumulation)
     var compiler = TrainingCompiler(policy: policy, rematerialises: rematerialises)
     compiler.recomputed = recomputed
     if let stripBytes { compiler.stripBytes = stripBytes }

@@ -106,6 +106,25 @@ import Testing
     #expect(problem(of: graph) == "1 rmsnorm: reads %1 after its update")
   }
 
+  /// An update may overwrite its gradient, where nothing reads that afterwards.
+  @Test func rejectsAReadOfAGradientAfterItsUpdate() {
+    var (graph, _, _) = wellFormed()
+    let parameter = Parameter(path: "w", rows: 0..<4, isTrained: true, initial: .zeros)
+    let weight = graph.addSource(.parameter(parameter), TensorType([4, 8], .int8))
+    let momentum = graph.addSource(.state("n", .optimizer, .zeros), TensorType([4, 8], .bf16))
+    let hyper = graph.addSource(.input("hyper"), TensorType([HyperSlot.count]))
+    let gradient = graph.nodes[0].results[0]
+    graph.add(
+      SGDUpdate(momentum: 0.5, weightDecay: 0, integerStep: IntegerStep()),
+      [weight, gradient, momentum, hyper], phase: .update)
+    #expect(problem(of: graph) == nil)
+    graph.outputs.append(("g", gradient))
+    #expect(problem(of: graph) == "output g: is overwritten")
+    graph.outputs.removeLast()
+    graph.nodes.swapAt(1, 2)
+    #expect(problem(of: graph) == "1 rmsnorm: reads \(gradient) after it is overwritten")
+  }
+
   @Test func rejectsStagesOutOfOrder() {
     var (graph, _, _) = wellFormed()
     graph.nodes[0].part = .finish

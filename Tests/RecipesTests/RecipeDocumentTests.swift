@@ -19,6 +19,7 @@ import Testing
     let variants =
       [
         #""run": {"steps": 1, "sample": {"prompt": "x"}}"#, #""optimizer": {"type": "sgd"}"#,
+        #""optimizer": {"parameters": "int8"}"#,
       ] + MethodRecipe.types.map { #""method": {"type": "\#($0)"}"# }
     let page = try page()
     for key in try variants.flatMap({ keys(try recipe(minimalRecipe($0)).resolvedJSON) }) {

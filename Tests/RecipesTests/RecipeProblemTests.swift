@@ -181,6 +181,26 @@ import Testing
         """)
   }
 
+  /// Keys of int8 parameters beside others.
+  @Test func keysOfIntegersNeedIntegers() throws {
+    let integers = try recipe(
+      contractRecipe, "optimizer.parameters=int8", "optimizer.rounding=nearest",
+      "optimizer.qas=false")
+    #expect(integers.optimizer.rounding == .nearest && !integers.optimizer.qas)
+    #expect(
+      try message(minimalRecipe(#""optimizer": {"rounding": "nearest", "qas": true}"#)) == """
+        recipe 'recipes/mine.json' has 2 problems
+          optimizer.rounding: means something with parameters 'int8' only
+          optimizer.qas: means something with parameters 'int8' only
+        """)
+    let bf16 = #""optimizer": {"type": "sgd", "parameters": "bf16"}"#
+    #expect(
+      try message(minimalRecipe(bf16)) == """
+        recipe 'recipes/mine.json' has 1 problem
+          optimizer.parameters: found "bf16", expected 'f32' or 'int8', which sgd has kernels for
+        """)
+  }
+
   @Test func problemsNameTheOverride() throws {
     #expect(
       try message(

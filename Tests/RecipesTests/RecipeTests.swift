@@ -169,6 +169,8 @@ func message(_ text: String, _ overrides: String...) throws -> String {
     #""method": {"type": "lora", "targets": ["query", "layers[0-3].mlp.*", "head"]}"#,
     #""method": {"type": "full"}, "compare": [{"type": "sparse", "tensors": "random"}]"#,
     #""optimizer": {"type": "sgd", "learning_rate": 0.1, "momentum": 0.9, "clip_norm": null}"#,
+    #""optimizer": {"type": "sgd", "parameters": "int8", "rounding": "truncate"}"#,
+    #""optimizer": {"parameters": "int8", "qas": false}"#,
     #""schedule": {"type": "constant", "warmup_steps": 0}"#,
     #""run": {"steps": 20, "early_stopping": 3, "sample": {"prompt": "Once", "top_p": 1}}"#,
     #""run": {"prefix_cache_mb": 0.5}"#,

@@ -20,8 +20,8 @@ extension Session {
   /// Every trained parameter as it is now, by path; frozen rows are the checkpoint's.
   var parameters: [String: [Float]] {
     var parameters: [String: [Float]] = [:]
-    for buffer in stateBuffers where !TensorName(buffer.name).isState {
-      let (name, memory) = (buffer.name, buffer.values)
+    for tensor in trainedTensors {
+      let (name, memory) = (tensor.name, tensor.values)
       let path = TensorName(name).path
       var values = checkpoint.origin(of: path)?.widened() ?? []
       let contents = step.training.program.buffers.first { $0.name == name }?.contents

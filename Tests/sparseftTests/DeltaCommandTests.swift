@@ -33,6 +33,34 @@ import Testing
     #expect(sizes[1] > sizes[2])
   }
 
+  /// Matrices that were trained in int8 stay what they are, in a delta and in a merged int8 model;
+  /// another type says what it makes of them.
+  @Test(arguments: [ElementType.f32, .int8])
+  func integersStayAsTheyWereTrained(_ type: ElementType) throws {
+    let shop = try Workshop(elementType: type)
+    try shop.finetune("optimizer.type=sgd", "optimizer.parameters=int8")
+    let exported = try shop.succeed(["export-delta", "run", "-o", "own.sfdelta"])
+    #expect(exported.error.contains("values in int8 and f32"))
+    let merge = ["apply-delta", "--model", "tiny.sfckpt", "--delta"]
+    try shop.succeed(merge + ["own.sfdelta", "--dtype", "int8", "-o", "m.sfckpt"])
+    let trained = try loss(shop, "tiny.sfckpt", delta: "run/best/trained.sfdelta")
+    #expect(abs(try loss(shop, "m.sfckpt") - trained) < 1e-5)
+    let delta = try Delta.open(shop.folder["own.sfdelta"])
+    let merged = try Checkpoint.open(shop.folder["m.sfckpt"])
+    let integers = delta.entries.filter { $0.encoding == .integers }
+    #expect(integers.count == merged.tensors.count { $0.shape.rank == 2 })
+    for entry in integers {
+      let tensor = try #require(merged.tensor(entry.name))
+      #expect(tensor.data.elementsEqual(entry.tensors[0].data))
+    }
+    let wide = try shop.succeed(["export-delta", "run", "-o", "f32.sfdelta", "--dtype", "f32"])
+    #expect(wide.error.contains("stored in f32: the same values"))
+    try shop.succeed(merge + ["f32.sfdelta", "-o", "wide.sfckpt"])
+    #expect(abs(try loss(shop, "wide.sfckpt") - trained) < 1e-5)
+    let narrow = try shop.succeed(["export-delta", "run", "-o", "bf16.sfdelta", "--dtype", "bf16"])
+    #expect(narrow.error.contains("the trained integers are lost"))
+  }
+
   @Test func deltasScaleAndAddUp() throws {
     let shop = try Workshop(method: #"{"type": "norms"}"#)
     try shop.finetune()

@@ -15,11 +15,11 @@ static inline void store(void *data, sft_type type, int64_t i, double value, uin
 }
 
 static inline uint32_t salt_of(const sft_call *call) {
-  const float *hyper = call->buffers[4];
-  return (uint32_t)call->sizes[0] * 0x9E3779B1u + (uint32_t)hyper[6] * 0x85EBCA77u;
+  return sft_salt(call->sizes[0], call->buffers[4]);
 }
 
-// One element: takes its moments before the step, gives them after it.
+// One element: takes its moments before the step, gives them after it. The parameter is stepped,
+// or, where its type is int8, the direction of its step stored.
 static inline void step_element(const sft_call *call, sft_type type, int64_t i, double *m,
                                 double *v) {
   const float *gradient = call->buffers[1], *hyper = call->buffers[4];
@@ -28,6 +28,10 @@ static inline void step_element(const sft_call *call, sft_type type, int64_t i, 
   double g = (double)hyper[3] * gradient[i];
   *m = beta1 * *m + (1 - beta1) * g;
   *v = beta2 * *v + (1 - beta2) * g * g;
+  if (type == SFT_INT8) {
+    ((float *)call->buffers[0])[i] = (float)(*m / hyper[1] / (sqrt(*v / hyper[2]) + epsilon));
+    return;
+  }
   double p = element(call->buffers[0], type, i);
   p = p - rate * decay * p - rate / hyper[1] * *m / (sqrt(*v / hyper[2]) + epsilon);
   uint32_t bits = sft_random_bits((uint32_t)i, salt_of(call));
@@ -136,6 +140,10 @@ SFT_REFERENCE(adamw_bf16_f32) { adamw(call, begin, end, SFT_BF16, SFT_F32); }
 SFT_REFERENCE(adamw_bf16_bf16) { adamw(call, begin, end, SFT_BF16, SFT_BF16); }
 SFT_REFERENCE(adamw_bf16_int8) { adamw_blocks(call, begin, end, SFT_BF16, false); }
 SFT_REFERENCE(adamw_bf16_int4) { adamw_blocks(call, begin, end, SFT_BF16, true); }
+SFT_REFERENCE(adamw_direction_f32) { adamw(call, begin, end, SFT_INT8, SFT_F32); }
+SFT_REFERENCE(adamw_direction_bf16) { adamw(call, begin, end, SFT_INT8, SFT_BF16); }
+SFT_REFERENCE(adamw_direction_int8) { adamw_blocks(call, begin, end, SFT_INT8, false); }
+SFT_REFERENCE(adamw_direction_int4) { adamw_blocks(call, begin, end, SFT_INT8, true); }
 
 SFT_REFERENCE(sgd) {
   float *parameter = call->buffers[0], *velocity = call->buffers[2];

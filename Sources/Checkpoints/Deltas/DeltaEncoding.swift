@@ -6,6 +6,8 @@ import Tensors
 public enum DeltaEncoding: String, Sendable, CaseIterable {
   /// The new rows themselves: exact.
   case values
+  /// The new rows of a matrix that was trained in int8, as its integers and scales: exact.
+  case integers
   /// New rows minus the base's.
   case difference
   /// new = base + scale · B·A (Hu et al. 2021), A `[r, in]`, B `[out, r]`.
@@ -18,6 +20,7 @@ public enum DeltaEncoding: String, Sendable, CaseIterable {
   var rules: any DeltaEncodingRules.Type {
     switch self {
     case .values: RowValues.self
+    case .integers: RowIntegers.self
     case .difference: RowDifferences.self
     case .lowRank: LowRankFactors.self
     case .hiddenUnits: AddedUnits.self
@@ -32,7 +35,7 @@ public enum DeltaEncoding: String, Sendable, CaseIterable {
   /// Whether it changes a tensor that the base has, or that it implies, in its own shape.
   var changesOwnTensors: Bool {
     switch self {
-    case .values, .difference, .lowRank: true
+    case .values, .integers, .difference, .lowRank: true
     case .hiddenUnits, .tensor: false
     }
   }

@@ -14,7 +14,8 @@ import Tensors
 /// rows was trained on the tied matrix, so its changes go into both. Biases that the base does not
 /// have are zero in it; the merged model has them. Hidden units make all MLPs wider (`WiderMLPs`).
 ///
-/// Matrices in int8 get new scales from their merged values.
+/// Matrices in int8 get new scales from their merged values, but for rows that a delta holds in
+/// int8.
 public struct DeltaMerge: Sendable {
   /// The base checkpoint.
   public let base: Checkpoint
@@ -25,7 +26,7 @@ public struct DeltaMerge: Sendable {
   private let contributions: [String: [Contribution]]
   private let widerMLPs: WiderMLPs
 
-  private struct Contribution: Sendable {
+  struct Contribution: Sendable {
     let entry: DeltaEntry
     let scale: Double
   }
@@ -106,10 +107,18 @@ public struct DeltaMerge: Sendable {
     contributions[name] != nil || widerMLPs[name] != nil
   }
 
-  /// Element type of the merged parameter: the wider of the base's and the deltas'.
+  /// The changes to a parameter that keeps its shape; nil if hidden units are added to it.
+  func ownChanges(of name: String) -> [Contribution]? {
+    widerMLPs[name] == nil ? contributions[name] ?? [] : nil
+  }
+
+  /// Element type of the merged parameter: the wider of the base's and the deltas'; f32 for
+  /// integers beside anything else, whose scales no narrower type holds.
   public func elementType(of name: String) -> ElementType {
     let own = widerMLPs.addsValues(to: name) ? .f32 : origin(of: name).elementType
-    return (contributions[name] ?? []).reduce(own) { wider($0, $1.entry.elementType) }
+    let changes = contributions[name] ?? []
+    let type = changes.reduce(own) { wider($0, $1.entry.elementType) }
+    return type != .int8 && changes.contains { $0.entry.encoding == .integers } ? .f32 : type
   }
 
   /// The number of rows of the merged parameter, and their width; a gain or bias has rows of one
@@ -220,9 +229,11 @@ public struct DeltaMerge: Sendable {
       tensors: { (name) throws(CheckpointError) in
         base.releasePages()
         if !isTouched(name), let tensor = base.tensor(name) { return .stored(tensor) }
-        return .rows { (range, target) throws(CheckpointError) in
+        let read: RowReader = { (range, target) throws(CheckpointError) in
           rows(of: name, range, into: target)
         }
+        return integers(of: name).map { .integers(IntegerRows(read: read, integers: $0)) }
+          ?? .rows(read)
       })
   }
 

@@ -8,6 +8,8 @@ public struct DeltaUpdate {
   public enum Content {
     /// New rows; the reader is called with row indices of the whole parameter.
     case rows(Range<Int>, RowReader)
+    /// New rows of a matrix that was trained in int8, by their index in the whole parameter.
+    case integers(Range<Int>, IntegerRows)
     /// Factors for the whole matrix: new = base + scale · B·A with A `[rank, in]`, B `[out, rank]`.
     case lowRank(rank: Int, scale: Double, a: TensorSource, b: TensorSource)
     /// More hidden units of a gated MLP of width D: gate and up `[count, D]`, down `[D, count]`.
@@ -35,7 +37,8 @@ public enum DeltaWriter {
   /// - Parameters:
   ///   - base: the checkpoint that was trained.
   ///   - elementType: `f32` stores new values, so applying is exact; `bf16` and `int8` store the
-  ///     difference from the base. Gains and biases are always stored as `f32` values.
+  ///     difference from the base. Gains and biases are always stored as `f32` values, rows that
+  ///     were trained in int8 as they are.
   ///   - origin: the identity of the delta that this one is written from; nil for a new one.
   ///   - updates: no two may change the same row. Rows of `head` are allowed for a tied base and
   ///     untie it: they replace the embedding's rows in the head only.
@@ -68,19 +71,26 @@ public enum DeltaWriter {
   /// Rewrites a delta in another element type. It stays known as the same change
   /// (`Delta.identity`).
   ///
-  /// - Parameter base: the checkpoint that it was trained on.
+  /// - Parameters:
+  ///   - base: the checkpoint that it was trained on.
+  ///   - elementType: of all changes, also of rows that were trained in int8: f32 keeps their
+  ///     values, bf16 and int8 round their difference from the base. Nil keeps such rows as they
+  ///     are, and stores others in f32.
   /// - Throws: `CheckpointError`, `.wrongBase` for another checkpoint.
   @discardableResult
   public static func convert(
-    _ delta: Delta, base: Checkpoint, elementType: ElementType, to path: String
+    _ delta: Delta, base: Checkpoint, elementType: ElementType?, to path: String
   ) throws(CheckpointError) -> String {
     let merge = try DeltaMerge(base: base, deltas: [(delta, 1)], leftOut: [.hiddenUnits, .tensor])
-    let updates = delta.entries.map { entry in
-      DeltaUpdate(name: entry.name, content: content(of: entry, merge))
+    let updates = delta.entries.map { entry -> DeltaUpdate in
+      if entry.encoding == .integers, elementType == nil {
+        return DeltaUpdate(name: entry.name, content: .integers(entry.rows, entry.integerRows))
+      }
+      return DeltaUpdate(name: entry.name, content: content(of: entry, merge))
     }
     return try write(
       to: path, base: base, method: delta.method, recipe: delta.recipe, metrics: delta.metrics,
-      elementType: elementType, origin: delta.identity, updates: updates)
+      elementType: elementType ?? .f32, origin: delta.identity, updates: updates)
   }
 }
 
@@ -88,7 +98,7 @@ extension DeltaWriter {
   /// Converts an entry back to an update.
   private static func content(of entry: DeltaEntry, _ merge: DeltaMerge) -> DeltaUpdate.Content {
     switch entry.encoding {
-    case .values, .difference:
+    case .values, .integers, .difference:
       .rows(entry.rows) { (range, target) throws(CheckpointError) in
         merge.rows(of: entry.name, range, into: target)
       }
@@ -123,6 +133,8 @@ private struct Part {
     switch update.content {
     case .rows(let range, let reader):
       return [rows(range, reader, of: origin(), named: update.name, elementType)]
+    case .integers(let range, let rows):
+      return [integers(range, rows, of: origin(), named: update.name)]
     case .tensor(let shape, let source):
       return [
         Part(
@@ -167,19 +179,37 @@ private struct Part {
     }
   }
 
+  private static func integers(
+    _ range: Range<Int>, _ rows: IntegerRows, of tensor: StoredTensor, named name: String
+  ) -> Part {
+    Part(
+      entry: entry(.integers, name, range, of: tensor),
+      planned: PlannedTensor(
+        name: DeltaEntry.storedName(name, range, of: tensor.rowCount), elementType: .int8,
+        shape: [range.count, tensor.rowWidth]),
+      source: .integers(rows.counted(from: range.lowerBound)))
+  }
+
+  /// The entry of rows of a parameter.
+  private static func entry(
+    _ encoding: DeltaEncoding, _ name: String, _ range: Range<Int>, of tensor: StoredTensor
+  ) -> JSONValue {
+    precondition(
+      !range.isEmpty && range.lowerBound >= 0 && range.upperBound <= tensor.rowCount,
+      "rows \(range) of \(name) \(tensor.shape)")
+    return [
+      "name": .string(name), "encoding": .string(encoding.rawValue),
+      "first_row": .int(range.lowerBound), "rows": .int(range.count),
+    ]
+  }
+
   private static func rows(
     _ range: Range<Int>, _ reader: @escaping RowReader, of tensor: StoredTensor,
     named name: String, _ elementType: ElementType
   ) -> Part {
-    precondition(
-      !range.isEmpty && range.lowerBound >= 0 && range.upperBound <= tensor.rowCount,
-      "rows \(range) of \(name) \(tensor.shape)")
     let type = tensor.shape.rank == 2 ? elementType : .f32
     let encoding = type == .f32 ? DeltaEncoding.values : .difference
-    let entry: JSONValue = [
-      "name": .string(name), "encoding": .string(encoding.rawValue),
-      "first_row": .int(range.lowerBound), "rows": .int(range.count),
-    ]
+    let entry = entry(encoding, name, range, of: tensor)
     let planned = PlannedTensor(
       name: DeltaEntry.storedName(name, range, of: tensor.rowCount), elementType: type,
       shape: Shape([range.count] + tensor.shape.extents.dropFirst()))

@@ -80,8 +80,8 @@ extension SharedDescription {
     ]),
     "optimizer": .object([
       "type": .setting, "learning_rate": .setting, "betas": .settings, "epsilon": .figure,
-      "state": .setting, "parameters": .setting, "momentum": .figure, "weight_decay": .figure,
-      "clip_norm": .figure,
+      "state": .setting, "parameters": .setting, "rounding": .setting, "qas": .figure,
+      "momentum": .figure, "weight_decay": .figure, "clip_norm": .figure,
     ]),
     "schedule": .object([
       "type": .setting, "warmup_steps": .figure, "final_ratio": .figure,

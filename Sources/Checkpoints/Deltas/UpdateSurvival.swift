@@ -129,12 +129,22 @@ extension DeltaMerge {
   /// - Parameter rounding: how the parameter of a name is rounded; nil where its values are kept.
   /// - Returns: nil if no changed tensor is rounded.
   public func survival(rounding: (_ name: String) -> RowRounding?) -> UpdateSurvival? {
+    survival(keeping: { _ in nil }, rounding: rounding)
+  }
+
+  /// - Parameter keeping: the rows of the parameter of a name that are stored as they are; nil for
+  ///   none.
+  private func survival(
+    keeping kept: (_ name: String) -> ((_ row: Int) -> IntegerRow?)?,
+    rounding: (_ name: String) -> RowRounding?
+  ) -> UpdateSurvival? {
     var survival = UpdateSurvival()
     var isRounded = false
     for parameter in configuration.parameters where isTouched(parameter.name) {
       guard let rounding = rounding(parameter.name) else { continue }
       isRounded = true
-      survival.add(parameter.name, sums(of: parameter.name, rounding), rounding)
+      let sums = sums(of: parameter.name, rounding, keeping: kept(parameter.name))
+      survival.add(parameter.name, sums, rounding)
       base.releasePages()
     }
     return isRounded ? survival : nil
@@ -145,14 +155,20 @@ extension DeltaMerge {
   /// - Parameter elementType: of matrices; nil for what `write` takes without one.
   public func survival(as elementType: ElementType?) -> UpdateSurvival? {
     let matrices = Set(configuration.parameters.filter(\.isMatrix).map(\.name))
-    return survival { name in
-      let type = elementType ?? self.elementType(of: name)
+    func storedType(_ name: String) -> ElementType { elementType ?? self.elementType(of: name) }
+    func kept(_ name: String) -> ((_ row: Int) -> IntegerRow?)? {
+      storedType(name) == .int8 ? integers(of: name) : nil
+    }
+    return survival(keeping: kept) { name in
+      let type = storedType(name)
       guard matrices.contains(name), type == .bf16 || type == .int8 else { return nil }
       return RowEncoder.rounding(as: type, width: extents(of: name).width)
     }
   }
 
-  private func sums(of name: String, _ rounding: RowRounding) -> UpdateSurvival.Sums {
+  private func sums(
+    of name: String, _ rounding: RowRounding, keeping kept: ((_ row: Int) -> IntegerRow?)?
+  ) -> UpdateSurvival.Sums {
     let (rowCount, width) = extents(of: name)
     let chunk = max(1, (1 << 16) / width)
     let capacity = min(chunk, rowCount) * width
@@ -168,6 +184,12 @@ extension DeltaMerge {
         rounding.round(buffers[index + 2], range.count)
       }
       for row in 0..<range.count {
+        if kept?(start + row) != nil {
+          for index in 0..<2 {
+            (buffers[index + 2] + row * width).update(
+              from: buffers[index] + row * width, count: width)
+          }
+        }
         sums.addRow(
           base: buffers[0] + row * width, merged: buffers[1] + row * width,
           storedBase: buffers[2] + row * width, stored: buffers[3] + row * width, width: width)

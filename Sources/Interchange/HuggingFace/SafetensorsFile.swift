@@ -185,6 +185,7 @@ extension TensorSource {
       tensor.widenRows(rows, into: target)
       tensor.releasePages(ofRows: rows)
     case .rows(let read): try read(rows, target)
+    case .integers(let integers): try integers.read(rows, target)
     case .values(let all): return all
     }
     for i in 0..<count { values[i] = target[i] }

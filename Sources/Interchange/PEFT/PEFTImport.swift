@@ -111,10 +111,7 @@ extension PEFTImport {
     ) throws(CheckpointError) -> [Float] {
       let count = entry.shape.reduce(1, *)
       var result = [Float](repeating: 0, count: count)
-      switch try file.source(name, entry) {
-      case .stored(let tensor): result = tensor.widened()
-      case .values(let values): result = values
-      case .rows(let reader):
+      func read(_ reader: RowReader) throws(CheckpointError) {
         let outcome: Result<Void, CheckpointError> = result.withUnsafeMutableBufferPointer {
           buffer in
           guard let start = buffer.baseAddress else { return .success(()) }
@@ -123,6 +120,12 @@ extension PEFTImport {
           }
         }
         try outcome.get()
+      }
+      switch try file.source(name, entry) {
+      case .stored(let tensor): result = tensor.widened()
+      case .values(let values): result = values
+      case .rows(let reader): try read(reader)
+      case .integers(let rows): try read(rows.read)
       }
       if let index = result.firstIndex(where: { !$0.isFinite }) {
         throw .unusableWeight(

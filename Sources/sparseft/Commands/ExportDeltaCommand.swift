@@ -10,7 +10,8 @@ struct ExportDeltaCommand: ParsableCommand {
     commandName: "export-delta", abstract: "Writes what a run has learned to one small file.",
     discussion: """
       f32 keeps the trained values exactly; bf16 and int8 keep their difference from the base \
-      model, rounded. The delta says how it was trained, and names no file, text, prompt or label.
+      model, rounded. Matrices that were trained in int8 are kept exactly as they are without \
+      --dtype. The delta says how it was trained, and names no file, text, prompt or label.
       """)
 
   @Argument(
@@ -25,8 +26,10 @@ struct ExportDeltaCommand: ParsableCommand {
     help: "The checkpoint that was trained; without it the one that the run's folder names.")
   var model: String?
 
-  @Option(help: "Element type of the stored values.")
-  var dtype: ElementType = .f32
+  @Option(
+    help:
+      "Element type of the stored values; by default f32, and int8 for what was trained in int8.")
+  var dtype: ElementType?
 
   func run() throws {
     let delta = try Delta.open(try snapshotPath())
@@ -35,7 +38,26 @@ struct ExportDeltaCommand: ParsableCommand {
     let written = try Delta.open(output)
     Output.note(
       "\(output): \(Format.bytes(written.byteCount)), \(Format.count(written.storedParameters)) "
-        + "values in \(dtype.rawValue), for the model \(written.baseHash.prefix(12))…")
+        + "values in \(Self.types(of: written, dtype)), for the model "
+        + "\(written.baseHash.prefix(12))…")
+    if let dtype, let line = Self.change(of: delta, to: dtype) { Output.note("\(output): \(line)") }
+  }
+
+  private static func types(of written: Delta, _ dtype: ElementType?) -> String {
+    if let dtype { return dtype.rawValue }
+    let types = Set(written.entries.flatMap(\.tensors).map(\.elementType))
+    return types == [.int8, .f32] ? "int8 and f32" : (types.first ?? .f32).rawValue
+  }
+
+  /// What another type makes of matrices that were trained in int8; nil if there are none.
+  private static func change(of delta: Delta, to dtype: ElementType) -> String? {
+    let count = delta.entries.count { $0.encoding == .integers }
+    guard count > 0 else { return nil }
+    let what = "\(count) change\(count == 1 ? "" : "s") trained in int8"
+    return dtype == .f32
+      ? "\(what) stored in f32: the same values in four times the space"
+      : "\(what) stored as rounded differences in \(dtype.rawValue): "
+        + "the trained integers are lost, which they are not without --dtype"
   }
 
   /// Path of the model of the snapshot's run; deltas of earlier versions name it themselves.
