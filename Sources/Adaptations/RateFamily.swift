@@ -1,5 +1,5 @@
 /// What trains, as far as its learning rate is concerned: a rate that is right for one family is far
-/// from right for another (docs/selection.md has the figures).
+/// from right for another.
 public enum RateFamily: CaseIterable, Hashable, Sendable {
   /// Whole tensors, or rows of them.
   case tensors
@@ -7,6 +7,6 @@ public enum RateFamily: CaseIterable, Hashable, Sendable {
   case factors
   /// Gains and biases.
   case vectors
-  /// Hidden units, with gains and biases.
+  /// Hidden units with gains and biases, or a network beside the model.
   case units
 }

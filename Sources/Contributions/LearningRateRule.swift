@@ -25,9 +25,10 @@ public struct LearningRateRule: Hashable, Sendable {
     }
   }
 
-  /// Rates that a pretrained model bears and learns at with AdamW, by what trains. Measured on
-  /// SmolLM2-135M, whose width is 576; docs/selection.md has the figures. Matrices of other widths
-  /// get them in inverse proportion (Yang et al. 2022), vectors the same.
+  /// Rates that a pretrained model bears and learns at with AdamW, by what trains. Those of whole
+  /// tensors and factors, and the highest of vectors, are measured on SmolLM2-135M, whose width is 576;
+  /// docs/selection.md has the figures. Units take those of factors, as nobody has measured theirs.
+  /// Matrices of other widths get them in inverse proportion (Yang et al. 2022), vectors the same.
   ///
   /// The lower bound is for gradients of little text, which are mostly noise, so that Σ|g| is too
   /// large.

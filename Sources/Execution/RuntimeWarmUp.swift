@@ -21,34 +21,50 @@ extension Kernels {
   /// that it counts towards the process's memory before a run.
   ///
   /// OpenBLAS copies all rows of the left operand that a thread multiplies, and up to some hundred of
-  /// their columns, into a buffer that it keeps. Long results of few terms take most: gradients of an
-  /// output head.
+  /// their columns, into a buffer that it keeps; where a thread's part of the result has few columns, it
+  /// needs no copy of all rows at once. Long results of few terms take most: gradients of an output
+  /// head.
   public func takeBuffers(
     for programs: [Program], _ pool: WorkerPool
   ) throws(ExecutionError) {
     let calls = programs.flatMap(\.calls)
     let timed = Set((tuner?.unknown(calls) ?? []).compactMap(\.product))
-    var largest: (rows: Int, terms: Int)?
-    for call in calls {
-      guard let product = call.product, product.operands == .f32 else { continue }
-      let chosen = tuner?.chosen(call) ?? call
-      let isTimed = timed.contains(product)
-      guard isTimed || chosen.variant?.backend == .openBLAS else { continue }
-      let isWhole = isTimed || chosen.variant?.split == .columns
-      let rows = product.result.rows
-      let own = isWhole ? rows : (rows + pool.threads - 1) / pool.threads
-      let terms = min(product.summed, Self.copiedColumns)
-      if own * terms > (largest.map { $0.rows * $0.terms } ?? 0) { largest = (own, terms) }
+    for split in ProductSplit.allCases {
+      let parts = calls.compactMap { call -> Part? in
+        guard let product = call.product, product.operands == .f32 else { return nil }
+        let variant = (tuner?.chosen(call) ?? call).variant
+        let isUsed = variant == ProductVariant(.openBLAS, split) || timed.contains(product)
+        return isUsed ? Part(product, split, threads: pool.threads) : nil
+      }
+      guard let largest = parts.max(by: { $0.copied < $1.copied }) else { continue }
+      try multiply(
+        Product(
+          .forward, operands: .f32, weightType: .f32, m: largest.rows,
+          n: largest.columns * pool.threads, k: largest.terms), on: pool)
     }
-    guard let largest else { return }
-    try multiply(
-      Product(
-        .forward, operands: .f32, weightType: .f32, m: largest.rows, n: 16 * pool.threads,
-        k: largest.terms), on: pool)
+  }
+
+  /// A thread's part of a result, as far as OpenBLAS's buffers depend on it.
+  private struct Part {
+    let rows: Int
+    let columns: Int
+    let terms: Int
+
+    init(_ product: Product, _ split: ProductSplit, threads: Int) {
+      func part(_ extent: Int) -> Int { (extent + threads - 1) / threads }
+      let (rows, columns) = product.result
+      self.rows = split == .rows ? part(rows) : rows
+      self.columns = min(split == .columns ? part(columns) : columns, Kernels.fewColumns)
+      terms = min(product.summed, Kernels.copiedColumns)
+    }
+
+    var copied: Int { rows * terms }
   }
 
   /// More than OpenBLAS copies at a time on any CPU.
   private static let copiedColumns = 1024
+  /// At least as many columns as make OpenBLAS copy all rows on any CPU.
+  private static let fewColumns = 1024
 
   /// Multiplies zeros twice, every thread some columns of the result.
   ///

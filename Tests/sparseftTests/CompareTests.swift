@@ -88,17 +88,19 @@ import Testing
 
   @Test func aRecipeWithoutBaselinesGetsTheDefaultField() throws {
     let shop = try Workshop(method: #"{"type": "sparse", "budget": {"step_flops": 0.7}}"#)
-    let outcome = try shop.succeed(["compare", "recipe.json", "--json"])
+    let outcome = try shop.succeed([
+      "compare", "recipe.json", "--json", "optimizer.learning_rate=0.02",
+    ])
     let rows = try outcome.jsonLines().filter { $0["type"] == nil }
     let labels = [
       "sparse auto", "lora r8", "lora r8 qv", "full", "sparse last", "sparse random", "norms",
     ]
     #expect(rows.map { $0["label"]?.string } == labels)
     // Baselines run at rates of their own, whatever the recipe fixes: the rule's limit for whole
-    // tensors or for factors, where it binds.
+    // tensors, for factors or for vectors, where it binds.
     let rates = rows.compactMap { $0["learning_rate"]?.double }
-    #expect(rates.count == labels.count && rates[0] == 0.01)
-    #expect(!rates.dropFirst().contains(0.01) && Set(rates.dropFirst()).count > 1)
+    #expect(rates.count == labels.count && rates[0] == 0.02)
+    #expect(!rates.dropFirst().contains(0.02) && Set(rates.dropFirst()).count > 1)
     #expect(try outcome.jsonLines().last?["reference"] == "lora r8")
   }
 
