@@ -53,9 +53,24 @@ public struct ActivationAccount: Hashable, Sendable {
       }
       add(value, .residual)
     }
+    var parts: [ValueID: Part] = [:]
     for node in graph.nodes where node.phase == .forward {
-      for value in node.results { add(value, graph.part(of: node)) }
+      // A product that adds to a value goes on with that value: a branch's last one gives what the map
+      // beside it would give alone.
+      let continued = node.initialValue.map { parts[$0] ?? .residual }
+      let part = continued ?? graph.part(of: node)
+      for value in node.results {
+        parts[value] = part
+        add(value, part)
+      }
     }
+  }
+}
+
+extension Node {
+  /// The value that a matmul adds its product to; nil for other nodes.
+  fileprivate var initialValue: ValueID? {
+    (operation as? Linear)?.accumulates == true ? operands.last : nil
   }
 }
 

@@ -45,6 +45,35 @@ import Testing
     #expect(total > figures[0] + figures[2])
   }
 
+  /// What is kept for the backward pass, by kind, beside other methods: a ladder keeps nothing of the
+  /// model's blocks but the streams that it taps, LoRA all that a gradient passes.
+  @Test func planSaysWhichActivationsAreKept() throws {
+    let shop = try Workshop(method: #"{"type": "ladder", "width": 4, "count": 2}"#)
+    let plan = try #require(
+      try shop.succeed(["plan", "recipe.json", "--json", "run.precision=f32"]).jsonLines().first)
+    let entries = try #require(plan["kept_activations"]?.array)
+    #expect(
+      entries.map { $0["method"]?.string } == [
+        "ladder d4 2 blocks", "lora r8 in the same blocks", "last 2 layers", "full",
+      ])
+    let parts = ["residual", "norms", "attention", "mlp", "trained_inputs", "branches", "head"]
+    var kept: [[String: Int]] = []
+    for entry in entries {
+      let bytes = try parts.map { try #require(entry[$0]?.int) }
+      #expect(entry["total"]?.int == bytes.reduce(0, +))
+      kept.append(Dictionary(uniqueKeysWithValues: zip(parts, bytes)))
+    }
+    #expect(kept[0]["attention"] == 0 && kept[0]["mlp"] == 0)
+    let branches = try kept.map { try #require($0["branches"]) }
+    #expect(branches[0] > 0 && branches[1] == 0 && branches[2] == 0 && branches[3] == 0)
+    for part in ["attention", "mlp"] {
+      let (lora, last) = (kept[1][part] ?? 0, kept[2][part] ?? 0)
+      #expect(lora > 0 && lora <= last)
+      #expect(kept[3][part].map { 2 * $0 == 3 * last } == true, "\(part)")
+    }
+    #expect(try shop.succeed(["plan", "recipe.json"]).output.contains("activations kept"))
+  }
+
   /// How products are computed is timed once, printed, and kept for the next run.
   @Test func waysOfProductsAreRemembered() throws {
     let shop = try Workshop()
