@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds the methods that train in little memory against each other; the tables of docs/little-memory.md.
+"""Holds the methods that train in little memory against each other: loss, memory, speed and size of the delta.
 
     python3 docs/little-memory-study.py run MODEL TEXT WORK [--cut N] [--steps 200] [--seeds 3] [--methods M ...]
     python3 docs/little-memory-study.py table WORK

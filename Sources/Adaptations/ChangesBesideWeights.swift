@@ -115,22 +115,12 @@ public struct ChangesBesideWeights: Adaptation {
 extension ChangesBesideWeights.Ladder {
   /// The ladder as a graph gets it.
   fileprivate func network(in graph: Graph) -> LadderNetwork {
-    func parameter(_ tensor: LadderTensor, _ rows: Int) -> Parameter {
+    LadderNetwork(
+      width: width, modelWidth: graph.lastStream.map { graph.type(of: $0).shape[1] } ?? 0,
+      layers: Set(names.keys.compactMap { $0.place?.layer }), scale: Float(scale)
+    ) { tensor, shape in
       let name = names[tensor] ?? tensor.name
-      return Parameter(path: name, rows: 0..<rows, initial: .delta(name: name))
+      return Parameter(path: name, rows: 0..<shape[0], initial: .delta(name: name))
     }
-    let top = graph.module(ParameterRole.norm.rawValue)?.input
-    let modelWidth = top.map { graph.type(of: $0).shape[1] } ?? 0
-    let hidden = LadderNetwork.hiddenWidth(of: width)
-    let layers = Set(names.keys.compactMap { $0.place?.layer }).sorted()
-    return LadderNetwork(
-      rungs: layers.map { layer in
-        LadderNetwork.Rung(
-          layer: layer, tap: parameter(LadderTensor(layer, .tap), width),
-          gate: parameter(LadderTensor(layer, .gate), hidden),
-          up: parameter(LadderTensor(layer, .up), hidden),
-          down: parameter(LadderTensor(layer, .down), width))
-      },
-      output: parameter(.output, modelWidth), width: width, scale: Float(scale))
   }
 }

@@ -21,35 +21,21 @@ public struct LadderAdaptation: Adaptation {
   public var rateFamily: RateFamily { .units }
 
   public func apply(to graph: inout Graph) throws(AdaptationError) -> SavePlan {
-    guard let top = graph.module(ParameterRole.norm.rawValue)?.input, !blocks.isEmpty else {
-      throw .noStream(layer: nil)
-    }
-    let modelWidth = graph.type(of: top).shape[1]
-    let hidden = LadderNetwork.hiddenWidth(of: width)
+    guard let top = graph.lastStream, !blocks.isEmpty else { throw .noStream(layer: nil) }
     var plan = SavePlan()
-    var stream: UInt64 = 0
-    func parameter(_ path: String, _ rows: Int, _ columns: Int, startsAtZero: Bool = false)
-      -> Parameter
-    {
-      stream += 1
+    let network = LadderNetwork(
+      width: width, modelWidth: graph.type(of: top).shape[1], layers: blocks
+    ) { tensor, shape in
+      let stream = UInt64(plan.changes.count + 1)
       let parameter = Parameter(
-        path: path, rows: 0..<rows, isTrained: true,
-        initial: startsAtZero ? .zeros : .kaimingUniform(fanIn: columns, stream: stream))
+        path: tensor.name, rows: 0..<shape[0], isTrained: true,
+        initial: tensor == .output
+          ? .zeros : .kaimingUniform(fanIn: shape.columns, stream: stream))
       plan.changes.append(
         SavePlan.Change(
-          tensor: path, content: .tensor([rows, columns], parameter: parameter.name)))
+          tensor: tensor.name, content: .tensor(shape, parameter: parameter.name)))
       return parameter
     }
-    let network = LadderNetwork(
-      rungs: blocks.map { layer in
-        func path(_ part: LadderTensor.Part) -> String { LadderTensor(layer, part).name }
-        return LadderNetwork.Rung(
-          layer: layer, tap: parameter(path(.tap), width, modelWidth),
-          gate: parameter(path(.gate), hidden, width), up: parameter(path(.up), hidden, width),
-          down: parameter(path(.down), width, hidden))
-      },
-      output: parameter(LadderTensor.output.name, modelWidth, width, startsAtZero: true),
-      width: width)
     try network.insert(into: &graph)
     return plan
   }

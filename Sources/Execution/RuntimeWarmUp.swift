@@ -13,8 +13,12 @@ extension Kernels {
   @discardableResult
   public func warmUp(_ pool: WorkerPool) throws(ExecutionError) -> (seconds: Double, flops: Int) {
     try reserveBuffers(threads: pool.threads)
-    return try multiply(
+    let product = try bound(
       Product(.forward, operands: .f32, weightType: .f32, m: 512, n: 1024, k: 1024), on: pool)
+    product.run(.body)
+    product.resetProfile()
+    product.run(.body)
+    return (product.profile.forward, product.program.bodyFlops)
   }
 
   /// Makes the matmul library take as much memory as the matmuls of some programs will make it take, so
@@ -37,10 +41,11 @@ extension Kernels {
         return isUsed ? Part(product, split, threads: pool.threads) : nil
       }
       guard let largest = parts.max(by: { $0.copied < $1.copied }) else { continue }
-      try multiply(
+      try bound(
         Product(
           .forward, operands: .f32, weightType: .f32, m: largest.rows,
-          n: largest.columns * pool.threads, k: largest.terms), on: pool)
+          n: largest.columns * pool.threads, k: largest.terms), on: pool
+      ).run(.body)
     }
   }
 
@@ -66,13 +71,10 @@ extension Kernels {
   /// At least as many columns as make OpenBLAS copy all rows on any CPU.
   private static let fewColumns = 1024
 
-  /// Multiplies zeros twice, every thread some columns of the result.
-  ///
-  /// - Returns: the seconds that the second time took, and its floating-point operations.
-  @discardableResult
-  private func multiply(
+  /// A matmul of zeros, of which every thread computes some columns.
+  private func bound(
     _ product: Product, on pool: WorkerPool
-  ) throws(ExecutionError) -> (seconds: Double, flops: Int) {
+  ) throws(ExecutionError) -> BoundProgram {
     var offset = 0
     func buffer(_ name: String, _ count: Int) -> Buffer {
       defer { offset += 4 * count }
@@ -88,11 +90,7 @@ extension Kernels {
         left: BufferView(buffer: 0), right: BufferView(buffer: 1), result: BufferView(buffer: 2)))
     let program = Program(
       buffers: buffers, calls: [call], arenaBytes: offset, persistentBytes: 0)
-    let bound = try BoundProgram(program, pool: pool, kernels: untuned, weights: NoWeights())
-    bound.run(.body)
-    bound.resetProfile()
-    bound.run(.body)
-    return (bound.profile.forward, call.flops)
+    return try BoundProgram(program, pool: pool, kernels: untuned, weights: NoWeights())
   }
 
   /// Checks that there is address space for a buffer of OpenBLAS's for each thread: refused one, it

@@ -105,6 +105,16 @@ package struct TrainingFixture {
     return SnapshotStore(folder: folder[run], method: method, recipe: ["seed": 7])
   }
 
+  /// Trains a method and opens the delta that it leaves.
+  package func trainedDelta(
+    _ adaptation: some Adaptation, steps: Int, validation: TokenStream? = nil, run: String = "run"
+  ) throws -> (delta: Delta, record: RunRecord) {
+    let store = try store(run)
+    let record = try train(
+      adaptation, Self.settings(steps: steps), validation: validation, store: store)
+    return (try Delta.open(store.deltaPath(.last)), record)
+  }
+
   /// Mean loss of a text under the base with deltas applied.
   package func loss(
     of text: TokenStream, deltas: [Delta] = [], settings: TrainingSettings = settings(steps: 1)

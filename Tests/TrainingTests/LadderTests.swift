@@ -15,12 +15,9 @@ import Weights
   @Test(arguments: [ElementType.f32, .bf16, .int8])
   func theDeltaRunsBesideTheBase(_ elementType: ElementType) throws {
     let fixture = try TrainingFixture(elementType: elementType)
-    let store = try fixture.store("run")
     let text = TrainingFixture.text(windows: 3)
-    let record = try fixture.train(
-      LadderAdaptation(width: 4, blocks: 0..<2), TrainingFixture.settings(steps: 4),
-      validation: text, store: store)
-    let delta = try Delta.open(store.deltaPath(.last))
+    let (delta, record) = try fixture.trainedDelta(
+      LadderAdaptation(width: 4, blocks: 0..<2), steps: 4, validation: text)
     #expect(delta.entries.count == 2 * 4 + 1)
     #expect(delta.entries.allSatisfy { LadderTensor(name: $0.name)?.name == $0.name })
     let trained = try #require(record.validations.last)

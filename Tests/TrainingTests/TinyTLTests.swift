@@ -12,12 +12,9 @@ import Training
   @Test(arguments: [ElementType.f32, .bf16, .int8])
   func mergedAndUnmergedAreTheSameModel(_ elementType: ElementType) throws {
     let fixture = try TrainingFixture(elementType: elementType)
-    let store = try fixture.store("run")
     let text = TrainingFixture.text(windows: 3)
-    let record = try fixture.train(
-      fixture.adaptation(.tinyTL), TrainingFixture.settings(steps: 3), validation: text,
-      store: store)
-    let delta = try Delta.open(store.deltaPath(.last))
+    let (delta, record) = try fixture.trainedDelta(
+      fixture.adaptation(.tinyTL), steps: 3, validation: text)
     #expect(
       delta.entries.filter { $0.encoding == .hiddenUnits }.map(\.name) == ["layers[1].mlp"])
     let trained = try #require(record.validations.last)
@@ -49,10 +46,9 @@ import Training
   @Test func deltasAddUp() throws {
     let fixture = try TrainingFixture()
     let deltas = try (0..<2).map { index in
-      let store = try fixture.store("run\(index)")
-      _ = try fixture.train(
-        fixture.adaptation(.tinyTL), TrainingFixture.settings(steps: 2 + index), store: store)
-      return try Delta.open(store.deltaPath(.last))
+      try fixture.trainedDelta(
+        fixture.adaptation(.tinyTL), steps: 2 + index, run: "run\(index)"
+      ).delta
     }
     let (first, second) = (deltas[0], deltas[1])
     let path = fixture.folder["merged.sfckpt"]
@@ -77,10 +73,7 @@ import Training
   /// In another element type the units stay as they are, and the delta the same change.
   @Test func unitsAreKeptWhenADeltaIsWrittenAgain() throws {
     let fixture = try TrainingFixture()
-    let store = try fixture.store("run")
-    _ = try fixture.train(
-      fixture.adaptation(.tinyTL), TrainingFixture.settings(steps: 2), store: store)
-    let delta = try Delta.open(store.deltaPath(.last))
+    let delta = try fixture.trainedDelta(fixture.adaptation(.tinyTL), steps: 2).delta
     let path = fixture.folder["again.sfdelta"]
     try DeltaWriter.convert(delta, base: fixture.checkpoint, elementType: .bf16, to: path)
     let again = try Delta.open(path)

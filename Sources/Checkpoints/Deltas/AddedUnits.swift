@@ -7,6 +7,7 @@ import Tensors
 /// Stored as three tensors under the MLP's path with `.gate.added`, `.up.added` and `.down.added`.
 enum AddedUnits: DeltaEncodingRules {
   static let canBeMerged = true
+  static let changesOwnTensors = false
 
   /// The linear maps of the MLP, in the order of an entry's tensors.
   static let kinds: [LinearKind] = [.gate, .up, .down]

@@ -33,17 +33,14 @@ public enum DeltaEncoding: String, Sendable, CaseIterable {
   public var canBeMerged: Bool { rules.canBeMerged }
 
   /// Whether it changes a tensor that the base has, or that it implies, in its own shape.
-  var changesOwnTensors: Bool {
-    switch self {
-    case .values, .integers, .difference, .lowRank: true
-    case .hiddenUnits, .tensor: false
-    }
-  }
+  var changesOwnTensors: Bool { rules.changesOwnTensors }
 }
 
 /// An encoding's implementation: reads its entries and merges them into weights.
 protocol DeltaEncodingRules {
   static var canBeMerged: Bool { get }
+  /// Whether entries change rows of a tensor in the shape that it has.
+  static var changesOwnTensors: Bool { get }
   /// Reads and checks an entry.
   ///
   /// - Parameters:
@@ -51,7 +48,8 @@ protocol DeltaEncodingRules {
   static func read(
     _ fields: JSONFields, name: String, shapes: [String: Shape], _ container: TensorContainer
   ) throws(CheckpointError) -> DeltaEntry.Stored
-  /// The entry's contribution to merged rows.
+  /// The entry's contribution to merged rows. Asked only of an encoding that changes tensors' own
+  /// rows.
   ///
   /// - Parameter scale: the delta's scale.
   static func merger(of entry: DeltaEntry, scale: Double) -> any RowMerger

@@ -3,7 +3,8 @@ import Storage
 import Tensors
 
 /// One change in a delta: rows of a parameter, low-rank factors for a whole matrix, hidden units of
-/// an MLP, or a new tensor. Rows are indexed by the first axis, so a gain or bias `[n]` has n rows of one element.
+/// an MLP, or a new tensor. Rows are indexed by the first axis, so a gain or bias `[n]` has n rows of
+/// one element.
 public struct DeltaEntry: Sendable {
   /// The parameter's name, the path of the MLP that gets hidden units, or the new tensor's name.
   public let name: String

@@ -7,6 +7,7 @@ import Tensors
 /// `.lora_b`.
 enum LowRankFactors: DeltaEncodingRules {
   static let canBeMerged = true
+  static let changesOwnTensors = true
 
   static func read(
     _ fields: JSONFields, name: String, shapes: [String: Shape], _ container: TensorContainer

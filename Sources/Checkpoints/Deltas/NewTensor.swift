@@ -5,6 +5,7 @@ import Tensors
 /// the operation that reads it.
 enum NewTensor: DeltaEncodingRules {
   static let canBeMerged = false
+  static let changesOwnTensors = false
 
   static func read(
     _ fields: JSONFields, name: String, shapes: [String: Shape], _ container: TensorContainer

@@ -6,6 +6,7 @@ protocol RowEncodingRules: DeltaEncodingRules {}
 
 extension RowEncodingRules {
   static var canBeMerged: Bool { true }
+  static var changesOwnTensors: Bool { true }
 
   static func read(
     _ fields: JSONFields, name: String, shapes: [String: Shape], _ container: TensorContainer

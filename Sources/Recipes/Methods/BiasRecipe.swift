@@ -21,8 +21,11 @@ public struct BiasRecipe: MethodSettings {
     self.targets = targets ?? Self.usualTargets
   }
 
-  var displayLabel: String {
-    "bias" + (count.map { " \($0) blocks" } ?? "")
+  var displayLabel: String { "bias" + labelSuffix }
+
+  /// What a label says of settings that are not the usual ones: " 4 blocks key".
+  var labelSuffix: String {
+    (count.map { " \($0) blocks" } ?? "")
       + (targets == Self.usualTargets ? "" : " " + targets.shortName)
   }
 

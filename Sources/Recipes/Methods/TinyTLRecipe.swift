@@ -18,9 +18,7 @@ public struct TinyTLRecipe: MethodSettings {
     biases = BiasRecipe(count: count)
   }
 
-  var displayLabel: String {
-    "tiny_tl r\(units)" + (biases.count.map { " \($0) blocks" } ?? "")
-  }
+  var displayLabel: String { "tiny_tl r\(units)" + biases.labelSuffix }
 
   mutating func visit(_ fields: RecipeFields) {
     fields("units", &units, .integer(1...4096))
