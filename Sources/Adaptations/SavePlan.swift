@@ -58,7 +58,18 @@ public struct SavePlan: Hashable, Sendable {
   public func misclaimed(in graph: Graph) -> String? {
     let claims = Dictionary(changes.flatMap(\.parameters).map { ($0, 1) }, uniquingKeysWith: +)
     let trained = graph.parameters.filter(\.parameter.isTrained).map(\.parameter.name)
-    return trained.first { claims[$0] != 1 } ?? Set(claims.keys).subtracting(trained).min()
+    return trained.first { claims[$0] != 1 }
+      ?? Set(claims.keys).subtracting(trained + graph.drawnTensors).min()
+  }
+}
+
+extension Graph {
+  /// Names of tensors that a method draws and leaves as they are: a delta needs them beside those that
+  /// train.
+  fileprivate var drawnTensors: [String] {
+    values.compactMap { value in
+      if case .state(let name, .parameter, _) = value.source { name } else { nil }
+    }
   }
 }
 

@@ -84,6 +84,7 @@ static inline uint32_t sft_salt(int64_t number, const float *hyper) {
 
 // Integers of a step are rounded by other bits than the moments of the same element.
 #define SFT_STEP_SALT 0x5BD1E995u
+#define SFT_ERROR_SALT 0x27D4EB2Fu
 
 // How a step rounds integers.
 enum { SFT_ROUND_RANDOMLY, SFT_ROUND_NEAREST, SFT_ROUND_TO_ZERO };

@@ -53,16 +53,9 @@ public struct ActivationAccount: Hashable, Sendable {
       }
       add(value, .residual)
     }
-    var parts: [ValueID: Part] = [:]
+    let parts = graph.activationParts()
     for node in graph.nodes where node.phase == .forward {
-      // A product that adds to a value goes on with that value: a branch's last one gives what the map
-      // beside it would give alone.
-      let continued = node.initialValue.map { parts[$0] ?? .residual }
-      let part = continued ?? graph.part(of: node)
-      for value in node.results {
-        parts[value] = part
-        add(value, part)
-      }
+      for value in node.results { add(value, parts[value] ?? .residual) }
     }
   }
 }
@@ -75,6 +68,19 @@ extension Node {
 }
 
 extension Graph {
+  /// What each result of the forward pass is.
+  func activationParts() -> [ValueID: ActivationAccount.Part] {
+    var parts: [ValueID: ActivationAccount.Part] = [:]
+    for node in nodes where node.phase == .forward {
+      // A product that adds to a value goes on with that value: a branch's last one gives what the map
+      // beside it would give alone. A rounded value is what it was.
+      let before = node.operation is ToRowBytes ? node.operands[0] : node.initialValue
+      let part = before.map { parts[$0] ?? .residual } ?? part(of: node)
+      for value in node.results { parts[value] = part }
+    }
+    return parts
+  }
+
   /// What a forward node gives.
   fileprivate func part(of node: Node) -> ActivationAccount.Part {
     switch node.operation {

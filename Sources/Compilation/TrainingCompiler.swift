@@ -9,6 +9,14 @@ public struct CompilationStage: Sendable {
   public var text: String
 }
 
+/// How what the gated activations of MLPs read is stored for the backward pass.
+public enum GateStorage: String, Hashable, Sendable, CaseIterable {
+  /// In the type in which it is computed.
+  case computed
+  /// As int8 with a scale per row.
+  case int8
+}
+
 /// A program with what the compiler knows about it.
 public struct CompiledProgram: Sendable {
   public var program: Program
@@ -40,6 +48,8 @@ public struct TrainingCompiler: Sendable {
   /// The most activations to recompute with matmuls instead of storing; those with the fewest
   /// operations per byte come first.
   public var recomputed = 0
+  /// How gates that aren't recomputed are stored.
+  public var gates = GateStorage.computed
   /// Whether values that are not live together may share memory; off only to measure what that
   /// saves.
   public var reusesMemory = true
@@ -107,7 +117,7 @@ public struct TrainingCompiler: Sendable {
       graph.appendUpdates(gradients, policy: policy)
     }
     try pipeline.optimise(
-      precision: precision, rematerialises: rematerialises, recomputed: recomputed)
+      precision: precision, rematerialises: rematerialises, recomputed: recomputed, gates: gates)
     try pipeline.run("stream") { graph throws(GraphError) in
       graph.streamUpdates(stripBytes: stripBytes)
     }
@@ -169,7 +179,8 @@ struct Pipeline {
 
   /// The stages between a differentiated graph and a program.
   mutating func optimise(
-    precision: ProductPrecision, rematerialises: Bool = true, recomputed: Int = 0
+    precision: ProductPrecision, rematerialises: Bool = true, recomputed: Int = 0,
+    gates: GateStorage = .computed
   ) throws(GraphError) {
     try run("prune") { graph throws(GraphError) in graph.prune() }
     try run("fuse") { graph throws(GraphError) in graph.fuse() }
@@ -180,6 +191,9 @@ struct Pipeline {
       try run("rematerialise") { graph throws(GraphError) in
         graph.rematerialise(with: others.reduce(into: []) { $0.formUnion($1.nodes) })
       }
+    }
+    if gates == .int8 {
+      try run("keep gates") { graph throws(GraphError) in graph.keepGatesAsBytes() }
     }
     if precision.base != .f32 {
       try run("keep bf16") { graph throws(GraphError) in graph.keepBF16() }

@@ -10,7 +10,13 @@ public final class SharedPrefixes {
   private let texts: [(text: TokenStream, windows: Int)]
   private let folder: String
   private var bytesLeft: Int
-  private var caches: [Int: [PrefixCache]] = [:]
+  /// What of the frozen blocks a step reads.
+  private struct Cut: Hashable {
+    let frozenBlocks: Int
+    let lowerStreams: [Int]
+  }
+
+  private var caches: [Cut: [PrefixCache]] = [:]
 
   /// - Parameters:
   ///   - trainedWindows: the number of windows of the training text that probes train on.
@@ -30,11 +36,11 @@ public final class SharedPrefixes {
   /// The caches that fit a step, created when its cut is used for the first time.
   func caches(for step: CompiledStep) -> [PrefixCache] {
     guard step.frozenBlocks > 0 else { return [] }
-    if let known = caches[step.frozenBlocks] { return known }
+    let cut = Cut(frozenBlocks: step.frozenBlocks, lowerStreams: step.lowerStreams)
+    if let known = caches[cut] { return known }
     var made: [PrefixCache] = []
     for (text, windows) in texts {
-      let bytes = PrefixCache.byteCount(
-        windows: windows, tokens: step.shape.tokens, width: step.width, type: step.prefixType)
+      let bytes = PrefixCache.byteCount(windows: windows, for: step)
       // The file is sparse: only windows that probes use take space. Without a cache the same
       // values are computed.
       guard let bytes, bytes <= bytesLeft,
@@ -43,7 +49,7 @@ public final class SharedPrefixes {
       bytesLeft -= bytes
       made.append(cache)
     }
-    caches[step.frozenBlocks] = made
+    caches[cut] = made
     return made
   }
 }

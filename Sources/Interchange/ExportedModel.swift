@@ -53,6 +53,19 @@ public struct ExportedModel: Sendable {
     return types.allSatisfy { $0 == .bf16 } ? .bf16 : .f32
   }
 
+  /// Whether an element type holds every gain and bias without rounding, as a format stores them.
+  func vectorsFit(_ type: ForeignElementType, in format: ForeignFormat) -> Bool {
+    tensors(in: format).filter { !$0.isMatrix }.allSatisfy { tensor in
+      let count = tensor.shape[0]
+      let values = UnsafeMutablePointer<Float>.allocate(capacity: 2 * count)
+      defer { values.deallocate() }
+      tensor.read(0..<count, into: values)
+      (values + count).update(from: values, count: count)
+      type.round(values, count: count)
+      return (0..<count).allSatisfy { values[$0] == values[count + $0] }
+    }
+  }
+
   /// The tensors of a format in file order.
   func tensors(in format: ForeignFormat) -> [ForeignTensorRows] {
     configuration.schema.tensors(in: format).map {

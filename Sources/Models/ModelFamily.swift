@@ -72,21 +72,30 @@ extension ModelFamily {
   /// - Parameters:
   ///   - block: the block to start at, 0 to the number of blocks. Above 0 an input "prefix",
   ///     f32 [N, D], the residual stream entering that block, takes the place of "tokens".
+  ///   - streams: blocks below the last one that is left out. Of each an input "stream[i]", f32 [N, D],
+  ///     is the residual stream behind it, as the input of module "layers[i + 1]".
   ///   - elementType: how the checkpoint stores the parameter of that name.
   public func traceLoss(
-    batch: Int, tokens: Int, from block: Int = 0, elementType: @escaping (String) -> ElementType
+    batch: Int, tokens: Int, from block: Int = 0, streams: [Int] = [],
+    elementType: @escaping (String) -> ElementType
   ) -> Graph {
-    decoder.traceLoss(batch: batch, tokens: tokens, from: block, elementType: elementType)
+    decoder.traceLoss(
+      batch: batch, tokens: tokens, from: block, streams: streams, elementType: elementType)
   }
 
   /// The forward pass below a block, whose output `traceLoss` from that block takes as "prefix".
   ///
   /// Inputs: "tokens" and "document_starts", int32 [N]. Output: "prefix" f32 [N, D], the residual
   /// stream entering `block`.
+  ///
+  /// - Parameter streams: as for `traceLoss`, from the lowest up; what it takes as "stream[i]" is written
+  ///   over an input of that name here.
   public func tracePrefix(
-    batch: Int, tokens: Int, through block: Int, elementType: @escaping (String) -> ElementType
+    batch: Int, tokens: Int, through block: Int, streams: [Int] = [],
+    elementType: @escaping (String) -> ElementType
   ) -> Graph {
-    decoder.tracePrefix(batch: batch, tokens: tokens, through: block, elementType: elementType)
+    decoder.tracePrefix(
+      batch: batch, tokens: tokens, through: block, streams: streams, elementType: elementType)
   }
 
   /// The forward pass of `rows` tokens behind a cache, down to the logits.

@@ -135,6 +135,27 @@ extension AccumulateGradient: SumOperation {
   public var addsInPlace: Bool { true }
 }
 
+/// Writes a value over another one: a ← x. Operands: a (overwritten), x, f32.
+public struct Overwrite: LowerableOperation {
+  public init() {}
+
+  public var name: String { "overwrite" }
+  public var mutatedOperands: [Int] { [0] }
+
+  public func resultTypes(_ operands: [TensorType]) throws(GraphError) -> [TensorType] {
+    try TypeRule.count(operands, 2)
+    try TypeRule.require(operands, 0, TensorType(operands[0].shape))
+    try TypeRule.require(operands, 1, operands[0])
+    return []
+  }
+
+  public func lower(into lowering: inout Lowering) {
+    lowering.emit(
+      "copy", [lowering.operands[1], lowering.operands[0]],
+      items: lowering.operandTypes[0].shape.count, grain: Grain.elements)
+  }
+}
+
 /// Sets a value to zero. Operand: the value (overwritten).
 public struct Clear: LowerableOperation {
   public init() {}

@@ -34,10 +34,17 @@ public struct IntegerStep: Hashable, Sendable {
   /// Whether steps are scaled as above. Otherwise d is multiplied by s: a step along the gradient
   /// by q, as if q were the weight. A control.
   public var compensatesScale: Bool
+  /// Whether what rounding and clipping leave undone goes into the momentum m, from which later steps
+  /// make up for it: m ← m + e·(1 − 1/β)/η (ECO, 2026), e being the step that was asked for less the one
+  /// that was taken. Momentum β has to be above 0.
+  public var carriesError: Bool
 
-  public init(rounding: Rounding = .stochastic, compensatesScale: Bool = true) {
+  public init(
+    rounding: Rounding = .stochastic, compensatesScale: Bool = true, carriesError: Bool = false
+  ) {
     self.rounding = rounding
     self.compensatesScale = compensatesScale
+    self.carriesError = carriesError
   }
 }
 
@@ -47,23 +54,28 @@ extension Lowering {
   /// - Parameters:
   ///   - elements: whole rows.
   ///   - clips: whether the gradient's place holds the gradient itself, which is to be clipped.
+  ///   - momentum: β and the elements' momentum in bf16, which takes up the error of the step if that is
+  ///     wanted.
   mutating func emit(
     _ step: IntegerStep, _ elements: Range<Int>, of place: UpdatePlace, weightDecay: Float,
-    clips: Bool
+    clips: Bool, momentum: (factor: Float, place: BufferView)? = nil
   ) {
+    let carrier = step.carriesError ? momentum : nil
     let rows = place.rows(elements)
     emit(
       "step_int8",
       [
         place.parameter.advanced(by: elements.lowerBound, of: .int8),
         place.parameterScales?.advanced(by: rows.lowerBound), place.gradient, place.hyper,
+        carrier?.place,
       ],
       // Distinct per parameter and per part, so that no two are rounded with the same random bits.
       sizes: [
         node.id + elements.lowerBound, place.columns, step.rounding.code,
         step.compensatesScale ? 1 : 0, clips ? 1 : 0,
       ],
-      scalars: [weightDecay], items: rows.count, grain: Grain.rows(of: place.columns))
+      scalars: [weightDecay, carrier.map { 1 - 1 / $0.factor } ?? 0], items: rows.count,
+      grain: Grain.rows(of: place.columns))
   }
 }
 

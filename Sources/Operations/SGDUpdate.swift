@@ -77,6 +77,8 @@ public struct SGDUpdate: ElementwiseUpdate {
         place.states[0].advanced(by: start, of: .bf16), place.hyper,
       ], sizes: [lowering.node.id + start, place.columns], scalars: [momentum, weightDecay],
       items: rows.count, grain: Grain.rows(of: place.columns))
-    lowering.emit(step, elements, of: place, weightDecay: 0, clips: false)
+    lowering.emit(
+      step, elements, of: place, weightDecay: 0, clips: false,
+      momentum: (momentum, place.states[0].advanced(by: start, of: .bf16)))
   }
 }

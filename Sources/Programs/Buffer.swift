@@ -51,6 +51,9 @@ public enum InitialContents: Hashable, Codable, Sendable {
 }
 
 extension InitialContents {
+  /// Whether the contents are drawn.
+  public var isRandom: Bool { if case .kaimingUniform = self { true } else { false } }
+
   /// Where the row scales of a frozen int8 weight with these contents are: beside its bytes.
   public var storedScales: InitialContents {
     switch self {

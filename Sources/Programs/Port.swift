@@ -44,6 +44,9 @@ extension Port where Element == Float {
   /// The residual stream at the block where a forward pass is split, [N, D]: an output of the lower
   /// part, an input of the upper one.
   public static var prefix: Port { Port("prefix") }
+  /// The residual stream behind a block below that place, [N, D]: written by the lower part, an input
+  /// of an upper one that reads it.
+  public static func stream(behind block: Int) -> Port { Port("stream[\(block)]") }
   /// The weight of every token's loss, [1].
   public static var lossScale: Port { Port("loss_scale") }
   /// Per-step numbers for the updates, and the gradient norm that clipping writes, [8].

@@ -6,7 +6,7 @@ public struct MethodRecipe: Hashable, Sendable {
   /// All methods, in the order in which messages name them.
   static let known: [any MethodSettings.Type] = [
     AutoRecipe.self, FullRecipe.self, SparseRecipe.self, LastLayersRecipe.self, NormsRecipe.self,
-    BiasRecipe.self, TinyTLRecipe.self, LadderRecipe.self, LoRARecipe.self,
+    BiasRecipe.self, TinyTLRecipe.self, LadderRecipe.self, LoRARecipe.self, LoRAFARecipe.self,
   ]
 
   /// The names of all methods, as recipes spell them.

@@ -53,6 +53,8 @@ public struct OptimizerRecipe: Hashable, Sendable {
   /// Parameters in int8 only: whether steps are in units of the weights (quantisation-aware
   /// scaling) or of the integers.
   public var qas = true
+  /// Whether the error of a step of int8 matrices goes into the momentum.
+  public var eco = false
   /// SGD only; 0 keeps no state of matrices in int8.
   public var momentum: Double = 0
   public var weightDecay: Double = 0
@@ -65,6 +67,9 @@ public struct OptimizerRecipe: Hashable, Sendable {
 
 /// A fixed learning rate, or one found by calibration before training.
 public enum LearningRate: Hashable, Sendable {
+  /// A higher one is a mistake.
+  static let highest = 10.0
+
   case auto
   case fixed(Double)
 }
@@ -85,7 +90,7 @@ extension OptimizerRecipe: RecipeSection {
     let nonNegative = Interval(lower: 0, upper: 1e6)
     let decay = Interval(lower: 0, upper: 1, includesUpper: false)
     if !fields("type", &type, .choice()) { fields.ignoreRest() }
-    fields("learning_rate", &learningRate, .learningRate)
+    fields("learning_rate", &learningRate, .learningRate(upTo: Self.controlRate))
     switch type {
     case .adamw:
       fields("betas", &betas, .betas)
@@ -110,6 +115,13 @@ extension OptimizerRecipe: RecipeSection {
     } else {
       fields.refuse(["rounding", "qas"], because: "means something with parameters 'int8' only")
     }
+    if parameters == .int8, type == .sgd, momentum > 0 {
+      fields("eco", &eco, .bool)
+    } else {
+      fields.refuse(
+        ["eco"], because: "means something with sgd, momentum and parameters 'int8' only")
+    }
+    reportRate(to: fields)
     fields("weight_decay", &weightDecay, .number(nonNegative))
     let positive = Interval(lower: 0, upper: 1e6, includesLower: false)
     fields("clip_norm", &clipNorm, .optional(.number(positive)))
@@ -119,11 +131,33 @@ extension OptimizerRecipe: RecipeSection {
   }
 }
 
+extension OptimizerRecipe {
+  /// The highest rate of int8 matrices without `qas`, whose steps are multiplied by the square of a
+  /// scale.
+  private static let controlRate = 1e6
+
+  /// Refuses a rate that is too high for anything else.
+  private func reportRate(to fields: RecipeFields) {
+    guard case .fixed(let rate) = learningRate, rate > LearningRate.highest,
+      qas || parameters != .int8
+    else { return }
+    fields.report(
+      "learning_rate",
+      .mismatch(
+        found: rate == rate.rounded() ? "\(Int(rate))" : "\(rate)",
+        expected: RecipeKind<LearningRate>.learningRate.expected, suggestion: nil))
+  }
+}
+
 extension RecipeKind<LearningRate> {
-  static var learningRate: RecipeKind {
-    let interval = Interval(lower: 0, upper: 10, includesLower: false)
+  static var learningRate: RecipeKind { learningRate(upTo: LearningRate.highest) }
+
+  /// - Parameter highest: the highest rate that is read; what is expected is said to be the usual.
+  static func learningRate(upTo highest: Double) -> RecipeKind {
+    let interval = Interval(lower: 0, upper: highest, includesLower: false)
+    let usual = Interval(lower: 0, upper: LearningRate.highest, includesLower: false)
     return leaf(
-      "a number in \(interval) or 'auto'", words: ["auto"],
+      "a number in \(usual) or 'auto'", words: ["auto"],
       { json in
         if json.string == "auto" { return .auto }
         return json.double.flatMap { interval.contains($0) ? .fixed($0) : nil }

@@ -10,6 +10,8 @@ public struct RunRecipe: Hashable, Sendable {
   public var threads = 2
   public var precision = PrecisionChoice.auto
   public var products = ProductsChoice.auto
+  /// How gate and up of MLPs are kept from the forward to the backward pass.
+  public var keptGates = GateStorageChoice.computed
   /// Limit on the planned peak in megabytes of 1,000,000 bytes; nil for none. Activations are
   /// recomputed instead of stored as far as the limit requires.
   public var memoryMegabytes: Double?
@@ -63,6 +65,14 @@ public enum ProductsChoice: String, Hashable, Sendable, CaseIterable {
   case openblas, tiles
 }
 
+/// How the inputs of gated activations are kept for the backward pass.
+public enum GateStorageChoice: String, Hashable, Sendable, CaseIterable {
+  /// In the type in which they are computed.
+  case computed
+  /// As int8 with a scale per row: less memory, and gradients that are rounded a little.
+  case int8
+}
+
 /// The end of a run: passes over the training windows, or optimizer steps.
 public enum RunLength: Hashable, Sendable {
   case epochs(Int)
@@ -104,6 +114,7 @@ extension RunRecipe: RecipeSection {
     fields("threads", &threads, .integer(1...1024))
     fields("precision", &precision, .choice())
     fields("products", &products, .choice())
+    fields("kept_gates", &keptGates, .choice())
     let memory = Interval(lower: 0, upper: 1e9, includesLower: false)
     fields("memory_mb", &memoryMegabytes, .optional(.number(memory)))
     fields("validate_every", &validateEvery, .integer(0...1_000_000_000))

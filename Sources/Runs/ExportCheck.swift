@@ -69,7 +69,7 @@ public struct ExportCheck: Sendable {
     }
     let own = try compute(model.checkpoint, model.deltas.map { ($0.delta, $0.scale) })
     var expected = own
-    if elementType == .f32 || elementType == model.elementType {
+    if elementType == .f32 || elementType == format.usualElementType(of: model) {
       rounding = nil
     } else {
       defer { unlink(temporary) }

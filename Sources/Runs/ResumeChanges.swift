@@ -15,7 +15,7 @@ struct ResumeChanges {
   /// templates, shows in the ids instead; the method is compared when its state is read.
   private static let sections: [String: [String]?] = [
     "data": ["sequence_length", "shuffle"], "optimizer": nil, "schedule": nil,
-    "run": ["epochs", "steps", "batch_size", "accumulation", "precision"],
+    "run": ["epochs", "steps", "batch_size", "accumulation", "precision", "kept_gates"],
   ]
 
   /// - Parameters:

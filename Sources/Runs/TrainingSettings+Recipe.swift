@@ -15,6 +15,7 @@ extension TrainingSettings {
     let curve = LearningRateSchedule.Curve(rawValue: recipe.schedule.type.rawValue) ?? .cosine
     self.init(
       steps: steps, shape: shape, optimizer: Optimizer(recipe), precision: precision,
+      gates: GateStorage(rawValue: recipe.run.keptGates.rawValue) ?? .computed,
       clipNorm: recipe.optimizer.clipNorm,
       schedule: LearningRateSchedule(
         curve: curve, peak: 0, warmupSteps: recipe.schedule.warmupSteps,
@@ -86,7 +87,7 @@ extension OptimizerRecipe {
   fileprivate var integerStep: IntegerStep {
     IntegerStep(
       rounding: IntegerStep.Rounding(rawValue: rounding.rawValue) ?? .stochastic,
-      compensatesScale: qas)
+      compensatesScale: qas, carriesError: eco)
   }
 }
 

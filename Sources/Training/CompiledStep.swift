@@ -39,6 +39,9 @@ public struct CompiledStep: Sendable {
   public let lowestTrainedBlock: Int?
   /// How many of the lowest blocks `prefix` computes: nothing trains in or below them.
   public let frozenBlocks: Int
+  /// Blocks below the last frozen one whose outputs the step reads too, from the lowest up: those that a
+  /// network beside the model taps.
+  public let lowerStreams: [Int]
   /// The embedding, if a session is to hold only the rows of a micro-batch's tokens in memory.
   let lookedUpTable: LookedUpTable?
   /// D, the width of the residual stream.
@@ -67,7 +70,7 @@ public struct CompiledStep: Sendable {
   ///   - rematerialises: recompute cheap activations instead of storing them.
   ///   - recomputed: the largest number of activations that matmuls recompute instead of being
   ///     stored.
-  ///   - reusesMemory: see `TrainingCompiler`.
+  ///   - gates, reusesMemory: see `TrainingCompiler`.
   /// - Throws: `TrainingError.adaptation` if the method does not fit the model, `.batchTooLarge`,
   ///   `.stepTooLarge`.
   public init(
@@ -75,7 +78,7 @@ public struct CompiledStep: Sendable {
     clipNorm: Double?, shape: BatchShape, precision: ProductPrecision = .f32,
     elementType: @escaping (String) -> ElementType = { _ in .f32 }, keepsStages: Bool = false,
     splitsPrefix: Bool = true, rematerialises: Bool = true, recomputed: Int = 0,
-    reusesMemory: Bool = true
+    gates: GateStorage = .computed, reusesMemory: Bool = true
   ) throws(TrainingError) {
     let (tokens, isTooMany) = shape.windows.multipliedReportingOverflow(by: shape.tokens)
     guard !isTooMany, tokens <= Self.mostTokens else {
@@ -86,26 +89,30 @@ public struct CompiledStep: Sendable {
       throw .stepTooLarge(windows: shape.windows, accumulation: shape.accumulation)
     }
     let model = configuration.model
-    func loss(from block: Int) -> Graph {
+    func loss(from block: Int, _ streams: [Int] = []) -> Graph {
       model.traceLoss(
-        batch: shape.windows, tokens: shape.tokens, from: block, elementType: elementType)
+        batch: shape.windows, tokens: shape.tokens, from: block, streams: streams,
+        elementType: elementType)
     }
     let traced = loss(from: 0)
     let (whole, plan) = try Self.adapted(traced, adaptation)
-    let cut =
+    let (cut, streams) =
       splitsPrefix
-      ? whole.frozenBlocks(of: configuration.layers, tracedNodes: Set(traced.nodes.map(\.id))) : 0
-    let body = cut > 0 ? try Self.adapted(loss(from: cut), adaptation).graph : whole
+      ? whole.frozenBlocks(of: configuration.layers, tracedNodes: Set(traced.nodes.map(\.id)))
+      : (0, [])
+    let body = cut > 0 ? try Self.adapted(loss(from: cut, streams), adaptation).graph : whole
     func below() -> Graph {
       model.tracePrefix(
-        batch: shape.windows, tokens: shape.tokens, through: cut, elementType: elementType)
+        batch: shape.windows, tokens: shape.tokens, through: cut, streams: streams,
+        elementType: elementType)
     }
     let passes = cut > 0 ? [body, below()] : [body]
     var compiler = TrainingCompiler(
       policy: UpdatePolicy(
         rule: optimizer.rule, clipNorm: clipNorm, accumulation: shape.accumulation),
       precision: precision, keepsStages: keepsStages, rematerialises: rematerialises)
-    (compiler.reusesMemory, compiler.recomputed) = (reusesMemory, recomputed)
+    (compiler.recomputed, compiler.gates) = (recomputed, gates)
+    compiler.reusesMemory = reusesMemory
     let compiled = try rethrow(TrainingError.graph) { () throws(GraphError) in
       try compiler.compile(body, with: passes)
     }
@@ -114,7 +121,7 @@ public struct CompiledStep: Sendable {
     prefix = cut > 0 ? compiled.passes[1] : nil
     lookedUpTable = Self.lookedUpTable(
       of: compiled.training, compiled.passes, tokens: shape.windows * shape.tokens)
-    (frozenBlocks, width) = (cut, configuration.width)
+    (frozenBlocks, lowerStreams, width) = (cut, streams, configuration.width)
     (self.shape, self.precision) = (shape, precision)
     lowestTrainedBlock = whole.parameters.filter(\.parameter.isTrained)
       .compactMap { ParameterPath($0.parameter.path)?.layer }.min()
@@ -202,22 +209,22 @@ public struct CompiledStep: Sendable {
 }
 
 extension Graph {
-  /// How many of a model's lowest blocks have outputs that depend on no trained parameter, and that
-  /// nothing reads but the next block; 0 if nothing trains at all.
+  /// How many of a model's lowest blocks have outputs that depend on no trained parameter, 0 if nothing
+  /// trains at all; and those below the last of them whose outputs a method reads.
   ///
-  /// - Parameter tracedNodes: ids of the model's own nodes. What a method inserts may read the output
-  ///   of the last frozen block, which enters the graph above it, but of none below.
-  fileprivate func frozenBlocks(of layers: Int, tracedNodes: Set<Int>) -> Int {
+  /// - Parameter tracedNodes: ids of the model's own nodes, which the others are a method's.
+  fileprivate func frozenBlocks(
+    of layers: Int, tracedNodes: Set<Int>
+  ) -> (count: Int, streams: [Int]) {
     let trained = Set(parameters.filter(\.parameter.isTrained).map(\.value))
-    guard !trained.isEmpty else { return 0 }
+    guard !trained.isEmpty else { return (0, []) }
     let reached = values(reachedFrom: trained)
+    let blocks = (0..<layers).map { module(ParameterPath.block($0)) }
+    let count = blocks.firstIndex { $0.map { reached.contains($0.output) } ?? true } ?? layers
     let read = Set(nodes.filter { !tracedNodes.contains($0.id) }.flatMap(\.operands))
-    for layer in 0..<layers {
-      guard let block = module(ParameterPath.block(layer)), !reached.contains(block.output) else {
-        return layer
-      }
-      if read.contains(block.output) { return layer + 1 }
+    let streams = (0..<max(0, count - 1)).filter { layer in
+      blocks[layer].map { read.contains($0.output) } ?? false
     }
-    return layers
+    return (count, streams)
   }
 }

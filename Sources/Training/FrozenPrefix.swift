@@ -3,7 +3,8 @@ import Execution
 import Programs
 import Tensors
 
-/// The frozen lowest blocks of a session: provides the residual stream that the step starts from.
+/// The frozen lowest blocks of a session: provides the residual stream that the step starts from, and
+/// the streams below it that the step reads.
 ///
 /// It is read from caches where they hold all windows of a micro-batch; else it is computed,
 /// rounded to the cache's element type and written to the caches.
@@ -24,9 +25,11 @@ final class FrozenPrefix {
   var program: Program { blocks.program }
   private let blocks: BoundProgram
   private let step: CompiledStep
-  /// The blocks' output and the step's input, both [windows · tokens · D].
+  /// The blocks' output, [windows · tokens · D].
   private let computed: UnsafeMutableBufferPointer<Float>
-  private let input: UnsafeMutableBufferPointer<Float>
+  /// The step's inputs, as large: of its lower streams, which the blocks write in place, and of the
+  /// stream that it starts from.
+  private let inputs: [UnsafeMutableBufferPointer<Float>]
   private let embedding: LookupTable?
   private let batch: BatchMemory
   private var rows: [Row]
@@ -42,7 +45,11 @@ final class FrozenPrefix {
     embedding = bound.embedding
     batch = bound.batch
     computed = try blocks.memory(of: .prefix)
-    input = try bound.training.memory(of: .prefix)
+    var inputs: [UnsafeMutableBufferPointer<Float>] = []
+    for layer in step.lowerStreams {
+      inputs.append(try bound.training.memory(of: .stream(behind: layer)))
+    }
+    self.inputs = inputs + [try bound.training.memory(of: .prefix)]
     rows = Array(repeating: .window(0, nil), count: step.shape.windows)
   }
 
@@ -79,9 +86,9 @@ final class FrozenPrefix {
   /// Reads all rows from caches; false if a window is missing.
   private func readRows() -> Bool {
     rows.indices.allSatisfy { index in
-      let memory = row(index, of: input)
+      let memory = inputs.map { row(index, of: $0) }
       switch rows[index] {
-      case .cleared: memory.update(repeating: 0)
+      case .cleared: for stream in memory { stream.update(repeating: 0) }
       case .window(_, nil): return false
       case .window(let window, let cache?): return cache.read(window, into: memory)
       }
@@ -96,13 +103,13 @@ final class FrozenPrefix {
     takeComputed()
     for index in rows.indices {
       guard case .window(let window, let cache?) = rows[index] else { continue }
-      cache.write(window, from: UnsafeBufferPointer(row(index, of: input)))
+      cache.write(window, from: inputs.map { UnsafeBufferPointer(row(index, of: $0)) })
     }
   }
 
   private func takeComputed() {
-    _ = input.update(fromContentsOf: computed)
-    if step.prefixType == .bf16 { roundToBfloat16(input) }
+    _ = inputs[inputs.count - 1].update(fromContentsOf: computed)
+    if step.prefixType == .bf16 { for input in inputs { roundToBfloat16(input) } }
   }
 
   /// The elements of one row, [tokens · D].

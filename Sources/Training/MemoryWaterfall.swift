@@ -70,6 +70,9 @@ public struct MemoryWaterfall: Sendable {
     if precision.base != .f32 {
       measures.append(("values between products in bf16", { $0.precision = precision }))
     }
+    if settings.gates == .int8 {
+      measures.append(("gate and up of MLPs kept in int8", { $0.gates = .int8 }))
+    }
     if recomputed > 0 {
       let label = "\(recomputed) products or attentions computed again"
       measures.append((label, { $0.recomputed = recomputed }))
@@ -95,6 +98,7 @@ private struct Variant {
   var reusesMemory = false
   var rematerialises = false
   var recomputed = 0
+  var gates = GateStorage.computed
   var keepsStoredTypes = false
 
   init(adaptation: any Adaptation, settings: TrainingSettings) {
@@ -114,7 +118,8 @@ private struct Variant {
         compiler.configuration, adaptation: adaptation, optimizer: optimizer, clipNorm: clipNorm,
         shape: compiler.settings.shape, precision: precision,
         elementType: elementType,
-        rematerialises: rematerialises, recomputed: recomputed, reusesMemory: reusesMemory)
+        rematerialises: rematerialises, recomputed: recomputed, gates: gates,
+        reusesMemory: reusesMemory)
     }
     return try compile(adaptation)
   }

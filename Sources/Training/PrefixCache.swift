@@ -2,8 +2,8 @@ import Datasets
 import Storage
 import Tensors
 
-/// The frozen blocks' outputs for the windows of one text: the residual stream above them, [S, D]
-/// for each window, f32 or bf16, in an unnamed file.
+/// The frozen blocks' outputs for the windows of one text: the residual stream above them, and those
+/// below that a step reads, [streams, S, D] for each window, f32 or bf16, in an unnamed file.
 ///
 /// S tokens in a window, D the width. The file is read and written one window at a time, so the
 /// process's memory does not grow with it. After a read or write error the cache discards all
@@ -13,6 +13,8 @@ public final class PrefixCache {
   public let text: TokenStream
   /// The number of blocks below the cached residual stream.
   public let frozenBlocks: Int
+  /// The blocks below the last of them whose outputs are cached too; the file has them first.
+  public let lowerStreams: [Int]
   /// S.
   public let tokens: Int
   /// D.
@@ -46,7 +48,7 @@ public final class PrefixCache {
   package init(_ text: TokenStream, for step: CompiledStep, file: ScratchFile) {
     self.text = text
     self.file = file
-    frozenBlocks = step.frozenBlocks
+    (frozenBlocks, lowerStreams) = (step.frozenBlocks, step.lowerStreams)
     tokens = step.shape.tokens
     width = step.width
     windowCount = text.windowCount(sequenceLength: tokens, includePartial: true)
@@ -60,15 +62,21 @@ public final class PrefixCache {
   public static func byteCount(of text: TokenStream, for step: CompiledStep) -> Int? {
     guard step.frozenBlocks > 0 else { return nil }
     let windows = text.windowCount(sequenceLength: step.shape.tokens, includePartial: true)
-    return byteCount(
-      windows: windows, tokens: step.shape.tokens, width: step.width, type: step.prefixType)
+    return byteCount(windows: windows, for: step)
   }
 
-  /// Bytes of the given number of windows, [S, D] each; nil if the count overflows.
+  /// Bytes of the given number of windows; nil if the count overflows.
+  public static func byteCount(windows: Int, for step: CompiledStep) -> Int? {
+    byteCount(
+      windows: windows, streams: step.lowerStreams.count + 1, tokens: step.shape.tokens,
+      width: step.width, type: step.prefixType)
+  }
+
+  /// Bytes of the given number of windows, [streams, S, D] each; nil if the count overflows.
   package static func byteCount(
-    windows: Int, tokens: Int, width: Int, type: ElementType
+    windows: Int, streams: Int = 1, tokens: Int, width: Int, type: ElementType
   ) -> Int? {
-    [windows, tokens, width].reduce(type.byteCount) { product, factor in
+    [windows, streams, tokens, width].reduce(type.byteCount) { product, factor in
       guard let product, factor >= 0 else { return nil }
       let (bytes, overflow) = product.multipliedReportingOverflow(by: factor)
       return overflow ? nil : bytes
@@ -80,8 +88,8 @@ public final class PrefixCache {
 
   /// Whether the cache's text windows and frozen blocks match those of a step.
   func fits(_ step: CompiledStep) -> Bool {
-    step.frozenBlocks == frozenBlocks && step.shape.tokens == tokens && step.width == width
-      && step.prefixType == elementType
+    step.frozenBlocks == frozenBlocks && step.lowerStreams == lowerStreams
+      && step.shape.tokens == tokens && step.width == width && step.prefixType == elementType
   }
 
   /// The warning that the cache was given up, returned once.
@@ -94,17 +102,19 @@ public final class PrefixCache {
     present[window / 64] & (1 << UInt64(window % 64)) != 0
   }
 
-  /// Reads a window's values, [S, D]; false if the cache does not hold it.
-  func read(_ window: Int, into memory: UnsafeMutableBufferPointer<Float>) -> Bool {
+  /// Reads a window's values, [S, D] of each stream; false if the cache does not hold it.
+  func read(_ window: Int, into streams: [UnsafeMutableBufferPointer<Float>]) -> Bool {
     guard let file, contains(window) else { return false }
     do {
-      guard elementType == .bf16 else {
-        try file.read(into: UnsafeMutableRawBufferPointer(memory), at: 4 * window * tokens * width)
-        return true
-      }
-      try eachPart(of: window) { (values, range, offset) throws(StorageError) in
-        try file.read(into: UnsafeMutableRawBufferPointer(values), at: offset)
-        for (index, bits) in zip(range, values) { memory[index] = float(bfloat16Bits: bits) }
+      for (stream, memory) in streams.enumerated() {
+        guard elementType == .bf16 else {
+          try file.read(into: UnsafeMutableRawBufferPointer(memory), at: 4 * place(window, stream))
+          continue
+        }
+        try eachPart(of: window, stream) { (values, range, offset) throws(StorageError) in
+          try file.read(into: UnsafeMutableRawBufferPointer(values), at: offset)
+          for (index, bits) in zip(range, values) { memory[index] = float(bfloat16Bits: bits) }
+        }
       }
       return true
     } catch {
@@ -113,20 +123,22 @@ public final class PrefixCache {
     }
   }
 
-  /// Stores a window's values, [S, D], unless the cache holds them already. A bf16 cache rounds
-  /// them to bf16.
-  func write(_ window: Int, from memory: UnsafeBufferPointer<Float>) {
+  /// Stores a window's values, [S, D] of each stream, unless the cache holds them already. A bf16 cache
+  /// rounds them to bf16.
+  func write(_ window: Int, from streams: [UnsafeBufferPointer<Float>]) {
     guard let file, !contains(window) else { return }
     do {
-      if elementType == .bf16 {
-        try eachPart(of: window) { (values, range, offset) throws(StorageError) in
+      for (stream, memory) in streams.enumerated() {
+        guard elementType == .bf16 else {
+          try file.write(UnsafeRawBufferPointer(memory), at: 4 * place(window, stream))
+          continue
+        }
+        try eachPart(of: window, stream) { (values, range, offset) throws(StorageError) in
           for (index, place) in zip(range, values.indices) {
             values[place] = bfloat16Bits(memory[index])
           }
           try file.write(UnsafeRawBufferPointer(values), at: offset)
         }
-      } else {
-        try file.write(UnsafeRawBufferPointer(memory), at: 4 * window * tokens * width)
       }
       present[window / 64] |= 1 << UInt64(window % 64)
     } catch {
@@ -134,18 +146,24 @@ public final class PrefixCache {
     }
   }
 
-  /// Processes a window's values in bf16 in parts: `body` gets a buffer, the part's range of
+  /// Where a stream's values of a window begin, in elements.
+  private func place(_ window: Int, _ stream: Int) -> Int {
+    (window * (lowerStreams.count + 1) + stream) * tokens * width
+  }
+
+  /// Processes a stream's values of a window in bf16 in parts: `body` gets a buffer, the part's range of
   /// elements and its offset in the file.
   private func eachPart(
-    of window: Int,
+    of window: Int, _ stream: Int,
     _ body: (UnsafeMutableBufferPointer<UInt16>, Range<Int>, Int) throws(StorageError) -> Void
   ) throws(StorageError) {
     let count = tokens * width
+    let first = place(window, stream)
     for start in stride(from: 0, to: count, by: Self.valuesAtATime) {
       let range = start..<min(start + Self.valuesAtATime, count)
       try rounded.withUnsafeMutableBufferPointer { (buffer) throws(StorageError) in
         let part = UnsafeMutableBufferPointer(rebasing: buffer[..<range.count])
-        try body(part, range, 2 * (window * count + start))
+        try body(part, range, 2 * (first + start))
       }
     }
   }

@@ -29,7 +29,8 @@ public struct StepCompiler: Sendable {
     try CompiledStep(
       configuration, adaptation: adaptation, optimizer: settings.optimizer,
       clipNorm: settings.clipNorm, shape: settings.shape, precision: settings.precision,
-      elementType: elementType, keepsStages: keepsStages, recomputed: recomputed)
+      elementType: elementType, keepsStages: keepsStages, recomputed: recomputed,
+      gates: settings.gates)
   }
 
   /// The step that stores as many activations as a memory limit allows.

@@ -8,6 +8,8 @@ public struct TrainingSettings: Hashable, Sendable {
   public var optimizer: Optimizer
   /// The type of the matmuls' operands.
   public var precision: ProductPrecision
+  /// How gates are stored for the backward pass.
+  public var gates: GateStorage
   /// The gradient norm above which gradients are clipped; nil never clips.
   public var clipNorm: Double?
   public var schedule: LearningRateSchedule
@@ -26,13 +28,15 @@ public struct TrainingSettings: Hashable, Sendable {
 
   public init(
     steps: Int, shape: BatchShape, optimizer: Optimizer, precision: ProductPrecision = .f32,
-    clipNorm: Double?, schedule: LearningRateSchedule, seed: UInt64 = 0, shuffles: Bool = true,
+    gates: GateStorage = .computed, clipNorm: Double?, schedule: LearningRateSchedule,
+    seed: UInt64 = 0, shuffles: Bool = true,
     validateEvery: Int = 0, saveEvery: Int = 0, patience: Int? = nil, patienceMargin: Double = 0
   ) {
     self.steps = steps
     self.shape = shape
     self.optimizer = optimizer
     self.precision = precision
+    self.gates = gates
     self.clipNorm = clipNorm
     self.schedule = schedule
     self.seed = seed

@@ -183,6 +183,27 @@ private func quantisingCases(_ numbers: inout TestNumbers) -> [KernelCase] {
           .bfloat16(Array(repeating: 0, count: width)), .int8(Array(repeating: 0, count: width)),
           .unset(1), nil,
         ], items: 1, tolerance: 0))
+    let bytes = Array(repeating: Int8(0), count: 3 * width)
+    cases.append(
+      KernelCase(
+        NamedKernel("quantise_rows_f32", sizes: [width]), label: "width \(width)",
+        buffers: [
+          .floats(numbers.floats(2 * width, limit: 8) + Array(repeating: 0, count: width)),
+          .int8(bytes), .unset(3),
+        ], items: 3, tolerance: 0))
+    for type in [ElementType.f32, .bf16] {
+      let result =
+        type == .bf16
+        ? TestBuffer.bfloat16(Array(repeating: .nan, count: 3 * width)) : .unset(3 * width)
+      cases.append(
+        KernelCase(
+          NamedKernel("restore_rows_\(type)", sizes: [width]), label: "width \(width)",
+          buffers: [
+            .raw((0..<3 * width).map { _ in UInt8(numbers.integer(below: 256)) }),
+            .floats(numbers.floats(3)), result,
+          ],
+          items: 3, tolerance: 0))
+    }
     cases.append(
       KernelCase(
         .rowScales(.f32, width: width), label: "width \(width)",

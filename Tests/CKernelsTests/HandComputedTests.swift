@@ -44,6 +44,24 @@ import Testing
       scratchFloats: 2)
   }
 
+  /// Of the row [1, −2] 2 becomes 127, and 1 rounds to 64; a row of zeros stays one. The bytes are 128
+  /// more, here as signed ones.
+  @Test func rowsAsBytes() throws {
+    let rows = TestBuffer.floats([1, -2, 0, 0])
+    let bytes = TestBuffer.raw([0, 0, 0, 0])
+    let quantise = NamedKernel("quantise_rows_f32", sizes: [2])
+    #expect(
+      try result(quantise, [rows, bytes, .unset(2)], slot: 1, items: 2) == [-64, 1, -128, -128])
+    expectClose(
+      try result(quantise, [rows, bytes, .unset(2)], slot: 2, items: 2), [2.0 / 127, 0])
+    for (type, unset) in [("f32", TestBuffer.unset(4)), ("bf16", .bfloat16([9, 9, 9, 9]))] {
+      let found = try result(
+        NamedKernel("restore_rows_\(type)", sizes: [2]),
+        [.raw([192, 1, 128, 128]), .floats([0.5, 2]), unset], slot: 2, items: 2)
+      #expect(found == [32, -63.5, 0, 0])
+    }
+  }
+
   @Test func linear() throws {
     // W = [[1, −1], [2, 0], [0, 3]]: x·Wᵀ = [[−1, 2, 6], [−1, 6, 12]].
     let f32 = TestBuffer.floats([1, -1, 2, 0, 0, 3])
@@ -350,6 +368,29 @@ import Testing
     let decayed = try step(
       q, scale: 1, along: [0, 0, 0, 0], rounding: 2, weightDecay: 0.5)
     #expect(decayed.q == [7, -7, 3, 0])
+  }
+
+  /// Of a step of 0.4 integers nearest rounding does nothing; the momentum gets the whole of it, so that
+  /// with momentum 0.5 it is made up for: m += 0.25·(x − q)·(1 − 1/0.5) / 0.5.
+  @Test func undoneStepsGoIntoTheMomentum() throws {
+    // x = q − 0.5·d / 0.25 = [10 + 0.375, −3 − 2, 130]; the last is clipped, in one row of few
+    // elements, so that the row gets the scale 1.25·130·0.25 / 127 and x = q·101.6 / 130.
+    let hyper = TestBuffer.floats([0.5, 1, 1, 0.25, 0, 0, 1, 0])
+    func momentum(_ q: [Int8], _ d: [Float]) throws -> [Double] {
+      try result(
+        .integerStep(width: q.count, rounding: 1, momentum: 0.5),
+        [
+          .int8(q), .floats([0.25]), .floats(d), hyper,
+          .bfloat16(Array(repeating: 1, count: q.count)),
+        ], slot: 4, items: 1)
+    }
+    #expect(try momentum([10, -3], [-0.1875, 1]) == [1 - 0.25 * 0.375 * 2, 1])
+    let scaled = try momentum([10, 126], [0, -2])
+    let unit = 1.25 * 130 * 0.25 / 127
+    // Within bf16, rounded at random. x = [7.815, 101.6].
+    for (found, part) in zip(scaled, [10 * 101.6 / 130 - 8, 101.6 - 102]) {
+      #expect(abs(found - (1 - 2 * unit * part)) <= 0x1p-7)
+    }
   }
 
   /// The mean over many steps' random numbers is what is not rounded; what does not move stays.

@@ -29,10 +29,18 @@ func integerStepCases() -> [KernelCase] {
             number: 7, width: width, rounding: rounding, divides: divides, clips: clips,
             weightDecay: weightDecay),
           label: "width \(width), rounding \(rounding), \(divides), clips \(clips)",
-          buffers: [q, scales, .floats(direction), hyper], items: rows, tolerance: 0)
+          buffers: [q, scales, .floats(direction), hyper, nil], items: rows, tolerance: 0)
       }
     }
-    return steps + [
+    // What a step leaves undone goes into its momentum; of a row that diverges nothing does.
+    let carried = [0, 1].map { rounding in
+      KernelCase(
+        .integerStep(number: 7, width: width, rounding: rounding, momentum: 0.9),
+        label: "width \(width), rounding \(rounding), carried errors",
+        buffers: [q, scales, .floats(direction), hyper, .bfloat16(momentum)], items: rows,
+        tolerance: 0)
+    }
+    return steps + carried + [
       KernelCase(
         .sgdDirection(number: 7, width: width, momentum: 0.9, weightDecay: 0.1),
         label: "width \(width)",

@@ -145,11 +145,11 @@ extension NamedKernel {
   /// - Parameter rounding: 0 at random, 1 to the nearest, 2 towards zero.
   static func integerStep(
     number: Int = 0, width: Int, rounding: Int = 0, divides: Bool = true, clips: Bool = false,
-    weightDecay: Float = 0
+    weightDecay: Float = 0, momentum: Float = 1
   ) -> NamedKernel {
     NamedKernel(
       "step_int8", sizes: [number, width, rounding, divides ? 1 : 0, clips ? 1 : 0],
-      scalars: [weightDecay])
+      scalars: [weightDecay, 1 - 1 / momentum])
   }
 
   static func sgd(momentum: Float, weightDecay: Float) -> NamedKernel {

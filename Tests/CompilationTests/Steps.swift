@@ -48,11 +48,11 @@ enum Step {
   /// The whole step as the lowering sees it.
   static func graph(
     _ traced: Graph, clipNorm: Double? = nil, accumulation: Int = 1,
-    precision: ProductPrecision = .f32, recomputed: Int = 0
+    precision: ProductPrecision = .f32, recomputed: Int = 0, gates: GateStorage = .computed
   ) throws -> Graph {
     let policy = policy(clipNorm: clipNorm, accumulation: accumulation)
     var compiler = TrainingCompiler(policy: policy, precision: precision)
-    compiler.recomputed = recomputed
+    (compiler.recomputed, compiler.gates) = (recomputed, gates)
     return try compiler.graph(of: traced)
   }
 

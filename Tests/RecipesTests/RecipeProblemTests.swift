@@ -27,8 +27,8 @@ import Testing
         method.rank: found 0, expected an integer from 1 to 4096
         method.targets[0]: found "quary", expected one of 'query', 'key', 'value', 'output', 'gate', 'up', 'down' or a pattern; did you mean 'query'?
         method.targets[1] 'layers[5-4].mlp.up': has '[5-4]'; expected [3], [4-5] with 4 ≤ 5, or [*]
-        compare[0].type: found "lore", expected one of 'auto', 'full', 'sparse', 'last_layers', 'norms', 'bias', 'tiny_tl', 'ladder', 'lora'; did you mean 'lora'?
-        compare[1].type: missing; expected one of 'auto', 'full', 'sparse', 'last_layers', 'norms', 'bias', 'tiny_tl', 'ladder', 'lora'
+        compare[0].type: found "lore", expected one of 'auto', 'full', 'sparse', 'last_layers', 'norms', 'bias', 'tiny_tl', 'ladder', 'lora', 'lora_fa'; did you mean 'lora'?
+        compare[1].type: missing; expected one of 'auto', 'full', 'sparse', 'last_layers', 'norms', 'bias', 'tiny_tl', 'ladder', 'lora', 'lora_fa'
         compare[2]: found 5, expected an object
         optimizer.betas: found a list, expected two numbers in [0, 1)
         optimizer.clip_norm: found 0, expected a number in (0, 1000000]

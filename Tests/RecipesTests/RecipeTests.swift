@@ -139,6 +139,7 @@ func message(_ text: String, _ overrides: String...) throws -> String {
           "threads": 2,
           "precision": "auto",
           "products": "auto",
+          "kept_gates": "computed",
           "memory_mb": null,
           "validate_every": 50,
           "save_every": 100,
@@ -167,10 +168,12 @@ func message(_ text: String, _ overrides: String...) throws -> String {
     #""method": {"type": "sparse", "tensors": "last", "budget": {"memory_mb": 120.5}}"#,
     #""method": {"type": "lora", "rank": 4, "alpha": 0.5, "targets": "qv"}"#,
     #""method": {"type": "lora", "targets": ["query", "layers[0-3].mlp.*", "head"]}"#,
+    #""method": {"type": "lora_fa", "rank": 4}"#,
     #""method": {"type": "full"}, "compare": [{"type": "sparse", "tensors": "random"}]"#,
     #""optimizer": {"type": "sgd", "learning_rate": 0.1, "momentum": 0.9, "clip_norm": null}"#,
     #""optimizer": {"type": "sgd", "parameters": "int8", "rounding": "truncate"}"#,
     #""optimizer": {"parameters": "int8", "qas": false}"#,
+    #""optimizer": {"type": "sgd", "parameters": "int8", "momentum": 0.9, "eco": true}"#,
     #""schedule": {"type": "constant", "warmup_steps": 0}"#,
     #""run": {"steps": 20, "early_stopping": 3, "sample": {"prompt": "Once", "top_p": 1}}"#,
     #""run": {"prefix_cache_mb": 0.5}"#,
@@ -214,6 +217,7 @@ func message(_ text: String, _ overrides: String...) throws -> String {
     #expect(
       MethodRecipe.types == [
         "auto", "full", "sparse", "last_layers", "norms", "bias", "tiny_tl", "ladder", "lora",
+        "lora_fa",
       ])
     for type in MethodRecipe.types {
       let method = try #require(MethodRecipe(type: type))

@@ -63,6 +63,48 @@ import Testing
     }
   }
 
+  /// Matrices that are stored in bf16 stay so where gains and biases are bf16 as well; what a run trained of
+  /// these has more bits, and is not rounded with them unless that is asked for.
+  @Test func trainedGainsAreNotRoundedUnasked() throws {
+    let path = fixture.folder["narrow.sfckpt"]
+    try CheckpointWriter.write(
+      to: path, configuration: checkpoint.configuration,
+      tokenizer: StoredTokenizer(
+        kind: checkpoint.tokenizerKind, bytes: Array(checkpoint.tokenizerBytes)),
+      elementType: .bf16,
+      tensors: { (name) throws(CheckpointError) in
+        let values = checkpoint.tensor(name)?.widened() ?? []
+        return .values(name.hasSuffix("norm") ? values.map { $0.rounded() } : values)
+      })
+    let narrow = try Checkpoint.open(path)
+    #expect(HuggingFaceExport.usualElementType(of: try ExportedModel(narrow)) == .bf16)
+    let gains = (0..<narrow.configuration.width).map { 1 + Float($0) / 1000 }
+    try DeltaWriter.write(
+      to: fixture.folder["gains.sfdelta"], base: narrow, method: [:], recipe: [:], metrics: [:],
+      elementType: .f32,
+      updates: [
+        DeltaUpdate(
+          name: "norm",
+          content: .rows(0..<gains.count) { (range, target) throws(CheckpointError) in
+            for index in range { target[index - range.lowerBound] = gains[index] }
+          })
+      ])
+    let trained = try ExportedModel(
+      narrow, deltas: [(Delta.open(fixture.folder["gains.sfdelta"]), 1)])
+    #expect(HuggingFaceExport.usualElementType(of: trained) == .f32)
+    #expect(GGUFExport.usualElementType(of: trained) == .bf16)
+    func check(_ type: ForeignElementType?) throws -> ExportCheck {
+      try #require(
+        try ExportCheck.export(
+          trained, as: HuggingFaceExport.self, elementType: type,
+          to: fixture.folder["gains-\(type?.rawValue ?? "usual")"], verifies: true, forces: true,
+          threads: 1
+        ).check)
+    }
+    #expect(try check(nil).rounding == nil)
+    #expect(try #require(check(.bf16).rounding).difference > 1e-4)
+  }
+
   @Test func roundedAdaptersHold() throws {
     let shape = try #require(checkpoint.tensor("layers[1].mlp.up")).shape
     func values(_ count: Int) -> [Float] { (0..<count).map { Float($0 % 7) * 0.0131 - 0.03 } }

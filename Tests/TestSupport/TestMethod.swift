@@ -3,7 +3,10 @@ package enum TestMethod: String, CaseIterable, Sendable {
   case full, sparse
   /// Shares of rows.
   case rows
-  case lora, lastLayers, norms, bias
+  case lora
+  /// With frozen A.
+  case loraFA
+  case lastLayers, norms, bias
   /// In the last block.
   case tinyTL
   /// Beside the last block.

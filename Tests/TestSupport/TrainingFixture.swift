@@ -66,11 +66,12 @@ package struct TrainingFixture {
     steps: Int, windows: Int = 4, accumulation: Int = 1, optimizer: Optimizer = .adamW(AdamW()),
     learningRate: Double = 1e-2, clipNorm: Double? = 1, warmupSteps: Int = 2, seed: UInt64 = 7,
     shuffles: Bool = true, validateEvery: Int = 0, saveEvery: Int = 0, patience: Int? = nil,
-    precision: ProductPrecision = .f32
+    precision: ProductPrecision = .f32, gates: GateStorage = .computed
   ) -> TrainingSettings {
     TrainingSettings(
       steps: steps, shape: BatchShape(windows: windows, tokens: tokens, accumulation: accumulation),
-      optimizer: optimizer, precision: precision, clipNorm: clipNorm,
+      optimizer: optimizer, precision: precision, gates: gates,
+      clipNorm: clipNorm,
       schedule: LearningRateSchedule(
         curve: .cosine, peak: learningRate, warmupSteps: warmupSteps, finalRatio: 0.1,
         totalSteps: steps),
@@ -86,8 +87,7 @@ package struct TrainingFixture {
     return try CompiledStep(
       weights.configuration, adaptation: adaptation, optimizer: settings.optimizer,
       clipNorm: settings.clipNorm, shape: settings.shape, precision: settings.precision,
-      elementType: weights.elementType,
-      splitsPrefix: splitsPrefix)
+      elementType: weights.elementType, splitsPrefix: splitsPrefix, gates: settings.gates)
   }
 
   package func session(
@@ -153,11 +153,12 @@ package struct TrainingFixture {
     case .rows:
       return SparseAdaptation(
         scheme: ["layers[1].mlp.up": 0.34, "layers[1].attention.query": 0.5, "norm": 1])
-    case .lora:
+    case .lora, .loraFA:
       let targets = configuration.parameters.filter {
         $0.isMatrix && $0.name.hasPrefix("layers[")
       }
-      return LoRAAdaptation(rank: 4, alpha: 8, targets: Set(targets.map(\.name)))
+      return LoRAAdaptation(
+        rank: 4, alpha: 8, targets: Set(targets.map(\.name)), freezesA: method == .loraFA)
     case .head: return SparseAdaptation(scheme: ["head": 1, "layers[1].mlp.up": 1])
     case .headRows:
       return SparseAdaptation(

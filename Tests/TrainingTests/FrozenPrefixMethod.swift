@@ -12,9 +12,17 @@ enum FrozenPrefixMethod: String, CaseIterable, Sendable {
     case .full, .norms, .none, .embedding, .lowestBlock: 0
     case .rowShares: 1
     case .wholeTensors, .upperLoRA, .upperTinyTL: 2
-    case .ladder: 1
-    case .lastLayer, .upperLadder: 3
-    case .normAlone: 4
+    case .lastLayer: 3
+    case .normAlone, .upperLadder, .ladder: 4
+    }
+  }
+
+  /// The blocks below the last frozen one whose outputs the step reads.
+  var lowerStreams: [Int] {
+    switch self {
+    case .ladder: [0, 1, 2]
+    case .upperLadder: [2]
+    default: []
     }
   }
 

@@ -27,15 +27,17 @@ import Training
       let step = try fixture.step(adaptation, settings)
       let whole = try fixture.step(adaptation, settings, splitsPrefix: false)
       #expect(step.frozenBlocks == method.frozenBlocks, "\(method)")
+      #expect(step.lowerStreams == method.lowerStreams, "\(method)")
       #expect((step.prefix != nil) == (method.frozenBlocks > 0), "\(method)")
       #expect(whole.frozenBlocks == 0 && whole.prefix == nil)
       // The parts are the whole, and the weights of both are counted once.
       #expect(step.flopsPerToken == whole.flopsPerToken, "\(method)")
       #expect(step.mappedWeightBytes == whole.mappedWeightBytes, "\(method)")
       #expect(step.trainableParameters == whole.trainableParameters)
-      // The cut costs the residual stream at most twice: where it is made and where it is read.
-      let stream = 4 * settings.shape.tokensPerStep * step.width
-      #expect(step.arenaBytes(threads: 2) <= whole.arenaBytes(threads: 2) + 2 * stream, "\(method)")
+      // The cut costs the residual stream at most twice: where it is made and where it is read; each of
+      // the others once.
+      let streams = (2 + method.lowerStreams.count) * 4 * settings.shape.tokensPerStep * step.width
+      #expect(step.arenaBytes(threads: 2) <= whole.arenaBytes(threads: 2) + streams, "\(method)")
       if method.frozenBlocks == 0 { #expect(step.training.program == whole.training.program) }
     }
     let untied = try Self.fixture(tiedHead: false)

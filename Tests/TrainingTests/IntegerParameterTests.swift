@@ -18,6 +18,8 @@ import Testing
     } + [
       .sgd(SGD(momentum: 0, parameterType: .int8)),
       .sgd(SGD(momentum: 0.9, weightDecay: 0.01, parameterType: .int8)),
+      .sgd(
+        SGD(momentum: 0.9, parameterType: .int8, integerStep: IntegerStep(carriesError: true))),
     ]
 
   private static func floats(_ rule: Optimizer) -> Optimizer {
@@ -143,6 +145,26 @@ import Testing
       let bytes = Double(memory.parameters + memory.optimizer) / Double(step.trainableParameters)
       #expect(bytes <= limit && bytes > limit - 0.1, "\(bytes)")
     }
+  }
+
+  /// Where steps are too small for nearest rounding, their errors add up in the momentum until they move
+  /// integers. Observed: of the loss that f32 loses, 6 % without and 97 % with it.
+  @Test func carriedErrorsMoveWhatNearestRoundingLoses() throws {
+    let fixture = try TrainingFixture()
+    func fall(_ type: ElementType, _ step: IntegerStep = IntegerStep()) throws -> Double {
+      let losses = try fixture.train(
+        FullAdaptation(),
+        TrainingFixture.settings(
+          steps: 40,
+          optimizer: .sgd(SGD(momentum: 0.9, parameterType: type, integerStep: step)),
+          learningRate: 2e-3)
+      ).losses
+      return losses[0] - losses[losses.count - 1]
+    }
+    let full = try fall(.f32)
+    let lost = try fall(.int8, IntegerStep(rounding: .nearest))
+    let carried = try fall(.int8, IntegerStep(rounding: .nearest, carriesError: true))
+    #expect(lost < 0.5 * full && carried > 0.7 * full, "\(lost), \(carried), \(full)")
   }
 
   /// A matrix starts within half of a scale that leaves a quarter of room; one in int8 starts as it

@@ -101,7 +101,7 @@ extension WrongRecipe {
       says: """
         recipe 'recipe.json' has 1 problem
           method.type: found "lorra", expected one of 'auto', 'full', 'sparse', 'last_layers', \
-        'norms', 'bias', 'tiny_tl', 'ladder', 'lora'; did you mean 'lora'? (override 'method.type=lorra')
+        'norms', 'bias', 'tiny_tl', 'ladder', 'lora', 'lora_fa'; did you mean 'lora'? (override 'method.type=lorra')
         """),
     WrongRecipe(
       "unknown optimizer", exitCode: 64,
@@ -118,6 +118,14 @@ extension WrongRecipe {
         recipe 'recipe.json' has 1 problem
           optimizer.learning_rate: found 0, expected a number in (0, 10] or 'auto' (override \
         'optimizer.learning_rate=0')
+        """),
+    WrongRecipe(
+      "learning rate of a control without the control", exitCode: 64,
+      overrides: ["optimizer.learning_rate=1000", "optimizer.parameters=int8"],
+      says: """
+        recipe 'recipe.json' has 1 problem
+          optimizer.learning_rate: found 1000, expected a number in (0, 10] or 'auto' (override \
+        'optimizer.learning_rate=1000')
         """),
     WrongRecipe(
       "learning rate as text", exitCode: 64,

@@ -35,6 +35,8 @@ SFT_REFERENCE(step_int8) {
   const float keep = (float)(1 - (double)hyper[0] * call->scalars[0]);
   const float rate = call->sizes[4] ? hyper[0] * hyper[3] : hyper[0];
   const uint32_t salt = sft_salt(call->sizes[0], hyper) ^ SFT_STEP_SALT;
+  uint16_t *velocity = call->buffers[4];
+  const float share = hyper[0] > 0 ? call->scalars[1] / hyper[0] : 0;
   for (int64_t row = begin; row < end; ++row) {
     const float step = call->sizes[3] ? rate / scales[row] : rate * scales[row];
     float largest = 0;
@@ -59,6 +61,10 @@ SFT_REFERENCE(step_int8) {
       const float x = (keep * (float)q[i] - step * direction[i]) * shrink;
       const float y = rounded(x, rounding, sft_random_bits((uint32_t)i, salt));
       q[i] = (int8_t)(y > 127 ? 127 : y < -127 ? -127 : y);
+      if (!velocity) continue;
+      const float m = sft_widen_bf16(velocity[i]) + share * (scales[row] * (x - (float)q[i]));
+      const uint32_t random = sft_random_bits((uint32_t)i, salt ^ SFT_ERROR_SALT);
+      velocity[i] = sft_narrow_randomly(m, random & 0xFFFF);
     }
   }
 }

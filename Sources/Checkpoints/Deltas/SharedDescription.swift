@@ -81,6 +81,7 @@ extension SharedDescription {
     "optimizer": .object([
       "type": .setting, "learning_rate": .setting, "betas": .settings, "epsilon": .figure,
       "state": .setting, "parameters": .setting, "rounding": .setting, "qas": .figure,
+      "eco": .figure,
       "momentum": .figure, "weight_decay": .figure, "clip_norm": .figure,
     ]),
     "schedule": .object([
@@ -88,7 +89,7 @@ extension SharedDescription {
     ]),
     "run": .object([
       "steps": .figure, "epochs": .figure, "batch_size": .figure, "accumulation": .figure,
-      "precision": .setting, "products": .setting, "memory_mb": .figure,
+      "precision": .setting, "products": .setting, "kept_gates": .setting, "memory_mb": .figure,
       "validate_every": .figure, "early_stopping": .setting,
     ]),
   ])

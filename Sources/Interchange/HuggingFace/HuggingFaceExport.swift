@@ -26,6 +26,11 @@ public enum HuggingFaceExport: ExportFormat {
     return Self.notes(model, type) + notes
   }
 
+  /// Gains and biases are in the same type as matrices, and trained ones have no bits to lose.
+  public static func usualElementType(of model: ExportedModel) -> ForeignElementType {
+    model.vectorsFit(model.elementType, in: .huggingFace) ? model.elementType : .f32
+  }
+
   public static func rounded(
     _ model: ExportedModel, as type: ForeignElementType, like found: Checkpoint, temporary: String
   ) throws(CheckpointError) -> (checkpoint: Checkpoint, deltas: [Delta]) {

@@ -21,7 +21,8 @@ public struct Decoder {
 
   /// As `ModelFamily.traceLoss`.
   func traceLoss(
-    batch: Int, tokens: Int, from first: Int, elementType: @escaping (String) -> ElementType
+    batch: Int, tokens: Int, from first: Int, streams: [Int] = [],
+    elementType: @escaping (String) -> ElementType
   ) -> Graph {
     let tracer = Tracer(elementType: elementType)
     let ids: Shape = [batch * tokens]
@@ -30,6 +31,11 @@ public struct Decoder {
       first == 0
       ? embedded(tracer.input(.tokens, ids))
       : tracer.input(.prefix, [batch * tokens, configuration.width])
+    for layer in streams {
+      // What the block above would read.
+      let stream = tracer.input(.stream(behind: layer), [batch * tokens, configuration.width])
+      _ = stream.module(ParameterPath.block(layer + 1)) { $0 }
+    }
     let h = decoded(x, by: first..<configuration.layers, context)
     let loss = normalised(h).applying(HeadLoss(), head(tracer), tracer.input(.targets, ids))[0]
     tracer.output(.loss, loss)
@@ -38,13 +44,20 @@ public struct Decoder {
 
   /// As `ModelFamily.tracePrefix`.
   func tracePrefix(
-    batch: Int, tokens: Int, through last: Int, elementType: @escaping (String) -> ElementType
+    batch: Int, tokens: Int, through last: Int, streams: [Int] = [],
+    elementType: @escaping (String) -> ElementType
   ) -> Graph {
     let tracer = Tracer(elementType: elementType)
     let ids: Shape = [batch * tokens]
     let context = windowContext(tracer, ids, tokens: tokens)
-    let x = embedded(tracer.input(.tokens, ids))
-    tracer.output(.prefix, decoded(x, by: 0..<last, context))
+    var x = embedded(tracer.input(.tokens, ids))
+    var done = 0
+    for layer in streams {
+      x = decoded(x, by: done..<layer + 1, context)
+      done = layer + 1
+      _ = tracer.input(.stream(behind: layer), x.shape).applying(Overwrite(), x)
+    }
+    tracer.output(.prefix, decoded(x, by: done..<last, context))
     return tracer.graph
   }
 
