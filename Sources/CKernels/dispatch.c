@@ -2,15 +2,15 @@
 #define _DEFAULT_SOURCE  // syscall
 #include "kernel.h"
 
-#if defined(__aarch64__) && defined(__linux__)
+#if defined(SFT_ARM) && defined(__linux__)
 #include <sys/auxv.h>
-#elif defined(__x86_64__) && defined(__linux__)
+#elif defined(SFT_X86) && defined(__linux__)
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
 
-#if defined(__x86_64__)
+#if defined(SFT_X86)
 // __builtin_cpu_supports also asks the operating system whether it saves the wide registers.
 static bool has_avx2(void) {
   __builtin_cpu_init();
@@ -29,9 +29,10 @@ static bool has_avx512bf16(void) {
 }
 
 // A process has to ask Linux for the matrix unit's registers before any of its threads uses them;
-// where that is refused, or the system is another one, the unit is taken for absent.
+// where that is refused, or the system is another one, the unit is taken for absent, and so it is
+// where gcc has compiled its kernels.
 static bool has_avx512amx(void) {
-#if defined(__linux__) && defined(SYS_arch_prctl)
+#if defined(__linux__) && defined(SYS_arch_prctl) && defined(__clang__)
   enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
   const unsigned tile = 1u << 24, bf16 = 1u << 22, int8 = 1u << 25, needed = tile | bf16 | int8;
   unsigned a = 0, b = 0, c = 0, d = 0;
@@ -41,7 +42,7 @@ static bool has_avx512amx(void) {
   return false;
 #endif
 }
-#elif defined(__aarch64__)
+#elif defined(SFT_ARM)
 // Linux says what it and the CPU support; other systems, and headers too old to name it, are taken
 // for a no.
 static bool has_neonbf16(void) {
@@ -59,7 +60,7 @@ bool sft_isa_supported(sft_isa isa) {
     case SFT_ISA_REFERENCE:
     case SFT_ISA_PORTABLE:
       return true;
-#if defined(__x86_64__)
+#if defined(SFT_X86)
     case SFT_ISA_AVX2:
       return has_avx2();
     case SFT_ISA_AVX512:
@@ -68,7 +69,7 @@ bool sft_isa_supported(sft_isa isa) {
       return has_avx512bf16();
     case SFT_ISA_AVX512AMX:
       return has_avx512amx();
-#elif defined(__aarch64__)
+#elif defined(SFT_ARM)
     case SFT_ISA_NEON:
       return true;
     case SFT_ISA_NEONBF16:
@@ -115,7 +116,7 @@ const sft_kernel_row *sft_kernel_table(sft_isa isa, int64_t *count) {
   switch (isa) {
     case SFT_ISA_REFERENCE:
       return sft_table_reference;
-#if defined(__x86_64__)
+#if defined(SFT_X86)
     case SFT_ISA_AVX2:
       return sft_table_avx2;
     case SFT_ISA_AVX512:
@@ -124,7 +125,7 @@ const sft_kernel_row *sft_kernel_table(sft_isa isa, int64_t *count) {
       return sft_table_avx512bf16;
     case SFT_ISA_AVX512AMX:
       return sft_table_avx512amx;
-#elif defined(__aarch64__)
+#elif defined(SFT_ARM)
     case SFT_ISA_NEON:
       return sft_table_neon;
     case SFT_ISA_NEONBF16:

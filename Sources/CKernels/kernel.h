@@ -6,13 +6,23 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "compiler.h"
 #include "sft_kernels.h"
 
 // The function of kernel `name` for an instruction set: sft_rmsnorm_avx2.
 #define SFT_JOIN(name, isa) sft_##name##_##isa
 #define SFT_FUNCTION(name, isa) SFT_JOIN(name, isa)
-#define SFT_SIGNATURE(name, isa) \
-  void SFT_FUNCTION(name, isa)(const sft_call *call, int64_t begin, int64_t end, void *scratch)
+#define SFT_UNUSED __attribute__((unused))
+#define SFT_SIGNATURE(name, isa)                                                          \
+  void SFT_FUNCTION(name, isa)(SFT_UNUSED const sft_call *call, SFT_UNUSED int64_t begin, \
+                               SFT_UNUSED int64_t end, SFT_UNUSED void *scratch)
+
+// The architectures with kernels of their own; SFT_BASELINE_ONLY leaves these out.
+#if defined(__x86_64__) && !defined(SFT_BASELINE_ONLY)
+#define SFT_X86
+#elif defined(__aarch64__) && !defined(SFT_BASELINE_ONLY)
+#define SFT_ARM
+#endif
 
 enum {
 #define SFT_KERNEL(name) SFT_INDEX_##name,
@@ -22,12 +32,12 @@ enum {
 
 extern const sft_kernel_row sft_table_reference[SFT_KERNEL_COUNT];
 extern const sft_kernel_row sft_table_portable[SFT_KERNEL_COUNT];
-#if defined(__x86_64__)
+#if defined(SFT_X86)
 extern const sft_kernel_row sft_table_avx2[SFT_KERNEL_COUNT];
 extern const sft_kernel_row sft_table_avx512[SFT_KERNEL_COUNT];
 extern const sft_kernel_row sft_table_avx512bf16[SFT_KERNEL_COUNT];
 extern const sft_kernel_row sft_table_avx512amx[SFT_KERNEL_COUNT];
-#elif defined(__aarch64__)
+#elif defined(SFT_ARM)
 extern const sft_kernel_row sft_table_neon[SFT_KERNEL_COUNT];
 extern const sft_kernel_row sft_table_neonbf16[SFT_KERNEL_COUNT];
 #endif

@@ -163,6 +163,12 @@ public struct StoredTensor: @unchecked Sendable {
     return (file, start - base)
   }
 
+  /// Where in its file the elements begin, and the row scales of int8; nil for zeros.
+  package var fileOffsets: (elements: Int, scales: Int?)? {
+    guard let (file, start) = place, let base = file.bytes.baseAddress else { return nil }
+    return (start, scales?.baseAddress.map { UnsafeRawPointer($0) - base })
+  }
+
   /// Byte range of rows in `data`.
   func byteRange(ofRows rows: Range<Int>) -> Range<Int> {
     let length = rowWidth * elementType.byteCount

@@ -1,4 +1,5 @@
 import CKernels
+import CRuntime
 import Programs
 import Tensors
 
@@ -6,52 +7,16 @@ import Tensors
 /// and the memory of its ports.
 ///
 /// Every call is bound to addresses once, each matmul in the variant that the kernels' tuner
-/// chooses; running only calls kernels. Not safe to use from several threads at once; it
+/// chooses, by the executor in C (`CRuntime`), which runs it. Not safe to use from several threads at once; it
 /// distributes its work over the worker pool itself.
 public final class BoundProgram {
   /// The program as it runs: each matmul in its chosen variant.
   public let program: Program
-  public private(set) var profile = StepProfile()
   private let arena: Arena
   private let weights: any WeightSource
   private let addresses: [UnsafeMutableRawPointer]
-  private let crew: Crew
-  private let calls: UnsafeMutableBufferPointer<BoundCall>
-
-  private struct BoundCall {
-    var call: sft_call
-    var function: sft_kernel
-    var items: Int
-    var grain: Int
-    var slices: Int
-    var phase: Phase
-    var part: StepPart
-  }
-
-  /// The threads, each with its scratch.
-  private struct Crew {
-    let pool: WorkerPool
-    let scratch: UnsafeMutableRawPointer
-    let scratchStride: Int
-
-    init(_ pool: WorkerPool, _ arena: Arena, scratchBytesPerThread bytes: Int) {
-      self.pool = pool
-      scratchStride = Arena.aligned(bytes)
-      scratch = arena.base + (arena.byteCount - pool.threads * scratchStride)
-    }
-
-    func run(_ bound: inout BoundCall) {
-      let (function, items, grain, slices) = (
-        bound.function, bound.items, bound.grain, bound.slices
-      )
-      withUnsafePointer(to: &bound.call) { call in
-        pool.run(
-          WorkerJob(
-            function: function, call: call, items: items, grain: grain, scratch: scratch,
-            scratchStride: scratchStride, slicesPerThread: slices))
-      }
-    }
-  }
+  private let pool: WorkerPool
+  private let calls: BoundCalls
 
   /// Bytes that an arena needs to run these programs on that many threads.
   public static func arenaBytes(for programs: [Program], threads: Int) -> Int {
@@ -79,14 +44,12 @@ public final class BoundProgram {
       Self.arenaBytes(for: [program], threads: pool.threads) <= arena.byteCount, "arena too small")
     self.arena = arena
     self.weights = weights
-    crew = Crew(pool, arena, scratchBytesPerThread: program.scratchBytesPerThread)
+    self.pool = pool
     addresses = try Self.addresses(of: program, in: arena, weights)
-    self.program = try Self.tuned(program, in: arena, at: addresses, crew, kernels)
-    calls = .allocate(capacity: self.program.calls.count)
-    // Every property is set, so where binding throws, `deinit` frees the calls.
-    for (index, call) in self.program.calls.enumerated() {
-      calls.initializeElement(at: index, to: try Self.bind(call, to: addresses, kernels))
-    }
+    let memory = CallMemory(program, in: arena, at: addresses, threads: pool.threads)
+    let chosen = try Self.tuned(program, in: arena, memory, pool, kernels)
+    calls = try BoundCalls(chosen.calls, in: memory, pool: pool, kernels: kernels)
+    self.program = chosen
   }
 
   /// Binds a program that has an arena of its own.
@@ -120,7 +83,7 @@ public final class BoundProgram {
   /// The program with each matmul in its chosen variant; times the matmuls that the tuner doesn't
   /// know.
   private static func tuned(
-    _ program: Program, in arena: Arena, at addresses: [UnsafeMutableRawPointer], _ crew: Crew,
+    _ program: Program, in arena: Arena, _ memory: CallMemory, _ pool: WorkerPool,
     _ kernels: Kernels
   ) throws(ExecutionError) -> Program {
     guard let tuner = kernels.tuner else { return program }
@@ -128,10 +91,10 @@ public final class BoundProgram {
     if !unknown.isEmpty, arena.isUnused {
       arena.touch()
       try tuner.measure(unknown) { (call) throws(ExecutionError) in
-        var bound = try bind(call, to: addresses, kernels)
+        let bound = try BoundCalls([call], in: memory, pool: pool, kernels: kernels)
         let clock = ContinuousClock()
         let start = clock.now
-        crew.run(&bound)
+        bound.run(call: 0)
         return (clock.now - start).seconds
       }
       arena.clear()
@@ -140,69 +103,23 @@ public final class BoundProgram {
     chosen.calls = chosen.calls.map(tuner.chosen)
     return chosen
   }
-
-  deinit { calls.deallocate() }
-
-  private static func bind(
-    _ call: KernelCall, to addresses: [UnsafeMutableRawPointer], _ kernels: Kernels
-  ) throws(ExecutionError) -> BoundCall {
-    let kernel = call.encoded
-    return BoundCall(
-      call: arguments(of: kernel, call.buffers, at: addresses, sgemm: kernels.sgemm),
-      function: try kernels.function(named: kernel.name), items: call.items, grain: call.grain,
-      slices: call.slices, phase: call.phase, part: call.part)
-  }
-
-  private static func arguments(
-    of kernel: NamedKernel, _ buffers: [BufferView?], at addresses: [UnsafeMutableRawPointer],
-    sgemm: @escaping sft_sgemm_function
-  ) -> sft_call {
-    var bound = sft_call()
-    bound.sgemm = sgemm
-    precondition(
-      buffers.count <= SFT_MAX_BUFFERS && kernel.sizes.count <= SFT_MAX_SIZES
-        && kernel.scalars.count <= SFT_MAX_SCALARS, kernel.name)
-    withUnsafeMutableBytes(of: &bound.buffers) { raw in
-      let slots = raw.bindMemory(to: UnsafeMutableRawPointer?.self)
-      for (slot, view) in buffers.enumerated() {
-        slots[slot] = view.map { addresses[$0.buffer] + $0.byteOffset }
-      }
-    }
-    withUnsafeMutableBytes(of: &bound.sizes) { raw in
-      let slots = raw.bindMemory(to: Int64.self)
-      for (slot, size) in kernel.sizes.enumerated() { slots[slot] = Int64(size) }
-    }
-    withUnsafeMutableBytes(of: &bound.scalars) { raw in
-      let slots = raw.bindMemory(to: Float.self)
-      for (slot, scalar) in kernel.scalars.enumerated() { slots[slot] = scalar }
-    }
-    return bound
-  }
 }
 
 extension BoundProgram {
   /// Runs the calls of one part of the step in order.
   public func run(_ part: StepPart) {
     arena.isUnused = false
-    let clock = ContinuousClock()
-    var phase = Phase.forward
-    var start = clock.now
-    for index in calls.indices where calls[index].part == part {
-      if calls[index].phase != phase {
-        let now = clock.now
-        profile.add((now - start).seconds, to: phase)
-        (phase, start) = (calls[index].phase, now)
-      }
-      run(call: index)
-    }
-    profile.add((clock.now - start).seconds, to: phase)
+    calls.run(part)
   }
 
   /// Runs one call on all threads.
-  func run(call index: Int) { crew.run(&calls[index]) }
+  func run(call index: Int) { calls.run(call: index) }
+
+  /// Seconds of all runs since the last reset.
+  public var profile: StepProfile { calls.profile }
 
   /// Sets the seconds measured so far to zero.
-  public func resetProfile() { profile = StepProfile() }
+  public func resetProfile() { calls.resetProfile() }
 
   /// The memory of a buffer as elements of a type.
   public func elements<Element>(

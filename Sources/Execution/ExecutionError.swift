@@ -16,13 +16,15 @@ public enum ExecutionError: Failure, Equatable {
   case portMissing(name: String)
   case portType(name: String, found: ElementType, expected: ElementType)
   case unknownKernel(name: String)
+  /// A call that would touch memory outside its buffers, and how.
+  case badCall(String)
 
   public var category: FailureCategory {
     switch self {
     case .libraryMissing: .missingInput
     case .instructionSetUnknown, .instructionSetUnsupported, .threads: .usage
     case .libraryOutOfMemory, .outOfMemory, .threadsRefused: .inputOutput
-    case .unbound, .programMissing, .portMissing, .portType, .unknownKernel: .bug
+    case .unbound, .programMissing, .portMissing, .portType, .unknownKernel, .badCall: .bug
     }
   }
 
@@ -50,6 +52,7 @@ public enum ExecutionError: Failure, Equatable {
     case .portType(let name, let found, let expected):
       "the program's port '\(name)' has \(found) elements, expected \(expected)"
     case .unknownKernel(let name): "no kernel is named '\(name)'"
+    case .badCall(let problem): "the program can't run: \(problem)"
     }
   }
 }

@@ -7,10 +7,12 @@ import Tensors
 #endif
 
 /// The kernels of one instruction set and the f32 matmul that they build on.
-public struct Kernels: Sendable {
+public struct Kernels: @unchecked Sendable {
   /// "reference", "portable", "avx2" …
   public let instructionSet: String
-  private let functions: [String: sft_kernel]
+  /// The instruction set's kernels, and the row of each.
+  let table: UnsafePointer<sft_kernel_row>
+  private let rows: [String: Int]
   let sgemm: sft_sgemm_function
   /// Whether the CPU has instructions that multiply bf16: only then are bf16 matmuls faster than
   /// those of f32.
@@ -57,11 +59,10 @@ public struct Kernels: Sendable {
     instructionSet = String(cString: sft_isa_name(isa))
     multipliesBF16 = [SFT_ISA_AVX512BF16, SFT_ISA_AVX512AMX, SFT_ISA_NEONBF16].contains(isa)
     var count: Int64 = 0
-    let rows = sft_kernel_table(isa, &count)
-    functions = Dictionary(
-      uniqueKeysWithValues: (0..<Int(count)).map { row in
-        (String(cString: rows[row].name), rows[row].function)
-      })
+    let table = sft_kernel_table(isa, &count)
+    self.table = table
+    rows = Dictionary(
+      uniqueKeysWithValues: (0..<Int(count)).map { (String(cString: table[$0].name), $0) })
     if isa == SFT_ISA_REFERENCE {
       sgemm = sft_sgemm_reference
       return
@@ -81,8 +82,9 @@ public struct Kernels: Sendable {
     return copy
   }
 
-  func function(named name: String) throws(ExecutionError) -> sft_kernel {
-    guard let function = functions[name] else { throw .unknownKernel(name: name) }
-    return function
+  /// The row of a kernel in every table.
+  func row(named name: String) throws(ExecutionError) -> Int {
+    guard let row = rows[name] else { throw .unknownKernel(name: name) }
+    return row
   }
 }

@@ -36,6 +36,8 @@ public enum TrainingError: Failure {
   case resumeMismatch(path: String, field: String, found: String, expected: String)
   /// A state of a run whose settings or texts were others; one change a line.
   case resumeChanges(path: String, [String])
+  /// A step that no file for other devices can hold.
+  case unportable(String)
   /// An observer of the run's events could not write them.
   case observer(any Failure)
 
@@ -51,7 +53,7 @@ public enum TrainingError: Failure {
     case .vocabulary, .brokenModel, .diverged: .badData
     case .nothingToResume: .missingInput
     case .resumeMismatch, .resumeChanges, .budget, .batchTooLarge, .stepTooLarge, .doesNotFit,
-      .memoryLimit, .interrupted:
+      .memoryLimit, .interrupted, .unportable:
       .usage
     }
   }
@@ -64,6 +66,7 @@ public enum TrainingError: Failure {
     case .dataset(let error): error.description
     case .storage(let error): error.description
     case .observer(let error): error.description
+    case .unportable(let problem): "the step can't run without this program: \(problem)"
     case .graph(let error): "the compiler made a broken graph, which is a bug: \(error)"
     case .vocabulary(let pieces, let rows):
       "the tokenizer has \(pieces) pieces but the model's embedding only \(rows) rows; "

@@ -14,6 +14,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+// Whether a pointer may be NULL, for clang and for Swift, which imports this header.
+#if !defined(__clang__) && !defined(_Nonnull)
+#define _Nonnull
+#define _Nullable
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif

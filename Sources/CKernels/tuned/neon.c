@@ -2,7 +2,7 @@
 // take 16, and 8 hold the right operand's values taken out of their words.
 #include "../kernel.h"
 
-#if defined(__aarch64__)
+#if defined(SFT_ARM)
 #include <arm_neon.h>
 #define SFT_SUFFIX neon
 #define SFT_NEON

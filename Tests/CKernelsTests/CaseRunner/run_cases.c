@@ -1,13 +1,17 @@
-// Runs kernel cases that ArmTests.swift wrote, with the results of the plain loops, on every
-// instruction set of this CPU, and says where results differ: run_cases FILE.
+// Runs kernel cases that CaseFile.swift wrote, with the results of the plain loops, on every
+// instruction set of this CPU, and says where results differ: run_cases FILE. Built by the tests
+// for other compilers and CPUs.
+#define _DEFAULT_SOURCE  // mmap
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "sft_kernels.h"
+#include "sft_reach.h"
 
 enum { GUARD_BYTES = 128, GUARD_BYTE = 0xA5, MAX_KERNELS = 256 };
 
@@ -222,6 +226,66 @@ static double run_case(const kernel_case *c, sft_kernel function) {
   return worst;
 }
 
+// ---- reach: every buffer ends, where the call's reach does, at a page that nobody may touch
+
+enum { EDGE_BYTES = 1 << 26 };
+
+// The page behind the memory of a slot, scratch being the last one.
+static char *edge_of(int slot) {
+  static char *edges[SFT_MAX_BUFFERS + 1];
+  if (edges[slot]) return edges[slot];
+  const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  char *start = mmap(NULL, EDGE_BYTES + page, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (start == MAP_FAILED || mprotect(start + EDGE_BYTES, page, PROT_NONE) != 0) fail("no memory");
+  return edges[slot] = start + EDGE_BYTES;
+}
+
+// Whether a call's reach lies within the buffers it is made for, as it has to wherever calls are
+// checked before they run.
+static bool fits(const kernel_case *c, const sft_reach *reach) {
+  if (c->items > reach->items || reach->scratch > c->scratch_bytes) return false;
+  for (int64_t i = 0; i < c->buffer_count; ++i) {
+    const case_buffer *b = &c->buffers[i];
+    const bool may_be_null = reach->bytes[i] == 0 || (reach->optional >> i & 1);
+    if (b->is_null ? !may_be_null : reach->bytes[i] > b->count) return false;
+  }
+  return true;
+}
+
+// Runs a case in no more memory than its reach; a call that goes beyond crashes. False if it writes
+// to a buffer that it only reads.
+static bool run_at_edge(const kernel_case *c, sft_kernel function, const sft_reach *reach) {
+  sft_call call = c->call;
+  char *places[SFT_MAX_BUFFERS];
+  for (int64_t i = 0; i < c->buffer_count; ++i) {
+    int64_t bytes = reach->bytes[i];
+    for (int64_t j = 0; j < c->buffer_count; ++j) {
+      if (c->buffers[j].alias == i && reach->bytes[j] > bytes) bytes = reach->bytes[j];
+    }
+    // Where the call's reach depends on what a buffer holds, its others may be needed whole.
+    if (reach->indices || bytes > c->buffers[i].count) bytes = c->buffers[i].count;
+    if (bytes > EDGE_BYTES) fail("too large for the edge");
+    places[i] = edge_of((int)i) - bytes;
+    if (!c->buffers[i].is_null) memcpy(places[i], c->buffers[i].before, (size_t)bytes);
+  }
+  for (int64_t i = 0; i < c->buffer_count; ++i) {
+    if (!c->buffers[i].is_null) call.buffers[i] = places[c->buffers[i].alias];
+  }
+  function(&call, 0, c->items, edge_of(SFT_MAX_BUFFERS) - (reach->scratch + 63) / 64 * 64);
+  uint32_t written = 0;
+  for (int64_t i = 0; i < c->buffer_count; ++i) {
+    if (reach->written >> i & 1) written |= 1u << c->buffers[i].alias;
+  }
+  for (int64_t i = 0; i < c->buffer_count; ++i) {
+    const case_buffer *b = &c->buffers[i];
+    const size_t bytes = (size_t)(edge_of((int)i) - places[i]);
+    if (b->is_null || (written >> i & 1)) continue;
+    if (memcmp(places[i], b->before, bytes) != 0) return false;
+  }
+  return true;
+}
+
 static int64_t kernel_index(const sft_kernel_row *table, int64_t count, const char *name) {
   for (int64_t i = 0; i < count; ++i) {
     if (strcmp(table[i].name, name) == 0) return i;
@@ -241,6 +305,11 @@ static int64_t run_all(sft_isa isa, reader file) {
     take_case(&file, &current);
     int64_t index = kernel_index(table, kernels, current.kernel);
     double error = run_case(&current, table[index].function);
+    sft_reach reach;
+    if (!sft_kernel_reach(index, current.call.sizes, current.items, &reach) ||
+        !fits(&current, &reach) || !run_at_edge(&current, table[index].function, &reach)) {
+      error = INFINITY;
+    }
     errors[index] = fmax(errors[index], error);
     if (error <= current.tolerance) continue;
     if (failures[index]++ == 0) printf("%s %s\n", current.kernel, current.label);

@@ -1,0 +1,256 @@
+#include "contents.h"
+
+#include <math.h>
+
+#include "reader.h"
+
+// Where contents come from, and elements of them one after the other.
+typedef struct source {
+  const sft_bundle *bundle;
+  const uint8_t *checkpoint;
+} source;
+
+static float widened(uint16_t bits) {
+  const uint32_t wide = (uint32_t)bits << 16;
+  float value;
+  memcpy(&value, &wide, sizeof value);
+  return value;
+}
+
+// The bfloat16 nearest to a float, ties to even; NaN stays NaN.
+static uint16_t narrowed(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  if ((bits & 0x7FFFFFFF) > 0x7F800000) return (uint16_t)((bits | 0x400000) >> 16);
+  return (uint16_t)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+}
+
+void sft_round_to_bf16(float *values, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) values[i] = widened(narrowed(values[i]));
+}
+
+// An element of a tensor as a float; the checkpoint's numbers are little-endian.
+static float element_at(const source *from, const sft_tensor *t, int64_t row, int64_t column) {
+  const uint8_t *data = from->checkpoint + t->offset;
+  const int64_t index = row * t->width + column;
+  if (t->type == SFT_ELEMENT_F32) {
+    sft_reader r = {data + 4 * index, data + 4 * index + 4, false};
+    return sft_take_float(&r);
+  }
+  if (t->type == SFT_ELEMENT_BF16) {
+    sft_reader r = {data + 2 * index, data + 2 * index + 2, false};
+    return widened((uint16_t)sft_take_unsigned(&r, 2));
+  }
+  const uint8_t *scale = from->checkpoint + t->scales_offset + 4 * row;
+  sft_reader r = {scale, scale + 4, false};
+  return sft_take_float(&r) * (float)(int8_t)data[index];
+}
+
+static float scale_at(const source *from, const sft_tensor *t, int64_t row) {
+  const uint8_t *scale = from->checkpoint + t->scales_offset + 4 * row;
+  sft_reader r = {scale, scale + 4, false};
+  return sft_take_float(&r);
+}
+
+static void store(void *to, sft_element element, int64_t index, float value) {
+  if (element == SFT_ELEMENT_BF16) {
+    ((uint16_t *)to)[index] = narrowed(value);
+  } else {
+    ((float *)to)[index] = value;
+  }
+}
+
+// ---- random numbers: xoshiro256** (Blackman & Vigna 2018), its state filled by SplitMix64
+
+typedef struct random_source {
+  uint64_t s[4];
+} random_source;
+
+static random_source random_stream(uint64_t seed, uint64_t stream) {
+  random_source random;
+  uint64_t state = seed ^ (stream * 0xD1B54A32D192ED03u);
+  for (int i = 0; i < 4; ++i) {
+    state += 0x9E3779B97F4A7C15u;
+    uint64_t z = state;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    random.s[i] = z ^ (z >> 31);
+  }
+  return random;
+}
+
+static uint64_t turned(uint64_t x, int by) { return (x << by) | (x >> (64 - by)); }
+
+static double uniform(random_source *r) {
+  uint64_t *s = r->s;
+  const uint64_t result = turned(s[1] * 5, 7) * 9, t = s[1] << 17;
+  s[2] ^= s[0];
+  s[3] ^= s[1];
+  s[1] ^= s[2];
+  s[0] ^= s[3];
+  s[2] ^= t;
+  s[3] = turned(s[3], 45);
+  return (double)(result >> 11) * 0x1p-53;
+}
+
+// The seed's streams of low-rank factors follow this one.
+static const uint64_t KAIMING_STREAM = 0x4C6F5241u;
+
+// Uniform in ±1/√fan-in.
+static float kaiming(random_source *random, int64_t fan_in) {
+  return (float)((2 * uniform(random) - 1) * (1 / sqrt((double)fan_in)));
+}
+
+// ---- floats
+
+static void fill_rows(const source *from, const sft_buffer *b, void *to) {
+  const sft_tensor *t = &from->bundle->tensors[b->tensor];
+  for (int64_t row = b->first_row, index = 0; row < b->end_row; ++row) {
+    for (int64_t column = 0; column < t->width; ++column, ++index) {
+      store(to, b->element, index, element_at(from, t, row, column));
+    }
+  }
+}
+
+static void fill_chosen(const source *from, const sft_buffer *b, void *to) {
+  const sft_tensor *t = &from->bundle->tensors[b->tensor];
+  sft_reader ids = {b->numbers, b->numbers + 4 * b->number_count, false};
+  for (int64_t i = 0, index = 0; i < b->number_count; ++i) {
+    const int64_t row = (int64_t)sft_take_unsigned(&ids, 4);
+    for (int64_t column = 0; column < t->width; ++column, ++index) {
+      store(to, b->element, index, element_at(from, t, row, column));
+    }
+  }
+}
+
+static float largest(const source *from, const sft_tensor *t, int64_t row) {
+  float highest = 0;
+  for (int64_t column = 0; column < t->width; ++column) {
+    const float magnitude = fabsf(element_at(from, t, row, column));
+    highest = magnitude > highest ? magnitude : highest;
+  }
+  return highest;
+}
+
+static void fill_floats(const source *from, const sft_buffer *b, void *to) {
+  const int64_t count = b->bytes / sft_element_size(b->element);
+  switch (b->contents) {
+    case SFT_ROWS:
+      fill_rows(from, b, to);
+      return;
+    case SFT_CHOSEN:
+      fill_chosen(from, b, to);
+      return;
+    case SFT_ROW_SCALES:
+      for (int64_t row = b->first_row; row < b->end_row; ++row) {
+        const sft_tensor *t = &from->bundle->tensors[b->tensor];
+        ((float *)to)[row - b->first_row] = largest(from, t, row) / 127;
+      }
+      return;
+    case SFT_KAIMING: {
+      random_source random = random_stream(from->bundle->settings.seed, 0x4C6F5241u + b->stream);
+      const double bound = 1 / sqrt((double)b->fan_in);
+      for (int64_t i = 0; i < count; ++i) {
+        const double number = (2 * uniform(&random) - 1) * bound;
+        store(to, b->element, i, (float)number);
+      }
+      return;
+    }
+    case SFT_VALUES: {
+      sft_reader values = {b->numbers, b->numbers + 4 * b->number_count, false};
+      for (int64_t i = 0; i < count; ++i) store(to, b->element, i, sft_take_float(&values));
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+// ---- trained int8 matrices, as IntegerContents: a row's scale leaves room to grow
+
+static const float HEADROOM = 1.25f;
+// Rows with a lesser scale are zeros under one that the first step replaces.
+static const float LEAST_SCALE = 1e-30f, SCALE_OF_ZEROS = 1e-6f;
+
+// Rows of floats, one after the other: of a tensor, or random ones.
+typedef struct float_rows {
+  const source *from;
+  const sft_buffer *buffer;
+  int64_t width;
+  random_source random;
+} float_rows;
+
+// The next value of a row of the buffer, left to right.
+static float next_value(float_rows *rows, int64_t row, int64_t column) {
+  const sft_buffer *b = rows->buffer;
+  if (b->contents == SFT_KAIMING) return kaiming(&rows->random, b->fan_in);
+  if (b->contents != SFT_ROWS) return 0;
+  return element_at(rows->from, &rows->from->bundle->tensors[b->tensor], b->first_row + row,
+                    column);
+}
+
+// Quantises a row; returns its scale, 0 for zeros, NaN if a value is not finite.
+static float quantise(float_rows *rows, int64_t row, int8_t *q) {
+  const random_source start = rows->random;
+  float highest = 0;
+  bool is_finite = true;
+  for (int64_t i = 0; i < rows->width; ++i) {
+    const float value = next_value(rows, row, i);
+    is_finite = is_finite && isfinite(value);
+    highest = fabsf(value) > highest ? fabsf(value) : highest;
+  }
+  const float scale = HEADROOM * highest / 127;
+  if (!is_finite || !(scale >= LEAST_SCALE)) {
+    memset(q, 0, (size_t)rows->width);
+    return is_finite ? 0 : NAN;
+  }
+  rows->random = start;
+  for (int64_t i = 0; i < rows->width; ++i) {
+    q[i] = (int8_t)rintf(next_value(rows, row, i) / scale);
+  }
+  return scale;
+}
+
+static void fill_integers(const source *from, const sft_buffer *b, int8_t *q, float *scales,
+                          int64_t count) {
+  float_rows rows = {from, b, b->bytes / count,
+                     random_stream(from->bundle->settings.seed, KAIMING_STREAM + b->stream)};
+  const sft_tensor *t = b->contents == SFT_ROWS ? &from->bundle->tensors[b->tensor] : NULL;
+  for (int64_t i = 0; i < count; ++i, q += rows.width) {
+    if (t && t->type == SFT_ELEMENT_INT8) {
+      memcpy(q, from->checkpoint + t->offset + (b->first_row + i) * t->width, (size_t)rows.width);
+      scales[i] = scale_at(from, t, b->first_row + i);
+    } else {
+      scales[i] = quantise(&rows, i, q);
+    }
+    if (scales[i] < LEAST_SCALE) {
+      memset(q, 0, (size_t)rows.width);
+      scales[i] = SCALE_OF_ZEROS;
+    }
+  }
+}
+
+void sft_fill_program(const sft_bundle *bundle, const sft_program_data *program,
+                      const uint8_t *checkpoint, void *arena) {
+  const source from = {bundle, checkpoint};
+  for (int64_t i = 0; i < program->buffer_count; ++i) {
+    const sft_buffer *b = &program->buffers[i];
+    if (!b->is_persistent || b->place < 0) continue;
+    char *to = (char *)arena + b->place;
+    if (b->element == SFT_ELEMENT_INT8 && b->kind == SFT_PARAMETER) {
+      const sft_buffer *scales = sft_scales_of(program, b);
+      if (!scales) continue;
+      fill_integers(&from, b, (int8_t *)to, (float *)((char *)arena + scales->place),
+                    scales->bytes / 4);
+    } else if (b->contents == SFT_ZEROS) {
+      memset(to, 0, (size_t)b->bytes);
+    } else if (b->contents == SFT_INTEGERS) {
+      sft_reader numbers = {b->numbers, b->numbers + 4 * b->number_count, false};
+      for (int64_t k = 0; k < b->number_count; ++k) {
+        ((int32_t *)(void *)to)[k] = (int32_t)(uint32_t)sft_take_unsigned(&numbers, 4);
+      }
+    } else {
+      fill_floats(&from, b, to);
+    }
+  }
+}

@@ -1,0 +1,328 @@
+import Checkpoints
+import Programs
+import Storage
+import Tensors
+
+/// A compiled step as a file that the executor in C opens without anything else but the checkpoint:
+/// programs, their layout and settings, never weights. `CRuntime/bundle.h` describes it.
+public struct BundleFile {
+  private let step: CompiledStep
+  private let settings: TrainingSettings
+  private let checkpoint: Checkpoint
+
+  public init(_ step: CompiledStep, _ settings: TrainingSettings, _ checkpoint: Checkpoint) {
+    self.step = step
+    self.settings = settings
+    self.checkpoint = checkpoint
+  }
+
+  static let magic = Array("SFBNDL\r\n".utf8)
+  static let version: UInt32 = 1
+
+  /// The file's bytes.
+  ///
+  /// - Throws: `TrainingError.unportable` for contents that devices can't make.
+  public func bytes() throws(TrainingError) -> [UInt8] {
+    let bundle = step.bundle
+    let programs = bundle.programs.map { entry in (entry.role, entry.program.onTiles) }
+    var body = FileBytes()
+    body.bytes += try digest()
+    body.add(Int64(checkpoint.byteCount))
+    add(settings, to: &body)
+    body.add(Int64(bundle.arenaBytes))
+    body.add(Int64((bundle.scratchBytesPerThread + 63) & ~63))
+    let kernels = Set(programs.flatMap { $0.1.calls.map(\.kernel) }).sorted()
+    body.addCount(kernels.count)
+    for kernel in kernels { body.add(kernel) }
+    let tensors = try self.tensors(of: programs.map(\.1))
+    body.addCount(tensors.count)
+    for tensor in tensors { try add(tensor, to: &body) }
+    body.add(UInt8(programs.count))
+    let rows = Dictionary(uniqueKeysWithValues: kernels.enumerated().map { ($1, $0) })
+    let places = Dictionary(uniqueKeysWithValues: tensors.enumerated().map { ($1.name, $0) })
+    for (role, program) in programs {
+      body.add(UInt8(role.code))
+      try add(program, kernels: rows, tensors: places, to: &body)
+    }
+    return Self.preamble(for: body.bytes) + body.bytes
+  }
+
+  /// The first 64 bytes, as those of tensor files.
+  private static func preamble(for body: [UInt8]) -> [UInt8] {
+    var preamble = FileBytes()
+    preamble.bytes = magic
+    preamble.add(version)
+    preamble.add(UInt32(0))
+    preamble.add(Int64(body.count))
+    preamble.add(Int64(64 + body.count))
+    let hash = ContentHash()
+    body.withUnsafeBytes { hash.update($0) }
+    return preamble.bytes + hash.finish()
+  }
+
+  /// The checkpoint's content hash as bytes.
+  private func digest() throws(TrainingError) -> [UInt8] {
+    let digits = checkpoint.contentHash.compactMap(\.hexDigitValue)
+    return stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
+  }
+
+  private func add(_ settings: TrainingSettings, to body: inout FileBytes) {
+    let (shape, schedule) = (settings.shape, settings.schedule)
+    for number in [shape.windows, shape.tokens, shape.accumulation, settings.steps] {
+      body.add(Int64(number))
+    }
+    body.add(settings.seed)
+    body.add(Int64(schedule.curve.code))
+    body.add(schedule.peak)
+    body.add(schedule.finalRatio)
+    body.add(Int64(schedule.warmupSteps))
+    if case .adamW(let rule) = settings.optimizer {
+      body.add(rule.firstBeta)
+      body.add(rule.secondBeta)
+    } else {
+      body.add(0.0)
+      body.add(0.0)
+    }
+    body.add(UInt8(step.prefixType == .bf16 ? 1 : 0))
+  }
+
+  // MARK: tensors of the checkpoint
+
+  /// A tensor under the name by which contents know it.
+  private struct NamedTensor {
+    var name: String
+    var tensor: StoredTensor
+  }
+
+  private func tensors(of programs: [Program]) throws(TrainingError) -> [NamedTensor] {
+    var names: Set<String> = []
+    for buffer in programs.flatMap(\.buffers) {
+      if let name = buffer.contents.checkpointName { names.insert(name) }
+    }
+    var tensors: [NamedTensor] = []
+    for name in names.sorted() {
+      guard let tensor = checkpoint.origin(of: name) else {
+        throw .unportable("the checkpoint has no '\(name)'")
+      }
+      tensors.append(NamedTensor(name: name, tensor: tensor))
+    }
+    return tensors
+  }
+
+  private func add(_ named: NamedTensor, to body: inout FileBytes) throws(TrainingError) {
+    let tensor = named.tensor
+    guard let offsets = tensor.fileOffsets else {
+      throw .unportable("'\(named.name)' is not in the checkpoint's file")
+    }
+    body.add(UInt8(BufferElement(tensor.elementType).code))
+    body.add(Int64(tensor.rowCount))
+    body.add(Int64(tensor.rowWidth))
+    body.add(Int64(offsets.elements))
+    body.add(Int64(offsets.scales ?? -1))
+  }
+
+  // MARK: programs
+
+  private func add(
+    _ program: Program, kernels: [String: Int], tensors: [String: Int], to body: inout FileBytes
+  ) throws(TrainingError) {
+    body.add(Int64(program.arenaBytes))
+    body.add(Int64(program.persistentBytes))
+    body.addCount(program.buffers.count)
+    for buffer in program.buffers { try add(buffer, tensors: tensors, to: &body) }
+    body.addCount(program.ports.count)
+    for port in program.ports {
+      body.add(port.name)
+      body.add(UInt8(BufferElement(port.elementType).code))
+      body.addCount(port.buffer)
+    }
+    body.addCount(program.calls.count)
+    for call in program.calls { add(call, kernels: kernels, to: &body) }
+  }
+
+  private func add(
+    _ buffer: Buffer, tensors: [String: Int], to body: inout FileBytes
+  ) throws(TrainingError) {
+    body.add(buffer.name)
+    body.add(UInt8(buffer.kind.code))
+    body.add(UInt8(buffer.elements.code))
+    body.add(UInt8(buffer.isPersistent ? 1 : 0))
+    body.add(Int64(buffer.byteCount))
+    if case .arena(let offset) = buffer.location {
+      body.add(Int64(offset))
+    } else {
+      body.add(Int64(-1))
+    }
+    try add(buffer.contents, of: buffer, tensors: tensors, to: &body)
+  }
+
+  private func add(
+    _ contents: InitialContents, of buffer: Buffer, tensors: [String: Int],
+    to body: inout FileBytes
+  ) throws(TrainingError) {
+    func addRows(_ code: UInt8, _ name: String, _ rows: Range<Int>) {
+      body.add(code)
+      body.addCount(tensors[name] ?? 0)
+      body.add(Int64(rows.lowerBound))
+      body.add(Int64(rows.upperBound))
+    }
+    switch contents {
+    case .undefined: body.add(UInt8(0))
+    case .zeros: body.add(UInt8(1))
+    case .checkpoint(let name, let rows): addRows(2, name, rows)
+    case .checkpointScales(let name, let rows): addRows(3, name, rows)
+    case .checkpointRows(let name, let ids):
+      body.add(UInt8(4))
+      body.addCount(tensors[name] ?? 0)
+      body.addCount(ids.count)
+      for id in ids { body.add(id) }
+    case .rowScales(let name, let rows, _): addRows(5, name, rows)
+    case .kaimingUniform(let fanIn, let stream):
+      body.add(UInt8(6))
+      body.add(Int64(fanIn))
+      body.add(stream)
+    case .values(let values):
+      body.add(UInt8(7))
+      body.addCount(values.count)
+      for value in values { body.add(value.bitPattern) }
+    case .integers(let values):
+      body.add(UInt8(8))
+      body.addCount(values.count)
+      for value in values { body.add(value) }
+    case .delta, .deltaScales:
+      throw .unportable("'\(buffer.name)' is a delta's; merge the delta into the model first")
+    }
+  }
+
+  private func add(_ call: KernelCall, kernels: [String: Int], to body: inout FileBytes) {
+    let kernel = call.encoded
+    body.add(UInt16(kernels[kernel.name] ?? 0))
+    body.add(UInt8(call.phase.code))
+    body.add(UInt8(call.part.code))
+    body.add(UInt8(call.buffers.count))
+    body.add(UInt8(kernel.sizes.count))
+    body.add(UInt8(kernel.scalars.count))
+    for number in [call.items, call.grain, call.slices] { body.add(Int64(number)) }
+    for view in call.buffers {
+      body.add(Int32(view?.buffer ?? -1))
+      body.add(Int64(view?.byteOffset ?? 0))
+    }
+    for size in kernel.sizes { body.add(Int64(size)) }
+    for scalar in kernel.scalars { body.add(scalar.bitPattern) }
+  }
+}
+
+/// Little-endian numbers, one after the other.
+private struct FileBytes {
+  var bytes: [UInt8] = []
+
+  mutating func add(_ value: some FixedWidthInteger) {
+    withUnsafeBytes(of: value.littleEndian) { bytes += $0 }
+  }
+
+  mutating func add(_ value: Double) { add(value.bitPattern) }
+
+  mutating func addCount(_ count: Int) { add(UInt32(count)) }
+
+  /// A text after its length.
+  mutating func add(_ text: String) {
+    let utf8 = Array(text.utf8.prefix(119))
+    add(UInt16(utf8.count))
+    bytes += utf8
+  }
+}
+
+extension Program {
+  /// The program with every f32 matmul by this project's own tiles: devices have no library.
+  fileprivate var onTiles: Program {
+    var program = self
+    program.calls = calls.map { call in
+      let variant = call.variants.first {
+        $0.backend == .tiles && $0.split == call.variant?.split
+      }
+      return variant.map(call.computed) ?? call
+    }
+    return program
+  }
+}
+
+extension InitialContents {
+  /// The tensor of the checkpoint that they come from.
+  fileprivate var checkpointName: String? {
+    switch self {
+    case .checkpoint(let name, _), .checkpointScales(let name, _), .checkpointRows(let name, _),
+      .rowScales(let name, _, _):
+      name
+    default: nil
+    }
+  }
+}
+
+// Numbers in files, which `CRuntime/bundle.h` and `sft_runtime.h` name.
+
+extension ProgramBundle.Role {
+  fileprivate var code: Int {
+    switch self {
+    case .training: 0
+    case .validation: 1
+    case .prefix: 2
+    }
+  }
+}
+
+extension BufferElement {
+  fileprivate var code: Int {
+    switch self {
+    case .f32: 0
+    case .bf16: 1
+    case .int8: 2
+    case .int32: 3
+    case .momentCodes: 4
+    }
+  }
+}
+
+extension BufferKind {
+  fileprivate var code: Int {
+    switch self {
+    case .weight: 0
+    case .parameter: 1
+    case .gradient: 2
+    case .activation: 3
+    case .optimizer: 4
+    case .input: 5
+    case .constant: 6
+    case .workspace: 7
+    }
+  }
+}
+
+extension Phase {
+  fileprivate var code: Int {
+    switch self {
+    case .forward: 0
+    case .backward: 1
+    case .update: 2
+    }
+  }
+}
+
+extension StepPart {
+  fileprivate var code: Int {
+    switch self {
+    case .begin: 0
+    case .body: 1
+    case .finish: 2
+    }
+  }
+}
+
+extension LearningRateSchedule.Curve {
+  fileprivate var code: Int {
+    switch self {
+    case .cosine: 0
+    case .linear: 1
+    case .constant: 2
+    }
+  }
+}
