@@ -8,7 +8,7 @@ C_FILES = $(shell git ls-files --cached --others --exclude-standard \
             'Sources/**/*.c' 'Sources/**/*.h' 'Sources/**/*.inc' 'Sources/**/*.cpp' \
             'Tests/**/*.c')
 
-.PHONY: demo build test faults fuzz sanitize bench format format-check packages clean
+.PHONY: demo build test faults fuzz sanitize check-tensorboard bench format format-check packages clean
 
 demo: build
 	@$(SPARSEFT) finetune recipes/quickstart.json
@@ -33,6 +33,10 @@ fuzz: packages
 SANITIZERS = address thread undefined
 sanitize: packages
 	@Tests/sanitize $(SANITIZERS)
+
+# TensorBoard, installed to .build/tensorboard, reads what run.tensorboard writes.
+check-tensorboard: build
+	@Tests/TensorBoard/check
 
 bench: build
 	python3 docs/performance.py

@@ -34,7 +34,7 @@ let package = Package(
     .executableTarget(
       name: "sparseft",
       dependencies: [
-        "Runs", "Reports", "Records", "Recipes", "Contributions", "Training", "Generation",
+        "Runs", "Pages", "Reports", "Records", "Recipes", "Contributions", "Training", "Generation",
         "Compilation", "Programs", "Execution", "Interchange", "Checkpoints", "Models", "Chats",
         "Tokenizers",
         "Storage", "Tensors",
@@ -44,10 +44,12 @@ let package = Package(
     module(
       "Runs",
       [
-        "Reports", "Records", "Recipes", "Contributions", "Training", "Generation", "Adaptations",
-        "Compilation", "Operations", "Programs", "Weights", "Checkpoints", "Models",
+        "Pages", "Reports", "Records", "Recipes", "Contributions", "Training", "Generation",
+        "Adaptations", "Compilation", "Operations", "Programs", "Weights", "Checkpoints", "Models",
         "Tokenizers", "Interchange", "Datasets", "Chats", "Execution", "Storage", "Tensors",
       ]),
+    // A run as a page.
+    module("Pages", ["Reports", "Records", "Storage", "Tensors"]),
     module("Reports", ["Records", "Storage", "Tensors"]),
     module("Recipes", ["Tensors", "Storage"]),
 
@@ -172,6 +174,7 @@ let package = Package(
         "Checkpoints", "Weights", "Datasets", "Storage",
       ]),
     tests("Recipes", ["Recipes", "Storage", "Tensors"]),
+    tests("Pages", ["Pages", "Reports", "Records", "Storage", "Tensors"]),
     tests("Reports", ["Reports", "Records", "Storage", "Tensors"]),
     tests(
       "Runs",

@@ -12,6 +12,11 @@ public enum SystemMemory {
     [machine, ControlGroup.availableBytes(), addressSpace].compactMap { $0 }.min()
   }
 
+  /// Bytes of the machine's memory; nil if the system does not tell.
+  public static var totalBytes: Int? {
+    SystemTable("/proc/meminfo")["MemTotal:"].map { $0 * 1024 }
+  }
+
   /// Refuses memory that is not there, before any of it is taken.
   /// - Throws: `ExecutionError.outOfMemory`.
   public static func check(_ bytes: Int) throws(ExecutionError) {

@@ -26,6 +26,8 @@ public struct RunRecipe: Hashable, Sendable {
   /// Whether the token ids of the texts stay in the run's folder when it ends: they are the text in
   /// another spelling.
   public var keepCache = true
+  /// Whether the run also writes TensorBoard event files.
+  public var tensorBoard = false
   /// Text generated before and after training; nil for none.
   public var sample: SampleRecipe?
 
@@ -123,6 +125,7 @@ extension RunRecipe: RecipeSection {
     fields(
       "prefix_cache_mb", &prefixCacheMegabytes, .number(Interval(lower: 0, upper: 1_000_000_000)))
     fields("keep_cache", &keepCache, .bool)
+    fields("tensorboard", &tensorBoard, .bool)
     fields("sample", &sample, .optional(.section(SampleRecipe(prompt: ""))))
   }
 }

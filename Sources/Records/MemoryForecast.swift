@@ -24,8 +24,13 @@ public struct MemoryForecast: JSONRecord {
 
   public init() {}
 
-  /// Sum of all kinds.
-  public var total: Int { weights + activations + gradients + optimizer + workspace }
+  /// Sum of all kinds; the largest number where a damaged file's kinds add up to more.
+  public var total: Int {
+    [weights, activations, gradients, optimizer, workspace].reduce(0) { sum, bytes in
+      let (total, overflows) = sum.addingReportingOverflow(bytes)
+      return overflows ? .max : total
+    }
+  }
 }
 
 extension MemoryForecast {

@@ -30,13 +30,17 @@ public struct RunDescription: JSONRecord {
   public var text: TextAmounts?
   /// Seconds of the measurements before the run, even if an earlier run made them.
   public var analysisSeconds: Double
+  /// Nil where an earlier version did not say.
+  public var machine: MachineRecord?
 
   public init(
     model: String, method: String, label: String, choice: String?, trainableParameters: Int,
     totalParameters: Int, steps: Int, threads: Int, instructionSet: String, precision: String,
     version: String, learningRate: Double, frozenBlocks: Int = 0, prefixCacheBytes: Int = 0,
-    analysisSeconds: Double = 0, rows: String? = nil, text: TextAmounts? = nil
+    analysisSeconds: Double = 0, rows: String? = nil, text: TextAmounts? = nil,
+    machine: MachineRecord? = nil
   ) {
+    self.machine = machine
     self.text = text
     self.rows = rows
     self.model = model
@@ -71,6 +75,7 @@ extension RunDescription {
     ]
     if let rows { object["rows"] = .string(rows) }
     for (key, value) in text?.members ?? [] { object[key] = value }
+    if let machine { object["machine"] = machine.json }
     return .object(object)
   }
 
@@ -84,6 +89,6 @@ extension RunDescription {
       learningRate: json.double("learning_rate"), frozenBlocks: json.int("frozen_blocks"),
       prefixCacheBytes: json.int("prefix_cache_bytes"),
       analysisSeconds: json.double("analysis_seconds"), rows: json["rows"]?.string,
-      text: TextAmounts(json))
+      text: TextAmounts(json), machine: json["machine"].flatMap { MachineRecord($0) })
   }
 }

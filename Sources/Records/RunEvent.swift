@@ -8,6 +8,8 @@ import Storage
 public enum RunEvent: JSONRecord {
   case start(RunDescription)
   case plan(MemoryForecast, flopsPerToken: Double, fullFlopsPerToken: Double)
+  /// What the step's arena holds at which of its calls.
+  case memory(MemorySchedule)
   /// What was measured before training.
   case analysis(Measurement)
   case step(StepReport)
@@ -17,6 +19,8 @@ public enum RunEvent: JSONRecord {
   case warning(String)
   /// A text drawn before the first step (`step` 0) or after the last one.
   case sample(step: Int, prompt: String, text: String)
+  /// What the kernels of a step took, after the last one.
+  case profile(KernelTimes)
   case done(RunSummary)
 }
 
@@ -28,7 +32,7 @@ public enum SnapshotKind: String, Hashable, Sendable, CaseIterable {
 extension RunEvent {
   /// Values of the key `type`.
   private enum Kind: String {
-    case start, plan, analysis, step, validation, snapshot, warning, sample, done
+    case start, plan, memory, analysis, step, validation, snapshot, warning, sample, profile, done
   }
 
   /// The step that a step, a validation or a snapshot belongs to; nil for other events.
@@ -49,6 +53,7 @@ extension RunEvent {
         "type": "plan", "planned_bytes": memory.json, "flops_per_token": .number(flops),
         "full_flops_per_token": .number(fullFlops),
       ]
+    case .memory(let schedule): schedule.json
     case .analysis(let measurement): measurement.json
     case .step(let report): report.json
     case .validation(let step, let loss, let best):
@@ -64,6 +69,7 @@ extension RunEvent {
     case .warning(let text): ["type": "warning", "message": .string(text)]
     case .sample(let step, let prompt, let text):
       ["type": "sample", "step": .int(step), "prompt": .string(prompt), "text": .string(text)]
+    case .profile(let times): times.json
     case .done(let summary): summary.json
     }
   }
@@ -78,6 +84,7 @@ extension RunEvent {
         MemoryForecast(json["planned_bytes"] ?? .null),
         flopsPerToken: json.double("flops_per_token"),
         fullFlopsPerToken: json.double("full_flops_per_token"))
+    case .memory: self = .memory(MemorySchedule(json))
     case .analysis: self = .analysis(Measurement(json))
     case .step:
       guard let report = StepReport(json) else { return nil }
@@ -92,6 +99,7 @@ extension RunEvent {
     case .sample:
       self = .sample(
         step: json.int("step"), prompt: json.string("prompt"), text: json.string("text"))
+    case .profile: self = .profile(KernelTimes(json))
     case .done: self = .done(RunSummary(json))
     case nil: return nil
     }

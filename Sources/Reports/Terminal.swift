@@ -50,6 +50,16 @@ public struct Terminal: Sendable {
     return 80
   }
 
+  /// Height in lines: the window's, else `LINES`, else 24.
+  public var height: Int {
+    var size = winsize()
+    if ioctl(fileDescriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_row > 0 {
+      return Int(size.ws_row)
+    }
+    let lines = Terminal.environment("LINES").flatMap { Int($0) } ?? 0
+    return lines > 0 ? lines : 24
+  }
+
   /// The rule of no-color.org: set and not empty means no colour.
   public static func usesColor(isTTY: Bool, noColor: String?) -> Bool {
     isTTY && (noColor ?? "").isEmpty
@@ -68,8 +78,11 @@ public struct Terminal: Sendable {
 
   /// Text styles used by reports.
   public enum Style: Int, Sendable {
+    case bold = 1
     case dim = 2
+    case red = 31
     case green = 32
+    case blue = 34
   }
 
   /// `text` in a style, or unchanged without colour.

@@ -1,3 +1,4 @@
+import Pages
 import Recipes
 import Records
 import Reports
@@ -74,6 +75,7 @@ public struct Comparison {
       }
     }
     try save(isComplete: true)
+    try RunPage.write(in: recipe.output.absolute)
     observe(.finished(report))
   }
 
@@ -126,8 +128,8 @@ extension Comparison {
   /// A member of the field as a run with an output folder of its own.
   private func member(_ index: Int, seed: Int) -> ComparisonMember {
     let member = field.members[index]
-    let slug = String(member.label.map { $0.isLetter || $0.isNumber ? $0 : "-" })
-    let output = "\(recipe.output.absolute)/compare/\(index)-\(slug)-\(seed)"
+    let name = MemberName.text(index: index, label: member.label, seed: seed)
+    let output = "\(recipe.output.absolute)/compare/\(name)"
     return ComparisonMember(
       label: member.label, seed: seed, recipePath: recipePath,
       overrides: overrides + [

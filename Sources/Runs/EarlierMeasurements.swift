@@ -21,7 +21,7 @@ struct EarlierMeasurements {
     for (section, keys) in [
       // What these three decide is in the hashes of the texts.
       ("data", ["train", "validation", "train_on", "long_rows", "chat_template"]),
-      ("run", ["sample", "save_every", "validate_every", "keep_cache"]),
+      ("run", ["sample", "save_every", "validate_every", "keep_cache", "tensorboard"]),
     ] {
       var object = recipe[section]?.object ?? JSONObject()
       for key in keys { object[key] = nil }

@@ -1,6 +1,7 @@
 import Adaptations
 import Contributions
 import Datasets
+import Pages
 import Recipes
 import Records
 import Storage
@@ -53,7 +54,7 @@ extension PreparedRun {
   }
 
   /// Measures what is worth updating, ignoring earlier measurements, and writes the
-  /// result to the run's folder for the next run of the recipe. Nothing is trained.
+  /// result to the run's folder for the next run of the recipe, and as a page. Nothing is trained.
   ///
   /// - Parameter observe: called with the progress of probes.
   /// - Throws: `RunsError.nothingToAnalyse` where the recipe fixes the tensors,
@@ -62,7 +63,9 @@ extension PreparedRun {
   public func analyse(
     observe: @escaping (AnalysisProgress) -> Void = { _ in }
   ) throws -> AnalysisResult {
-    try method.analyse(in: self, observe: observe)
+    let result = try method.analyse(in: self, observe: observe)
+    try RunPage.write(in: recipe.output.absolute)
+    return result
   }
 }
 

@@ -90,7 +90,7 @@ struct ProductMemory {
   }
 
   /// The CPU's model name as the system reports it.
-  private static var processor: String {
+  static var processor: String {
     guard let file = fopen("/proc/cpuinfo", "re") else { return "unknown CPU" }
     defer { fclose(file) }
     var line = [CChar](repeating: 0, count: 4096)

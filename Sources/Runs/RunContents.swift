@@ -1,5 +1,7 @@
 import Checkpoints
+import Pages
 import Records
+import Reports
 import Storage
 import Training
 
@@ -21,19 +23,24 @@ enum RunContents {
     "events.jsonl": isEventStream,
     "summary.json": keys("type", "steps"),
     "compare.json": keys("rows"),
+    RunPage.fileName: isPage,
   ]
   private static let measurements = [EarlierMeasurements.contributions, EarlierMeasurements.rate]
   /// Folders of snapshots.
   private static let snapshots = ["best", "last"]
+  /// The folder of TensorBoard's files.
+  private static let board = TensorBoardWriter.folderName
   /// The folder of a comparison's runs.
   private static let comparison = "compare"
 
   /// All names that a run's folder has beside that of token ids.
-  static var names: [String] { files.keys.sorted() + measurements + snapshots + [comparison] }
+  static var names: [String] {
+    files.keys.sorted() + measurements + snapshots + [board, comparison]
+  }
 
   /// Whether a folder holds a run, or a part of one.
   static func exist(in folder: String) -> Bool {
-    (files.keys + snapshots + [comparison]).contains { Folder.exists("\(folder)/\($0)") }
+    (files.keys + snapshots + [board, comparison]).contains { Folder.exists("\(folder)/\($0)") }
   }
 
   /// - Throws: `StorageError.occupied` where a run's names are taken by something else.
@@ -50,6 +57,15 @@ enum RunContents {
       }
     }
     try check("\(folder)/\(comparison)", kind: S_IFDIR)
+    try checkBoard("\(folder)/\(board)")
+  }
+
+  private static func checkBoard(_ path: String) throws(StorageError) {
+    try check(path, kind: S_IFDIR)
+    guard Folder.exists(path) else { return }
+    for name in try Folder.names(path) where !name.hasPrefix(TensorBoardWriter.filePrefix) {
+      throw .occupied(path: "\(path)/\(name)", found: "something")
+    }
   }
 
   private static func check(
@@ -67,7 +83,7 @@ enum RunContents {
 
   /// Moves a run, and the runs of its comparison, to another folder of the same file system.
   static func move(from folder: String, to target: String) throws(StorageError) {
-    for name in files.keys.sorted() + snapshots where Folder.exists("\(folder)/\(name)") {
+    for name in files.keys.sorted() + snapshots + [board] where Folder.exists("\(folder)/\(name)") {
       try Folder.move("\(folder)/\(name)", to: "\(target)/\(name)")
     }
     let pending = SnapshotStore(folder: folder, method: .null, recipe: .null).pending
@@ -93,6 +109,11 @@ enum RunContents {
       for file in SnapshotStore.fileNames { unlink("\(folder)/\(name)/\(file)") }
       rmdir("\(folder)/\(name)")
     }
+    for name in (try? Folder.names("\(folder)/\(board)")) ?? []
+    where name.hasPrefix(TensorBoardWriter.filePrefix) {
+      unlink("\(folder)/\(board)/\(name)")
+    }
+    rmdir("\(folder)/\(board)")
     SnapshotStore(folder: folder, method: .null, recipe: .null).pending.remove()
     for member in try members(of: folder) {
       try remove(from: "\(folder)/\(comparison)/\(member)")
@@ -124,6 +145,12 @@ enum RunContents {
     guard !file.bytes.isEmpty else { return true }
     let line = Array(file.bytes.prefix { $0 != 0x0A })
     return (try? JSONValue.decode(line, source: path))?["type"] != nil
+  }
+
+  /// Whether a file is a page that this program wrote; an empty file is nobody's.
+  private static func isPage(_ path: String) throws(StorageError) -> Bool {
+    guard let file = try content(of: path) else { return false }
+    return file.bytes.isEmpty || RunPage.isPage(file.bytes)
   }
 
   /// Nil for a stand-in of Git LFS, which is none of a run's files.

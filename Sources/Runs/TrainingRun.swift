@@ -1,11 +1,12 @@
 import Execution
+import Pages
 import Records
 import Reports
 import Storage
 import Training
 
 /// One training run from a planned run to its summary, with the files that it writes to its folder:
-/// `recipe.resolved.json`, `events.jsonl`, snapshots, `summary.json`.
+/// `recipe.resolved.json`, `events.jsonl`, snapshots, `summary.json`, `report.html`.
 public struct TrainingRun {
   /// Called with each event once the run's event file contains it.
   public typealias Observer = (RunEvent) throws(ReportError) -> Void
@@ -16,6 +17,8 @@ public struct TrainingRun {
   /// What became of the run that was in the folder.
   private let notice: String?
   private let events: EventWriter
+  /// Nil unless the recipe asks for TensorBoard's files.
+  private let board: TensorBoardWriter?
   private let observer: Observer
 
   /// Makes room in the run's folder and starts its event file; nothing is computed yet.
@@ -46,6 +49,9 @@ public struct TrainingRun {
     events = try EventWriter(
       path: folder.path + "/events.jsonl", resuming: resuming,
       keeping: { line in RunEvent(line)?.step.map { $0 <= known } ?? true })
+    board =
+      try run.recipe.run.tensorBoard
+      ? Self.board(in: folder.path, resumedAt: resuming ? known : nil) : nil
   }
 
   /// Trains, and generates a sample before and after if the recipe asks for one.
@@ -67,13 +73,21 @@ public struct TrainingRun {
     }
     try tell(.done(summary))
     try summary.write(to: folder.path + "/summary.json")
+    try RunPage.write(in: folder.path)
     return summary
   }
 }
 
 extension TrainingRun {
+  private static func board(in path: String, resumedAt step: Int?) throws -> TensorBoardWriter {
+    let folder = "\(path)/\(TensorBoardWriter.folderName)"
+    try Folder.create(folder)
+    return try TensorBoardWriter(folder: folder, resumedAt: step)
+  }
+
   private func tell(_ event: RunEvent) throws(ReportError) {
     try events.write(event.json)
+    try board?.add(event)
     try observer(event)
   }
 
@@ -83,6 +97,7 @@ extension TrainingRun {
     try tell(
       .plan(
         run.forecast, flopsPerToken: run.flopsPerToken, fullFlopsPerToken: run.fullFlopsPerToken))
+    try tell(.memory(MemorySchedule(run.step.training.program)))
     if let notice { try tell(.warning(notice)) }
     if let analysis = run.decision.analysis { try tell(.analysis(analysis)) }
     for warning in run.prepared.warnings { try tell(.warning(warning)) }
@@ -108,7 +123,12 @@ extension TrainingRun {
       observe: { event throws(TrainingError) in
         do throws(ReportError) { try tell(event) } catch { throw .observer(error) }
       }, shouldStop: run.prepared.shouldStop)
-    return try trainer.run(resuming: resuming)
+    let summary = try trainer.run(resuming: resuming)
+    if summary.reason != .interrupted {
+      let probe = StepProbe(session, settings: run.settings, text: corpus.train)
+      try tell(.profile(KernelTimes(probe.profileOnce())))
+    }
+    return summary
   }
 
   private func sample(step: Int, delta path: String?) throws {
@@ -138,6 +158,7 @@ extension PlannedRun {
         + " weights, \(settings.precision.summary("arithmetic"))",
       version: Version.text, learningRate: settings.schedule.peak,
       frozenBlocks: step.frozenBlocks, prefixCacheBytes: prefixCaches.byteCount,
-      analysisSeconds: decision.analysisSeconds, rows: prepared.rowLine, text: prepared.textAmounts)
+      analysisSeconds: decision.analysisSeconds, rows: prepared.rowLine, text: prepared.textAmounts,
+      machine: .current)
   }
 }

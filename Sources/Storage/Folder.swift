@@ -72,6 +72,12 @@ public enum Folder {
     return lstat(path, &status) == 0 ? status.st_mode : nil
   }
 
+  /// When a file was last written to, in nanoseconds since 1970; nil if there is none.
+  public static func modified(_ path: String) -> Int64? {
+    var status = stat()
+    return stat(path, &status) == 0 ? FileIdentity(status).modified : nil
+  }
+
   /// Whether only their owner may read a file or a folder.
   public static func isPrivate(_ path: String) -> Bool {
     var status = stat()

@@ -43,6 +43,18 @@ public final class FolderLock {
     close(descriptor)
   }
 
+  /// Whether the process that a folder's lock names is alive. Nothing is locked to find out, so that
+  /// looking on never keeps a process from starting.
+  public static func isHeld(_ folder: String) -> Bool {
+    let descriptor = open("\(folder)/\(fileName)", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    guard let process = holder(descriptor).flatMap({ pid_t(exactly: $0) }), process > 0 else {
+      return false
+    }
+    return kill(process, 0) == 0 || errno == EPERM
+  }
+
   /// The process that the file names; nil where it names none.
   private static func holder(_ descriptor: Int32) -> Int? {
     var bytes = [UInt8](repeating: 0, count: 20)

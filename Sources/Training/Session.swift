@@ -217,6 +217,7 @@ extension Session {
 
   /// Runs one micro-batch on the filled rows, and the updates, and times each kernel.
   func profileStep() -> [KernelProfile] {
+    if prefix == nil { bound.embedding?.load(batch.tokens) }
     let below = prefix?.profile() ?? []
     return below + [StepPart.begin, .body, .finish].flatMap { training.profile($0) }
   }

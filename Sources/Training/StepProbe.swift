@@ -56,6 +56,20 @@ public struct StepProbe {
     return session.profileStep()
   }
 
+  /// The same for a session that has trained, and so needs no warm-up: one micro-batch and an update.
+  public func profileOnce() -> [KernelProfile] {
+    let windows = text.windowCount(
+      sequenceLength: settings.shape.tokens, includePartial: false)
+    guard windows > 0 else { return [] }
+    session.beginStep(
+      learningRate: 0, optimizer: settings.optimizer, step: 1,
+      scoredTokens: settings.shape.tokensPerStep)
+    for row in 0..<settings.shape.windows {
+      session.fill(row: row, from: text, window: row % windows)
+    }
+    return session.profileStep()
+  }
+
   /// - Returns: the seconds of the whole step, those of micro-batches that were left out included.
   private func runStep() -> Double {
     let shape = settings.shape

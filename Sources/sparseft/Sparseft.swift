@@ -20,7 +20,8 @@ struct Sparseft: ParsableCommand {
       EvalCommand.self, GenerateCommand.self, ExportDeltaCommand.self, ApplyDeltaCommand.self,
       ExportCommand.self,
       ImportCommand.self,
-      InitCommand.self, InspectCommand.self, TokenizeCommand.self,
+      InitCommand.self, InspectCommand.self, TokenizeCommand.self, ReportCommand.self,
+      WatchCommand.self, CompletionsCommand.self,
     ])
 }
 

@@ -146,6 +146,7 @@ func message(_ text: String, _ overrides: String...) throws -> String {
           "early_stopping": "auto",
           "prefix_cache_mb": 4000.0,
           "keep_cache": true,
+          "tensorboard": false,
           "sample": null
         }
       }
@@ -178,6 +179,7 @@ func message(_ text: String, _ overrides: String...) throws -> String {
     #""run": {"steps": 20, "early_stopping": 3, "sample": {"prompt": "Once", "top_p": 1}}"#,
     #""run": {"prefix_cache_mb": 0.5}"#,
     #""run": {"keep_cache": false}"#,
+    #""run": {"tensorboard": true}"#,
   ])
   func resolvedRecipeLoadsAgainAsEqual(extra: String) throws {
     let first = try recipe(minimalRecipe(extra), "data.validation=[\"v.txt\"]")

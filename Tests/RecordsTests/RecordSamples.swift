@@ -17,7 +17,24 @@ enum RecordSamples {
     analysisSeconds: 7.5,
     text: TextAmounts(
       sequenceLength: 16, trainedTokens: 81, trainedDocuments: 2, trainedWindows: 5,
-      droppedTokens: 3, heldOutTokens: 9, heldOutDocuments: 1))
+      droppedTokens: 3, heldOutTokens: 9, heldOutDocuments: 1),
+    machine: MachineRecord(processor: "a CPU", cores: 2, memoryBytes: 1 << 30))
+
+  static let schedule: MemorySchedule = {
+    var schedule = MemorySchedule(
+      positions: 9, arenaBytes: 4096, persistentBytes: 64,
+      peak: .init(position: 3, bytes: 4000, kernel: "linear_f32"))
+    schedule.phases = [.init(name: "forward", first: 0), .init(name: "backward", first: 4)]
+    schedule.buffers = [
+      .init(name: "layers[0].x", kind: "activation", offset: 64, byteCount: 128, first: 1, last: 8)
+    ]
+    (schedule.leftOut, schedule.live) = (3, [64, 4000, 64])
+    return schedule
+  }()
+
+  static let times = KernelTimes([
+    .init(phase: "backward", name: "linear_f32", calls: 4, seconds: 0.25, flops: 1 << 20)
+  ])
 
   static let step: StepReport = {
     var step = StepReport(step: 9)
@@ -152,17 +169,20 @@ enum RecordSamples {
 
   static let events: [RunEvent] = [
     .start(description), .plan(forecast, flopsPerToken: 12.5, fullFlopsPerToken: 25.5),
-    .analysis(.contributions(analysis)), .analysis(.learningRate(calibration)), .step(step),
+    .memory(schedule), .analysis(.contributions(analysis)), .analysis(.learningRate(calibration)),
+    .step(step),
     .validation(step: 4, loss: 3.5, best: true),
     .snapshot(step: 4, path: "run/best/trained.sfdelta", kind: .best),
     .snapshot(step: 5, path: "run/last/trained.sfdelta", kind: .last), .warning("mind the gap"),
-    .sample(step: 0, prompt: "Once", text: " upon a time\n"), .done(summary),
+    .sample(step: 0, prompt: "Once", text: " upon a time\n"), .profile(times),
+    .done(summary),
   ]
 
   /// One of every kind.
   static let all: [any JSONRecord] =
     events + [
-      description, forecast, step, summary, calibration, analysis, product, products, decision,
+      description, forecast, schedule, times, step, summary, calibration, analysis, product,
+      products, decision,
       progress.batches, progress, state, row, row.curve, comparison, evaluation,
     ]
 }

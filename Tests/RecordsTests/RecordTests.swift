@@ -31,6 +31,9 @@ import Testing
     #expect(RunSummary(["reason": "of another version"]).reason == .finished)
     #expect(AnalysisRecord([:]) == AnalysisRecord())
     #expect(MemoryForecast(.null) == MemoryForecast())
+    #expect(MemorySchedule(.null).buffers == [] && KernelTimes(.null).kernels == [])
+    #expect(MemorySchedule(["buffers": [["x", "input", 0, 8, 3, 2], ["x"]]]).buffers == [])
+    #expect(MemoryForecast(["weights": .int(.max), "workspace": 1]).total == .max)
     #expect(RunEvent(["type": "warning"]) == .warning(""))
     #expect(
       RunEvent(["type": "start"]).map { event in

@@ -188,12 +188,14 @@ package struct RunRecord {
       switch event {
       case .start: "start"
       case .plan: "plan"
+      case .memory: "memory"
       case .analysis: "analysis"
       case .step(let report): "step \(report.step)"
       case .validation(let step, _, let best): "validation \(step)" + (best ? " best" : "")
       case .snapshot(let step, _, let kind): "snapshot \(step) \(kind.rawValue)"
       case .warning: "warning"
       case .sample(let step, _, _): "sample \(step)"
+      case .profile: "profile"
       case .done: "done"
       }
     }

@@ -15,7 +15,8 @@ import Testing
   static let commands = [
     "", "finetune", "analyze", "compare", "plan", "eval", "generate", "export-delta", "apply-delta",
     "export",
-    "import", "init", "inspect", "tokenize",
+    "import", "init", "inspect", "tokenize", "report", "watch",
+    "completions",
   ]
 
   @Test(arguments: commands)

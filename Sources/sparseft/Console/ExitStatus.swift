@@ -45,6 +45,8 @@ enum ExitStatus {
 /// An error in a command's arguments beyond what the parser checks.
 enum CommandError: Failure {
   case notARun(path: String)
+  /// A folder without events that nobody works in.
+  case nothingToWatch(path: String)
   case unknownModel(path: String)
   /// A process for a member of a comparison could not be started.
   case noChild(reason: String)
@@ -52,7 +54,7 @@ enum CommandError: Failure {
 
   var category: FailureCategory {
     switch self {
-    case .notARun: .missingInput
+    case .notARun, .nothingToWatch: .missingInput
     case .unknownModel: .usage
     case .noChild, .resultLost: .inputOutput
     }
@@ -63,6 +65,9 @@ enum CommandError: Failure {
     case .notARun(let path):
       "'\(path)' is neither a run's folder with a snapshot in best/ nor a snapshot; "
         + "give the 'output' folder of a finished run"
+    case .nothingToWatch(let path):
+      "'\(path)' holds no run: no events.jsonl, and no process at work; "
+        + "give the 'output' folder of a recipe"
     case .unknownModel(let path):
       "'\(path)' does not say where the model is that it was trained on, and lies in no run's folder; "
         + "name the checkpoint with --model"

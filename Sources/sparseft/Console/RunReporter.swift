@@ -9,16 +9,22 @@ import Training
 final class RunReporter {
   /// The event stream for programs; nil if output is for people.
   private let stream: EventWriter?
-  private var line = ProgressLine()
+  private var line: ProgressLine
   private var totalSteps = 0
   private var validationLoss: Double?
   /// The held-out loss before training.
   private var initialLoss = Double.infinity
 
-  /// - Parameter json: true for JSON lines on standard output and no text for people.
-  init(json: Bool) throws(ReportError) {
+  /// - Parameters:
+  ///   - json: true for JSON lines on standard output and no text for people.
+  ///   - line: where text for people goes.
+  init(json: Bool, line: ProgressLine = ProgressLine()) throws(ReportError) {
+    self.line = line
     stream = json ? try EventWriter(path: nil, mirror: 1) : nil
   }
+
+  /// Ends the live line of a run that does not end by itself.
+  func finish() { line.finish() }
 
   func handle(_ event: RunEvent) throws(ReportError) {
     if let stream { try stream.write(event.json) } else { show(event) }
@@ -31,7 +37,7 @@ final class RunReporter {
       line.message(
         "  plan: peak \(Format.bytes(memory.total)), arena \(Format.bytes(memory.arena)); "
           + "\(Format.percent(flops / max(1, fullFlops))) of full fine-tuning's arithmetic")
-    case .analysis: break
+    case .memory, .analysis, .profile: break
     case .step(let report):
       line.update(
         ProgressState(report, totalSteps: totalSteps, validationLoss: validationLoss))

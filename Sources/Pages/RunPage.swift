@@ -1,0 +1,98 @@
+import Records
+import Reports
+import Storage
+import Tensors
+
+/// A page that shows a run, a comparison or an analysis: one HTML file that needs no other. A pure
+/// function of the records.
+public struct RunPage {
+  private let files: RunFiles
+  private let lineup: Lineup
+
+  public init(_ files: RunFiles) {
+    self.files = files
+    lineup = Lineup(files)
+  }
+
+  /// The name of a run's page in its folder.
+  public static let fileName = "report.html"
+
+  /// Whether a file's bytes begin as those of a page do.
+  public static func isPage(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    String(decoding: bytes.prefix(400), as: UTF8.self).contains(generator)
+  }
+
+  private static let generator = "<meta name=\"generator\" content=\"sparseft\">"
+
+  /// Reads a folder's records and writes its page beside them, or to another file.
+  ///
+  /// - Throws: what reading the folder throws, and `StorageError` where the page can't be written.
+  public static func write(in folder: String, to path: String? = nil) throws {
+    let page = RunPage(try RunFiles(folder: folder)).html
+    try AtomicFile.write(Array(page.utf8), to: path ?? "\(folder)/\(fileName)")
+  }
+
+  /// The run that is shown where only one is: the folder's own, or the first of its comparison.
+  private var run: RunHistory? {
+    files.own?.start == nil ? lineup.entries.first?.runs.first : files.own
+  }
+
+  /// The whole page.
+  public var html: String {
+    let sections = self.sections
+    let links = sections.map { section in
+      Markup.element(
+        "li", [:], .element("a", ["href": "#\(section.id)"], Markup(text: section.title)))
+    }
+    let heading = Heading(files, run)
+    let page: Markup = """
+      <!doctype html>
+      <html lang="en">
+      <head>
+      <meta charset="utf-8">
+      <meta name="viewport" content="width=device-width, initial-scale=1">
+      \(Markup(trusted: Self.generator))
+      <meta name="color-scheme" content="light dark">
+      <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+      <title>\(heading.title) – sparseft</title>
+      <style>\(Markup.styleSheet)</style>
+      </head>
+      <body>
+      <header>
+      <h1>\(heading.title)</h1>
+      <p class="lead">\(heading.lead)</p>
+      \(heading.facts)
+      <nav aria-label="Sections"><ul>\(links.joined())</ul></nav>
+      </header>
+      <main>
+      \(sections.map(\.markup).joined("\n"))
+      </main>
+      <footer>\(heading.footer)</footer>
+      </body>
+      </html>
+
+      """
+    return page.source
+  }
+
+  private var sections: [Section] {
+    let figures: [Section?] = [
+      files.comparison.flatMap { ComparisonFigure(record: $0, lineup: lineup).section },
+      LossFigure(lineup: lineup).section,
+      ResourceFigure(lineup: lineup).section,
+      (files.analysis ?? run?.analysis).flatMap { ContributionFigure(analysis: $0).section },
+      MemoryPlanFigure(forecast: run?.forecast, schedule: run?.schedule).section,
+      run.flatMap { StepTimeFigure(run: $0).section },
+      SampleFigure(samples: run?.samples ?? []).section,
+      WarningFigure(warnings: run?.warnings ?? []).section,
+      RecipeFigure(recipe: files.recipe).section,
+      MachineFigure(run: run).section,
+    ]
+    return figures.compactMap(\.self)
+  }
+}
+
+extension Markup {
+  /// The style sheet, which has no text of any file in it.
+  static var styleSheet: Markup { Markup(trusted: Theme.styleSheet) }
+}

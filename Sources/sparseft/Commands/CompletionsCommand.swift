@@ -1,0 +1,30 @@
+import ArgumentParser
+
+struct CompletionsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "completions", abstract: "Prints a script that completes sparseft's arguments.",
+    discussion: """
+      For bash: sparseft completions bash > ~/.local/share/bash-completion/completions/sparseft. \
+      For zsh: sparseft completions zsh > DIR/_sparseft, where DIR is in $fpath. For fish: \
+      sparseft completions fish > ~/.config/fish/completions/sparseft.fish. 'make install' puts all \
+      three into their places.
+      """)
+
+  /// The shells that scripts are made for.
+  enum Shell: String, ExpressibleByArgument, CaseIterable {
+    case bash, zsh, fish
+
+    var scripted: CompletionShell {
+      switch self {
+      case .bash: .bash
+      case .zsh: .zsh
+      case .fish: .fish
+      }
+    }
+  }
+
+  @Argument(help: "The shell: bash, zsh or fish.")
+  var shell: Shell
+
+  func run() throws { Output.write(Sparseft.completionScript(for: shell.scripted) + "\n") }
+}
