@@ -8,7 +8,7 @@ C_FILES = $(shell git ls-files --cached --others --exclude-standard \
             'Sources/**/*.c' 'Sources/**/*.h' 'Sources/**/*.inc' 'Sources/**/*.cpp' \
             'Tests/**/*.c')
 
-.PHONY: demo build test faults fuzz sanitize check-tensorboard bench format format-check packages clean
+.PHONY: demo build test faults fuzz sanitize check-tensorboard install bench format format-check packages clean
 
 demo: build
 	@$(SPARSEFT) finetune recipes/quickstart.json
@@ -37,6 +37,20 @@ sanitize: packages
 # TensorBoard, installed to .build/tensorboard, reads what run.tensorboard writes.
 check-tensorboard: build
 	@Tests/TensorBoard/check
+
+# The binary, its man page, completions, recipes and chat templates.
+PREFIX = /usr/local
+install: build
+	install -Dm755 $(SPARSEFT) $(DESTDIR)$(PREFIX)/bin/sparseft
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/sparseft/recipes/templates \
+	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	integrations/man-page $(SPARSEFT) > $(DESTDIR)$(PREFIX)/share/man/man1/sparseft.1
+	$(SPARSEFT) completions bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/sparseft
+	$(SPARSEFT) completions zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_sparseft
+	$(SPARSEFT) completions fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/sparseft.fish
+	install -m644 recipes/*.json $(DESTDIR)$(PREFIX)/share/sparseft/recipes
+	install -m644 recipes/templates/*.json $(DESTDIR)$(PREFIX)/share/sparseft/recipes/templates
 
 bench: build
 	python3 docs/performance.py

@@ -15,12 +15,16 @@ public enum RecipeError: Failure {
   case problems(file: String, [RecipeProblem])
   /// A tensor pattern given outside a recipe that can't be parsed (see `TensorPattern`).
   case pattern(text: String, reason: String)
+  /// No recipes come with the program at this path.
+  case notShipped(program: String)
+  /// No shipped recipe has this name.
+  case unknownName(String, known: [String])
 
   public var category: FailureCategory {
     switch self {
-    case .notFound, .unreadable: .missingInput
+    case .notFound, .unreadable, .notShipped: .missingInput
     case .readFailed: .inputOutput
-    case .syntax, .problems, .pattern: .usage
+    case .syntax, .problems, .pattern, .unknownName: .usage
     }
   }
 
@@ -37,6 +41,12 @@ public enum RecipeError: Failure {
         + problems.map { "\n  \($0)" }.joined()
     case .pattern(let text, let reason):
       "tensor pattern '\(text)': \(reason)"
+    case .notShipped(let program):
+      "there are no recipes near '\(program)'; run the program where 'make' or 'make install' put it"
+    case .unknownName(let name, let known):
+      "there is no recipe '\(name)'; "
+        + (nearest(to: name, in: known).map { "did you mean '\($0)'?" }
+          ?? "there are \(known.map { "'\($0)'" }.joined(separator: ", "))")
     }
   }
 }

@@ -21,7 +21,7 @@ struct Sparseft: ParsableCommand {
       ExportCommand.self,
       ImportCommand.self,
       InitCommand.self, InspectCommand.self, TokenizeCommand.self, ReportCommand.self,
-      WatchCommand.self, CompletionsCommand.self,
+      WatchCommand.self, RecipesCommand.self, CompletionsCommand.self,
     ])
 }
 

@@ -16,7 +16,7 @@ import Testing
     "", "finetune", "analyze", "compare", "plan", "eval", "generate", "export-delta", "apply-delta",
     "export",
     "import", "init", "inspect", "tokenize", "report", "watch",
-    "completions",
+    "recipes", "completions",
   ]
 
   @Test(arguments: commands)
