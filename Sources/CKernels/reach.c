@@ -124,6 +124,20 @@ static void quantise_rows(const question *q, sft_reach *r) {
   may_be_null(r, 3, times(q->s[0], 4));
 }
 
+static void quantise_rows_f32(const question *q, sft_reach *r) {
+  r->written = 1u << 1 | 1u << 2;
+  r->bytes[0] = times(times(q->items, q->s[0]), 4);
+  r->bytes[1] = times(q->items, q->s[0]);
+  r->bytes[2] = times(q->items, 4);
+}
+
+static void restore_rows(const question *q, sft_reach *r) {
+  r->written = 1u << 2;
+  r->bytes[0] = times(q->items, q->s[0]);
+  r->bytes[1] = times(q->items, 4);
+  r->bytes[2] = times(times(q->items, q->s[0]), q->type == SFT_F32 ? 4 : 2);
+}
+
 static void quantisation_error(const question *q, sft_reach *r) {
   r->written = 1u << 2;
   r->bytes[0] = r->bytes[1] = times(times(q->s[0], q->s[1]), 4);
@@ -363,6 +377,10 @@ static void integers(const question *q, sft_reach *r) {
   r->bytes[2] = times(count, 4);
   if (has_moment) r->bytes[3] = times(count, 2);
   r->bytes[has_moment ? 4 : 3] = HYPER_BYTES;
+  if (!has_moment) {
+    may_be_null(r, 4, times(count, 2));
+    r->written |= 1u << 4;
+  }
 }
 
 static void squared_norm(const question *q, sft_reach *r) {
@@ -430,6 +448,9 @@ static const reach_row table[SFT_KERNEL_COUNT] = {
     FOR(column_sum, column_sum, 0, SFT_F32, 0),
     FOR(column_sum_bf16, column_sum, 0, SFT_BF16, 0),
     FOR(quantise_rows, quantise_rows, 0, SFT_BF16, 0),
+    FOR(quantise_rows_f32, quantise_rows_f32, 0, SFT_F32, 0),
+    FOR(restore_rows_f32, restore_rows, 0, SFT_F32, 0),
+    FOR(restore_rows_bf16, restore_rows, 0, SFT_BF16, 0),
     FOR(quantisation_error, quantisation_error, 0, SFT_F32, 0),
     FOR(column_magnitudes, column_magnitudes, 0, SFT_F32, 0),
     FOR(row_scales_f32, row_scales, 0, SFT_F32, 0),

@@ -165,7 +165,16 @@ static void run_prefix(sft_step *step) {
   if (!from || !to) return;
   if (count > wanted) count = wanted;
   memmove(to, from, (size_t)count * sizeof *to);
-  if (step->bundle->settings.rounds_prefix) sft_round_to_bf16(to, count);
+  if (!step->bundle->settings.rounds_prefix) return;
+  sft_round_to_bf16(to, count);
+  // Streams further down, which the blocks have written where the step reads them.
+  const sft_program_data *training = &step->bundle->programs[SFT_TRAINING];
+  for (int64_t i = 0; i < training->port_count; ++i) {
+    const char *name = training->ports[i].name;
+    if (strncmp(name, "stream[", 7) != 0) continue;
+    float *stream = sft_step_port(step, SFT_TRAINING, name, &count);
+    if (stream) sft_round_to_bf16(stream, count);
+  }
 }
 
 static double loss_of(const sft_step *step, sft_role role) {
