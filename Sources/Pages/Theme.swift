@@ -76,9 +76,9 @@ enum Theme {
     nav a:hover,nav a:focus-visible{text-decoration:underline}
     .verdict{font-size:1.12rem;line-height:1.5;border-left:4px solid var(--c0);padding:2px 0 2px 16px;
     margin:10px 0 18px;max-width:74ch}
-    .facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(158px,1fr));gap:1px;
-    background:var(--rule);border:1px solid var(--rule);border-radius:10px;overflow:hidden;margin:18px 0 0}
-    .facts>div{background:var(--ground);padding:13px 16px 12px}
+    .facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(158px,1fr));
+    border:1px solid var(--rule);border-radius:10px;overflow:hidden;margin:18px 0 0}
+    .facts>div{box-shadow:1px 0 0 var(--rule),0 1px 0 var(--rule);padding:13px 16px 12px}
     .facts dt{font-size:.8rem;color:var(--soft);margin:0}
     .facts dd{margin:0}
     .facts dd.figure{font-size:1.32rem;font-weight:640;line-height:1.3;letter-spacing:-.01em}

@@ -54,7 +54,8 @@ public struct ShippedRecipes: Sendable {
   }
 
   private func text(_ name: String) throws(StorageError) -> String {
-    String(decoding: try MappedFile(path: "\(folder)/\(name).json").bytes, as: UTF8.self)
+    let file = try MappedFile(path: "\(folder)/\(name).json")
+    return withExtendedLifetime(file) { String(decoding: file.bytes, as: UTF8.self) }
   }
 
   static func summary(of text: String) -> String {

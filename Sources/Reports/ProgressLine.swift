@@ -3,13 +3,13 @@
 #endif
 
 /// One live line of progress. On a terminal it is repainted in place, at most ten times a second;
-/// elsewhere a plain line is printed every ten seconds, or every `stepInterval` steps.
+/// elsewhere a plain line is printed every thirty seconds, or every `stepInterval` steps.
 ///
 /// Time comes in with each call, so that tests need no clock.
 public struct ProgressLine {
   /// Minimum seconds between two repaints on a terminal, and between two plain lines.
   public static let repaintSeconds = 0.1
-  public static let plainSeconds = 10.0
+  public static let plainSeconds = 30.0
 
   private let terminal: Terminal
   private let stepInterval: Int?
@@ -20,7 +20,7 @@ public struct ProgressLine {
   private var lineIsOpen = false
 
   /// - Parameters:
-  ///   - stepInterval: print plain lines every so many steps instead of every ten seconds.
+  ///   - stepInterval: print plain lines every so many steps instead of every thirty seconds.
   ///   - write: receives the text; by default writes it to the terminal's descriptor.
   public init(
     terminal: Terminal = .standardError, stepInterval: Int? = nil, write: ((String) -> Void)? = nil

@@ -150,7 +150,7 @@ enum RunContents {
   /// Whether a file is a page that this program wrote; an empty file is nobody's.
   private static func isPage(_ path: String) throws(StorageError) -> Bool {
     guard let file = try content(of: path) else { return false }
-    return file.bytes.isEmpty || RunPage.isPage(file.bytes)
+    return withExtendedLifetime(file) { file.bytes.isEmpty || RunPage.isPage(file.bytes) }
   }
 
   /// Nil for a stand-in of Git LFS, which is none of a run's files.

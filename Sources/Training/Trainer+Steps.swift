@@ -127,8 +127,16 @@ extension Trainer {
     return Double(windows) / Double(max(1, order.windowCount))
   }
 
+  /// Seconds of the steps that are left, and of the validations among them, each as long as those so
+  /// far.
   var etaSeconds: Double {
-    let done = max(1, progress.step)
-    return elapsedSeconds / Double(done) * Double(settings.steps - progress.step)
+    let left = settings.steps - progress.step
+    let steps = progress.trainingSeconds / Double(max(1, progress.step)) * Double(left)
+    guard validation != nil, left > 0 else { return steps }
+    let every = settings.validateEvery
+    let done = 1 + (every > 0 ? progress.step / every : 0)
+    let ahead = max(0, settings.validations - done)
+    let others = max(0, elapsedSeconds - progress.trainingSeconds)
+    return steps + others / Double(done) * Double(ahead)
   }
 }

@@ -92,9 +92,9 @@ private let state = ProgressState(
     #expect(text == line + "\r\u{1B}[Kwarning: hot\n" + line + line + "\n")
   }
 
-  @Test func plainLinesEveryTenSeconds() {
+  @Test func plainLinesEveryThirtySeconds() {
     let text = written(
-      isTTY: false, steps: [(1, 0), (2, 5), (3, 9.9), (4, 10), (5, 19), (6, 19.5)], message: "hm")
+      isTTY: false, steps: [(1, 0), (2, 15), (3, 29.9), (4, 30), (5, 57), (6, 58.5)], message: "hm")
     #expect(
       text == """
         training 1/100 (1 %)

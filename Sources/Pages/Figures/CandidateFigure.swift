@@ -124,7 +124,7 @@ struct CandidateFigure {
     }
     for (index, point) in points.enumerated() {
       let x = 72 + gap * (Double(index) + 0.5)
-      if points.count <= 8 || index % 2 == 0 {
+      if points.count <= 6 || index % 2 == 0 {
         svg.text(Format.rate(point.rate), x: x, y: 174, anchor: .middle, style: "tick")
       }
       guard let loss = point.loss else {

@@ -16,6 +16,7 @@ public struct EventReader {
   /// - Throws: `StorageError` if the file can't be read.
   public mutating func read() throws(StorageError) -> (events: [RunEvent], startsAnew: Bool) {
     let file = try MappedFile(path: path)
+    defer { withExtendedLifetime(file) {} }
     let startsAnew = file.bytes.count < position
     if startsAnew { position = 0 }
     var events: [RunEvent] = []
