@@ -3,6 +3,10 @@ import Reports
 import Storage
 import Tensors
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// A page that shows a run, a comparison or an analysis: one HTML file that needs no other. A pure
 /// function of the records.
 public struct RunPage {
@@ -29,7 +33,17 @@ public struct RunPage {
   /// - Throws: what reading the folder throws, and `StorageError` where the page can't be written.
   public static func write(in folder: String, to path: String? = nil) throws {
     let page = RunPage(try RunFiles(folder: folder)).html
-    try AtomicFile.write(Array(page.utf8), to: path ?? "\(folder)/\(fileName)")
+    let mode: mode_t? = isPrivate(folder) ? 0o600 : nil
+    let file = try AtomicFile(path: path ?? "\(folder)/\(fileName)", mode: mode)
+    try file.write(Array(page.utf8))
+    try file.commit()
+  }
+
+  /// Whether only their owner may read a run's records: so it is to be with what is made of them.
+  private static func isPrivate(_ folder: String) -> Bool {
+    ["events.jsonl", "contributions.json", "compare.json"].contains { name in
+      Folder.exists("\(folder)/\(name)") && Folder.isPrivate("\(folder)/\(name)")
+    }
   }
 
   /// The run that is shown where only one is: the folder's own, or the first of its comparison.

@@ -138,7 +138,7 @@ enum Theme {
     header{padding-top:26px}section{padding-top:26px}table{font-size:.84rem}}
     @media print{body{font-size:10.5pt}nav,.skip{display:none}header{padding-top:0}
     main,header,footer{max-width:none;padding-left:0;padding-right:0}
-    figure,.facts,tr,pre{break-inside:avoid}h2,h3,figcaption{break-after:avoid}
+    figure,.facts,tr{break-inside:avoid}h2,h3,figcaption,section>h2+p{break-after:avoid}
     .pair{grid-template-columns:1fr 1fr}.scroll{overflow:visible}table{font-size:8.5pt}
     details:not([open])>*{display:revert}}
     """

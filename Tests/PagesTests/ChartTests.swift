@@ -20,7 +20,8 @@ import Testing
 
   @Test func scalesOfAnythingPlaceWithin() {
     let edges: [[Double]] = [
-      [], [.nan], [0], [5, 5], [-1e300, 1e300], [.leastNonzeroMagnitude, .leastNormalMagnitude], [1, .infinity], [1e-9, 1e9], [-1],
+      [], [.nan], [0], [5, 5], [-1e300, 1e300], [.leastNonzeroMagnitude, .leastNormalMagnitude],
+      [1, .infinity], [1e-9, 1e9], [-1],
     ]
     for values in edges {
       for logarithmic in [false, true] {

@@ -5,6 +5,10 @@ import Tensors
 import TestSupport
 import Testing
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 @testable import Pages
 
 /// Pages of made-up runs.
@@ -172,6 +176,19 @@ import Testing
     #expect(PageChecker(html).problems == [])
     #expect(RunPage.isPage(UnsafeRawBufferPointer(start: nil, count: 0)) == false)
     Array(html.utf8).withUnsafeBytes { #expect(RunPage.isPage($0)) }
+  }
+
+  /// A page of records that only their owner may read is only for their owner.
+  @Test func pagesOfPrivateRunsArePrivate() throws {
+    let folder = try TemporaryFolder()
+    var streams = EventStreams(seed: 1)
+    let lines = streams.run(isOrdered: true).map { $0.json.encoded() + "\n" }
+    let path = try folder.write(Array(lines.joined().utf8), to: "run/events.jsonl")
+    try RunPage.write(in: folder["run"], to: folder["open.html"])
+    #expect(!Folder.isPrivate(folder["open.html"]))
+    chmod(path, 0o600)
+    try RunPage.write(in: folder["run"], to: folder["closed.html"])
+    #expect(Folder.isPrivate(folder["closed.html"]))
   }
 
   @Test func foldersWithoutARunAreRefused() throws {
