@@ -13,7 +13,7 @@ import Testing
   }
 
   private static let outputs = [
-    "events.jsonl", "summary.json", "best/trained.sfdelta", "last/state.sfstate",
+    "events.jsonl", "summary.json", "report.html", "best/trained.sfdelta", "last/state.sfstate",
   ]
 
   @Test func aPrivateTextMakesPrivateFiles() throws {
