@@ -72,10 +72,13 @@ static void take_settings(sft_reader *r, sft_settings *s) {
   s->first_beta = sft_take_double(r);
   s->second_beta = sft_take_double(r);
   s->rounds_prefix = sft_take_unsigned(r, 1) == 1;
+  s->validate_every = sft_take_integer(r);
+  s->save_every = sft_take_integer(r);
   const int64_t most = (int64_t)1 << 40;
   if (s->windows < 1 || s->windows > 1 << 23 || s->tokens < 1 || s->tokens > 1 << 23 ||
       s->accumulation < 1 || s->accumulation > 1 << 22 || s->steps < 0 || s->steps > most ||
-      s->curve < 0 || s->curve > 2 || s->warmup_steps < 0 || s->warmup_steps > most) {
+      s->curve < 0 || s->curve > 2 || s->warmup_steps < 0 || s->warmup_steps > most ||
+      s->validate_every < 0 || s->save_every < 0) {
     r->has_failed = true;
   }
 }
@@ -162,7 +165,7 @@ static void take_call(sft_reader *r, const int64_t *kernels, int64_t kernel_coun
   for (int64_t i = 0; i < scalars; ++i) c->scalars[i] = sft_take_float(r);
 }
 
-enum { LEAST_BUFFER = 22, LEAST_PORT = 7, LEAST_CALL = 31, LEAST_TENSOR = 33 };
+enum { LEAST_BUFFER = 22, LEAST_PORT = 7, LEAST_CALL = 31, LEAST_TENSOR = 33, LEAST_CHANGE = 24 };
 
 static void take_program(sft_reader *r, const int64_t *kernels, int64_t kernel_count,
                          sft_bundle *bundle) {
@@ -185,6 +188,26 @@ static void take_program(sft_reader *r, const int64_t *kernels, int64_t kernel_c
   p->calls = list(r, p->call_count, sizeof *p->calls);
   for (int64_t i = 0; i < p->call_count && !r->has_failed; ++i) {
     take_call(r, kernels, kernel_count, &p->calls[i]);
+  }
+}
+
+static void take_change(sft_reader *r, sft_change *c) {
+  take_name(r, c->tensor);
+  c->kind = (sft_change_kind)sft_take_unsigned(r, 1);
+  c->parameter_count = (int64_t)sft_take_unsigned(r, 1);
+  if (c->kind > SFT_NEW_TENSOR || c->parameter_count > 3) {
+    r->has_failed = true;
+    return;
+  }
+  for (int64_t i = 0; i < c->parameter_count; ++i) {
+    c->parameters[i] = (int64_t)sft_take_unsigned(r, 4);
+  }
+  c->count = sft_take_integer(r);
+  c->scale = sft_take_double(r);
+  c->number_count = sft_take_count(r, 8);
+  c->numbers = list(r, c->number_count, sizeof *c->numbers);
+  for (int64_t i = 0; i < c->number_count && !r->has_failed; ++i) {
+    c->numbers[i] = sft_take_integer(r);
   }
 }
 
@@ -218,6 +241,9 @@ static void take_all(sft_reader *r, sft_bundle *b) {
   for (uint64_t i = 0; i < programs && !r->has_failed; ++i) {
     take_program(r, kernels, kernel_count, b);
   }
+  b->change_count = sft_take_count(r, LEAST_CHANGE);
+  b->changes = list(r, b->change_count, sizeof *b->changes);
+  for (int64_t i = 0; i < b->change_count && !r->has_failed; ++i) take_change(r, &b->changes[i]);
   if (r->at != r->end) r->has_failed = true;
 }
 
@@ -256,6 +282,10 @@ void sft_bundle_close(sft_bundle *bundle) {
     free(bundle->programs[role].ports);
     free(bundle->programs[role].calls);
   }
+  for (int64_t i = 0; bundle->changes && i < bundle->change_count; ++i) {
+    free(bundle->changes[i].numbers);
+  }
+  free(bundle->changes);
   free(bundle->tensors);
   free(bundle);
 }
@@ -269,6 +299,18 @@ const sft_buffer *sft_scales_of(const sft_program_data *program, const sft_buffe
     }
   }
   return NULL;
+}
+
+int32_t sft_number_at(const sft_buffer *buffer, int64_t index) {
+  const uint8_t *from = buffer->numbers + 4 * index;
+  sft_reader r = {from, from + 4, false};
+  return (int32_t)(uint32_t)sft_take_unsigned(&r, 4);
+}
+
+int64_t sft_bundle_change_count(const sft_bundle *bundle) { return bundle->change_count; }
+
+const sft_change *sft_bundle_change(const sft_bundle *bundle, int64_t index) {
+  return &bundle->changes[index];
 }
 
 const sft_settings *sft_bundle_settings(const sft_bundle *bundle) { return &bundle->settings; }

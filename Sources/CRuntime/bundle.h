@@ -4,21 +4,21 @@
 // the bytes that follow the first 64 as u64, those of the whole file as u64, and the SHA-256 of
 // what follows the first 64. Then, counts being u32 and a name its length as u16 and its bytes:
 //
-//   checkpoint   its content hash, 32 bytes; its length i64
-//   settings     windows, tokens, accumulation, steps i64, seed u64, curve i64, rate and final
-//   ratio
-//                f64, warm-up steps i64, two betas f64, whether the prefix is rounded to bf16 u8
-//   memory       bytes of the arena without scratch i64, of each thread's scratch i64
-//   kernels      count, names; calls use their numbers
-//   tensors      count; type u8, rows, width i64, places of elements and scales in the checkpoint
-//   i64 programs     count u8; role u8, bytes of the arena and of its kept part i64, then
-//     buffers    count; name, kind, element, whether it is kept u8, bytes, place in the arena or −1
-//     i64,
-//                contents: a tag u8 (sft_contents) and what it needs
-//     ports      count; name, element u8, buffer u32
-//     calls      count; kernel u16, phase, part, counts of buffers, sizes and scalars u8, items,
-//     grain,
-//                slices i64, buffers (i32 number or −1, i64 offset), sizes i64, scalars f32
+//   checkpoint: its content hash, 32 bytes; its length i64
+//   settings: windows, tokens, accumulation, steps i64, seed u64, curve i64, rate and final ratio
+//     f64, warm-up steps i64, two betas f64, whether the prefix is rounded u8, steps between
+//     validations and between snapshots i64
+//   memory: bytes of the arena without scratch i64, of each thread's scratch i64
+//   kernels: count, names; calls use their numbers
+//   tensors: count; type u8, rows, width i64, places of elements and scales in the checkpoint i64
+//   programs: count u8; role u8, bytes of the arena and of its kept part i64, then
+//     buffers: count; name, kind, element, whether it is kept u8, bytes i64, place in the arena
+//       i64 (-1: in the checkpoint), contents: a tag u8 (sft_contents) and what it needs
+//     ports: count; name, element u8, buffer u32
+//     calls: count; kernel u16, phase, part, counts of buffers, sizes and scalars u8, items, grain,
+//       slices i64, buffers (number i32, -1: none; offset i64), sizes i64, scalars f32
+//   changes: count; tensor's name, kind u8, parameters: count u8, their buffers u32; rank or units
+//     i64, scale f64, numbers: count, i64 (sft_change)
 #ifndef SFT_BUNDLE_H
 #define SFT_BUNDLE_H
 
@@ -107,6 +107,8 @@ struct sft_bundle {
   int64_t tensor_count;
   sft_tensor *tensors;
   sft_program_data programs[SFT_ROLES];
+  int64_t change_count;
+  sft_change *changes;
 };
 
 static inline int64_t sft_element_size(sft_element element) {
@@ -118,7 +120,13 @@ static inline int64_t sft_element_size(sft_element element) {
 // The buffer of an int8 matrix's row scales; NULL if there is none.
 const sft_buffer *sft_scales_of(const sft_program_data *program, const sft_buffer *matrix);
 
-// Checks what a bundle's programs may do: places, contents and calls.
+// Checks what a bundle's programs may do: places, contents, calls and changes.
 sft_status sft_check_bundle(const sft_bundle *bundle, sft_error *error);
+
+// Checks the calls of programs whose places are right.
+sft_status sft_check_calls(const sft_bundle *bundle, sft_error *error);
+
+// A number of a buffer whose contents are numbers.
+int32_t sft_number_at(const sft_buffer *buffer, int64_t index);
 
 #endif

@@ -27,7 +27,7 @@ public final class WorkerPool: @unchecked Sendable {
   public static func mostThreads(cores: Int) -> Int { min(1024, 16 * cores) }
 
   /// - Throws: `ExecutionError.threads` for a count outside 1...`mostThreads`, `.threadsRefused` if
-  ///   they can't be started.
+  ///   they can't be started, `.outOfMemory`.
   public init(threads: Int) throws(ExecutionError) {
     let cores = Self.cores
     guard (1...Self.mostThreads(cores: cores)).contains(threads) else {
@@ -36,7 +36,8 @@ public final class WorkerPool: @unchecked Sendable {
     var opened: OpaquePointer?
     var error = sft_error()
     guard sft_pool_open(Int64(threads), &opened, &error) == SFT_OK, let opened else {
-      throw .threadsRefused(threads)
+      guard error.status == SFT_OUT_OF_MEMORY else { throw .threadsRefused(threads) }
+      throw .outOfMemory(bytes: threads * MemoryLayout<sft_job>.stride, available: nil)
     }
     (self.threads, handle) = (threads, opened)
   }

@@ -1,3 +1,4 @@
+import Adaptations
 import Checkpoints
 import Programs
 import Storage
@@ -44,6 +45,7 @@ public struct BundleFile {
       body.add(UInt8(role.code))
       try add(program, kernels: rows, tensors: places, to: &body)
     }
+    try addChanges(to: &body)
     return Self.preamble(for: body.bytes) + body.bytes
   }
 
@@ -84,6 +86,8 @@ public struct BundleFile {
       body.add(0.0)
     }
     body.add(UInt8(step.prefixType == .bf16 ? 1 : 0))
+    body.add(Int64(settings.validateEvery))
+    body.add(Int64(settings.saveEvery))
   }
 
   // MARK: tensors of the checkpoint
@@ -209,6 +213,48 @@ public struct BundleFile {
     }
     for size in kernel.sizes { body.add(Int64(size)) }
     for scalar in kernel.scalars { body.add(scalar.bitPattern) }
+  }
+}
+
+extension BundleFile {
+  /// How a delta stores what trained, in the order in which a session's delta does.
+  private func addChanges(to body: inout FileBytes) throws(TrainingError) {
+    let buffers = step.training.program.buffers
+    let changes = step.savePlan.changes
+    var places: [[Int]] = []
+    for change in changes {
+      places.append(
+        change.parameters.compactMap { name in buffers.firstIndex { $0.name == name } })
+      guard places.last?.count == change.parameters.count else {
+        throw .adaptation(.unclaimed(method: step.method, parameter: change.tensor))
+      }
+    }
+    let order = changes.indices.sorted { (places[$0].max() ?? 0) < (places[$1].max() ?? 0) }
+    body.addCount(changes.count)
+    for index in order { add(changes[index], buffers: places[index], to: &body) }
+  }
+
+  private func add(_ change: SavePlan.Change, buffers: [Int], to body: inout FileBytes) {
+    let (kind, count, scale): (UInt8, Int, Double)
+    var numbers: [Int] = []
+    switch change.content {
+    case .rows(let runs, _):
+      (kind, count, scale) = (0, 0, 0)
+      numbers = runs.flatMap { [$0.lowerBound, $0.upperBound] }
+    case .lowRank(_, _, let rank, let factor): (kind, count, scale) = (1, rank, factor)
+    case .hiddenUnits(let units, _, _, _): (kind, count, scale) = (2, units, 0)
+    case .tensor(let shape, _):
+      (kind, count, scale) = (3, 0, 0)
+      numbers = shape.extents
+    }
+    body.add(change.tensor)
+    body.add(kind)
+    body.add(UInt8(buffers.count))
+    for buffer in buffers { body.addCount(buffer) }
+    body.add(Int64(count))
+    body.add(scale)
+    body.addCount(numbers.count)
+    for number in numbers { body.add(Int64(number)) }
   }
 }
 

@@ -72,6 +72,45 @@ import Weights
     #expect(Set(found.losses).count == steps * settings.shape.accumulation)
   }
 
+  /// What trained and how a delta stores it is in the file, in a delta's order.
+  @Test(arguments: TestMethod.allCases)
+  func changesAreThoseOfADelta(method: TestMethod) throws {
+    let fixture = try TrainingFixture(instructionSet: "reference")
+    let settings = TrainingFixture.settings(steps: 1)
+    let session = try fixture.session(fixture.adaptation(method), settings)
+    let file = try BundleFile(session.step, settings, fixture.checkpoint).bytes()
+    let bundle = OpenedBundle(file)
+    let handle = try #require(bundle.handle, "\(bundle.problem ?? "")")
+    let found = (0..<sft_bundle_change_count(handle)).map { index in
+      let change = sft_bundle_change(handle, index).pointee
+      let runs = (0..<Int(change.number_count)).compactMap { change.numbers?[$0] }
+      return withUnsafeBytes(of: change.tensor) {
+        let name = String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+        let isRows = change.kind == SFT_NEW_ROWS
+        return (name: name, runs: isRows ? runs.map(Int.init) : [], count: Int(change.count))
+      }
+    }
+    var expected: [(name: String, runs: [Int], count: Int)] = []
+    for update in try session.deltaUpdates() {
+      var (runs, count): ([Int], Int) = ([], 0)
+      switch update.content {
+      case .rows(let rows, _), .integers(let rows, _): runs = [rows.lowerBound, rows.upperBound]
+      case .lowRank(let rank, _, _, _): count = rank
+      case .hiddenUnits(let units, _, _, _): count = units
+      case .tensor: break
+      }
+      if let last = expected.last, last.name == update.name, !runs.isEmpty {
+        expected[expected.count - 1].runs += runs
+      } else {
+        expected.append((update.name, runs, count))
+      }
+    }
+    #expect(found.map(\.name) == expected.map(\.name))
+    #expect(found.map(\.runs) == expected.map(\.runs))
+    #expect(found.map(\.count) == expected.map(\.count))
+    #expect(!found.isEmpty)
+  }
+
   private func window(_ step: Int, _ batch: Int, _ row: Int, _ shape: BatchShape) -> Int {
     (((step - 1) * shape.accumulation + batch) * shape.windows + row) % 40
   }

@@ -148,7 +148,31 @@ typedef struct sft_settings {
   double first_beta, second_beta;
   // Whether the frozen blocks' outputs are rounded to bf16.
   bool rounds_prefix;
+  // Steps between validations and between snapshots; 0: none before the end.
+  int64_t validate_every, save_every;
 } sft_settings;
+
+// How a delta stores what trained.
+typedef enum sft_change_kind {
+  SFT_NEW_ROWS = 0,      // runs of rows of a tensor, one after the other in the parameter
+  SFT_LOW_RANK = 1,      // new = base + scale · B·A; parameters A [rank, in], B [out, rank]
+  SFT_HIDDEN_UNITS = 2,  // of a gated MLP: gate and up [units, D], down [D, units]
+  SFT_NEW_TENSOR = 3,    // a tensor that the base does not have
+} sft_change_kind;
+
+typedef struct sft_change {
+  // The model's tensor, the MLP, or the new tensor.
+  char tensor[120];
+  sft_change_kind kind;
+  // Buffers of the training program.
+  int64_t parameters[3], parameter_count;
+  // Rank or hidden units, and the scale of low-rank factors.
+  int64_t count;
+  double scale;
+  // Of new rows, the first of each run and the one behind it; of a new tensor, its extents.
+  int64_t *_Nullable numbers;
+  int64_t number_count;
+} sft_change;
 
 typedef struct sft_bundle sft_bundle;
 
@@ -158,6 +182,9 @@ sft_status sft_bundle_open(const void *_Nonnull bytes, int64_t size,
                            sft_bundle *_Nullable *_Nonnull bundle, sft_error *_Nonnull error);
 void sft_bundle_close(sft_bundle *_Nullable bundle);
 const sft_settings *_Nonnull sft_bundle_settings(const sft_bundle *_Nonnull bundle);
+// The changes that a delta of this step consists of, in its order.
+int64_t sft_bundle_change_count(const sft_bundle *_Nonnull bundle);
+const sft_change *_Nonnull sft_bundle_change(const sft_bundle *_Nonnull bundle, int64_t index);
 // Token ids, and targets but for −1, which is not scored, have to be below this.
 int64_t sft_bundle_vocabulary(const sft_bundle *_Nonnull bundle);
 // Bytes of the arena for that many threads, their scratch included.
