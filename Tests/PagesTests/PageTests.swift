@@ -5,11 +5,11 @@ import Tensors
 import TestSupport
 import Testing
 
+@testable import Pages
+
 #if canImport(Glibc)
   import Glibc
 #endif
-
-@testable import Pages
 
 /// Pages of made-up runs.
 @Suite struct PageTests {
