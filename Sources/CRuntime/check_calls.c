@@ -124,8 +124,10 @@ static sft_status check_calls(const sft_bundle *bundle, const sft_program_data *
     sft_kernel_reach(call->kernel, call->sizes, call->items, &reach);
     for (int slot = 0; slot < SFT_MAX_BUFFERS; ++slot) {
       const int64_t buffer = call->buffers[slot].buffer;
-      if (buffer < 0) continue;
-      if (reach.bytes[slot] == 0) continue;
+      if (buffer < 0 || reach.bytes[slot] == 0) continue;
+      if (call->buffers[slot].offset % sft_element_size(p->buffers[buffer].element) != 0) {
+        return sft_fail(error, SFT_BAD_CALL, "call %lld begins within an element", (long long)i);
+      }
       if ((reach.written >> slot & 1) && p->buffers[buffer].place < 0) {
         return sft_fail(error, SFT_BAD_CALL, "call %lld writes to the checkpoint", (long long)i);
       }
