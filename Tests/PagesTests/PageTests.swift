@@ -55,7 +55,8 @@ import Testing
         try folder.write(
           Array((lines.joined(separator: "\n") + "\nhalf a li").utf8), to: name + "events.jsonl")
       }
-      let comparison = streams.comparison(labels: ["lora r8", "norms"])
+      var comparison = streams.comparison(labels: ["lora r8", "norms"])
+      for index in comparison.rows.indices { comparison.rows[index].seed = 0 }
       try comparison.write(to: folder["compare.json"])
       try streams.analysis.write(to: folder["contributions.json"])
       let files = try RunFiles(folder: folder.path)

@@ -36,7 +36,7 @@ import Testing
     let entries = try shipped.entries()
     #expect(entries.count >= 4)
     for entry in entries {
-      #expect(!entry.summary.isEmpty && entry.summary.count < 100, "\(entry)")
+      #expect(!entry.summary.isEmpty && entry.summary.count < 140, "\(entry)")
       let path = try folder.write(
         Array(try shipped.starter(entry.name).utf8), to: entry.name + ".json")
       let recipe = try Recipe.load(path: path)
