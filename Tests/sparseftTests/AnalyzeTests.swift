@@ -68,7 +68,7 @@ import Testing
       ["finetune", "recipe.json", "--json"] + Self.settings
     ).jsonLines()
     let types = events.compactMap { $0["type"]?.string }
-    #expect(Array(types.prefix(4)) == ["start", "plan", "analysis", "validation"])
+    #expect(Array(types.prefix(5)) == ["start", "plan", "memory", "analysis", "validation"])
     let steps = events.filter { $0["type"] == "step" }.compactMap { $0["step"]?.int }
     #expect(steps == Array(1...60))
     let analysis = try #require(events.first { $0["type"] == "analysis" })

@@ -58,7 +58,8 @@ import Testing
     let files =
       ["run/best/trained.sfdelta"] + record + [
         "run/events.jsonl", "run/last/state.sfstate",
-        "run/last/trained.sfdelta", "run/recipe.resolved.json", "run/summary.json",
+        "run/last/trained.sfdelta", "run/recipe.resolved.json", "run/report.html",
+        "run/summary.json",
       ]
     #expect(shop.files.filter { $0.hasPrefix("run/") && !$0.hasPrefix("run/cache/") } == files)
 
