@@ -17,7 +17,8 @@ import Training
       .split(separator: "\n").map(String.init)
     #expect(lines == events.map { $0.json.encoded() })
     guard case .start(let run) = events[0], case .plan(let memory, let flops, _) = events[1],
-      case .sample(step: 0, prompt: "the cat", _) = events[2], case .done(summary) = events.last
+      case .memory = events[2], case .sample(step: 0, prompt: "the cat", _) = events[3],
+      case .done(summary) = events.last
     else {
       Issue.record("\(lines)")
       return
