@@ -47,7 +47,7 @@ import Testing
   }
 
   /// Each command is called as written in an empty folder: its arguments must be understood, so the
-  /// first thing wrong is a file that is not there.
+  /// first thing wrong is a file that is not there. These need none.
   @Test func theReadmesCommandsAreUnderstood() throws {
     let commands = try commands()
     #expect(commands.count >= 9)
@@ -55,7 +55,8 @@ import Testing
     let sparseft = ProgramRunner(folder: folder.path)
     for command in commands {
       let outcome = try sparseft.run(command)
-      #expect(outcome.exitCode == 66, "\(command): \(outcome.error)")
+      let needsNoFile = ["recipes", "completions"].contains(command[0])
+      #expect(outcome.exitCode == (needsNoFile ? 0 : 66), "\(command): \(outcome.error)")
     }
   }
 
