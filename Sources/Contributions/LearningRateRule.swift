@@ -27,7 +27,8 @@ public struct LearningRateRule: Hashable, Sendable {
 
   /// Rates that a pretrained model bears and learns at with AdamW, by what trains. Those of whole
   /// tensors and factors, and the highest of vectors, are measured on SmolLM2-135M, whose width is 576;
-  /// docs/selection.md has the figures. Units take those of factors, as nobody has measured theirs.
+  /// docs/selection.md has the figures. Units take those of factors: at width 64 hidden units and
+  /// ladders were best at 0.009 to 0.027 (docs/little-memory.md), the upper end of these.
   /// Matrices of other widths get them in inverse proportion (Yang et al. 2022), vectors the same.
   ///
   /// The lower bound is for gradients of little text, which are mostly noise, so that Σ|g| is too
