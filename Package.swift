@@ -89,7 +89,8 @@ let package = Package(
 
     // Files, text and numbers.
     module(
-      "Weights", ["Adaptations", "Checkpoints", "Execution", "Programs", "Models", "Tensors"]),
+      "Weights",
+      ["Adaptations", "Checkpoints", "Execution", "Programs", "Models", "Storage", "Tensors"]),
     // Other programs' files.
     module("Interchange", ["Checkpoints", "Tokenizers", "Models", "Storage", "Tensors"]),
     module("Checkpoints", ["Models", "Storage", "Tensors"]),

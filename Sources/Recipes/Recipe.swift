@@ -4,6 +4,8 @@ import Storage
 public struct Recipe: Hashable, Sendable {
   /// The checkpoint to start from.
   public var model: RecipePath
+  /// Deltas of the checkpoint that training starts from, added up.
+  public var deltas: [RecipePath] = []
   /// The folder of the run's output.
   public var output: RecipePath
   /// Seed of every random stream: window order, initial factors, sampling.
@@ -33,6 +35,7 @@ public struct Recipe: Hashable, Sendable {
 extension Recipe: RecipeSection {
   mutating func visit(_ fields: RecipeFields) {
     fields.required("model", &model, .path)
+    fields("deltas", &deltas, .list(.path))
     fields.required("output", &output, .path)
     fields("seed", &seed, .integer(0...Int.max))
     fields.required("data", &data, .section(DataRecipe(train: [])))

@@ -105,6 +105,8 @@ public struct RunProgress: JSONRecord {
 public struct StateRecord: JSONRecord {
   /// Content hash of the base model.
   public var base: String
+  /// Content hashes of the deltas that the run started from.
+  public var deltas: [String]
   /// The recipe's method.
   public var method: JSONValue
   public var decision: RunDecision?
@@ -114,10 +116,11 @@ public struct StateRecord: JSONRecord {
   public var texts: TextHashes?
 
   public init(
-    base: String, method: JSONValue, decision: RunDecision?, progress: RunProgress,
-    recipe: JSONValue? = nil, texts: TextHashes? = nil
+    base: String, deltas: [String] = [], method: JSONValue, decision: RunDecision?,
+    progress: RunProgress, recipe: JSONValue? = nil, texts: TextHashes? = nil
   ) {
     self.base = base
+    self.deltas = deltas
     self.method = method
     self.recipe = recipe
     self.texts = texts
@@ -127,7 +130,9 @@ public struct StateRecord: JSONRecord {
 
   public init(_ json: JSONValue) {
     self.init(
-      base: json["base"]?.string ?? "?", method: json["method"] ?? .null,
+      base: json["base"]?.string ?? "?",
+      deltas: (json["deltas"]?.array ?? []).map { $0.string ?? "?" },
+      method: json["method"] ?? .null,
       decision: RunDecision(json["decision"] ?? .null), progress: RunProgress(json),
       recipe: json["recipe"].flatMap { $0.object == nil ? nil : $0 },
       texts: json["texts"].flatMap { TextHashes($0) })
@@ -141,7 +146,10 @@ public struct StateRecord: JSONRecord {
     let head: [(String, JSONValue)] = [
       ("base", .string(base)), ("method", method), ("decision", decision?.json ?? .null),
     ]
-    let known = [("recipe", recipe), ("texts", texts?.json)].compactMap { key, value in
+    let started = deltas.isEmpty ? nil : JSONValue.array(deltas.map { .string($0) })
+    let known = [
+      ("deltas", started), ("recipe", recipe), ("texts", texts?.json),
+    ].compactMap { key, value in
       value.map { (key, $0) }
     }
     return JSONObject(head + known + progress.members.members.map { ($0.key, $0.value) })

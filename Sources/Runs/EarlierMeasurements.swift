@@ -17,7 +17,7 @@ struct EarlierMeasurements {
   init(_ run: PreparedRun) {
     self.run = run
     var recipe = run.recipe.resolvedJSON.object ?? JSONObject()
-    for key in ["model", "output", "compare"] { recipe[key] = nil }
+    for key in ["model", "deltas", "output", "compare"] { recipe[key] = nil }
     for (section, keys) in [
       // What these three decide is in the hashes of the texts.
       ("data", ["train", "validation", "train_on", "long_rows", "chat_template"]),
@@ -30,7 +30,7 @@ struct EarlierMeasurements {
     // So that what earlier versions measured still counts.
     recipe["method"] = recipe["method"].map(BudgetKey.former.spelled)
     let facts: JSONValue = [
-      "model": .string(run.weights.checkpoint.contentHash),
+      "model": .string(run.weights.identity),
       "text": .string(run.texts.training),
       "validation": run.texts.validation.map { .string($0) } ?? .null,
       "recipe": .object(recipe), "instruction_set": .string(run.kernels.instructionSet),

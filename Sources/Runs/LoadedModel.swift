@@ -46,9 +46,11 @@ public struct LoadedModel {
     try ChatChoice(name, of: weights.checkpoint, tokenizer: tokenizer)
   }
 
-  /// A run's model with a delta, computed in the precision that `generate` uses for the recipe's.
+  /// A run's model, or its base with a delta that the run wrote, computed in the precision that
+  /// `generate` uses for the recipe's.
   init(_ run: PreparedRun, delta: String?) throws {
-    let deltas = try delta.map { [(delta: try Delta.open($0), scale: 1.0)] } ?? []
+    let deltas =
+      try delta.map { [(delta: try Delta.open($0), scale: 1.0)] } ?? run.startingDeltas
     weights = try ModelWeights(run.weights.checkpoint, deltas: deltas, keepsFactors: true)
     (tokenizer, pool) = (run.tokenizer, run.pool)
     let choice = run.recipe.run.precision

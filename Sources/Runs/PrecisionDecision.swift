@@ -104,7 +104,7 @@ extension PrecisionDecision {
 extension PrecisionDecision.Inputs {
   fileprivate var key: String {
     let facts: JSONValue = [
-      "model": .string(weights.checkpoint.contentHash), "text": .string(textHash),
+      "model": .string(weights.identity), "text": .string(textHash),
       "windows": .int(shape.windows), "tokens": .int(shape.tokens),
       "instruction_set": .string(kernels.instructionSet), "version": .string(Version.text),
     ]

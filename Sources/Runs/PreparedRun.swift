@@ -20,7 +20,10 @@ import Weights
 /// `PlannedRun` → `TrainingRun` → `Trainer` → events.
 public struct PreparedRun {
   public let recipe: Recipe
+  /// The checkpoint with the recipe's starting deltas merged into it.
   public let weights: ModelWeights
+  /// The recipe's starting deltas, each with a scale of 1.
+  let startingDeltas: [(delta: Delta, scale: Double)]
   public let tokenizer: any Tokenizer
   public let corpus: Corpus
   /// How chats are written.
@@ -64,9 +67,13 @@ public struct PreparedRun {
   ) throws {
     recipe = try Recipe.load(path: path, overrides: overrides)
     self.shouldStop = shouldStop
-    let checkpoint = try Self.checkpoint(of: recipe, path: path)
-    let configuration = checkpoint.configuration
-    weights = try ModelWeights(checkpoint)
+    let checkpoint = try Checkpoint.open(recipe.model.absolute)
+    startingDeltas = try StartingDeltas.open(recipe.deltas.map(\.absolute))
+    weights = try ModelWeights(checkpoint, deltas: startingDeltas)
+    let configuration = weights.configuration
+    let problems = recipe.problems(
+      names: configuration.parameters.map(\.name), layers: configuration.layers)
+    guard problems.isEmpty else { throw RecipeError.problems(file: path, problems) }
     tokenizer = try Self.tokenizer(of: checkpoint)
     cacheFolder = cache ?? recipe.output.absolute + "/cache"
     chats = try ChatChoice(recipe.data.chatTemplate, of: checkpoint, tokenizer: tokenizer)
@@ -114,6 +121,14 @@ public struct PreparedRun {
   /// How rows are written and packed, to show before the first step; nil for plain text.
   public var rowLine: String? { corpus.train.packingReport.map { chats.line(of: $0) } }
 
+  /// What training starts from, where that is not the base alone.
+  private var startLine: String? {
+    guard let first = startingDeltas.first else { return nil }
+    let count = startingDeltas.count
+    return "starting from \(count == 1 ? "'\(first.delta.path)'" : "\(count) deltas"), "
+      + "merged in \(Format.bytes(weights.mergedBytes))"
+  }
+
   /// How much text trains, and how much is held out.
   public var textAmounts: TextAmounts {
     corpus.amounts(sequenceLength: recipe.data.sequenceLength)
@@ -122,7 +137,8 @@ public struct PreparedRun {
   /// What people are told of the text before anything is measured: how much of it trains, and every
   /// warning.
   public var textLines: [String] {
-    [Format.text(textAmounts)] + [rowLine].compactMap(\.self) + warnings.map { "warning: " + $0 }
+    [startLine, Format.text(textAmounts), rowLine].compactMap(\.self)
+      + warnings.map { "warning: " + $0 }
   }
 
   /// Warnings to show before the first step.
@@ -164,16 +180,6 @@ extension PreparedRun {
   /// Whether only their owner may read some of the texts: so it is to be with what is made of them.
   public var hasPrivateText: Bool { corpus.isPrivate }
 
-  /// The recipe's checkpoint; throws if the recipe does not fit it.
-  private static func checkpoint(of recipe: Recipe, path: String) throws -> Checkpoint {
-    let checkpoint = try Checkpoint.open(recipe.model.absolute)
-    let configuration = checkpoint.configuration
-    let problems = recipe.problems(
-      names: configuration.parameters.map(\.name), layers: configuration.layers)
-    guard problems.isEmpty else { throw RecipeError.problems(file: path, problems) }
-    return checkpoint
-  }
-
   private static func tokenizer(of checkpoint: Checkpoint) throws -> any Tokenizer {
     let tokenizer = try checkpoint.loadTokenizer()
     let rows = checkpoint.configuration.vocabularySize
@@ -213,7 +219,8 @@ extension PreparedRun {
       ExcludedPath(recipe.model.absolute, "it is the model"),
       ExcludedPath(output, "it is the run's output folder"),
       ExcludedPath(cache, "it is the folder of token ids"),
-    ] + written.map { ExcludedPath("\(output)/\($0)", "a run writes it") }
+    ] + recipe.deltas.map { ExcludedPath($0.absolute, "training starts from it") }
+      + written.map { ExcludedPath("\(output)/\($0)", "a run writes it") }
   }
 
   /// What the run in the recipe's folder goes on from.

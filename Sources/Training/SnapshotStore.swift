@@ -72,6 +72,8 @@ public struct SnapshotStore: Sendable {
     /// The resolved recipe and the texts; nil in states of earlier versions.
     public var recipe: JSONValue?
     public var texts: TextHashes?
+    /// Content hashes of the deltas that the run started from.
+    public var deltas: [String]
     /// Whether any moments have scales, as those in eight or four bits do.
     public var hasRoundedMoments: Bool
   }
@@ -83,7 +85,7 @@ public struct SnapshotStore: Sendable {
     let record = StateRecord(state.values)
     return Saved(
       decision: record.decision, step: record.progress.step, recipe: record.recipe,
-      texts: record.texts,
+      texts: record.texts, deltas: record.deltas,
       hasRoundedMoments: state.tensors.contains { $0.name.hasSuffix(AdamW.scalesSuffix) })
   }
 
@@ -132,7 +134,7 @@ public struct SnapshotStore: Sendable {
     try rethrow(TrainingError.storage) { () throws(StorageError) in
       try Folder.create("\(folder)/\(kind.rawValue)")
     }
-    let updates = try session.deltaUpdates()
+    let updates = session.weights.completing(try session.deltaUpdates())
     try rethrow(TrainingError.checkpoint) { () throws(CheckpointError) in
       try DeltaWriter.write(
         to: deltaPath(kind), base: session.checkpoint, method: method, recipe: recipe,
@@ -163,8 +165,8 @@ public struct SnapshotStore: Sendable {
       try TrainingState.write(
         to: path,
         values: StateRecord(
-          base: session.checkpoint.contentHash, method: method, decision: decision,
-          progress: progress, recipe: recipe, texts: texts
+          base: session.checkpoint.contentHash, deltas: session.weights.deltaHashes,
+          method: method, decision: decision, progress: progress, recipe: recipe, texts: texts
         ).values,
         tensors: tensors)
     }
@@ -187,6 +189,10 @@ public struct SnapshotStore: Sendable {
     }
     let record = StateRecord(state.values)
     try check("model", record.base, session.checkpoint.contentHash)
+    func names(_ hashes: [String]) -> String {
+      hashes.isEmpty ? "none" : hashes.joined(separator: ", ")
+    }
+    try check("starting deltas", names(record.deltas), names(session.weights.deltaHashes))
     try check("method", record.presentMethod.encoded(), method.encoded())
     for (found, expected) in zip(record.progress.batches.fields, batches.fields)
     where !acceptsChanges {

@@ -23,7 +23,7 @@ extension Trainer {
   /// that was computed from others.
   func checkInputs() throws(TrainingError) {
     try rethrow(TrainingError.storage) { () throws(StorageError) in
-      try session.checkpoint.checkUnchanged()
+      try session.weights.checkUnchanged()
       try text.checkUnchanged()
     }
   }

@@ -3,6 +3,7 @@ import Checkpoints
 import Execution
 import Models
 import Programs
+import Storage
 import Tensors
 
 #if canImport(Glibc)
@@ -19,7 +20,7 @@ public final class ModelWeights: WeightSource, @unchecked Sendable {
   /// Holds the merged tensors; nil if there are none.
   private let memory: Arena?
   private let branches: DeltaBranches
-  private let deltas: [Delta]
+  private let merge: DeltaMerge
 
   /// - Parameter keepsFactors: do not merge low-rank factors into matrices that the checkpoint
   ///   stores in a type narrower than f32, which merging would widen.
@@ -32,7 +33,7 @@ public final class ModelWeights: WeightSource, @unchecked Sendable {
   ) throws(CheckpointError) {
     self.checkpoint = checkpoint
     let merge = try DeltaMerge(base: checkpoint, deltas: deltas, leftOut: [.hiddenUnits, .tensor])
-    self.deltas = deltas.map(\.delta)
+    self.merge = merge
     branches = try DeltaBranches(deltas, beside: checkpoint, keepsFactors: keepsFactors)
     let touched = Self.merged(merge, beside: branches)
     let memory = try Self.memory(for: touched)
@@ -62,6 +63,32 @@ public final class ModelWeights: WeightSource, @unchecked Sendable {
       let isChanged = merge.isTouched($0.name) && !kept.contains($0.name)
       return isChanged || merge.base.tensor($0.name) == nil
     }
+  }
+
+  /// Content hashes of the deltas, in the order given.
+  public var deltaHashes: [String] { merge.deltas.map(\.delta.contentHash) }
+
+  /// What numbers computed from these weights are known by: the checkpoint's content hash, or with
+  /// deltas a hash of it, theirs and their scales.
+  public var identity: String {
+    guard !merge.deltas.isEmpty else { return checkpoint.contentHash }
+    let facts: JSONValue = [
+      "base": .string(checkpoint.contentHash),
+      "deltas": .array(
+        merge.deltas.map { ["hash": .string($0.delta.contentHash), "scale": .number($0.scale)] }),
+    ]
+    return ContentHash.hexadecimal(of: facts)
+  }
+
+  /// Changes of a model trained from these weights as changes of the checkpoint.
+  public func completing(_ updates: [DeltaUpdate]) -> [DeltaUpdate] { merge.completing(updates) }
+
+  /// Checks that checkpoint and deltas are the files that they were when they were opened.
+  ///
+  /// - Throws: `StorageError.changed`.
+  public func checkUnchanged() throws(StorageError) {
+    try checkpoint.checkUnchanged()
+    for (delta, _) in merge.deltas { try delta.checkUnchanged() }
   }
 
   /// Memory for merged tensors; nil for none of them.
@@ -101,7 +128,7 @@ public final class ModelWeights: WeightSource, @unchecked Sendable {
         return "'\(checkpoint.path)' has \(found) of \(tensor.name)"
       }
     }
-    for delta in deltas {
+    for (delta, _) in merge.deltas {
       for tensor in delta.entries.flatMap(\.tensors) {
         if let found = tensor.firstOtherValue {
           return "'\(delta.path)' has \(found) of \(tensor.name)"

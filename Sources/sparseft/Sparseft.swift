@@ -18,6 +18,7 @@ struct Sparseft: ParsableCommand {
     subcommands: [
       FinetuneCommand.self, AnalyzeCommand.self, CompareCommand.self, PlanCommand.self,
       EvalCommand.self, GenerateCommand.self, ExportDeltaCommand.self, ApplyDeltaCommand.self,
+      MergeDeltasCommand.self, StripDeltaCommand.self,
       ExportCommand.self,
       ImportCommand.self,
       InitCommand.self, InspectCommand.self, TokenizeCommand.self, ReportCommand.self,

@@ -126,7 +126,8 @@ enum RecordSamples {
   }()
 
   static let state = StateRecord(
-    base: "ef", method: ["type": "sparse"], decision: decision, progress: progress,
+    base: "ef", deltas: ["0d", "1d"], method: ["type": "sparse"], decision: decision,
+    progress: progress,
     recipe: ["seed": 1], texts: TextHashes(training: "ab", validation: nil))
 
   static let row: ComparisonRow = {

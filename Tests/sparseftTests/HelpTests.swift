@@ -14,6 +14,7 @@ import Testing
 
   static let commands = [
     "", "finetune", "analyze", "compare", "plan", "eval", "generate", "export-delta", "apply-delta",
+    "merge-deltas", "strip-delta",
     "export",
     "import", "init", "inspect", "tokenize", "report", "watch",
     "recipes", "completions",

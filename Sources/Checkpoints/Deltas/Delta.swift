@@ -63,6 +63,11 @@ public final class Delta: Sendable {
     entries.reduce(0) { sum, entry in sum + entry.tensors.reduce(0) { $0 + $1.shape.count } }
   }
 
+  /// Checks that the file is the one that was checked when it was opened.
+  ///
+  /// - Throws: `StorageError.changed` if it was written to since.
+  public func checkUnchanged() throws(StorageError) { try container.checkUnchanged() }
+
   /// Drops all pages from resident memory.
   public func releasePages() { container.releasePages() }
 }

@@ -85,7 +85,10 @@ public struct DeltaMerge: Sendable {
     }
   }
 
-  private static func contributions(
+  /// Every change to a tensor's own rows, by the tensor's name.
+  ///
+  /// - Parameter unties: whether a tied base gets a head of its own.
+  static func contributions(
     of deltas: [(delta: Delta, scale: Double)], unties: Bool
   ) -> [String: [Contribution]] {
     var contributions: [String: [Contribution]] = [:]

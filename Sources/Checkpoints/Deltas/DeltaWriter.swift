@@ -8,6 +8,8 @@ public struct DeltaUpdate {
   public enum Content {
     /// New rows; the reader is called with row indices of the whole parameter.
     case rows(Range<Int>, RowReader)
+    /// What to add to the base's rows, by their index in the whole parameter.
+    case differences(Range<Int>, RowReader)
     /// New rows of a matrix that was trained in int8, by their index in the whole parameter.
     case integers(Range<Int>, IntegerRows)
     /// Factors for the whole matrix: new = base + scale · B·A with A `[rank, in]`, B `[out, rank]`.
@@ -49,21 +51,45 @@ public enum DeltaWriter {
     to path: String, base: Checkpoint, method: JSONValue, recipe: JSONValue, metrics: JSONValue,
     elementType: ElementType, origin: String? = nil, updates: [DeltaUpdate]
   ) throws(CheckpointError) -> String {
-    let parts = updates.map { Part.parts(of: $0, base, elementType) }
+    var description: JSONObject = [
+      "method": SharedDescription.method(method), "recipe": SharedDescription.recipe(recipe),
+      "metrics": SharedDescription.metrics(metrics),
+    ]
+    if let origin { description[Delta.originKey] = .string(origin) }
+    return try write(
+      to: path, base: DeltaBase(base), description: description, elementType: elementType,
+      updates: updates)
+  }
+
+  /// Writes a delta with the header's members of that description, whether the base's weights are
+  /// known or not: without them, rows in other types than f32 can't be written.
+  ///
+  /// - Returns: the content hash.
+  static func write(
+    to path: String, base: DeltaBase, description: JSONObject, elementType: ElementType,
+    updates: [DeltaUpdate]
+  ) throws(CheckpointError) -> String {
+    let parts = updates.map { DeltaPart.parts(of: $0, base, elementType) }
+    return try write(to: path, base: base, description: description, parts: parts)
+  }
+
+  /// Writes a delta of stored tensors, those of each entry together.
+  static func write(
+    to path: String, base: DeltaBase, description: JSONObject, parts: [[DeltaPart]]
+  ) throws(CheckpointError) -> String {
     let tensors = parts.flatMap { $0 }
     var header: JSONObject = [
       "base": [
         "content_hash": .string(base.contentHash), "configuration": base.configuration.json,
-      ],
-      "method": SharedDescription.method(method), "recipe": SharedDescription.recipe(recipe),
-      "metrics": SharedDescription.metrics(metrics),
-      "entries": .array(parts.compactMap { $0.first?.entry }),
+      ]
     ]
-    if let origin { header[Delta.originKey] = .string(origin) }
+    for key in ["method", "recipe", "metrics"] { header[key] = description[key] ?? .null }
+    header["entries"] = .array(parts.compactMap { $0.first?.entry })
+    if let origin = description[Delta.originKey] { header[Delta.originKey] = origin }
     let writer = ContainerWriter(
       kind: .delta, header: header, blobs: [], tensors: tensors.map(\.planned))
     return try writer.write(to: path) { (index) throws(CheckpointError) in
-      base.releasePages()
+      base.checkpoint?.releasePages()
       return tensors[index].source
     }
   }
@@ -112,118 +138,5 @@ extension DeltaWriter {
         down: .stored(entry.tensors[2]))
     case .tensor: .tensor(entry.tensors[0].shape, .stored(entry.tensors[0]))
     }
-  }
-}
-
-/// A stored tensor of a delta; the first tensor of each update also carries the update's entry.
-private struct Part {
-  let entry: JSONValue?
-  let planned: PlannedTensor
-  let source: TensorSource
-
-  static func parts(
-    of update: DeltaUpdate, _ base: Checkpoint, _ elementType: ElementType
-  ) -> [Part] {
-    func origin() -> StoredTensor {
-      guard let tensor = base.origin(of: update.name) else {
-        preconditionFailure("no parameter '\(update.name)' in \(base.path)")
-      }
-      return tensor
-    }
-    switch update.content {
-    case .rows(let range, let reader):
-      return [rows(range, reader, of: origin(), named: update.name, elementType)]
-    case .integers(let range, let rows):
-      return [integers(range, rows, of: origin(), named: update.name)]
-    case .tensor(let shape, let source):
-      return [
-        Part(
-          entry: ["name": .string(update.name), "encoding": "tensor"],
-          planned: PlannedTensor(name: update.name, elementType: .f32, shape: shape),
-          source: source)
-      ]
-    case .hiddenUnits(let count, let gate, let up, let down):
-      let entry: JSONValue = [
-        "name": .string(update.name), "encoding": .string(DeltaEncoding.hiddenUnits.rawValue),
-      ]
-      let width = base.configuration.width
-      let names = AddedUnits.tensorNames(of: update.name)
-      let tensors: [(shape: Shape, source: TensorSource)] = [
-        ([count, width], gate), ([count, width], up), ([width, count], down),
-      ]
-      return tensors.indices.map { index in
-        Part(
-          entry: index == 0 ? entry : nil,
-          planned: PlannedTensor(
-            name: names[index], elementType: .f32, shape: tensors[index].shape),
-          source: tensors[index].source)
-      }
-    case .lowRank(let rank, let scale, let a, let b):
-      let shape = origin().shape
-      precondition(shape.rank == 2, "factors of \(update.name)")
-      let entry: JSONValue = [
-        "name": .string(update.name), "encoding": "low_rank", "scale": .number(scale),
-      ]
-      func part(
-        _ entry: JSONValue?, _ suffix: String, _ shape: Shape, _ source: TensorSource
-      ) -> Part {
-        Part(
-          entry: entry,
-          planned: PlannedTensor(
-            name: update.name + suffix, elementType: elementType, shape: shape),
-          source: source)
-      }
-      return [
-        part(entry, ".lora_a", [rank, shape[1]], a), part(nil, ".lora_b", [shape[0], rank], b),
-      ]
-    }
-  }
-
-  private static func integers(
-    _ range: Range<Int>, _ rows: IntegerRows, of tensor: StoredTensor, named name: String
-  ) -> Part {
-    Part(
-      entry: entry(.integers, name, range, of: tensor),
-      planned: PlannedTensor(
-        name: DeltaEntry.storedName(name, range, of: tensor.rowCount), elementType: .int8,
-        shape: [range.count, tensor.rowWidth]),
-      source: .integers(rows.counted(from: range.lowerBound)))
-  }
-
-  /// The entry of rows of a parameter.
-  private static func entry(
-    _ encoding: DeltaEncoding, _ name: String, _ range: Range<Int>, of tensor: StoredTensor
-  ) -> JSONValue {
-    precondition(
-      !range.isEmpty && range.lowerBound >= 0 && range.upperBound <= tensor.rowCount,
-      "rows \(range) of \(name) \(tensor.shape)")
-    return [
-      "name": .string(name), "encoding": .string(encoding.rawValue),
-      "first_row": .int(range.lowerBound), "rows": .int(range.count),
-    ]
-  }
-
-  private static func rows(
-    _ range: Range<Int>, _ reader: @escaping RowReader, of tensor: StoredTensor,
-    named name: String, _ elementType: ElementType
-  ) -> Part {
-    let type = tensor.shape.rank == 2 ? elementType : .f32
-    let encoding = type == .f32 ? DeltaEncoding.values : .difference
-    let entry = entry(encoding, name, range, of: tensor)
-    let planned = PlannedTensor(
-      name: DeltaEntry.storedName(name, range, of: tensor.rowCount), elementType: type,
-      shape: Shape([range.count] + tensor.shape.extents.dropFirst()))
-    let source: RowReader = { (part, target) throws(CheckpointError) in
-      let rows = (part.lowerBound + range.lowerBound)..<(part.upperBound + range.lowerBound)
-      try reader(rows, target)
-      guard encoding == .difference else { return }
-      let old = [Float](unsafeUninitializedCapacity: rows.count * tensor.rowWidth) {
-        buffer, count in
-        count = buffer.count
-        if let start = buffer.baseAddress { tensor.widenRows(rows, into: start) }
-      }
-      for i in old.indices { target[i] -= old[i] }
-    }
-    return Part(entry: entry, planned: planned, source: .rows(source))
   }
 }

@@ -9,6 +9,11 @@ enum LowRankFactors: DeltaEncodingRules {
   static let canBeMerged = true
   static let changesOwnTensors = true
 
+  /// Names of the stored tensors.
+  static func tensorNames(of matrix: String) -> [String] {
+    ["\(matrix).lora_a", "\(matrix).lora_b"]
+  }
+
   static func read(
     _ fields: JSONFields, name: String, shapes: [String: Shape], _ container: TensorContainer
   ) throws(CheckpointError) -> DeltaEntry.Stored {
@@ -18,8 +23,9 @@ enum LowRankFactors: DeltaEncodingRules {
     guard shape.rank == 2 else {
       throw fields.problem("encoding", "low_rank", "values or difference for a vector")
     }
-    let a = try fields.tensor(name + ".lora_a", container) { $0.rank == 2 && $0[1] == shape[1] }
-    let b = try fields.tensor(name + ".lora_b", container) { $0 == [shape[0], a.shape[0]] }
+    let names = tensorNames(of: name)
+    let a = try fields.tensor(names[0], container) { $0.rank == 2 && $0[1] == shape[1] }
+    let b = try fields.tensor(names[1], container) { $0 == [shape[0], a.shape[0]] }
     return DeltaEntry.Stored(rows: 0..<shape[0], scale: scale, tensors: [a, b])
   }
 

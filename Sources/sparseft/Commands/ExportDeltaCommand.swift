@@ -1,6 +1,7 @@
 import ArgumentParser
 import Checkpoints
 import Reports
+import Runs
 import Storage
 import Tensors
 import Training
@@ -31,16 +32,31 @@ struct ExportDeltaCommand: ParsableCommand {
       "Element type of the stored values; by default f32, and int8 for what was trained in int8.")
   var dtype: ElementType?
 
+  @Flag(
+    help: """
+      Write the difference from the deltas that the run started from, without them; from the base \
+      model if it started from none.
+      """)
+  var relative = false
+
   func run() throws {
     let delta = try Delta.open(try snapshotPath())
     let base = try Checkpoint.open(try model ?? modelPath(delta))
-    try DeltaWriter.convert(delta, base: base, elementType: dtype, to: output)
+    if relative {
+      let start = try StartOfRun(snapshot: delta.path, base: base).merge
+      try DeltaWriter.writeDifference(
+        of: delta, from: start, elementType: dtype ?? .f32, to: output)
+    } else {
+      try DeltaWriter.convert(delta, base: base, elementType: dtype, to: output)
+    }
     let written = try Delta.open(output)
     Output.note(
       "\(output): \(Format.bytes(written.byteCount)), \(Format.count(written.storedParameters)) "
         + "values in \(Self.types(of: written, dtype)), for the model "
         + "\(written.baseHash.prefix(12))…")
-    if let dtype, let line = Self.change(of: delta, to: dtype) { Output.note("\(output): \(line)") }
+    if !relative, let dtype, let line = Self.change(of: delta, to: dtype) {
+      Output.note("\(output): \(line)")
+    }
   }
 
   private static func types(of written: Delta, _ dtype: ElementType?) -> String {

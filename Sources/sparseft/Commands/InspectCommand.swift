@@ -14,10 +14,14 @@ struct InspectCommand: ParsableCommand {
   @Argument(help: "A .sfckpt, .sfdelta or .sfstate file.")
   var file: String
 
+  @Flag(help: "Of a delta, list everything that is not weights.")
+  var privacy = false
+
   @Flag(help: "Write only JSON to standard output.")
   var json = false
 
   func run() throws {
+    if privacy { return try disclose(Delta.open(file)) }
     switch TensorFileKind.detect(path: file) {
     case .delta: try inspect(Delta.open(file))
     case .trainingState: try inspect(TrainingState.open(file))
@@ -87,6 +91,32 @@ struct InspectCommand: ParsableCommand {
       }
     }
     show(facts, tensors)
+  }
+
+  /// Everything in a delta that is not weights.
+  private func disclose(_ delta: Delta) {
+    let members = DeltaDisclosure(delta).members
+    if json {
+      Output.print(
+        .object([
+          "kind": "delta", "path": .string(file), "bytes": .int(delta.byteCount),
+          "members": .array(
+            members.map { member in
+              var object: JSONObject = ["name": .string(member.name), "value": member.value]
+              if let remark = member.remark { object["remark"] = .string(remark) }
+              return .object(object)
+            }),
+        ]))
+      return
+    }
+    var table = Table([.init("beside the weights"), .init("value"), .init("")])
+    for member in members {
+      let value = member.value.string ?? member.value.encoded()
+      table.add([
+        member.name.printable(), value.printable(limit: 20_000), member.remark ?? "",
+      ])
+    }
+    Output.print(table.text)
   }
 
   private func inspect(_ state: TrainingState) {
