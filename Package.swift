@@ -34,11 +34,20 @@ let package = Package(
     .executableTarget(
       name: "sparseft",
       dependencies: [
-        "Runs", "Pages", "Reports", "Records", "Recipes", "Contributions", "Training", "Generation",
-        "Compilation", "Programs", "Execution", "Interchange", "Checkpoints", "Models", "Chats",
+        "Audits", "Runs", "Pages", "Reports", "Records", "Recipes", "Contributions", "Training",
+        "Generation", "Compilation", "Programs", "Execution", "Interchange", "Checkpoints",
+        "Models", "Chats",
         "Tokenizers",
         "Storage", "Tensors",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    // What a delta gives away of the text that it was trained on.
+    module(
+      "Audits",
+      [
+        "Runs", "Records", "Recipes", "Reports", "Training", "Compilation", "Operations", "Graphs",
+        "Programs", "Execution", "Weights", "Checkpoints", "Models", "Datasets", "Chats",
+        "Tokenizers", "COpenBLAS", "Storage", "Tensors",
       ]),
     // What commands do, for any program: recipe, decision, plan, run, comparison, evaluation.
     module(
@@ -175,6 +184,12 @@ let package = Package(
         "Checkpoints", "Weights", "Datasets", "Storage",
       ]),
     tests("Recipes", ["Recipes", "Storage", "Tensors"]),
+    tests(
+      "Audits",
+      [
+        "Audits", "Runs", "Records", "Recipes", "Checkpoints", "Datasets", "Models", "Tokenizers",
+        "Storage", "Tensors",
+      ]),
     tests("Pages", ["Pages", "Reports", "Records", "Storage", "Tensors"]),
     tests("Reports", ["Reports", "Records", "Storage", "Tensors"]),
     tests(

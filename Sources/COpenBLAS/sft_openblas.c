@@ -13,7 +13,15 @@
 #include <string.h>
 #include <unistd.h>
 
+// LAPACK's dgesdd as Fortran declares it; the last argument is the length of the first.
+typedef void dgesdd_function(const char *job, const blasint *m, const blasint *n, double *a,
+                             const blasint *lda, double *s, double *u, const blasint *ldu,
+                             double *vt, const blasint *ldvt, double *work, const blasint *lwork,
+                             blasint *iwork, blasint *info, size_t job_length);
+
 static __typeof__(&cblas_sgemm) loaded_sgemm;
+static __typeof__(&cblas_dgemm) loaded_dgemm;
+static dgesdd_function *loaded_dgesdd;
 static char problem_text[512];
 static bool lacks_memory;
 static char description_text[512];
@@ -118,6 +126,8 @@ static void load(void) {
       (__typeof__(&openblas_set_num_threads))dlsym(library, "openblas_set_num_threads");
   if (set_threads) set_threads(1);
   describe(library);
+  loaded_dgemm = (__typeof__(&cblas_dgemm))dlsym(library, "cblas_dgemm");
+  loaded_dgesdd = (dgesdd_function *)dlsym(library, "dgesdd_");
   loaded_sgemm = sgemm;
 }
 
@@ -145,6 +155,52 @@ sft_sgemm_function sft_openblas_sgemm(const char **problem) {
     return NULL;
   }
   return openblas_sgemm;
+}
+
+sft_decomposition sft_openblas_right_singular_vectors(int64_t rows, int64_t columns, double *a,
+                                                      double *s, double *v, const char **problem) {
+  pthread_once(&once, load);
+  if (!loaded_sgemm && lacks_memory) return SFT_NO_ROOM;
+  if (!loaded_dgesdd) {
+    if (problem) {
+      *problem = loaded_sgemm ? "libopenblas.so.0 has no dgesdd: it was built without LAPACK"
+                              : problem_text;
+    }
+    return SFT_NO_LAPACK;
+  }
+  const int64_t least = rows < columns ? rows : columns;
+  // LAPACK computes offsets in blasint.
+  if (least <= 0 || !fits(rows) || !fits(columns) || rows > INT_MAX / columns) return SFT_NO_ROOM;
+  // Read by columns the matrix is its transpose, whose left singular vectors are the right ones.
+  const blasint m = (blasint)columns, n = (blasint)rows, k = (blasint)least;
+  double *other = malloc(sizeof(double) * (size_t)(least * rows));
+  blasint *integers = malloc(sizeof(blasint) * 8 * (size_t)least);
+  sft_decomposition outcome = SFT_NO_ROOM;
+  if (other && integers) {
+    blasint info = 0, query = -1;
+    double size = 0;
+    loaded_dgesdd("S", &m, &n, a, &m, s, v, &m, other, &k, &size, &query, integers, &info, 1);
+    double *work =
+        info == 0 && size > 0 && size < INT_MAX ? malloc(sizeof(double) * (size_t)size) : NULL;
+    if (work) {
+      const blasint length = (blasint)size;
+      loaded_dgesdd("S", &m, &n, a, &m, s, v, &m, other, &k, work, &length, integers, &info, 1);
+      outcome = info == 0 ? SFT_DECOMPOSED : SFT_NOT_CONVERGED;
+      free(work);
+    }
+  }
+  free(other);
+  free(integers);
+  return outcome;
+}
+
+bool sft_openblas_dgemm_nt(int64_t m, int64_t n, int64_t k, const double *a, const double *b,
+                           double *c) {
+  pthread_once(&once, load);
+  if (!loaded_dgemm || m <= 0 || n <= 0 || k <= 0 || !fits(m) || !fits(n) || !fits(k)) return false;
+  loaded_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)m, (blasint)n, (blasint)k, 1, a,
+               (blasint)k, b, (blasint)k, 0, c, (blasint)n);
+  return true;
 }
 
 const char *sft_openblas_description(void) { return description_text; }

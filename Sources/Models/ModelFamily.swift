@@ -98,6 +98,15 @@ extension ModelFamily {
       batch: batch, tokens: tokens, through: block, streams: streams, elementType: elementType)
   }
 
+  /// The forward pass of `batch` windows of `tokens` tokens down to the logits.
+  ///
+  /// Inputs: "tokens" and "document_starts", int32 [N]. Output: "logits" f32 [N, V].
+  public func traceLogits(
+    batch: Int, tokens: Int, elementType: @escaping (String) -> ElementType
+  ) -> Graph {
+    decoder.traceLogits(batch: batch, tokens: tokens, elementType: elementType)
+  }
+
   /// The forward pass of `rows` tokens behind a cache, down to the logits.
   ///
   /// Inputs: "tokens" int32 [rows], "position" int32 [1] (of the first row). External:

@@ -23,10 +23,8 @@ public struct RunPage {
 
   /// Whether a file's bytes begin as those of a page do.
   public static func isPage(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    String(decoding: bytes.prefix(400), as: UTF8.self).contains(generator)
+    String(decoding: bytes.prefix(400), as: UTF8.self).contains(Page.generator)
   }
-
-  private static let generator = "<meta name=\"generator\" content=\"sparseft\">"
 
   /// Reads a folder's records and writes its page beside them, or to another file.
   ///
@@ -53,40 +51,10 @@ public struct RunPage {
 
   /// The whole page.
   public var html: String {
-    let sections = self.sections
-    let links = sections.map { section in
-      Markup.element(
-        "li", [:], .element("a", ["href": "#\(section.id)"], Markup(text: section.title)))
-    }
     let heading = Heading(files, run)
-    let page: Markup = """
-      <!doctype html>
-      <html lang="en">
-      <head>
-      <meta charset="utf-8">
-      <meta name="viewport" content="width=device-width, initial-scale=1">
-      \(Markup(trusted: Self.generator))
-      <meta name="color-scheme" content="light dark">
-      <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-      <title>\(heading.title) – sparseft</title>
-      <style>\(Markup.styleSheet)</style>
-      </head>
-      <body>
-      <header>
-      <h1>\(heading.title)</h1>
-      <p class="lead">\(heading.lead)</p>
-      \(heading.facts)
-      <nav aria-label="Sections"><ul>\(links.joined())</ul></nav>
-      </header>
-      <main>
-      \(sections.map(\.markup).joined("\n"))
-      </main>
-      <footer>\(heading.footer)</footer>
-      </body>
-      </html>
-
-      """
-    return page.source
+    return Page.html(
+      title: heading.title, lead: heading.lead, head: heading.facts, sections: sections,
+      footer: heading.footer)
   }
 
   private var sections: [Section] {
@@ -104,9 +72,4 @@ public struct RunPage {
     ]
     return figures.compactMap(\.self)
   }
-}
-
-extension Markup {
-  /// The style sheet, which has no text of any file in it.
-  static var styleSheet: Markup { Markup(trusted: Theme.styleSheet) }
 }

@@ -3,7 +3,7 @@ import Recipes
 
 extension RowEncoding {
   /// How a recipe's rows are written, and which of their tokens count.
-  init(_ trainOn: TrainOnRecipe, _ chats: ChatChoice) {
+  public init(_ trainOn: TrainOnRecipe, _ chats: ChatChoice) {
     self.init(trainOn: TrainOn(trainOn), template: chats.template, isTurnedOff: !chats.isOwn)
   }
 }
@@ -18,7 +18,7 @@ extension TrainOn {
 }
 
 extension LongRows {
-  init(_ choice: LongRowsRecipe) {
+  public init(_ choice: LongRowsRecipe) {
     switch choice {
     case .split: self = .split
     case .drop: self = .drop

@@ -22,7 +22,7 @@ struct Sparseft: ParsableCommand {
       ExportCommand.self,
       ImportCommand.self,
       InitCommand.self, InspectCommand.self, TokenizeCommand.self, ReportCommand.self,
-      WatchCommand.self, RecipesCommand.self, CompletionsCommand.self,
+      WatchCommand.self, AuditCommand.self, RecipesCommand.self, CompletionsCommand.self,
     ])
 }
 

@@ -74,6 +74,40 @@ import Testing
     }
   }
 
+  /// An audit with figures at the edges of what they can be, and one in which nothing was tried.
+  @Test func auditsBecomePages() {
+    var record = AuditRecord(
+      delta: "</title><script>", base: "\u{202E}", method: "<i>", sequenceLength: .max,
+      trainWindows: -1, heldOutWindows: .min)
+    let empty = PageChecker(AuditPage(record).html)
+    #expect(empty.problems == [] && empty.count("svg") == 0)
+    record.verdict = ["<script>alert(1)</script>"]
+    record.span.places = [
+      .init(
+        tensors: ["<b>"], rows: .max, columns: 0, rank: 0, bound: -1, gap: nil, isApplicable: true)
+    ]
+    record.span.search = .init(
+      length: 1, found: 0, real: 0, hits: 3, controlHits: .max, nearest: 1, nearestHits: 9,
+      nearestControlHits: 0, threshold: .nan)
+    record.membership = MembershipRecord(
+      members: 1, nonMembers: 2,
+      measures: [.nan, -1, 7, .infinity].map {
+        .init(name: "&<\($0)", area: $0, low: $0, high: $0, truePositiveRate: $0)
+      })
+    record.extraction = ExtractionRecord(
+      prompt: 1, continuation: 1,
+      rows: [
+        .init(
+          hasDelta: true, isTrained: false, windows: .max, greedy: -1,
+          sampled: [.init(samples: .max, windows: 0)]),
+        .init(hasDelta: false, isTrained: true, windows: 0, greedy: 0, sampled: []),
+      ])
+    record.exposure = ExposureRecord(
+      candidates: 0, rows: [.init(shadow: 1, repeats: .max, rank: 0, bits: .nan)])
+    let page = PageChecker(AuditPage(record).html)
+    #expect(page.problems == [] && page.count("svg") == 1)
+  }
+
   @Test func textIsEscaped() {
     let evil = "</title></style><script>alert('1') & \"2\"</script>\u{202E}\u{1B}"
     var files = RunFiles(name: evil)

@@ -180,10 +180,43 @@ enum RecordSamples {
   ]
 
   /// One of every kind.
+  static let audit: AuditRecord = {
+    var record = AuditRecord(
+      delta: "ab", base: "cd", method: "sparse", sequenceLength: 16, trainWindows: 5,
+      heldOutWindows: 6)
+    record.span.text = "seen"
+    record.span.places = [
+      .init(
+        tensors: ["layers[0].attention.value"], rows: 16, columns: 32, rank: 9, bound: 16,
+        gap: 3.5, isApplicable: true)
+    ]
+    record.span.search = .init(
+      length: 2, found: 8, real: 9, hits: 7, controlHits: 2, nearest: 10, nearestHits: 6,
+      nearestControlHits: 3, threshold: 0.125)
+    record.span.search?.leaks = true
+    record.membership = MembershipRecord(
+      members: 5, nonMembers: 6,
+      measures: [
+        .init(
+          name: "loss", area: 0.75, low: 0.5, high: 1, truePositiveRate: 0.25, isControl: true)
+      ])
+    record.extraction = ExtractionRecord(
+      prompt: 8, continuation: 8,
+      rows: [
+        .init(
+          hasDelta: true, isTrained: true, windows: 5, greedy: 2,
+          sampled: [.init(samples: 10, windows: 3)])
+      ])
+    record.exposure = ExposureRecord(
+      candidates: 1024, rows: [.init(shadow: 1, repeats: 4, rank: 2, bits: 9)])
+    (record.verdict, record.leaks, record.seconds) = (["it leaks"], true, 1.5)
+    return record
+  }()
+
   static let all: [any JSONRecord] =
     events + [
       description, forecast, schedule, times, step, summary, calibration, analysis, product,
       products, decision,
-      progress.batches, progress, state, row, row.curve, comparison, evaluation,
+      progress.batches, progress, state, row, row.curve, comparison, evaluation, audit,
     ]
 }

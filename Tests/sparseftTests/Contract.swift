@@ -59,4 +59,10 @@ enum Contract {
     "tokens", "loss", "perplexity", "bits_per_byte", "bytes", "tokens_per_second",
     "peak_rss_bytes", "precision",
   ]
+
+  /// Keys of `audit --json`.
+  static let audit: Set = [
+    "leaks", "verdict", "delta", "base", "method", "sequence_length", "train_windows",
+    "heldout_windows", "span", "membership", "extraction", "exposure", "seconds",
+  ]
 }

@@ -17,7 +17,7 @@ import Testing
     "merge-deltas", "strip-delta",
     "export",
     "import", "init", "inspect", "tokenize", "report", "watch",
-    "recipes", "completions",
+    "audit", "recipes", "completions",
   ]
 
   @Test(arguments: commands)

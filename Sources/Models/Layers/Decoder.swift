@@ -61,6 +61,18 @@ public struct Decoder {
     return tracer.graph
   }
 
+  /// As `ModelFamily.traceLogits`.
+  func traceLogits(
+    batch: Int, tokens: Int, elementType: @escaping (String) -> ElementType
+  ) -> Graph {
+    let tracer = Tracer(elementType: elementType)
+    let ids: Shape = [batch * tokens]
+    let context = windowContext(tracer, ids, tokens: tokens)
+    let h = decoded(embedded(tracer.input(.tokens, ids)), by: 0..<configuration.layers, context)
+    tracer.output(.logits, normalised(h).applying(Linear(), head(tracer))[0])  // [N, V]
+    return tracer.graph
+  }
+
   /// As `ModelFamily.traceDecoding`.
   func traceDecoding(
     rows: Int, capacity: Int, elementType: @escaping (String) -> ElementType

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Audits
 import Checkpoints
 import Reports
 import Runs
@@ -12,7 +13,9 @@ struct ExportDeltaCommand: ParsableCommand {
     discussion: """
       f32 keeps the trained values exactly; bf16 and int8 keep their difference from the base \
       model, rounded. Matrices that were trained in int8 are kept exactly as they are without \
-      --dtype. The delta says how it was trained, and names no file, text, prompt or label.
+      --dtype. The delta says how it was trained, and names no file, text, prompt or label. What \
+      the weights themselves tell of the text is another matter: try 'sparseft audit' before you \
+      share them (docs/privacy.md).
       """)
 
   @Argument(
@@ -57,6 +60,9 @@ struct ExportDeltaCommand: ParsableCommand {
     if !relative, let dtype, let line = Self.change(of: delta, to: dtype) {
       Output.note("\(output): \(line)")
     }
+    if let warning = SpanWarning.text(written, base: base) { Output.note("warning: \(warning)") }
+    Output.note(
+      "what it tells of its text: sparseft audit \(output) --model … --train … --heldout …")
   }
 
   private static func types(of written: Delta, _ dtype: ElementType?) -> String {

@@ -1,0 +1,160 @@
+import Compilation
+import Execution
+import Graphs
+import Models
+import Programs
+import Runs
+import Tensors
+import Weights
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// What a model says of each token of a window.
+struct TokenScores {
+  /// log p of the target, in nats.
+  var logProbabilities: [Float] = []
+  /// How many standard deviations of log p it is above what the model expects of its own draws.
+  var standardised: [Float] = []
+  /// Whether the target is the likeliest token.
+  var isLikeliest: [Bool] = []
+
+  /// Mean negative log-likelihood; 0 without any token.
+  var loss: Double {
+    -logProbabilities.reduce(0) { $0 + Double($1) } / Double(max(1, logProbabilities.count))
+  }
+
+  /// The mean over the share of tokens that are the most surprising for the model: min-k %++
+  /// (Zhang et al. 2024, eq. 3).
+  func leastStandardised(share: Double) -> Double {
+    let count = max(1, Int(share * Double(standardised.count)))
+    let least = standardised.sorted().prefix(count)
+    return least.reduce(0) { $0 + Double($1) } / Double(max(1, least.count))
+  }
+}
+
+/// Scores windows token by token, from all logits of a forward pass.
+final class WindowScorer {
+  private let model: LoadedModel
+  private let tokens: Int
+  private let windows: Int
+  private let vocabulary: Int
+  private let bound: BoundProgram
+  private let ids: UnsafeMutableBufferPointer<Int32>
+  private let starts: UnsafeMutableBufferPointer<Int32>
+  private let logits: UnsafeMutableBufferPointer<Float>
+
+  /// Bytes of logits that a batch of windows may take, where one window takes no more.
+  private static let logitsBytes = 32 << 20
+
+  /// - Parameter tokens: of a window.
+  init(_ model: LoadedModel, tokens: Int) throws {
+    self.model = model
+    self.tokens = tokens
+    let weights = model.weights
+    vocabulary = weights.configuration.vocabularySize
+    windows = max(1, min(16, Self.logitsBytes / (4 * tokens * vocabulary)))
+    var graph = weights.configuration.model.traceLogits(
+      batch: windows, tokens: tokens, elementType: weights.elementType)
+    try weights.adaptation.adapt(&graph)
+    do {
+      var layout = PersistentLayout()
+      let program = try InferenceCompiler(precision: model.precision)
+        .compile(graph, layout: &layout).program
+      bound = try BoundProgram(
+        program, pool: model.pool, kernels: model.kernels, weights: weights)
+      ids = try bound.memory(of: .tokens)
+      starts = try bound.memory(of: .documentStarts)
+      logits = try bound.memory(of: .logits)
+    } catch let error as GraphError {
+      throw AuditError.graph(error)
+    } catch let error as ExecutionError {
+      throw AuditError.execution(error)
+    }
+    bound.initialise(seed: 0)
+  }
+
+  /// The scores of each window of a text, in their order; nil if `shouldStop`, which is asked before
+  /// every batch, said so.
+  ///
+  /// - Throws: `AuditError.brokenWeights` for logits that are not finite.
+  func scores(
+    _ text: TextWindows, unless shouldStop: () -> Bool = { false }
+  ) throws(AuditError) -> [TokenScores]? {
+    try scores(text.windows.map { text[$0] }, unless: shouldStop)
+  }
+
+  func scores(
+    _ batchwise: [TextWindows.Window], unless shouldStop: () -> Bool = { false }
+  ) throws(AuditError) -> [TokenScores]? {
+    var result: [TokenScores] = []
+    for first in stride(from: 0, to: batchwise.count, by: windows) {
+      if shouldStop() { return nil }
+      let batch = batchwise[first..<min(first + windows, batchwise.count)]
+      ids.update(repeating: 0)
+      starts.update(repeating: 0)
+      for (row, window) in batch.enumerated() {
+        for place in 0..<tokens {
+          ids[row * tokens + place] = window.inputs[place]
+          starts[row * tokens + place] = window.documentStarts[place]
+        }
+      }
+      bound.run(.begin)
+      bound.run(.body)
+      for (row, window) in batch.enumerated() {
+        result.append(try score(window, row: row))
+      }
+    }
+    return result
+  }
+
+  private func score(
+    _ window: TextWindows.Window, row: Int
+  ) throws(AuditError) -> TokenScores {
+    var scores = TokenScores()
+    for place in 0..<tokens where window.targets[place] >= 0 {
+      let start = (row * tokens + place) * vocabulary
+      let line = UnsafeBufferPointer(rebasing: logits[start..<start + vocabulary])
+      guard let score = TokenScore(line, target: Int(window.targets[place])) else {
+        throw .brokenWeights(model.weights.brokenWeight ?? "the model's logits are not finite")
+      }
+      scores.logProbabilities.append(score.logProbability)
+      scores.standardised.append(score.standardised)
+      scores.isLikeliest.append(score.isLikeliest)
+    }
+    return scores
+  }
+}
+
+/// What logits say of one target.
+struct TokenScore {
+  let logProbability: Float
+  let standardised: Float
+  let isLikeliest: Bool
+
+  /// Nil for logits that are not finite.
+  init?(_ logits: UnsafeBufferPointer<Float>, target: Int) {
+    var largest = -Float.infinity
+    for logit in logits where logit > largest { largest = logit }
+    // Σe, Σe·l and Σe·l² over l = logit − the largest: log p = l − log Σe.
+    var (sum, first, second): (Double, Double, Double) = (0, 0, 0)
+    for logit in logits {
+      let shifted = logit - largest
+      let weight = Double(exp(shifted))
+      let value = Double(shifted)
+      sum += weight
+      // e·l of a logit of −infinity is 0.
+      guard weight > 0 else { continue }
+      first += weight * value
+      second += weight * value * value
+    }
+    guard sum.isFinite, sum > 0, largest.isFinite, first.isFinite else { return nil }
+    let mean = first / sum
+    let deviation = max(0, second / sum - mean * mean).squareRoot()
+    let shifted = Double(logits[target] - largest)
+    logProbability = Float(shifted - log(sum))
+    standardised = Float((shifted - mean) / max(deviation, 1e-9))
+    isLikeliest = logits[target] == largest
+  }
+}

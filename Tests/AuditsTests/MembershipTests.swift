@@ -1,0 +1,53 @@
+import Records
+import TestSupport
+import Testing
+
+@testable import Audits
+
+@Suite struct MembershipTests {
+  private static let full = #"{"type": "full"}"#
+  private static let adam = #"{ "type": "adamw", "learning_rate": 1e-2 }"#
+
+  private func delta(_ fixture: AuditFixture, on text: String, epochs: Int) throws -> String {
+    try fixture.train(
+      on: text, method: Self.full, optimizer: Self.adam, length: "\"epochs\": \(epochs)",
+      sequenceLength: 16, batch: 4)
+  }
+
+  /// A delta that was trained far too long on the text alarms; shadows and secrets too.
+  @Test func overtrainedDeltaAlarms() throws {
+    let fixture = try AuditFixture()
+    let audit = try fixture.audit(
+      try delta(fixture, on: "train.txt", epochs: 25), shadows: 1)
+    let price = audit.price
+    #expect(price.shadowTokens > 0 && price.trainedTokens != nil && price.forwardTokens > 0)
+    let record = try audit.run()
+    #expect(record.leaks, "\(record.verdict)")
+    let membership = try #require(record.membership)
+    let areas = Dictionary(
+      uniqueKeysWithValues: membership.measures.map { ($0.name, $0.area) })
+    #expect(try #require(areas["loss"]) > 0.9, "\(areas)")
+    #expect(try #require(areas["loss - base's"]) > 0.9, "\(areas)")
+    #expect(try #require(areas["loss - shadows'"]) > 0.9, "\(areas)")
+    #expect(try #require(areas["differential score"]) > 0.9, "\(areas)")
+    let exposure = try #require(record.exposure)
+    #expect(exposure.rows.map(\.repeats) == [1, 4, 16] && exposure.candidates == 1024)
+    #expect(exposure.rows.allSatisfy { (0...10).contains($0.bits) })
+    #expect(AuditRecord(record.json) == record)
+  }
+
+  /// A delta that never saw the text tells nothing about it.
+  @Test func anotherTextsDeltaIsAtChance() throws {
+    let fixture = try AuditFixture()
+    let record = try fixture.audit(
+      try delta(fixture, on: "other.txt", epochs: 25)
+    ).run()
+    #expect(!record.leaks, "\(record.verdict)")
+    let membership = try #require(record.membership)
+    for measure in membership.measures {
+      #expect(measure.low < 0.55 && measure.high > 0.45, "\(measure)")
+    }
+    let extraction = try #require(record.extraction)
+    #expect(extraction.rows.count == 4 && extraction.prompt == 8)
+  }
+}
