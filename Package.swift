@@ -115,7 +115,9 @@ let package = Package(
     // C kernels, and system libraries behind thin C headers.
     .target(
       name: "CKernels", cSettings: kernelFlags, linkerSettings: [.linkedLibrary("m")]),
-    .target(name: "CRuntime", dependencies: ["CKernels"], cSettings: runtimeFlags),
+    // Its program `train` is built on devices, from a folder that `sparseft compile` wrote.
+    .target(
+      name: "CRuntime", dependencies: ["CKernels"], exclude: ["train"], cSettings: runtimeFlags),
     .target(name: "COpenBLAS", dependencies: ["SystemOpenBLAS", "CKernels"]),
     .target(name: "CSentencePiece", dependencies: ["SystemSentencePiece"]),
     .target(name: "CPCRE2", dependencies: ["SystemPCRE2"]),

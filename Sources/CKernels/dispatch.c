@@ -80,14 +80,6 @@ bool sft_isa_supported(sft_isa isa) {
   }
 }
 
-sft_isa sft_isa_best(void) {
-  // Those of other architectures are not supported, so that each passes over the other's.
-  for (sft_isa isa = SFT_ISA_COUNT - 1; isa > SFT_ISA_PORTABLE; --isa) {
-    if (sft_isa_supported(isa)) return isa;
-  }
-  return SFT_ISA_PORTABLE;
-}
-
 const char *sft_isa_name(sft_isa isa) {
   switch (isa) {
     case SFT_ISA_REFERENCE:
@@ -109,6 +101,39 @@ const char *sft_isa_name(sft_isa isa) {
     default:
       return "unknown";
   }
+}
+
+#ifdef SFT_BUILD_ISA
+
+// A program with the kernels of one instruction set, by its name: -DSFT_BUILD_ISA=neon.
+#define SFT_TEXT_(name) #name
+#define SFT_TEXT(name) SFT_TEXT_(name)
+#define SFT_BUILT_(prefix, isa) prefix##isa
+#define SFT_BUILT(prefix, isa) SFT_BUILT_(prefix, isa)
+
+sft_isa sft_isa_best(void) {
+  sft_isa isa = SFT_ISA_REFERENCE;
+  while (isa < SFT_ISA_COUNT && strcmp(sft_isa_name(isa), SFT_TEXT(SFT_BUILD_ISA)) != 0) ++isa;
+  return isa;
+}
+
+const sft_kernel_row *sft_kernel_table(SFT_UNUSED sft_isa isa, int64_t *count) {
+  *count = SFT_KERNEL_COUNT;
+  return SFT_BUILT(sft_table_, SFT_BUILD_ISA);
+}
+
+sft_sgemm_function sft_sgemm_of(SFT_UNUSED sft_isa isa) {
+  return SFT_BUILT(sft_sgemm_, SFT_BUILD_ISA);
+}
+
+#else
+
+sft_isa sft_isa_best(void) {
+  // Those of other architectures are not supported, so that each passes over the other's.
+  for (sft_isa isa = SFT_ISA_COUNT - 1; isa > SFT_ISA_PORTABLE; --isa) {
+    if (sft_isa_supported(isa)) return isa;
+  }
+  return SFT_ISA_PORTABLE;
 }
 
 const sft_kernel_row *sft_kernel_table(sft_isa isa, int64_t *count) {
@@ -135,3 +160,29 @@ const sft_kernel_row *sft_kernel_table(sft_isa isa, int64_t *count) {
       return sft_table_portable;
   }
 }
+
+sft_sgemm_function sft_sgemm_of(sft_isa isa) {
+  switch (isa) {
+    case SFT_ISA_REFERENCE:
+      return sft_sgemm_reference;
+#if defined(SFT_X86)
+    case SFT_ISA_AVX2:
+      return sft_sgemm_avx2;
+    case SFT_ISA_AVX512:
+      return sft_sgemm_avx512;
+    case SFT_ISA_AVX512BF16:
+      return sft_sgemm_avx512bf16;
+    case SFT_ISA_AVX512AMX:
+      return sft_sgemm_avx512amx;
+#elif defined(SFT_ARM)
+    case SFT_ISA_NEON:
+      return sft_sgemm_neon;
+    case SFT_ISA_NEONBF16:
+      return sft_sgemm_neonbf16;
+#endif
+    default:
+      return sft_sgemm_portable;
+  }
+}
+
+#endif

@@ -30,6 +30,14 @@ enum {
   SFT_KERNEL_COUNT
 };
 
+// The kernels in the tables, a file like sft_kernels.def: a build for one step has no others in it,
+// and their rows are empty.
+#if defined(SFT_CALLED_KERNELS)
+#pragma GCC diagnostic ignored "-Wunused-function"
+#else
+#define SFT_CALLED_KERNELS "sft_kernels.def"
+#endif
+
 extern const sft_kernel_row sft_table_reference[SFT_KERNEL_COUNT];
 extern const sft_kernel_row sft_table_portable[SFT_KERNEL_COUNT];
 #if defined(SFT_X86)
@@ -40,6 +48,22 @@ extern const sft_kernel_row sft_table_avx512amx[SFT_KERNEL_COUNT];
 #elif defined(SFT_ARM)
 extern const sft_kernel_row sft_table_neon[SFT_KERNEL_COUNT];
 extern const sft_kernel_row sft_table_neonbf16[SFT_KERNEL_COUNT];
+#endif
+
+// Each instruction set's own sft_sgemm_function.
+#define SFT_OWN_SGEMM(isa)                                                                    \
+  void sft_sgemm_##isa(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k,   \
+                       float alpha, const float *a, int64_t lda, const float *b, int64_t ldb, \
+                       float beta, float *c, int64_t ldc)
+SFT_OWN_SGEMM(portable);
+#if defined(SFT_X86)
+SFT_OWN_SGEMM(avx2);
+SFT_OWN_SGEMM(avx512);
+SFT_OWN_SGEMM(avx512bf16);
+SFT_OWN_SGEMM(avx512amx);
+#elif defined(SFT_ARM)
+SFT_OWN_SGEMM(neon);
+SFT_OWN_SGEMM(neonbf16);
 #endif
 
 static inline int64_t sft_min(int64_t a, int64_t b) { return a < b ? a : b; }

@@ -5,10 +5,11 @@
 #include <stdlib.h>
 
 #include "error.h"
+#include "json.h"
 #include "sft_reach.h"
 
 static const char MAGIC[8] = {'S', 'F', 'B', 'N', 'D', 'L', '\r', '\n'};
-enum { FORMAT_VERSION = 1 };
+enum { FORMAT_VERSION = 2 };
 
 sft_status sft_read_preamble(const uint8_t *bytes, int64_t size, const char magic[8],
                              const char *what, sft_preamble *preamble, sft_error *error) {
@@ -74,11 +75,27 @@ static void take_settings(sft_reader *r, sft_settings *s) {
   s->rounds_prefix = sft_take_unsigned(r, 1) == 1;
   s->validate_every = sft_take_integer(r);
   s->save_every = sft_take_integer(r);
+  s->shuffles = sft_take_unsigned(r, 1) == 1;
+  s->patience = sft_take_integer(r);
+  s->patience_margin = sft_take_double(r);
+  s->training_cache_bytes = sft_take_integer(r);
+  s->held_out_cache_bytes = sft_take_integer(r);
+  s->threads = sft_take_integer(r);
   const int64_t most = (int64_t)1 << 40;
   if (s->windows < 1 || s->windows > 1 << 23 || s->tokens < 1 || s->tokens > 1 << 23 ||
       s->accumulation < 1 || s->accumulation > 1 << 22 || s->steps < 0 || s->steps > most ||
       s->curve < 0 || s->curve > 2 || s->warmup_steps < 0 || s->warmup_steps > most ||
-      s->validate_every < 0 || s->save_every < 0) {
+      s->validate_every < 0 || s->save_every < 0 || s->patience < -1 ||
+      s->training_cache_bytes < 0 || s->held_out_cache_bytes < 0 || s->threads < 1) {
+    r->has_failed = true;
+  }
+}
+
+static void take_fragment(sft_reader *r, sft_fragment *f) {
+  f->count = sft_take_count(r, 1);
+  const uint8_t *from = sft_take(r, f->count);
+  f->text = (const char *)from;
+  if (!from || *f->text != '{' || !sft_json_is_whole((sft_json){f->text, f->text + f->count})) {
     r->has_failed = true;
   }
 }
@@ -165,7 +182,7 @@ static void take_call(sft_reader *r, const int64_t *kernels, int64_t kernel_coun
   for (int64_t i = 0; i < scalars; ++i) c->scalars[i] = sft_take_float(r);
 }
 
-enum { LEAST_BUFFER = 22, LEAST_PORT = 7, LEAST_CALL = 31, LEAST_TENSOR = 33, LEAST_CHANGE = 24 };
+enum { LEAST_BUFFER = 22, LEAST_PORT = 7, LEAST_CALL = 31, LEAST_TENSOR = 33, LEAST_CHANGE = 40 };
 
 static void take_program(sft_reader *r, const int64_t *kernels, int64_t kernel_count,
                          sft_bundle *bundle) {
@@ -204,6 +221,8 @@ static void take_change(sft_reader *r, sft_change *c) {
   }
   c->count = sft_take_integer(r);
   c->scale = sft_take_double(r);
+  c->tensor_rows = sft_take_integer(r);
+  c->tensor_axes = sft_take_integer(r);
   c->number_count = sft_take_count(r, 8);
   c->numbers = list(r, c->number_count, sizeof *c->numbers);
   for (int64_t i = 0; i < c->number_count && !r->has_failed; ++i) {
@@ -230,6 +249,7 @@ static void take_all(sft_reader *r, sft_bundle *b) {
   if (digest) memcpy(b->checkpoint_digest, digest, SFT_DIGEST_BYTES);
   b->checkpoint_bytes = sft_take_integer(r);
   take_settings(r, &b->settings);
+  for (int i = 0; i < SFT_FRAGMENTS && !r->has_failed; ++i) take_fragment(r, &b->fragments[i]);
   b->arena_bytes = sft_take_integer(r);
   b->scratch_bytes = sft_take_integer(r);
   int64_t kernels[MOST_KERNELS];
@@ -260,6 +280,7 @@ sft_status sft_bundle_open(const void *bytes, int64_t size, sft_bundle **bundle,
   if (!made) return sft_fail(error, SFT_OUT_OF_MEMORY, "no memory for a bundle");
   const uint8_t *start = bytes;
   sft_reader r = {start + SFT_PREAMBLE_BYTES, start + size, false};
+  memcpy(made->digest, preamble.digest, sizeof made->digest);
   take_all(&r, made);
   if (r.has_failed) {
     status = sft_fail(error, SFT_BAD_FILE, "the bundle is damaged near byte %lld",
@@ -311,6 +332,32 @@ int64_t sft_bundle_change_count(const sft_bundle *bundle) { return bundle->chang
 
 const sft_change *sft_bundle_change(const sft_bundle *bundle, int64_t index) {
   return &bundle->changes[index];
+}
+
+sft_fragment sft_bundle_fragment(const sft_bundle *bundle, sft_fragment_kind kind) {
+  return bundle->fragments[kind];
+}
+
+// Whether some program reads a tensor where it lies.
+static bool is_mapped(const sft_bundle *bundle, int64_t tensor) {
+  for (int role = 0; role < SFT_ROLES; ++role) {
+    const sft_program_data *p = &bundle->programs[role];
+    for (int64_t i = 0; i < p->buffer_count; ++i) {
+      if (p->buffers[i].place < 0 && p->buffers[i].tensor == tensor) return true;
+    }
+  }
+  return false;
+}
+
+int64_t sft_bundle_mapped_bytes(const sft_bundle *bundle) {
+  int64_t bytes = 0;
+  for (int64_t i = 0; i < bundle->tensor_count; ++i) {
+    const sft_tensor *t = &bundle->tensors[i];
+    if (!is_mapped(bundle, i)) continue;
+    bytes += t->rows * t->width * sft_element_size(t->type);
+    if (t->type == SFT_ELEMENT_INT8) bytes += 4 * t->rows;
+  }
+  return bytes;
 }
 
 const sft_settings *sft_bundle_settings(const sft_bundle *bundle) { return &bundle->settings; }

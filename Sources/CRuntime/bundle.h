@@ -1,13 +1,15 @@
 // A bundle in memory, and its file. All numbers are little-endian, without gaps between them.
 //
-// The file begins as a checkpoint does (docs/format.md): magic "SFBNDL\r\n", version u32 1, u32 0,
+// The file begins as a checkpoint does (docs/format.md): magic "SFBNDL\r\n", version u32 2, u32 0,
 // the bytes that follow the first 64 as u64, those of the whole file as u64, and the SHA-256 of
 // what follows the first 64. Then, counts being u32 and a name its length as u16 and its bytes:
 //
 //   checkpoint: its content hash, 32 bytes; its length i64
 //   settings: windows, tokens, accumulation, steps i64, seed u64, curve i64, rate and final ratio
 //     f64, warm-up steps i64, two betas f64, whether the prefix is rounded u8, steps between
-//     validations and between snapshots i64
+//     validations and between snapshots i64, whether windows are shuffled u8, patience i64 and its
+//     margin f64, bytes of two caches, threads i64
+//   fragments (sft_fragment_kind): of each its bytes u32, and a JSON object
 //   memory: bytes of the arena without scratch i64, of each thread's scratch i64
 //   kernels: count, names; calls use their numbers
 //   tensors: count; type u8, rows, width i64, places of elements and scales in the checkpoint i64
@@ -18,7 +20,7 @@
 //     calls: count; kernel u16, phase, part, counts of buffers, sizes and scalars u8, items, grain,
 //       slices i64, buffers (number i32, -1: none; offset i64), sizes i64, scalars f32
 //   changes: count; tensor's name, kind u8, parameters: count u8, their buffers u32; rank or units
-//     i64, scale f64, numbers: count, i64 (sft_change)
+//     i64, scale f64, the tensor's rows and axes i64, numbers: count, i64 (sft_change)
 #ifndef SFT_BUNDLE_H
 #define SFT_BUNDLE_H
 
@@ -100,9 +102,12 @@ typedef struct sft_program_data {
 } sft_program_data;
 
 struct sft_bundle {
+  // The file's own hash, which a text is bound to.
+  uint8_t digest[SFT_DIGEST_BYTES];
   uint8_t checkpoint_digest[SFT_DIGEST_BYTES];
   int64_t checkpoint_bytes;
   sft_settings settings;
+  sft_fragment fragments[SFT_FRAGMENTS];
   int64_t arena_bytes, scratch_bytes;
   int64_t tensor_count;
   sft_tensor *tensors;

@@ -182,7 +182,9 @@ static int64_t amount(const sft_change *c) {
 static bool can_be_stored(const sft_program_data *training, const sft_change *c) {
   static const int64_t parameters[] = {1, 2, 3, 1};
   if (c->parameter_count != parameters[c->kind]) return false;
+  if (c->kind == SFT_NEW_TENSOR && (c->number_count < 1 || c->number_count > 4)) return false;
   const bool has_runs = c->kind == SFT_NEW_ROWS, has_shape = c->kind == SFT_NEW_TENSOR;
+  if (has_runs && (c->number_count < 2 || c->tensor_axes < 1 || c->tensor_axes > 2)) return false;
   const int64_t total = amount(c), parts = has_runs ? total : c->count;
   if (!has_runs && !has_shape && c->number_count != 0) return false;
   for (int64_t i = 0; i < c->parameter_count; ++i) {

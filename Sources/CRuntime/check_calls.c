@@ -114,7 +114,7 @@ static sft_status check_calls(const sft_bundle *bundle, const sft_program_data *
       .buffer_count = p->buffer_count,
       .kernels = sft_kernel_table(SFT_ISA_REFERENCE, &count),
       .scratch_stride = bundle->scratch_bytes,
-      .sgemm = sft_sgemm_reference,
+      .sgemm = sft_sgemm_of(SFT_ISA_REFERENCE),
   };
   for (int64_t i = 0; i < p->call_count; ++i) {
     const sft_call_record *call = &p->calls[i];

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "random.h"
 #include "reader.h"
 
 // Where contents come from, and elements of them one after the other.
@@ -10,23 +11,8 @@ typedef struct source {
   const uint8_t *checkpoint;
 } source;
 
-static float widened(uint16_t bits) {
-  const uint32_t wide = (uint32_t)bits << 16;
-  float value;
-  memcpy(&value, &wide, sizeof value);
-  return value;
-}
-
-// The bfloat16 nearest to a float, ties to even; NaN stays NaN.
-static uint16_t narrowed(float value) {
-  uint32_t bits;
-  memcpy(&bits, &value, sizeof bits);
-  if ((bits & 0x7FFFFFFF) > 0x7F800000) return (uint16_t)((bits | 0x400000) >> 16);
-  return (uint16_t)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
-}
-
 void sft_round_to_bf16(float *values, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) values[i] = widened(narrowed(values[i]));
+  for (int64_t i = 0; i < count; ++i) values[i] = sft_float_of(sft_bf16_of(values[i]));
 }
 
 // An element of a tensor as a float; the checkpoint's numbers are little-endian.
@@ -39,7 +25,7 @@ static float element_at(const source *from, const sft_tensor *t, int64_t row, in
   }
   if (t->type == SFT_ELEMENT_BF16) {
     sft_reader r = {data + 2 * index, data + 2 * index + 2, false};
-    return widened((uint16_t)sft_take_unsigned(&r, 2));
+    return sft_float_of((uint16_t)sft_take_unsigned(&r, 2));
   }
   const uint8_t *scale = from->checkpoint + t->scales_offset + 4 * row;
   sft_reader r = {scale, scale + 4, false};
@@ -54,51 +40,20 @@ static float scale_at(const source *from, const sft_tensor *t, int64_t row) {
 
 static void store(void *to, sft_element element, int64_t index, float value) {
   if (element == SFT_ELEMENT_BF16) {
-    ((uint16_t *)to)[index] = narrowed(value);
+    ((uint16_t *)to)[index] = sft_bf16_of(value);
   } else {
     ((float *)to)[index] = value;
   }
 }
 
-// ---- random numbers: xoshiro256** (Blackman & Vigna 2018), its state filled by SplitMix64
-
-typedef struct random_source {
-  uint64_t s[4];
-} random_source;
-
-static random_source random_stream(uint64_t seed, uint64_t stream) {
-  random_source random;
-  uint64_t state = seed ^ (stream * 0xD1B54A32D192ED03u);
-  for (int i = 0; i < 4; ++i) {
-    state += 0x9E3779B97F4A7C15u;
-    uint64_t z = state;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    random.s[i] = z ^ (z >> 31);
-  }
-  return random;
-}
-
-static uint64_t turned(uint64_t x, int by) { return (x << by) | (x >> (64 - by)); }
-
-static double uniform(random_source *r) {
-  uint64_t *s = r->s;
-  const uint64_t result = turned(s[1] * 5, 7) * 9, t = s[1] << 17;
-  s[2] ^= s[0];
-  s[3] ^= s[1];
-  s[1] ^= s[2];
-  s[0] ^= s[3];
-  s[2] ^= t;
-  s[3] = turned(s[3], 45);
-  return (double)(result >> 11) * 0x1p-53;
-}
+// ---- random numbers
 
 // The seed's streams of low-rank factors follow this one.
 static const uint64_t KAIMING_STREAM = 0x4C6F5241u;
 
 // Uniform in ±1/√fan-in.
-static float kaiming(random_source *random, int64_t fan_in) {
-  return (float)((2 * uniform(random) - 1) * (1 / sqrt((double)fan_in)));
+static float kaiming(sft_random *random, int64_t fan_in) {
+  return (float)((2 * sft_uniform(random) - 1) * (1 / sqrt((double)fan_in)));
 }
 
 // ---- floats
@@ -148,10 +103,10 @@ static void fill_floats(const source *from, const sft_buffer *b, void *to) {
       }
       return;
     case SFT_KAIMING: {
-      random_source random = random_stream(from->bundle->settings.seed, 0x4C6F5241u + b->stream);
+      sft_random random = sft_random_stream(from->bundle->settings.seed, 0x4C6F5241u + b->stream);
       const double bound = 1 / sqrt((double)b->fan_in);
       for (int64_t i = 0; i < count; ++i) {
-        const double number = (2 * uniform(&random) - 1) * bound;
+        const double number = (2 * sft_uniform(&random) - 1) * bound;
         store(to, b->element, i, (float)number);
       }
       return;
@@ -177,7 +132,7 @@ typedef struct float_rows {
   const source *from;
   const sft_buffer *buffer;
   int64_t width;
-  random_source random;
+  sft_random random;
 } float_rows;
 
 // The next value of a row of the buffer, left to right.
@@ -191,7 +146,7 @@ static float next_value(float_rows *rows, int64_t row, int64_t column) {
 
 // Quantises a row; returns its scale, 0 for zeros, NaN if a value is not finite.
 static float quantise(float_rows *rows, int64_t row, int8_t *q) {
-  const random_source start = rows->random;
+  const sft_random start = rows->random;
   float highest = 0;
   bool is_finite = true;
   for (int64_t i = 0; i < rows->width; ++i) {
@@ -214,7 +169,7 @@ static float quantise(float_rows *rows, int64_t row, int8_t *q) {
 static void fill_integers(const source *from, const sft_buffer *b, int8_t *q, float *scales,
                           int64_t count) {
   float_rows rows = {from, b, b->bytes / count,
-                     random_stream(from->bundle->settings.seed, KAIMING_STREAM + b->stream)};
+                     sft_random_stream(from->bundle->settings.seed, KAIMING_STREAM + b->stream)};
   const sft_tensor *t = b->contents == SFT_ROWS ? &from->bundle->tensors[b->tensor] : NULL;
   for (int64_t i = 0; i < count; ++i, q += rows.width) {
     if (t && t->type == SFT_ELEMENT_INT8) {

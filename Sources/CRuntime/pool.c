@@ -1,12 +1,43 @@
 // The worker pool. A job is published by incrementing `generation`; workers spin briefly for the
 // next one (a step is thousands of calls, microseconds apart), then sleep.
 #define _POSIX_C_SOURCE 200809L
-#include <pthread.h>
-#include <sched.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "error.h"
+
+// Systems without threads.
+#ifdef SFT_NO_THREADS
+
+struct sft_pool {
+  int64_t threads;
+};
+
+sft_status sft_pool_open(int64_t threads, sft_pool **pool, sft_error *error) {
+  *pool = NULL;
+  if (threads != 1) {
+    return sft_fail(error, SFT_THREADS_REFUSED, "%lld threads asked for, and this system has one",
+                    (long long)threads);
+  }
+  *pool = calloc(1, sizeof **pool);
+  if (!*pool) return sft_fail(error, SFT_OUT_OF_MEMORY, "no memory for threads");
+  (*pool)->threads = 1;
+  return SFT_OK;
+}
+
+void sft_pool_close(sft_pool *pool) { free(pool); }
+
+int64_t sft_pool_threads(const sft_pool *pool) { return pool->threads; }
+
+void sft_pool_run(sft_pool *pool, const sft_job *job) {
+  (void)pool;
+  job->function(job->call, 0, job->items, job->scratch);
+}
+
+#else
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 
 // Polls before a worker sleeps: some tens of microseconds.
 enum { SPINS = 20000, MOST_THREADS = 1 << 16 };
@@ -160,3 +191,5 @@ void sft_pool_run(sft_pool *pool, const sft_job *job) {
     }
   }
 }
+
+#endif

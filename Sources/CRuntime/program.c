@@ -55,6 +55,10 @@ sft_status sft_call_check(const sft_call_record *record, int64_t index, const sf
                     (long long)record->grain, (long long)record->slices);
   }
   const char *name = memory->kernels[record->kernel].name;
+  if (!name) {
+    return sft_fail(error, SFT_BAD_CALL, "call %lld is of kernel %lld, which was not built in",
+                    number, (long long)record->kernel);
+  }
   if (record->items > reach.items || reach.scratch > memory->scratch_stride) {
     return sft_fail(error, SFT_BAD_CALL,
                     "call %lld, %s, has %lld items of %lld and %lld bytes of scratch of %lld",

@@ -1,4 +1,6 @@
 // Steps: a bundle's programs bound to weights, an arena and threads.
+#include "step.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -9,8 +11,15 @@
 struct sft_step {
   const sft_bundle *bundle;
   char *arena;
+  const void *checkpoint;
   sft_program *programs[SFT_ROLES];
+  sft_prefix_keeper keeper;
+  bool keeps_prefix;
 };
+
+const sft_bundle *sft_step_bundle(const sft_step *step) { return step->bundle; }
+
+char *sft_step_arena(const sft_step *step) { return step->arena; }
 
 static const char CHECKPOINT_MAGIC[8] = {'S', 'F', 'C', 'K', 'P', 'T', '\r', '\n'};
 
@@ -67,7 +76,7 @@ static sft_status bind_program(sft_step *step, int role, const char *checkpoint,
         .kernels = sft_kernel_table(isa, &rows),
         .scratch = step->arena + (step->bundle->arena_bytes + 63) / 64 * 64,
         .scratch_stride = step->bundle->scratch_bytes,
-        .sgemm = sft_sgemm_reference,
+        .sgemm = sft_sgemm_of(isa),
     };
     status = bind_calls(p, &memory, pool, &step->programs[role], error);
   } else {
@@ -88,22 +97,27 @@ sft_status sft_step_open(const sft_bundle *bundle, const void *checkpoint, int64
   if (!made) return sft_fail(error, SFT_OUT_OF_MEMORY, "no memory for a step");
   made->bundle = bundle;
   made->arena = arena;
-  // The frozen blocks first, as what they keep is the training program's as well.
-  static const int order[SFT_ROLES] = {SFT_PREFIX, SFT_VALIDATION, SFT_TRAINING};
-  for (int i = 0; i < SFT_ROLES && status == SFT_OK; ++i) {
-    const sft_program_data *p = &bundle->programs[order[i]];
-    if (!p->is_there) continue;
-    status = bind_program(made, order[i], checkpoint, pool, isa, error);
-    if (status == SFT_OK && order[i] != SFT_VALIDATION) {
-      sft_fill_program(bundle, p, checkpoint, arena);
-    }
+  made->checkpoint = checkpoint;
+  for (int role = 0; role < SFT_ROLES && status == SFT_OK; ++role) {
+    if (!bundle->programs[role].is_there) continue;
+    status = bind_program(made, role, checkpoint, pool, isa, error);
   }
   if (status != SFT_OK) {
     sft_step_close(made);
     return status;
   }
+  sft_step_restart(made);
   *step = made;
   return SFT_OK;
+}
+
+void sft_step_restart(sft_step *step) {
+  // The frozen blocks first, as what they keep is the training program's as well.
+  static const int order[] = {SFT_PREFIX, SFT_TRAINING};
+  for (int i = 0; i < 2; ++i) {
+    const sft_program_data *p = &step->bundle->programs[order[i]];
+    if (p->is_there) sft_fill_program(step->bundle, p, step->checkpoint, step->arena);
+  }
 }
 
 void sft_step_close(sft_step *step) {
@@ -155,26 +169,40 @@ void sft_step_begin(sft_step *step, int64_t number, double rate, int64_t scored)
   sft_program_run(step->programs[SFT_TRAINING], SFT_BEGIN);
 }
 
-// Computes the frozen blocks' outputs, where there are any, at the step's input.
+void sft_step_keep_prefix(sft_step *step, const sft_prefix_keeper *keeper) {
+  step->keeps_prefix = keeper != NULL;
+  if (keeper) step->keeper = *keeper;
+}
+
+float *sft_step_prefix_input(const sft_step *step, int64_t index, int64_t *count) {
+  const sft_program_data *training = &step->bundle->programs[SFT_TRAINING];
+  *count = 0;
+  if (!step->programs[SFT_PREFIX]) return NULL;
+  for (int64_t i = 0; i < training->port_count; ++i) {
+    const char *name = training->ports[i].name;
+    if (strncmp(name, "stream[", 7) != 0 || index-- > 0) continue;
+    return sft_step_port(step, SFT_TRAINING, name, count);
+  }
+  return index == 0 ? sft_step_port(step, SFT_TRAINING, "prefix", count) : NULL;
+}
+
+// Provides the frozen blocks' outputs, where there are any, at the step's inputs: those of lower
+// blocks are written there by the blocks themselves.
 static void run_prefix(sft_step *step) {
   int64_t count, wanted;
   if (!step->programs[SFT_PREFIX]) return;
+  if (step->keeps_prefix && step->keeper.read(step->keeper.context)) return;
   sft_program_run(step->programs[SFT_PREFIX], SFT_BODY);
   const float *from = sft_step_port(step, SFT_PREFIX, "prefix", &count);
   float *to = sft_step_port(step, SFT_TRAINING, "prefix", &wanted);
   if (!from || !to) return;
   if (count > wanted) count = wanted;
   memmove(to, from, (size_t)count * sizeof *to);
-  if (!step->bundle->settings.rounds_prefix) return;
-  sft_round_to_bf16(to, count);
-  // Streams further down, which the blocks have written where the step reads them.
-  const sft_program_data *training = &step->bundle->programs[SFT_TRAINING];
-  for (int64_t i = 0; i < training->port_count; ++i) {
-    const char *name = training->ports[i].name;
-    if (strncmp(name, "stream[", 7) != 0) continue;
-    float *stream = sft_step_port(step, SFT_TRAINING, name, &count);
-    if (stream) sft_round_to_bf16(stream, count);
+  float *input;
+  for (int64_t i = 0; (input = sft_step_prefix_input(step, i, &count)) != NULL; ++i) {
+    if (step->bundle->settings.rounds_prefix) sft_round_to_bf16(input, count);
   }
+  if (step->keeps_prefix) step->keeper.write(step->keeper.context);
 }
 
 static double loss_of(const sft_step *step, sft_role role) {

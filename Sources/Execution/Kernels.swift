@@ -13,7 +13,8 @@ public struct Kernels: @unchecked Sendable {
   /// The instruction set's kernels, and the row of each.
   let table: UnsafePointer<sft_kernel_row>
   private let rows: [String: Int]
-  let sgemm: sft_sgemm_function
+  private(set) var sgemm: sft_sgemm_function
+  private let isa: sft_isa
   /// Whether the CPU has instructions that multiply bf16: only then are bf16 matmuls faster than
   /// those of f32.
   public let multipliesBF16: Bool
@@ -56,6 +57,7 @@ public struct Kernels: @unchecked Sendable {
   }
 
   private init(_ isa: sft_isa) throws(ExecutionError) {
+    self.isa = isa
     instructionSet = String(cString: sft_isa_name(isa))
     multipliesBF16 = [SFT_ISA_AVX512BF16, SFT_ISA_AVX512AMX, SFT_ISA_NEONBF16].contains(isa)
     var count: Int64 = 0
@@ -81,6 +83,9 @@ public struct Kernels: @unchecked Sendable {
     copy.tuner = nil
     return copy
   }
+
+  /// Computes attention in f32, and what no tile kernel computes, without a library, as devices do.
+  public mutating func leaveOutLibrary() { sgemm = sft_sgemm_of(isa) }
 
   /// The row of a kernel in every table.
   func row(named name: String) throws(ExecutionError) -> Int {

@@ -141,8 +141,8 @@ public struct StateRecord: JSONRecord {
   /// `method` in the current spelling of recipes: `step_time` in its budget is now `step_flops`.
   public var presentMethod: JSONValue { BudgetKey.present.spelled(in: method) }
 
-  /// The values as a training state stores them.
-  public var values: JSONObject {
+  /// What a training state says beside progress.
+  public var identity: JSONObject {
     let head: [(String, JSONValue)] = [
       ("base", .string(base)), ("method", method), ("decision", decision?.json ?? .null),
     ]
@@ -152,7 +152,13 @@ public struct StateRecord: JSONRecord {
     ].compactMap { key, value in
       value.map { (key, $0) }
     }
-    return JSONObject(head + known + progress.members.members.map { ($0.key, $0.value) })
+    return JSONObject(head + known)
+  }
+
+  /// The values as a training state stores them.
+  public var values: JSONObject {
+    let members = identity.members + progress.members.members
+    return JSONObject(members.map { ($0.key, $0.value) })
   }
 
   public var json: JSONValue { .object(values) }

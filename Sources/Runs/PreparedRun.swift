@@ -244,5 +244,6 @@ extension Kernels {
   mutating func tune(_ choice: ProductsChoice, threads: Int) {
     guard instructionSet != "reference" else { return }
     tuner = ProductTuner(choice, self, threads: threads)
+    if choice == .tiles { leaveOutLibrary() }
   }
 }

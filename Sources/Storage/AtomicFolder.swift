@@ -2,13 +2,15 @@
   import Glibc
 #endif
 
-/// A folder that appears complete or not at all. Files go to a folder of a temporary name beside
-/// it; `commit` renames that. Without a commit its files are removed again.
+/// A folder that appears complete or not at all. Files and folders go to a folder of a temporary name
+/// beside it; `commit` renames that. Without a commit they are removed again.
 public final class AtomicFolder {
   /// The path that the folder gets at commit.
   public let path: String
   private let temporary: String
   private var isCommitted = false
+  /// Folders in it, each behind the one that it is in.
+  private var inner: [String] = []
 
   /// Starts a folder; what contains `path` must exist.
   ///
@@ -44,6 +46,15 @@ public final class AtomicFolder {
   /// The path of a file in the folder until `commit`.
   public func path(of name: String) -> String { "\(temporary)/\(name)" }
 
+  /// Makes a folder in the folder; the one that it is in must be there.
+  /// - Throws: `StorageError.cannotCreate`.
+  public func makeFolder(_ name: String) throws(StorageError) {
+    guard mkdir(path(of: name), 0o777) == 0 else {
+      throw .cannotCreate(path: "\(path)/\(name)", reason: systemMessage(errno))
+    }
+    inner.append(name)
+  }
+
   /// Writes a small file into the folder.
   /// - Throws: `StorageError`.
   public func write(_ bytes: [UInt8], to name: String) throws(StorageError) {
@@ -61,7 +72,9 @@ public final class AtomicFolder {
 
   /// Removes the files that were written; all of them are this program's own.
   private func abort() {
-    for name in (try? Folder.names(temporary)) ?? [] { unlink(path(of: name)) }
-    rmdir(temporary)
+    for folder in inner.reversed().map(path(of:)) + [temporary] {
+      for name in (try? Folder.names(folder)) ?? [] { unlink("\(folder)/\(name)") }
+      rmdir(folder)
+    }
   }
 }

@@ -7,18 +7,48 @@ import Tensors
 /// A compiled step as a file that the executor in C opens without anything else but the checkpoint:
 /// programs, their layout and settings, never weights. `CRuntime/bundle.h` describes it.
 public struct BundleFile {
-  private let step: CompiledStep
+  let step: CompiledStep
   private let settings: TrainingSettings
   private let checkpoint: Checkpoint
+  private let run: RunParts
 
-  public init(_ step: CompiledStep, _ settings: TrainingSettings, _ checkpoint: Checkpoint) {
+  /// What the bundle of a run holds beside its step: parts of the files that it writes, which only
+  /// this program knows, and how it goes.
+  public struct RunParts {
+    /// What a state says beside progress.
+    public var state: JSONObject = [:]
+    /// What a delta says beside metrics and entries.
+    public var delta: JSONObject = [:]
+    /// What the first two events say that is known before the run.
+    public var start: JSONObject = [:]
+    public var plan: JSONObject = [:]
+    public var plannedBytes: JSONObject = [:]
+    /// Nil for no caches of the frozen blocks' outputs.
+    public var caches: PrefixCachePlan?
+    public var threads = 1
+
+    public init() {}
+  }
+
+  public init(
+    _ step: CompiledStep, _ settings: TrainingSettings, _ checkpoint: Checkpoint,
+    run: RunParts = RunParts()
+  ) {
     self.step = step
     self.settings = settings
     self.checkpoint = checkpoint
+    self.run = run
   }
 
   static let magic = Array("SFBNDL\r\n".utf8)
-  static let version: UInt32 = 1
+  static let version: UInt32 = 2
+
+  /// The names of the kernels that the step calls, sorted.
+  public var kernels: [String] { Self.kernels(of: step.bundle.programs.map(\.program.onTiles)) }
+
+  private static func kernels(of programs: [Program]) -> [String] {
+    Set(programs.flatMap { $0.calls.map(\.kernel) }).sorted()
+  }
 
   /// The file's bytes.
   ///
@@ -26,15 +56,18 @@ public struct BundleFile {
   public func bytes() throws(TrainingError) -> [UInt8] {
     let bundle = step.bundle
     let programs = bundle.programs.map { entry in (entry.role, entry.program.onTiles) }
-    var body = FileBytes()
-    body.bytes += try digest()
+    var body = ByteWriter()
+    body.bytes += checkpointDigest
     body.add(Int64(checkpoint.byteCount))
     add(settings, to: &body)
+    for fragment in [run.state, run.delta, run.start, run.plan, run.plannedBytes] {
+      body.add(fragment)
+    }
     body.add(Int64(bundle.arenaBytes))
     body.add(Int64((bundle.scratchBytesPerThread + 63) & ~63))
-    let kernels = Set(programs.flatMap { $0.1.calls.map(\.kernel) }).sorted()
+    let kernels = Self.kernels(of: programs.map(\.1))
     body.addCount(kernels.count)
-    for kernel in kernels { body.add(kernel) }
+    for kernel in kernels { body.add(name: kernel) }
     let tensors = try self.tensors(of: programs.map(\.1))
     body.addCount(tensors.count)
     for tensor in tensors { try add(tensor, to: &body) }
@@ -46,12 +79,12 @@ public struct BundleFile {
       try add(program, kernels: rows, tensors: places, to: &body)
     }
     try addChanges(to: &body)
-    return Self.preamble(for: body.bytes) + body.bytes
+    return Self.preamble(Self.magic, Self.version, for: body.bytes) + body.bytes
   }
 
   /// The first 64 bytes, as those of tensor files.
-  private static func preamble(for body: [UInt8]) -> [UInt8] {
-    var preamble = FileBytes()
+  static func preamble(_ magic: [UInt8], _ version: UInt32, for body: [UInt8]) -> [UInt8] {
+    var preamble = ByteWriter()
     preamble.bytes = magic
     preamble.add(version)
     preamble.add(UInt32(0))
@@ -62,13 +95,16 @@ public struct BundleFile {
     return preamble.bytes + hash.finish()
   }
 
+  /// The hash that a file's first 64 bytes hold.
+  static func digest(of file: [UInt8]) -> [UInt8] { Array(file[32..<64]) }
+
   /// The checkpoint's content hash as bytes.
-  private func digest() throws(TrainingError) -> [UInt8] {
+  private var checkpointDigest: [UInt8] {
     let digits = checkpoint.contentHash.compactMap(\.hexDigitValue)
     return stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
   }
 
-  private func add(_ settings: TrainingSettings, to body: inout FileBytes) {
+  private func add(_ settings: TrainingSettings, to body: inout ByteWriter) {
     let (shape, schedule) = (settings.shape, settings.schedule)
     for number in [shape.windows, shape.tokens, shape.accumulation, settings.steps] {
       body.add(Int64(number))
@@ -88,6 +124,12 @@ public struct BundleFile {
     body.add(UInt8(step.prefixType == .bf16 ? 1 : 0))
     body.add(Int64(settings.validateEvery))
     body.add(Int64(settings.saveEvery))
+    body.add(UInt8(settings.shuffles ? 1 : 0))
+    body.add(Int64(settings.patience ?? -1))
+    body.add(settings.patienceMargin)
+    body.add(Int64(run.caches?.trainingBytes ?? 0))
+    body.add(Int64(run.caches?.validationBytes ?? 0))
+    body.add(Int64(run.threads))
   }
 
   // MARK: tensors of the checkpoint
@@ -113,7 +155,7 @@ public struct BundleFile {
     return tensors
   }
 
-  private func add(_ named: NamedTensor, to body: inout FileBytes) throws(TrainingError) {
+  private func add(_ named: NamedTensor, to body: inout ByteWriter) throws(TrainingError) {
     let tensor = named.tensor
     guard let offsets = tensor.fileOffsets else {
       throw .unportable("'\(named.name)' is not in the checkpoint's file")
@@ -128,7 +170,7 @@ public struct BundleFile {
   // MARK: programs
 
   private func add(
-    _ program: Program, kernels: [String: Int], tensors: [String: Int], to body: inout FileBytes
+    _ program: Program, kernels: [String: Int], tensors: [String: Int], to body: inout ByteWriter
   ) throws(TrainingError) {
     body.add(Int64(program.arenaBytes))
     body.add(Int64(program.persistentBytes))
@@ -136,7 +178,7 @@ public struct BundleFile {
     for buffer in program.buffers { try add(buffer, tensors: tensors, to: &body) }
     body.addCount(program.ports.count)
     for port in program.ports {
-      body.add(port.name)
+      body.add(name: port.name)
       body.add(UInt8(BufferElement(port.elementType).code))
       body.addCount(port.buffer)
     }
@@ -145,9 +187,9 @@ public struct BundleFile {
   }
 
   private func add(
-    _ buffer: Buffer, tensors: [String: Int], to body: inout FileBytes
+    _ buffer: Buffer, tensors: [String: Int], to body: inout ByteWriter
   ) throws(TrainingError) {
-    body.add(buffer.name)
+    body.add(name: buffer.name)
     body.add(UInt8(buffer.kind.code))
     body.add(UInt8(buffer.elements.code))
     body.add(UInt8(buffer.isPersistent ? 1 : 0))
@@ -162,7 +204,7 @@ public struct BundleFile {
 
   private func add(
     _ contents: InitialContents, of buffer: Buffer, tensors: [String: Int],
-    to body: inout FileBytes
+    to body: inout ByteWriter
   ) throws(TrainingError) {
     func addRows(_ code: UInt8, _ name: String, _ rows: Range<Int>) {
       body.add(code)
@@ -198,7 +240,7 @@ public struct BundleFile {
     }
   }
 
-  private func add(_ call: KernelCall, kernels: [String: Int], to body: inout FileBytes) {
+  private func add(_ call: KernelCall, kernels: [String: Int], to body: inout ByteWriter) {
     let kernel = call.encoded
     body.add(UInt16(kernels[kernel.name] ?? 0))
     body.add(UInt8(call.phase.code))
@@ -218,7 +260,7 @@ public struct BundleFile {
 
 extension BundleFile {
   /// How a delta stores what trained, in the order in which a session's delta does.
-  private func addChanges(to body: inout FileBytes) throws(TrainingError) {
+  private func addChanges(to body: inout ByteWriter) throws(TrainingError) {
     let buffers = step.training.program.buffers
     let changes = step.savePlan.changes
     var places: [[Int]] = []
@@ -234,7 +276,7 @@ extension BundleFile {
     for index in order { add(changes[index], buffers: places[index], to: &body) }
   }
 
-  private func add(_ change: SavePlan.Change, buffers: [Int], to body: inout FileBytes) {
+  private func add(_ change: SavePlan.Change, buffers: [Int], to body: inout ByteWriter) {
     let (kind, count, scale): (UInt8, Int, Double)
     var numbers: [Int] = []
     switch change.content {
@@ -247,32 +289,24 @@ extension BundleFile {
       (kind, count, scale) = (3, 0, 0)
       numbers = shape.extents
     }
-    body.add(change.tensor)
+    body.add(name: change.tensor)
     body.add(kind)
     body.add(UInt8(buffers.count))
     for buffer in buffers { body.addCount(buffer) }
     body.add(Int64(count))
     body.add(scale)
+    let tensor = checkpoint.origin(of: change.tensor)
+    body.add(Int64(tensor?.rowCount ?? 0))
+    body.add(Int64(tensor?.shape.rank == 1 ? 1 : 2))
     body.addCount(numbers.count)
     for number in numbers { body.add(Int64(number)) }
   }
 }
 
-/// Little-endian numbers, one after the other.
-private struct FileBytes {
-  var bytes: [UInt8] = []
-
-  mutating func add(_ value: some FixedWidthInteger) {
-    withUnsafeBytes(of: value.littleEndian) { bytes += $0 }
-  }
-
-  mutating func add(_ value: Double) { add(value.bitPattern) }
-
-  mutating func addCount(_ count: Int) { add(UInt32(count)) }
-
-  /// A text after its length.
-  mutating func add(_ text: String) {
-    let utf8 = Array(text.utf8.prefix(119))
+extension ByteWriter {
+  /// A name after its length in two bytes.
+  fileprivate mutating func add(name: String) {
+    let utf8 = Array(name.utf8.prefix(119))
     add(UInt16(utf8.count))
     bytes += utf8
   }
@@ -300,75 +334,6 @@ extension InitialContents {
       .rowScales(let name, _, _):
       name
     default: nil
-    }
-  }
-}
-
-// Numbers in files, which `CRuntime/bundle.h` and `sft_runtime.h` name.
-
-extension ProgramBundle.Role {
-  fileprivate var code: Int {
-    switch self {
-    case .training: 0
-    case .validation: 1
-    case .prefix: 2
-    }
-  }
-}
-
-extension BufferElement {
-  fileprivate var code: Int {
-    switch self {
-    case .f32: 0
-    case .bf16: 1
-    case .int8: 2
-    case .int32: 3
-    case .momentCodes: 4
-    }
-  }
-}
-
-extension BufferKind {
-  fileprivate var code: Int {
-    switch self {
-    case .weight: 0
-    case .parameter: 1
-    case .gradient: 2
-    case .activation: 3
-    case .optimizer: 4
-    case .input: 5
-    case .constant: 6
-    case .workspace: 7
-    }
-  }
-}
-
-extension Phase {
-  fileprivate var code: Int {
-    switch self {
-    case .forward: 0
-    case .backward: 1
-    case .update: 2
-    }
-  }
-}
-
-extension StepPart {
-  fileprivate var code: Int {
-    switch self {
-    case .begin: 0
-    case .body: 1
-    case .finish: 2
-    }
-  }
-}
-
-extension LearningRateSchedule.Curve {
-  fileprivate var code: Int {
-    switch self {
-    case .cosine: 0
-    case .linear: 1
-    case .constant: 2
     }
   }
 }

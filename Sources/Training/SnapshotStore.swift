@@ -164,12 +164,27 @@ public struct SnapshotStore: Sendable {
     try rethrow(TrainingError.checkpoint) { () throws(CheckpointError) in
       try TrainingState.write(
         to: path,
-        values: StateRecord(
-          base: session.checkpoint.contentHash, deltas: session.weights.deltaHashes,
-          method: method, decision: decision, progress: progress, recipe: recipe, texts: texts
+        values: record(
+          base: session.checkpoint, deltas: session.weights.deltaHashes, progress
         ).values,
         tensors: tensors)
     }
+  }
+
+  /// What a delta of this store says of its origin.
+  public func deltaDescription(base: Checkpoint) -> JSONObject {
+    DeltaWriter.description(base: base, method: method, recipe: recipe)
+  }
+
+  /// What a state of this store says.
+  ///
+  /// - Parameter deltas: content hashes of those that the run started from.
+  public func record(
+    base: Checkpoint, deltas: [String] = [], _ progress: RunProgress
+  ) -> StateRecord {
+    StateRecord(
+      base: base.contentHash, deltas: deltas, method: method, decision: decision, progress: progress,
+      recipe: recipe, texts: texts)
   }
 
   /// Reads a state into the session.

@@ -62,8 +62,9 @@ private enum CompilerTools {
 
   private static let folder = quoted(SharedData.packageRoot + "/Sources")
   static let kernels = "\(folder)/CKernels/*.c \(folder)/CKernels/*/*.c"
-  static let runtime = "\(folder)/CRuntime/*.c"
+  static let runtime = "\(folder)/CRuntime/*.c \(folder)/CRuntime/train/*.c"
   static let flags = """
-    -std=c11 -Wall -Wextra -Werror -I\(folder)/CKernels/include -I\(folder)/CRuntime/include
+    -std=c11 -Wall -Wextra -Werror -I\(folder)/CKernels/include -I\(folder)/CRuntime/include \
+    -I\(folder)/CRuntime
     """
 }

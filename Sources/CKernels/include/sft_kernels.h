@@ -61,14 +61,19 @@ typedef enum sft_isa {
   SFT_ISA_COUNT = 8,
 } sft_isa;
 
-// The best instruction set of this CPU.
+// The best instruction set of this CPU; of a program with the kernels of one set only, that one.
 sft_isa sft_isa_best(void);
 bool sft_isa_supported(sft_isa isa);
 const char *_Nonnull sft_isa_name(sft_isa isa);  // "reference", "portable", "avx2" …
 
 // The table of an instruction set: `*count` rows sorted as in sft_kernels.def. Names are the same
-// in every table.
+// in every table. A program with the kernels of one instruction set has no other table, and one
+// with some of the kernels has NULL in the rows of the others.
 const sft_kernel_row *_Nonnull sft_kernel_table(sft_isa isa, int64_t *_Nonnull count);
+
+// The single-threaded f32 product of an instruction set that is this project's own: for matrices as
+// small as those of attention, and where there is no library.
+sft_sgemm_function _Nonnull sft_sgemm_of(sft_isa isa);
 
 // Plain-loop product with sft_sgemm_function's meaning (sums in double).
 void sft_sgemm_reference(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k,

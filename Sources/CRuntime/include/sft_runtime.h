@@ -25,6 +25,11 @@ typedef enum sft_status {
   // A checkpoint that is not the bundle's.
   SFT_WRONG_CHECKPOINT = 5,
   SFT_CANT_READ = 6,
+  SFT_CANT_WRITE = 7,
+  // A state of another run.
+  SFT_WRONG_STATE = 8,
+  // A loss or a gradient that is no number.
+  SFT_NOT_FINITE = 9,
 } sft_status;
 
 // Why something failed; `text` says it in a sentence.
@@ -150,6 +155,16 @@ typedef struct sft_settings {
   bool rounds_prefix;
   // Steps between validations and between snapshots; 0: none before the end.
   int64_t validate_every, save_every;
+  // Whether windows come in random order, a new one each epoch.
+  bool shuffles;
+  // The run ends after so many validations without a new best (−1: never), if the last is above the
+  // best by more than the margin, in nats.
+  int64_t patience;
+  double patience_margin;
+  // Bytes that the frozen blocks' outputs may take on disk for the text to train on, and for the
+  // held-out one.
+  int64_t training_cache_bytes, held_out_cache_bytes;
+  int64_t threads;
 } sft_settings;
 
 // How a delta stores what trained.
@@ -169,10 +184,27 @@ typedef struct sft_change {
   // Rank or hidden units, and the scale of low-rank factors.
   int64_t count;
   double scale;
+  // Of new rows: all rows of the tensor, and whether it has one axis or two.
+  int64_t tensor_rows, tensor_axes;
   // Of new rows, the first of each run and the one behind it; of a new tensor, its extents.
   int64_t *_Nullable numbers;
   int64_t number_count;
 } sft_change;
+
+// Parts of a run's files that only their writer knows, as JSON objects.
+typedef enum sft_fragment_kind {
+  SFT_STATE_VALUES = 0,   // what a state says beside progress
+  SFT_DELTA_HEADER = 1,   // what a delta says beside metrics and entries
+  SFT_START_EVENT = 2,    // what the first event says beside how the run was started
+  SFT_PLAN_EVENT = 3,     // what the second event says beside bytes
+  SFT_PLANNED_BYTES = 4,  // what these bytes are for
+  SFT_FRAGMENTS = 5,
+} sft_fragment_kind;
+
+typedef struct sft_fragment {
+  const char *_Nonnull text;  // without an end
+  int64_t count;
+} sft_fragment;
 
 typedef struct sft_bundle sft_bundle;
 
@@ -187,6 +219,9 @@ int64_t sft_bundle_change_count(const sft_bundle *_Nonnull bundle);
 const sft_change *_Nonnull sft_bundle_change(const sft_bundle *_Nonnull bundle, int64_t index);
 // Token ids, and targets but for −1, which is not scored, have to be below this.
 int64_t sft_bundle_vocabulary(const sft_bundle *_Nonnull bundle);
+sft_fragment sft_bundle_fragment(const sft_bundle *_Nonnull bundle, sft_fragment_kind kind);
+// Bytes of the checkpoint that the programs read where they lie.
+int64_t sft_bundle_mapped_bytes(const sft_bundle *_Nonnull bundle);
 // Bytes of the arena for that many threads, their scratch included.
 int64_t sft_bundle_arena_bytes(const sft_bundle *_Nonnull bundle, int64_t threads);
 
@@ -205,12 +240,29 @@ sft_status sft_step_open(const sft_bundle *_Nonnull bundle, const void *_Nonnull
                          void *_Nonnull arena, sft_step *_Nullable *_Nonnull step,
                          sft_error *_Nonnull error);
 void sft_step_close(sft_step *_Nullable step);
+// Fills what the programs keep again with what it holds before the first step.
+void sft_step_restart(sft_step *_Nonnull step);
 // The program of that role; NULL if the bundle has none.
 sft_program *_Nullable sft_step_program(const sft_step *_Nonnull step, sft_role role);
 // The memory of a program's port and the count of its elements of 4 bytes; NULL if it has none of
 // that name.
 void *_Nullable sft_step_port(const sft_step *_Nonnull step, sft_role role,
                               const char *_Nonnull name, int64_t *_Nonnull count);
+// Outputs of the frozen blocks that are kept between batches: `read` puts a batch's at the step's
+// inputs and returns true, or returns false, and `write` gets those that were computed. Both get
+// `context`.
+typedef struct sft_prefix_keeper {
+  bool (*_Nonnull read)(void *_Nullable context);
+  void (*_Nonnull write)(void *_Nullable context);
+  void *_Nullable context;
+} sft_prefix_keeper;
+
+// Keeps the frozen blocks' outputs by these functions; NULL keeps none.
+void sft_step_keep_prefix(sft_step *_Nonnull step, const sft_prefix_keeper *_Nullable keeper);
+// The step's inputs that the frozen blocks compute, and the count of the floats of each: the index
+// counts from 0, the outputs of lower blocks first. NULL behind the last.
+float *_Nullable sft_step_prefix_input(const sft_step *_Nonnull step, int64_t index,
+                                       int64_t *_Nonnull count);
 // Sets what updates of step `number`, from 1, read: the learning rate and what depends on the step;
 // `scored` targets count in all its micro-batches. Then runs what precedes the first of these.
 void sft_step_begin(sft_step *_Nonnull step, int64_t number, double rate, int64_t scored);

@@ -78,12 +78,8 @@ public enum DeltaWriter {
     to path: String, base: DeltaBase, description: JSONObject, parts: [[DeltaPart]]
   ) throws(CheckpointError) -> String {
     let tensors = parts.flatMap { $0 }
-    var header: JSONObject = [
-      "base": [
-        "content_hash": .string(base.contentHash), "configuration": base.configuration.json,
-      ]
-    ]
-    for key in ["method", "recipe", "metrics"] { header[key] = description[key] ?? .null }
+    var header = origin(base, description)
+    header["metrics"] = description["metrics"] ?? .null
     header["entries"] = .array(parts.compactMap { $0.first?.entry })
     if let origin = description[Delta.originKey] { header[Delta.originKey] = origin }
     let writer = ContainerWriter(
@@ -92,6 +88,24 @@ public enum DeltaWriter {
       base.checkpoint?.releasePages()
       return tensors[index].source
     }
+  }
+
+  /// What a delta's header says of its origin.
+  public static func description(
+    base: Checkpoint, method: JSONValue, recipe: JSONValue
+  ) -> JSONObject {
+    origin(
+      DeltaBase(base),
+      ["method": SharedDescription.method(method), "recipe": SharedDescription.recipe(recipe)])
+  }
+
+  private static func origin(_ base: DeltaBase, _ description: JSONObject) -> JSONObject {
+    [
+      "base": [
+        "content_hash": .string(base.contentHash), "configuration": base.configuration.json,
+      ],
+      "method": description["method"] ?? .null, "recipe": description["recipe"] ?? .null,
+    ]
   }
 
   /// Rewrites a delta in another element type. It stays known as the same change

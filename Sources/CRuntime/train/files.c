@@ -1,0 +1,98 @@
+#define _DEFAULT_SOURCE
+#include "files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef SFT_NO_MMAP
+#include <sys/mman.h>
+#endif
+
+#include "error.h"
+
+#ifdef SFT_NO_MMAP
+static void *read_whole(int descriptor, int64_t size) {
+  char *bytes = sft_take_memory(size);
+  for (int64_t done = 0; bytes && done < size;) {
+    const ssize_t count = pread(descriptor, bytes + done, (size_t)(size - done), (off_t)done);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) {
+      free(bytes);
+      return NULL;
+    }
+    done += count;
+  }
+  return bytes;
+}
+#endif
+
+sft_status sft_map(const char *path, sft_mapping *mapping, sft_error *error) {
+  struct stat status;
+  const int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0 || fstat(descriptor, &status) != 0) {
+    const int reason = errno;
+    if (descriptor >= 0) close(descriptor);
+    return sft_fail(error, SFT_CANT_READ, "reading '%.150s': %s", path, strerror(reason));
+  }
+  mapping->size = (int64_t)status.st_size;
+  mapping->is_private = (status.st_mode & 077) == 0;
+  mapping->bytes = NULL;
+  if (S_ISREG(status.st_mode) && status.st_size > 0) {
+#ifdef SFT_NO_MMAP
+    mapping->bytes = read_whole(descriptor, mapping->size);
+#else
+    mapping->bytes = mmap(NULL, (size_t)mapping->size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+    if (mapping->bytes == MAP_FAILED) mapping->bytes = NULL;
+#endif
+  }
+  close(descriptor);
+  if (mapping->bytes) return SFT_OK;
+  return sft_fail(error, SFT_CANT_READ, "reading '%.150s': it is no file, empty, or too large",
+                  path);
+}
+
+void sft_map_release(const sft_mapping *mapping) {
+#ifndef SFT_NO_MMAP
+  madvise(mapping->bytes, (size_t)mapping->size, MADV_DONTNEED);
+#else
+  (void)mapping;
+#endif
+}
+
+void sft_unmap(sft_mapping *mapping) {
+  if (!mapping->bytes) return;
+#ifndef SFT_NO_MMAP
+  munmap(mapping->bytes, (size_t)mapping->size);
+#else
+  free(mapping->bytes);
+#endif
+  mapping->bytes = NULL;
+}
+
+void *sft_take_memory(int64_t bytes) {
+  if (bytes < 0 || (uint64_t)bytes > SIZE_MAX - 64) return NULL;
+  const size_t size = ((size_t)bytes + 63) / 64 * 64;
+  void *memory = aligned_alloc(64, size > 0 ? size : 64);
+  if (memory) memset(memory, 0, size);
+  return memory;
+}
+
+// A number behind a key in a file of /proc; 0 where there is none.
+static int64_t number_in(const char *path, const char *key) {
+  char text[4096];
+  const int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return 0;
+  const ssize_t count = read(descriptor, text, sizeof text - 1);
+  close(descriptor);
+  text[count > 0 ? count : 0] = 0;
+  const char *found = strstr(text, key);
+  return found ? strtoll(found + strlen(key), NULL, 10) : 0;
+}
+
+int64_t sft_resident_bytes(void) { return 1024 * number_in("/proc/self/status", "VmRSS:"); }
+
+int64_t sft_peak_resident_bytes(void) { return 1024 * number_in("/proc/self/status", "VmHWM:"); }

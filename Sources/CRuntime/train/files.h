@@ -1,0 +1,25 @@
+// Files as a run reads them, and what the system says of the process.
+#ifndef SFT_TRAIN_FILES_H
+#define SFT_TRAIN_FILES_H
+
+#include "sft_runtime.h"
+
+// A file in memory: mapped, or read where SFT_NO_MMAP says that there is no mapping.
+typedef struct sft_mapping {
+  void *bytes;
+  int64_t size;
+  bool is_private;  // only its owner may read it
+} sft_mapping;
+
+sft_status sft_map(const char *path, sft_mapping *mapping, sft_error *error);
+// Takes a mapped file's pages out of memory until they are touched again.
+void sft_map_release(const sft_mapping *mapping);
+void sft_unmap(sft_mapping *mapping);
+// Zeros, 64-byte aligned; NULL where there is no memory.
+void *sft_take_memory(int64_t bytes);
+
+// Bytes of memory that the process has now and had at most; 0 where the system does not say.
+int64_t sft_resident_bytes(void);
+int64_t sft_peak_resident_bytes(void);
+
+#endif
