@@ -8,7 +8,7 @@ C_FILES = $(shell git ls-files --cached --others --exclude-standard \
             'Sources/**/*.c' 'Sources/**/*.h' 'Sources/**/*.inc' 'Sources/**/*.cpp' \
             'Tests/**/*.c')
 
-.PHONY: demo build test faults fuzz sanitize check-tensorboard install bench format format-check packages clean
+.PHONY: demo build test faults fuzz sanitize check-tensorboard check-targets install bench format format-check packages clean
 
 demo: build
 	@$(SPARSEFT) finetune recipes/quickstart.json
@@ -38,7 +38,14 @@ sanitize: packages
 check-tensorboard: build
 	@Tests/TensorBoard/check
 
-# The binary, its man page, completions, recipes and chat templates.
+# What `sparseft compile` writes, built for other machines and run in emulators (Debian: the packages
+# gcc-aarch64-linux-gnu, gcc-arm-linux-gnueabihf, gcc-riscv64-linux-gnu, each with its libc6-dev-…-cross,
+# musl-tools, wasi-libc and qemu-user; wasmtime for Python).
+TARGETS = host musl aarch64 armhf riscv64 wasm32
+check-targets: build
+	@Tests/Targets/check $(TARGETS)
+
+# The binary, its man page, completions, recipes, chat templates and the C sources of `compile`.
 PREFIX = /usr/local
 install: build
 	install -Dm755 $(SPARSEFT) $(DESTDIR)$(PREFIX)/bin/sparseft
@@ -51,6 +58,8 @@ install: build
 	$(SPARSEFT) completions fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/sparseft.fish
 	install -m644 recipes/*.json $(DESTDIR)$(PREFIX)/share/sparseft/recipes
 	install -m644 recipes/templates/*.json $(DESTDIR)$(PREFIX)/share/sparseft/recipes/templates
+	cd Sources && find CKernels CRuntime -name '*.[ch]' -o -name '*.inc' -o -name '*.def' | \
+	  while read -r file; do install -Dm644 $$file $(DESTDIR)$(PREFIX)/share/sparseft/runtime/$$file; done
 
 bench: build
 	python3 docs/performance.py

@@ -75,6 +75,9 @@ extension PreparedRun {
     WorkFolder(recipe.output.absolute + "/candidates", .numberedStores)
   }
 
+  /// Removes the states of probes that no run goes on from.
+  public func forgetCandidates() { candidatesFolder.remove() }
+
   func candidateFolder(_ index: Int) -> String { "\(candidatesFolder.path)/\(index)" }
 }
 

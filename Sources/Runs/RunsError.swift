@@ -8,12 +8,17 @@ public enum RunsError: Failure {
   case unknownMethod(String)
   /// An export, read back, does not compute what the model computes.
   case exportDiffers(path: String, ExportCheck)
+  /// No C sources come with the program at this path.
+  case noSources(program: String)
+  /// A target has no such instruction set, or this CPU has not.
+  case unknownInstructionSet(String, target: String, known: [String])
   /// A run of a comparison failed: `problem` in words, and its category.
   case member(label: String, problem: String, category: FailureCategory)
 
   public var category: FailureCategory {
     switch self {
-    case .nothingToAnalyse: .usage
+    case .nothingToAnalyse, .unknownInstructionSet: .usage
+    case .noSources: .missingInput
     case .unknownMethod: .badData
     case .exportDiffers: .bug
     case .member(_, _, let category): category
@@ -33,6 +38,10 @@ public enum RunsError: Failure {
         + (check.texts[0] == check.texts[1]
           ? [] : ["after one prompt '\(check.texts[1])' instead of '\(check.texts[0])'"])
         + check.tokenizerDifferences).joined(separator: "; ") + "; do not use it"
+    case .noSources(let program):
+      "there are no C sources near '\(program)'; run the program where 'make' or 'make install' put it"
+    case .unknownInstructionSet(let name, let target, let known):
+      "--isa '\(name)' is none of \(target)'s instruction sets: \(known.joined(separator: ", "))"
     case .member(let label, let problem, _): "the run of '\(label)' \(problem)"
     }
   }

@@ -17,8 +17,8 @@ struct Sparseft: ParsableCommand {
     version: "sparseft \(Version.text)",
     subcommands: [
       FinetuneCommand.self, AnalyzeCommand.self, CompareCommand.self, PlanCommand.self,
-      EvalCommand.self, GenerateCommand.self, ExportDeltaCommand.self, ApplyDeltaCommand.self,
-      MergeDeltasCommand.self, StripDeltaCommand.self,
+      EvalCommand.self, GenerateCommand.self, CompileCommand.self, ExportDeltaCommand.self,
+      ApplyDeltaCommand.self, MergeDeltasCommand.self, StripDeltaCommand.self,
       ExportCommand.self,
       ImportCommand.self,
       InitCommand.self, InspectCommand.self, TokenizeCommand.self, ReportCommand.self,

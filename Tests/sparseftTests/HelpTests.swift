@@ -13,8 +13,8 @@ import Testing
   private static let folder = SharedData.packageRoot + "/Tests/sparseftTests/Snapshots"
 
   static let commands = [
-    "", "finetune", "analyze", "compare", "plan", "eval", "generate", "export-delta", "apply-delta",
-    "merge-deltas", "strip-delta",
+    "", "finetune", "analyze", "compare", "plan", "eval", "generate", "compile",
+    "export-delta", "apply-delta", "merge-deltas", "strip-delta",
     "export",
     "import", "init", "inspect", "tokenize", "report", "watch",
     "audit", "recipes", "completions",

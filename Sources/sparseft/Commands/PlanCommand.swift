@@ -24,6 +24,9 @@ struct PlanCommand: ParsableCommand {
   @Flag(help: "Print what multiplying integers would cost the loss, by kind of matrix.")
   var precision = false
 
+  @Flag(help: "Print the flash and the memory that a device without an operating system needs.")
+  var device = false
+
   func run() throws {
     let prepared = try PreparedRun(recipe: arguments.recipe, overrides: arguments.overrides)
     for line in prepared.textLines { Output.note(line) }
@@ -35,6 +38,9 @@ struct PlanCommand: ParsableCommand {
       Output.print(KernelTable(try run.profile()).text)
     } else if precision {
       Output.print(PrecisionTable(run: run, costs: try run.quantisationCosts()).text)
+    } else if device {
+      let plan = try DevicePlan(run)
+      if arguments.json { Output.print(plan.json) } else { Output.print(plan.text) }
     } else if products {
       Output.print(ProductTable(decisions: try run.productDecisions()).text)
     } else {
