@@ -11,7 +11,7 @@
 static const char MAGIC[8] = {'S', 'F', 'B', 'N', 'D', 'L', '\r', '\n'};
 enum { FORMAT_VERSION = 2 };
 
-sft_status sft_read_preamble(const uint8_t *bytes, int64_t size, const char magic[8],
+sft_status sft_take_preamble(const uint8_t *bytes, int64_t size, const char magic[8],
                              const char *what, sft_preamble *preamble, sft_error *error) {
   if (size < SFT_PREAMBLE_BYTES || memcmp(bytes, magic, 8) != 0) {
     return sft_fail(error, SFT_BAD_FILE, "this is no %s: its first bytes are others", what);
@@ -30,6 +30,13 @@ sft_status sft_read_preamble(const uint8_t *bytes, int64_t size, const char magi
                     (long long)size, (long long)length);
   }
   memcpy(preamble->digest, r.at, SFT_DIGEST_BYTES);
+  return SFT_OK;
+}
+
+sft_status sft_read_preamble(const uint8_t *bytes, int64_t size, const char magic[8],
+                             const char *what, sft_preamble *preamble, sft_error *error) {
+  const sft_status status = sft_take_preamble(bytes, size, magic, what, preamble, error);
+  if (status != SFT_OK) return status;
   sft_sha256 hash;
   uint8_t digest[SFT_DIGEST_BYTES];
   sft_sha256_start(&hash);

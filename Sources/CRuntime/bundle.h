@@ -37,7 +37,11 @@ typedef struct sft_preamble {
   uint8_t digest[SFT_DIGEST_BYTES];
 } sft_preamble;
 
-// Reads and checks a preamble, and hashes the rest of the file.
+// Reads and checks a preamble.
+sft_status sft_take_preamble(const uint8_t *bytes, int64_t size, const char magic[8],
+                             const char *what, sft_preamble *preamble, sft_error *error);
+
+// The same, and hashes the rest of the file.
 sft_status sft_read_preamble(const uint8_t *bytes, int64_t size, const char magic[8],
                              const char *what, sft_preamble *preamble, sft_error *error);
 

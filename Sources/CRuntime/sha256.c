@@ -15,29 +15,43 @@ static const uint32_t K[64] = {
 
 static uint32_t rotated(uint32_t x, int by) { return x >> by | x << (32 - by); }
 
+// The next word of a schedule, in the place of the one sixteen words before.
+static uint32_t next_word(uint32_t w[16], int i) {
+  const uint32_t a = w[(i + 1) % 16], b = w[(i + 14) % 16];
+  w[i % 16] += (rotated(a, 7) ^ rotated(a, 18) ^ a >> 3) + w[(i + 9) % 16] +
+               (rotated(b, 17) ^ rotated(b, 19) ^ b >> 10);
+  return w[i % 16];
+}
+
+// A round; instead of moving all eight variables on, the next round names them anew.
+#define ROUND(a, b, c, d, e, f, g, h, i)                                                   \
+  do {                                                                                     \
+    const uint32_t t = h + (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)) +             \
+                       (g ^ (e & (f ^ g))) + K[i] + ((i) < 16 ? w[i] : next_word(w, i));   \
+    d += t;                                                                                \
+    h = t + (rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)) + ((a & b) | (c & (a | b))); \
+  } while (0)
+
 static void take_block(uint32_t state[8], const uint8_t *block) {
-  uint32_t w[64], v[8];
+  uint32_t w[16];
   for (int i = 0; i < 16; ++i) {
     w[i] = (uint32_t)block[4 * i] << 24 | (uint32_t)block[4 * i + 1] << 16 |
            (uint32_t)block[4 * i + 2] << 8 | block[4 * i + 3];
   }
-  for (int i = 16; i < 64; ++i) {
-    const uint32_t a = w[i - 15], b = w[i - 2];
-    w[i] = w[i - 16] + (rotated(a, 7) ^ rotated(a, 18) ^ a >> 3) + w[i - 7] +
-           (rotated(b, 17) ^ rotated(b, 19) ^ b >> 10);
+  uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
+  uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
+  for (int i = 0; i < 64; i += 8) {
+    ROUND(a, b, c, d, e, f, g, h, i);
+    ROUND(h, a, b, c, d, e, f, g, i + 1);
+    ROUND(g, h, a, b, c, d, e, f, i + 2);
+    ROUND(f, g, h, a, b, c, d, e, i + 3);
+    ROUND(e, f, g, h, a, b, c, d, i + 4);
+    ROUND(d, e, f, g, h, a, b, c, i + 5);
+    ROUND(c, d, e, f, g, h, a, b, i + 6);
+    ROUND(b, c, d, e, f, g, h, a, i + 7);
   }
-  memcpy(v, state, sizeof v);
-  for (int i = 0; i < 64; ++i) {
-    const uint32_t e = v[4], a = v[0];
-    const uint32_t t = v[7] + (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)) +
-                       ((e & v[5]) ^ (~e & v[6])) + K[i] + w[i];
-    const uint32_t u = (rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)) +
-                       ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
-    memmove(v + 1, v, 7 * sizeof *v);
-    v[4] += t;
-    v[0] = t + u;
-  }
-  for (int i = 0; i < 8; ++i) state[i] += v[i];
+  const uint32_t sums[8] = {a, b, c, d, e, f, g, h};
+  for (int i = 0; i < 8; ++i) state[i] += sums[i];
 }
 
 void sft_sha256_start(sft_sha256 *hash) {

@@ -23,18 +23,31 @@ char *sft_step_arena(const sft_step *step) { return step->arena; }
 
 static const char CHECKPOINT_MAGIC[8] = {'S', 'F', 'C', 'K', 'P', 'T', '\r', '\n'};
 
-static sft_status check_checkpoint(const sft_bundle *bundle, const void *checkpoint, int64_t size,
-                                   sft_error *error) {
+sft_status sft_bundle_check(const sft_bundle *bundle, const void *checkpoint, int64_t size,
+                            void (*release)(const void *part, int64_t bytes), sft_error *error) {
+  const int64_t part = (int64_t)1 << 18;
+  const uint8_t *bytes = checkpoint;
   sft_preamble preamble;
   const sft_status status =
-      sft_read_preamble(checkpoint, size, CHECKPOINT_MAGIC, "checkpoint", &preamble, error);
+      sft_take_preamble(bytes, size, CHECKPOINT_MAGIC, "checkpoint", &preamble, error);
   if (status != SFT_OK) return status;
   if (size != bundle->checkpoint_bytes ||
       memcmp(preamble.digest, bundle->checkpoint_digest, SFT_DIGEST_BYTES) != 0) {
     return sft_fail(error, SFT_WRONG_CHECKPOINT,
                     "the bundle was made for another checkpoint than this one");
   }
-  return SFT_OK;
+  sft_sha256 hash;
+  uint8_t digest[SFT_DIGEST_BYTES];
+  sft_sha256_start(&hash);
+  for (int64_t at = 0; at < size; at += part) {
+    const int64_t first = at > 0 ? at : SFT_PREAMBLE_BYTES;
+    const int64_t end = size - at < part ? size : at + part;
+    sft_sha256_update(&hash, bytes + first, (size_t)(end - first));
+    if (release) release(bytes + at, end - at);
+  }
+  sft_sha256_finish(&hash, digest);
+  if (memcmp(digest, preamble.digest, sizeof digest) == 0) return SFT_OK;
+  return sft_fail(error, SFT_BAD_FILE, "the checkpoint is damaged: its hash is another one");
 }
 
 // Where a buffer lies: in the arena, or where the checkpoint has its rows or their scales.
@@ -91,8 +104,15 @@ sft_status sft_step_open(const sft_bundle *bundle, const void *checkpoint, int64
                          sft_pool *pool, sft_isa isa, void *arena, sft_step **step,
                          sft_error *error) {
   *step = NULL;
-  sft_status status = check_checkpoint(bundle, checkpoint, checkpoint_bytes, error);
+  const sft_status status = sft_bundle_check(bundle, checkpoint, checkpoint_bytes, NULL, error);
   if (status != SFT_OK) return status;
+  return sft_step_bind(bundle, checkpoint, pool, isa, arena, step, error);
+}
+
+sft_status sft_step_bind(const sft_bundle *bundle, const void *checkpoint, sft_pool *pool,
+                         sft_isa isa, void *arena, sft_step **step, sft_error *error) {
+  sft_status status = SFT_OK;
+  *step = NULL;
   sft_step *made = calloc(1, sizeof *made);
   if (!made) return sft_fail(error, SFT_OUT_OF_MEMORY, "no memory for a step");
   made->bundle = bundle;

@@ -55,11 +55,12 @@ sft_status sft_map(const char *path, sft_mapping *mapping, sft_error *error) {
                   path);
 }
 
-void sft_map_release(const sft_mapping *mapping) {
+void sft_release_pages(const void *part, int64_t bytes) {
 #ifndef SFT_NO_MMAP
-  madvise(mapping->bytes, (size_t)mapping->size, MADV_DONTNEED);
+  madvise((void *)(uintptr_t)part, (size_t)bytes, MADV_DONTNEED);
 #else
-  (void)mapping;
+  (void)part;
+  (void)bytes;
 #endif
 }
 

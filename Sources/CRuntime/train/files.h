@@ -12,8 +12,9 @@ typedef struct sft_mapping {
 } sft_mapping;
 
 sft_status sft_map(const char *path, sft_mapping *mapping, sft_error *error);
-// Takes a mapped file's pages out of memory until they are touched again.
-void sft_map_release(const sft_mapping *mapping);
+// Takes pages of a mapped file out of memory until they are touched again; the part begins with
+// one.
+void sft_release_pages(const void *part, int64_t bytes);
 void sft_unmap(sft_mapping *mapping);
 // Zeros, 64-byte aligned; NULL where there is no memory.
 void *sft_take_memory(int64_t bytes);

@@ -38,7 +38,10 @@ static sft_status open_files(sft_run *run) {
 #endif
   status = sft_text_open(run->text_file.bytes, run->text_file.size, run->bundle, &run->text, error);
   if (status != SFT_OK) return status;
-  return sft_map(o->model, &run->model_file, error);
+  status = sft_map(o->model, &run->model_file, error);
+  if (status != SFT_OK) return status;
+  return sft_bundle_check(run->bundle, run->model_file.bytes, run->model_file.size,
+                          sft_release_pages, error);
 }
 
 static sft_status open_step(sft_run *run) {
@@ -59,10 +62,10 @@ static sft_status open_step(sft_run *run) {
                     (long long)bytes);
   }
   run->planned_bytes = bytes + sft_bundle_mapped_bytes(run->bundle) + RUNTIME_BYTES;
-  status = sft_step_open(run->bundle, run->model_file.bytes, run->model_file.size, run->pool,
-                         run->isa, run->arena, &run->step, &run->error);
+  status = sft_step_bind(run->bundle, run->model_file.bytes, run->pool, run->isa, run->arena,
+                         &run->step, &run->error);
   // From now on only what steps read of the model is in memory.
-  sft_map_release(&run->model_file);
+  sft_release_pages(run->model_file.bytes, run->model_file.size);
   return status;
 }
 

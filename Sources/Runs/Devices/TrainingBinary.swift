@@ -25,7 +25,8 @@ public struct TrainingBinary {
     self.run = run
     self.target = target
     self.sources = sources
-    self.instructionSet = try Self.instructionSet(instructionSet, of: target)
+    self.instructionSet = try Self.instructionSet(
+      instructionSet ?? (target == .host ? run.prepared.kernels.instructionSet : nil), of: target)
   }
 
   /// The instruction set that is asked for, or the usual one of a target.
