@@ -191,6 +191,10 @@ import Weights
   @Test func changedFilesDoNoHarm() throws {
     let (bytes, fixture) = try smallFile()
     try fixture.folder.write(bytes, to: "bundle")
+    let tokens = TokenFile.bytes(
+      for: bytes, text: text, validation: text,
+      vocabularySize: fixture.checkpoint.configuration.vocabularySize)
+    try fixture.folder.write(tokens, to: "text")
     let root = SharedData.packageRoot
     let script = """
       exec 2>&1; set -e; cd '\(fixture.folder.path)'
@@ -201,7 +205,7 @@ import Weights
       clang $flags $checks -I"$kernels/include" -I"$runtime/include" \
         "$kernels"/*.c "$kernels"/reference/*.c "$runtime"/*.c portable.o \
         '\(root)/Tests/TrainingTests/Bundles/mutate.c' -o mutate -lm -lpthread -fuse-ld=lld
-      timeout 200 ./mutate bundle model.sfckpt 10000
+      timeout 200 ./mutate bundle model.sfckpt text 10000
       """
     let stream = try #require(popen(script, "re"))
     var output: [UInt8] = []

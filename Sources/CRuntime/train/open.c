@@ -38,6 +38,8 @@ static sft_status open_files(sft_run *run) {
 #endif
   status = sft_text_open(run->text_file.bytes, run->text_file.size, run->bundle, &run->text, error);
   if (status != SFT_OK) return status;
+  sft_release_pages(run->bundle_file.bytes, run->bundle_file.size);
+  sft_release_pages(run->text_file.bytes, run->text_file.size);
   status = sft_map(o->model, &run->model_file, error);
   if (status != SFT_OK) return status;
   return sft_bundle_check(run->bundle, run->model_file.bytes, run->model_file.size,

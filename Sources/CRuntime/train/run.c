@@ -201,10 +201,19 @@ static sft_status train_step(sft_run *run, bool *goes_on) {
   report.seconds = sft_seconds() - start;
   run->progress.training_seconds += report.seconds;
   sft_tell_step(run, &report);
+  char text[320];
+  double now;
   if (report.scored == 0) {
-    char text[96];
     snprintf(text, sizeof text, "step %lld: none of its targets counts, so it changed nothing",
              (long long)number);
+    sft_tell_warning(run, text);
+  } else if (sft_trend_add(&run->trend, report.loss, number, number > run->settings->warmup_steps,
+                           &now)) {
+    snprintf(
+        text, sizeof text,
+        "the loss rises: %.3f over the last %d steps, %.3f up to step %lld; if it goes on, start "
+        "again with a learning rate a third of %.6f (optimizer.learning_rate)",
+        now, SFT_TREND_WIDTH, run->trend.mean, (long long)run->trend.step, report.rate);
     sft_tell_warning(run, text);
   }
   report_cache(run);
@@ -274,6 +283,7 @@ static sft_status retreat(sft_run *run) {
   p->training_seconds = before.training_seconds;
   p->setbacks = before.setbacks + 1;
   p->rate_factor = before.rate_factor / 2;
+  run->trend = (sft_trend){0};
   snprintf(text, sizeof text, "%.200s: going on from step %lld at %.3f of the learning rate",
            run->error.text, (long long)p->step, p->rate_factor);
   sft_tell_warning(run, text);

@@ -6,6 +6,7 @@
 #include "cache.h"
 #include "files.h"
 #include "json.h"
+#include "trend.h"
 
 // Systems without signals are asked to stop by nobody.
 #ifdef SFT_NO_SIGNALS
@@ -43,6 +44,7 @@ typedef struct sft_run {
   // Those after which it ends.
   int64_t steps;
   sft_progress progress;
+  sft_trend trend;
   // The step of the state on the disk; −1: none.
   int64_t saved_step;
   double started, earlier_seconds;

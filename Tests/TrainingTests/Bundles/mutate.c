@@ -1,13 +1,14 @@
 // Changes numbers of a bundle at random, hashes it anew so that the change is not seen by its hash,
-// and opens it; what is accepted is run for a step. Built with sanitizers, which end it where a
-// bundle reaches outside its memory: mutate BUNDLE CHECKPOINT COUNT
+// and opens it; what is accepted is run for a step. Then the same with a text of the bundle, whose
+// windows are read, and with a state, which goes into a step. Built with sanitizers, which end it
+// where a file reaches outside its memory: mutate BUNDLE CHECKPOINT TEXT COUNT
 #define _DEFAULT_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../../Sources/CRuntime/sha256.h"
-#include "sft_runtime.h"
+#include "sft_training.h"
 
 enum { PREAMBLE = 64, DIGEST_AT = 32, MOST_STEPS = 250 };
 
@@ -104,26 +105,108 @@ static bool run(const sft_bundle *bundle, file checkpoint, sft_pool *pool) {
   return is_open;
 }
 
+// A copy of a file, changed unless it is the first. Of its exact size, so that a sanitizer sees
+// what is read behind it.
+static file changed_copy(file original, long number) {
+  file changed = {malloc((size_t)original.size), original.size};
+  if (!changed.bytes) fail("no memory");
+  memcpy(changed.bytes, original.bytes, (size_t)original.size);
+  for (uint64_t k = 1 + random_bits() % 2; number > 0 && k > 0; --k) mutate(changed);
+  hash(changed);
+  return changed;
+}
+
+static void read_windows(const sft_text *text, int64_t tokens) {
+  int32_t *window = malloc(3 * (size_t)tokens * sizeof *window);
+  if (!window) fail("no memory");
+  for (int split = 0; split < SFT_SPLITS; ++split) {
+    for (int64_t i = 0; i < sft_text_windows(text, (sft_split)split); ++i) {
+      sft_text_fill(text, (sft_split)split, i, window, window + tokens, window + 2 * tokens);
+    }
+  }
+  free(window);
+}
+
+static void try_texts(const sft_bundle *bundle, file original, long count) {
+  sft_error error;
+  long refused = 0;
+  for (long i = 0; i < count; ++i) {
+    file changed = changed_copy(original, i);
+    sft_text *text;
+    if (sft_text_open(changed.bytes, changed.size, bundle, &text, &error) == SFT_OK) {
+      read_windows(text, sft_bundle_settings(bundle)->tokens);
+    } else {
+      if (i == 0) fail(error.text);
+      ++refused;
+    }
+    sft_text_close(text);
+    free(changed.bytes);
+  }
+  printf("%ld of %ld texts refused\n", refused, count);
+}
+
+static void try_states(const sft_bundle *bundle, file checkpoint, file tokens, sft_pool *pool,
+                       long count) {
+  sft_error error;
+  sft_text *text;
+  sft_step *step;
+  sft_store *store;
+  const int64_t bytes = sft_bundle_arena_bytes(bundle, sft_pool_threads(pool));
+  void *arena = aligned_alloc(64, (size_t)((bytes + 63) / 64 * 64));
+  if (!arena) fail("no memory");
+  memset(arena, 0, (size_t)bytes);
+  if (sft_text_open(tokens.bytes, tokens.size, bundle, &text, &error) != SFT_OK ||
+      sft_step_open(bundle, checkpoint.bytes, checkpoint.size, pool, SFT_ISA_REFERENCE, arena,
+                    &step, &error) != SFT_OK ||
+      sft_store_open(step, text, &store, &error) != SFT_OK) {
+    fail(error.text);
+  }
+  sft_progress progress = {.step = 3, .initial_loss = 2.5, .rate_factor = 1};
+  if (sft_store_write_state(store, "state", &progress, &error) != SFT_OK) fail(error.text);
+  if (sft_store_write_delta(store, "delta", &progress, 2.25, &error) != SFT_OK) fail(error.text);
+  const file original = read_file("state");
+  long refused = 0;
+  for (long i = 0; i < count; ++i) {
+    file changed = changed_copy(original, i);
+    // Half of the changes go where the header is, as text.
+    if (i % 2) changed.bytes[PREAMBLE + random_bits() % 600] = "{}[],:\"\\0 x"[random_bits() % 11];
+    hash(changed);
+    if (sft_store_read_state(store, changed.bytes, changed.size, &progress, &error) != SFT_OK) {
+      if (i == 0) fail(error.text);
+      ++refused;
+    } else if (i == 0 && (progress.step != 3 || progress.initial_loss != 2.5)) {
+      fail("a state is read otherwise than it was written");
+    }
+    free(changed.bytes);
+  }
+  printf("%ld of %ld states refused\n", refused, count);
+  free(original.bytes);
+  sft_store_close(store);
+  sft_step_close(step);
+  sft_text_close(text);
+  free(arena);
+}
+
 int main(int count, char **words) {
-  if (count != 4) fail("usage: mutate BUNDLE CHECKPOINT COUNT");
+  if (count != 5) fail("usage: mutate BUNDLE CHECKPOINT TEXT COUNT");
   const file original = read_file(words[1]), checkpoint = read_file(words[2]);
+  const file tokens = read_file(words[3]);
   sft_pool *pool;
   sft_error error;
   if (sft_pool_open(1, &pool, &error) != SFT_OK) fail(error.text);
   long refused = 0, accepted = 0, steps = 0;
-  for (long i = 0; i < atol(words[3]); ++i) {
-    // Of its exact size, so that a sanitizer sees what is read behind it.
-    file changed = {malloc((size_t)original.size), original.size};
-    if (!changed.bytes) fail("no memory");
-    memcpy(changed.bytes, original.bytes, (size_t)original.size);
-    for (uint64_t k = 1 + random_bits() % 2; i > 0 && k > 0; --k) mutate(changed);
-    hash(changed);
+  for (long i = 0; i < atol(words[4]); ++i) {
+    file changed = changed_copy(original, i);
     sft_bundle *bundle;
     if (sft_bundle_open(changed.bytes, changed.size, &bundle, &error) != SFT_OK) {
       if (i == 0) fail(error.text);
       if (error.text[0] == 0) fail("an error without a text");
       ++refused;
     } else {
+      if (i == 0) {
+        try_texts(bundle, tokens, atol(words[4]) / 5);
+        try_states(bundle, checkpoint, tokens, pool, atol(words[4]) / 5);
+      }
       ++accepted;
       if (steps < MOST_STEPS) steps += run(bundle, checkpoint, pool);
       sft_bundle_close(bundle);
@@ -133,6 +216,7 @@ int main(int count, char **words) {
   sft_pool_close(pool);
   free(original.bytes);
   free(checkpoint.bytes);
+  free(tokens.bytes);
   printf("%ld refused, %ld accepted, %ld steps run\n", refused, accepted, steps);
   return 0;
 }
