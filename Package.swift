@@ -143,7 +143,8 @@ let package = Package(
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "Chats", "Checkpoints", "Datasets", "Execution", "Interchange", "Models", "Recipes",
+        "CRuntime", "Chats", "Checkpoints", "Datasets", "Execution", "Interchange", "Models",
+        "Recipes",
         "Records", "Reports", "Runs", "Storage", "Tensors", "TestSupport", "Tokenizers",
       ],
       path: "Tests/FuzzTargets"),

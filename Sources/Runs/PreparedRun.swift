@@ -119,7 +119,10 @@ public struct PreparedRun {
   public var settings: TrainingSettings { compiler.settings }
 
   /// How rows are written and packed, to show before the first step; nil for plain text.
-  public var rowLine: String? { corpus.train.packingReport.map { chats.line(of: $0) } }
+  public var rowLine: String? {
+    guard let report = corpus.train.packingReport else { return nil }
+    return chats.line(of: report)
+  }
 
   /// What training starts from, where that is not the base alone.
   private var startLine: String? {

@@ -12,12 +12,14 @@ public enum RunsError: Failure {
   case noSources(program: String)
   /// A target has no such instruction set, or this CPU has not.
   case unknownInstructionSet(String, target: String, known: [String])
+  /// A recipe's key that programs without this one can't follow.
+  case notCompiled(key: String, advice: String)
   /// A run of a comparison failed: `problem` in words, and its category.
   case member(label: String, problem: String, category: FailureCategory)
 
   public var category: FailureCategory {
     switch self {
-    case .nothingToAnalyse, .unknownInstructionSet: .usage
+    case .nothingToAnalyse, .unknownInstructionSet, .notCompiled: .usage
     case .noSources: .missingInput
     case .unknownMethod: .badData
     case .exportDiffers: .bug
@@ -42,6 +44,8 @@ public enum RunsError: Failure {
       "there are no C sources near '\(program)'; run the program where 'make' or 'make install' put it"
     case .unknownInstructionSet(let name, let target, let known):
       "--isa '\(name)' is none of \(target)'s instruction sets: \(known.joined(separator: ", "))"
+    case .notCompiled(let key, let advice):
+      "a compiled run can't follow the recipe's '\(key)'; \(advice)"
     case .member(let label, let problem, _): "the run of '\(label)' \(problem)"
     }
   }

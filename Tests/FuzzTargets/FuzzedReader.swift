@@ -13,7 +13,7 @@ import Tokenizers
 /// A reader of files that may come from anywhere. Whatever bytes it gets, it must end: with a value or
 /// one of our errors, never with a trap, an endless loop or a gigabyte.
 public enum FuzzedReader: String, CaseIterable, Sendable {
-  case checkpoint, delta, state
+  case checkpoint, delta, state, bundle
   case gguf, llama2c, safetensors, index, configuration, settings, vocabulary, adapter
   case sentencepiece, bytepair
   case text, rows, tokens
@@ -43,6 +43,7 @@ public enum FuzzedReader: String, CaseIterable, Sendable {
     case .state:
       let state = try TrainingState.open(file(Self.sealed(bytes)))
       if StateRecord.problem(in: state.values) == nil { _ = StateRecord(state.values).json }
+    case .bundle: DeviceBundle.read(bytes)
     case .gguf: try ForeignModel.read(file(Array("GGUF".utf8) + bytes), folder)
     case .llama2c: try ForeignModel.read(file(bytes), folder)
     case .safetensors, .index, .configuration, .settings, .vocabulary:

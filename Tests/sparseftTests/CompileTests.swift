@@ -147,6 +147,18 @@ import Testing
     #expect(wrong.error.contains("this is no checkpoint"), "\(wrong.error)")
   }
 
+  /// The program reads the checkpoint alone.
+  @Test func startingDeltasAreRefused() throws {
+    let shop = try workshop(.f32, method: #"{"type": "norms"}"#)
+    try shop.finetune("run.steps=2")
+    try shop.succeed(["export-delta", "run", "-o", "start.sfdelta"])
+    let outcome = try shop.sparseft(
+      ["compile", "recipe.json", "-o", "board", #"deltas=["start.sfdelta"]"#])
+    #expect(outcome.exitCode == 64)
+    #expect(outcome.error.contains("'deltas'") && outcome.error.contains("apply-delta"))
+    #expect(!Folder.exists(shop.folder["board"]))
+  }
+
   @Test func foldersAreNotReplaced() throws {
     let shop = try Workshop()
     try shop.folder.write("mine", to: "board/file")

@@ -18,10 +18,13 @@ public struct TrainingBinary {
   static let textName = "train.sftokens"
   static let kernelsName = "called_kernels.def"
 
-  /// - Throws: `RunsError.unknownInstructionSet`.
+  /// - Throws: `RunsError.unknownInstructionSet`, `.notCompiled`.
   public init(
     _ run: PlannedRun, target: DeviceTarget, instructionSet: String?, sources: RuntimeSources
   ) throws(RunsError) {
+    guard run.recipe.deltas.isEmpty else {
+      throw .notCompiled(key: "deltas", advice: "merge them into the model with apply-delta first")
+    }
     self.run = run
     self.target = target
     self.sources = sources
