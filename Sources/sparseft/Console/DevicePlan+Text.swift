@@ -20,7 +20,7 @@ extension DevicePlan {
       memory.add([measure.label, Format.bytes(measure.bytes), saved])
       before = measure.bytes
     }
-    memory.add(["the arena, with one thread's scratch", Format.bytes(arenaBytes), ""])
+    memory.add(["the arena of it, with one thread's scratch", Format.bytes(arenaBytes), ""])
     let fits = Self.sizes.map { size in
       "\(Format.bytes(size)): \(arenaBytes <= size ? "fits" : "\(Format.bytes(arenaBytes - size)) too little")"
     }
