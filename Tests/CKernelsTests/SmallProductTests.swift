@@ -47,8 +47,8 @@ import Testing
       transposesLeft, transposesRight, size.m, size.n, size.k, 0.5, a, aWidth + gap, b,
       bWidth + gap, beta, &found, size.n + gap)
     for (index, (x, y)) in zip(expected, found).enumerated() {
-      // Observed: 4e-7 of sums of 64 products.
-      #expect(x.isNaN ? y.isNaN : abs(x - y) <= 4e-6, "\(size) \(index): \(x) \(y)")
+      // Observed: 5e-6 in sums of up to 15.
+      #expect(x.isNaN ? y.isNaN : abs(x - y) <= 1e-5, "\(size) \(index): \(x) \(y)")
     }
   }
 }

@@ -26,7 +26,7 @@ import Testing
   }
 
   private func stream(_ count: Int, masked: Bool) -> TokenStream {
-    let ids = (0..<count).map { Int32($0 * 7 % 50) }
+    let ids = (0..<count).map { Int32($0 * 7 % 23) }
     let starts = Array(stride(from: 0, to: count, by: 5))
     return TokenStream(
       ids: ids, documentStarts: starts, bytes: count,
