@@ -18,6 +18,8 @@ public struct Recipe: Hashable, Sendable {
   public var analysis = AnalysisRecipe()
   public var optimizer = OptimizerRecipe()
   public var schedule = ScheduleRecipe()
+  /// Nil for training without differential privacy.
+  public var privacy: PrivacyRecipe?
   public var run = RunRecipe()
 
   /// A recipe with defaults for everything but its paths.
@@ -45,6 +47,8 @@ extension Recipe: RecipeSection {
     fields("optimizer", &optimizer, .section(optimizer))
     fields("schedule", &schedule, .section(schedule))
     fields("run", &run, .section(run))
+    fields("privacy", &privacy, .optional(.section(PrivacyRecipe())))
+    checkPrivacy(fields)
     let neverValidates = run.validateEvery == 0 || data.validation == .fraction(0)
     if case .after = run.earlyStopping, neverValidates {
       let reason = "needs validations: 'run.validate_every' and 'data.validation' above 0"

@@ -14,7 +14,8 @@ public enum RunEvent: JSONRecord {
   case analysis(Measurement)
   case step(StepReport)
   /// A pass over the held-out text; the loss is a mean over its tokens, in nats.
-  case validation(step: Int, loss: Double, best: Bool)
+  /// With what the steps before it have cost in privacy, for a private run.
+  case validation(step: Int, loss: Double, best: Bool, privacy: PrivacyLoss? = nil)
   case snapshot(step: Int, path: String, kind: SnapshotKind)
   case warning(String)
   /// A text drawn before the first step (`step` 0) or after the last one.
@@ -39,7 +40,7 @@ extension RunEvent {
   public var step: Int? {
     switch self {
     case .step(let report): report.step
-    case .validation(let step, _, _), .snapshot(let step, _, _): step
+    case .validation(let step, _, _, _), .snapshot(let step, _, _): step
     default: nil
     }
   }
@@ -56,11 +57,13 @@ extension RunEvent {
     case .memory(let schedule): schedule.json
     case .analysis(let measurement): measurement.json
     case .step(let report): report.json
-    case .validation(let step, let loss, let best):
-      [
-        "type": "validation", "step": .int(step), "loss": .number(loss),
-        "perplexity": .number(exp(loss)), "best": .bool(best),
-      ]
+    case .validation(let step, let loss, let best, let privacy):
+      .object(
+        JSONObject(
+          [
+            ("type", "validation"), ("step", .int(step)), ("loss", .number(loss)),
+            ("perplexity", .number(exp(loss))), ("best", .bool(best)),
+          ] + (privacy?.members ?? [])))
     case .snapshot(let step, let path, let kind):
       [
         "type": "snapshot", "step": .int(step), "path": .string(path),
@@ -91,7 +94,9 @@ extension RunEvent {
       self = .step(report)
     case .validation:
       guard let step = json["step"]?.int else { return nil }
-      self = .validation(step: step, loss: json["loss"]?.double ?? .nan, best: json.bool("best"))
+      self = .validation(
+        step: step, loss: json["loss"]?.double ?? .nan, best: json.bool("best"),
+        privacy: PrivacyLoss(json))
     case .snapshot:
       guard let kind = SnapshotKind(rawValue: json.string("kind")) else { return nil }
       self = .snapshot(step: json.int("step"), path: json.string("path"), kind: kind)

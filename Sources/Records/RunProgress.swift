@@ -55,6 +55,8 @@ public struct RunProgress: JSONRecord {
   public var setbacks = 0
   /// What the schedule's rates are multiplied by: each setback halves it.
   public var rateFactor = 1.0
+  /// Steps that added noise, of which privacy is accounted; those that a setback took back count.
+  public var noisySteps = 0
 
   public init(_ batches: BatchIdentity) { self.batches = batches }
 
@@ -70,6 +72,7 @@ public struct RunProgress: JSONRecord {
     validationIsDue = json.bool("validation_due")
     setbacks = json.int("setbacks")
     rateFactor = json["rate_factor"]?.double ?? 1
+    noisySteps = max(0, json.int("noisy_steps"))
   }
 
   /// Forgets losses of another held-out text; the present one is scored first.
@@ -98,6 +101,7 @@ public struct RunProgress: JSONRecord {
     (validationIsDue ? [("validation_due", .bool(true))] : [])
       + (setbacks > 0
         ? [("setbacks", .int(setbacks)), ("rate_factor", .number(rateFactor))] : [])
+      + (noisySteps > 0 ? [("noisy_steps", .int(noisySteps))] : [])
   }
 }
 

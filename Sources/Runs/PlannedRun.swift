@@ -82,7 +82,8 @@ extension PreparedRun {
       ProcessMemory.trim()
       let forecast = MemoryForecast(
         step, threads: pool.threads,
-        runtimeBytes: ProcessMemory.residentBytes + MemoryForecast.growth,
+        runtimeBytes: ProcessMemory.residentBytes + MemoryForecast.growth
+          + (recipe.privacy == nil ? 0 : PrivateGradient.bytes(of: step)),
         measuringBytes: decision.measuringBytes)
       // Half of the margin is for what is measured a little differently each time.
       let most = forecast.total - forecast.measuring + Self.forecastMargin / 2
@@ -125,7 +126,8 @@ extension PreparedRun {
     var store = SnapshotStore(
       folder: folder, method: json["method"] ?? .null, recipe: json, decision: decision,
       texts: texts)
-    store.acceptsChanges = changes?.texts.isEmpty == false
+    // What is accounted of a private run holds for one size of text and of steps.
+    store.acceptsChanges = changes?.texts.isEmpty == false && recipe.privacy == nil
     return store
   }
 }

@@ -125,7 +125,7 @@ public struct PreparedRun {
   }
 
   /// What training starts from, where that is not the base alone.
-  private var startLine: String? {
+  public var startLine: String? {
     guard let first = startingDeltas.first else { return nil }
     let count = startingDeltas.count
     return "starting from \(count == 1 ? "'\(first.delta.path)'" : "\(count) deltas"), "

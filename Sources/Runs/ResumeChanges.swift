@@ -14,7 +14,7 @@ struct ResumeChanges {
   /// Parts of a recipe that decide losses. What is in the texts, with their separators and
   /// templates, shows in the ids instead; the method is compared when its state is read.
   private static let sections: [String: [String]?] = [
-    "data": ["sequence_length", "shuffle"], "optimizer": nil, "schedule": nil,
+    "data": ["sequence_length", "shuffle"], "optimizer": nil, "schedule": nil, "privacy": nil,
     "run": ["epochs", "steps", "batch_size", "accumulation", "precision", "kept_gates"],
   ]
 

@@ -8,21 +8,27 @@ import Training
 extension TrainingSettings {
   /// A recipe's settings for a text; the peak of the schedule is 0 until the rate is decided.
   init(_ recipe: Recipe, text: TokenStream, precision: ProductPrecision) {
+    let windows = recipe.run.batchSize
+    // With privacy every window's gradient is by itself.
     let shape = BatchShape(
-      windows: recipe.run.batchSize, tokens: recipe.data.sequenceLength,
-      accumulation: recipe.run.accumulation)
+      windows: recipe.privacy == nil ? windows : 1, tokens: recipe.data.sequenceLength,
+      accumulation: recipe.privacy == nil
+        ? recipe.run.accumulation : windows * recipe.run.accumulation)
     let steps = Self.steps(recipe.run.length, shape, text)
     let curve = LearningRateSchedule.Curve(rawValue: recipe.schedule.type.rawValue) ?? .cosine
     self.init(
       steps: steps, shape: shape, optimizer: Optimizer(recipe), precision: precision,
       gates: GateStorage(rawValue: recipe.run.keptGates.rawValue) ?? .computed,
-      clipNorm: recipe.optimizer.clipNorm,
+      clipNorm: recipe.privacy == nil ? recipe.optimizer.clipNorm : nil,
       schedule: LearningRateSchedule(
         curve: curve, peak: 0, warmupSteps: recipe.schedule.warmupSteps,
         finalRatio: recipe.schedule.finalRatio, totalSteps: steps),
       seed: UInt64(recipe.seed), shuffles: recipe.data.shuffle,
       validateEvery: recipe.run.validateEvery, saveEvery: recipe.run.saveEvery,
       patience: recipe.run.patience, patienceMargin: recipe.run.patienceMargin)
+    privacy = recipe.privacy.map {
+      PrivacySettings(clip: $0.clip, noise: $0.noise, delta: $0.delta)
+    }
   }
 
   private static func steps(

@@ -209,6 +209,9 @@ public struct SnapshotStore: Sendable {
     }
     try check("starting deltas", names(record.deltas), names(session.weights.deltaHashes))
     try check("method", record.presentMethod.encoded(), method.encoded())
+    try check(
+      "privacy", (record.recipe?["privacy"] ?? .null).encoded(),
+      (recipe["privacy"] ?? .null).encoded())
     for (found, expected) in zip(record.progress.batches.fields, batches.fields)
     where !acceptsChanges {
       try check(

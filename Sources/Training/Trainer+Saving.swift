@@ -10,12 +10,18 @@ extension Trainer {
   func saveDelta(_ kind: SnapshotKind, loss: Double?) throws(TrainingError) {
     guard let store, saving == .everything else { return }
     try checkInputs()
-    let metrics: JSONValue = [
+    // What is given away is of steps that the saved state counts.
+    if privacy != nil, savedStep != progress.step { try saveState() }
+    var metrics: JSONObject = [
       "step": .int(progress.step), "tokens": .int(progress.step * settings.shape.tokensPerStep),
       "initial_validation_loss": progress.initialValidationLoss.map { .number($0) } ?? .null,
       "validation_loss": loss.map { .number($0) } ?? .null,
     ]
-    try store.writeDelta(session, kind: kind, metrics: metrics)
+    if let privacyLoss {
+      metrics["epsilon"] = privacyLoss.epsilon.isFinite ? .number(privacyLoss.epsilon) : .null
+      metrics["delta"] = .number(privacyLoss.delta)
+    }
+    try store.writeDelta(session, kind: kind, metrics: .object(metrics))
     try observe(.snapshot(step: progress.step, path: store.deltaPath(kind), kind: kind))
   }
 
@@ -29,14 +35,19 @@ extension Trainer {
   }
 
   func saveLast() throws(TrainingError) {
-    guard let store, saving != .nothing else { return }
+    guard store != nil, saving != .nothing else { return }
     try checkInputs()
-    progress.elapsedSeconds = elapsedSeconds
     try saveDelta(.last, loss: progress.lastValidationLoss)
-    try store.writeState(session, progress: progress)
-    savedStep = progress.step
+    try saveState()
     // Without validation nothing is better than what came last.
     if validation == nil { try saveDelta(.best, loss: nil) }
+  }
+
+  private func saveState() throws(TrainingError) {
+    guard let store else { return }
+    progress.elapsedSeconds = elapsedSeconds
+    try store.writeState(session, progress: progress)
+    savedStep = progress.step
   }
 
   /// After a figure that is not finite: goes back to the last saved state of this run, or to the
@@ -58,6 +69,7 @@ extension Trainer {
     restored.bestValidationLoss = progress.bestValidationLoss
     restored.trainingSeconds = progress.trainingSeconds
     restored.setbacks = progress.setbacks + 1
+    restored.noisySteps = progress.noisySteps
     restored.rateFactor = progress.rateFactor / 2
     progress = restored
     trend = LossTrend()

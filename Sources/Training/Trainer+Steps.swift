@@ -80,6 +80,7 @@ extension Trainer {
   /// gradient: parameters, moments and all other state stay unchanged. Neither do they change where
   /// it was asked to stop between two micro-batches, and the outcome is nil.
   func runStep(_ number: Int, rate: Double) -> StepOutcome? {
+    if let privacy { return runPrivateStep(privacy, number, rate: rate) }
     let clock = ContinuousClock()
     let start = clock.now
     let rows = settings.shape.windows

@@ -15,7 +15,7 @@ extension Trainer {
       throw .brokenModel(loss: loss, weight: session.weights.brokenWeight)
     }
     progress.initialValidationLoss = loss
-    try observe(.validation(step: 0, loss: loss, best: false))
+    try observe(.validation(step: 0, loss: loss, best: false, privacy: privacyLoss))
     try reportWarnings()
     return true
   }
@@ -84,7 +84,7 @@ extension Trainer {
     let isBest = loss < progress.bestValidationLoss ?? .infinity
     progress.validationsSinceBest = isBest ? 0 : progress.validationsSinceBest + 1
     if isBest { progress.bestValidationLoss = loss }
-    try observe(.validation(step: progress.step, loss: loss, best: isBest))
+    try observe(.validation(step: progress.step, loss: loss, best: isBest, privacy: privacyLoss))
     try reportWarnings()
     if isBest { try saveDelta(.best, loss: loss) }
     return true

@@ -28,6 +28,8 @@ public final class Trainer {
   let observe: (RunEvent) throws(TrainingError) -> Void
   let shouldStop: () -> Bool
   var order: BatchOrder
+  /// Nil for a run without privacy.
+  let privacy: Privacy?
   var progress: RunProgress
   var started = ContinuousClock.now
   var earlierSeconds = 0.0
@@ -74,6 +76,7 @@ public final class Trainer {
     order = BatchOrder(
       windowCount: text.windowCount(sequenceLength: settings.shape.tokens, includePartial: false),
       seed: settings.seed, shuffle: settings.shuffles, reordering: settings.reordering)
+    privacy = Privacy(session, settings, text: text)
     progress = RunProgress(BatchIdentity(settings, trainingTokens: text.count))
     progress.initialValidationLoss = initialValidationLoss
   }

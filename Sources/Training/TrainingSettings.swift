@@ -12,6 +12,9 @@ public struct TrainingSettings: Hashable, Sendable {
   public var gates: GateStorage
   /// The gradient norm above which gradients are clipped; nil never clips.
   public var clipNorm: Double?
+  /// Nil for training without differential privacy. With it, a micro-batch is one window, and
+  /// `shape.accumulation` is how many of them a step takes on average.
+  public var privacy: PrivacySettings?
   public var schedule: LearningRateSchedule
   public var seed: UInt64
   /// Whether windows come in random order, a new one each epoch.

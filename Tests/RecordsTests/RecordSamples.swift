@@ -122,6 +122,7 @@ enum RecordSamples {
     (progress.initialValidationLoss, progress.bestValidationLoss) = (5, 4)
     (progress.lastValidationLoss, progress.validationsSinceBest) = (4.5, 2)
     (progress.validationIsDue, progress.setbacks, progress.rateFactor) = (true, 1, 0.5)
+    progress.noisySteps = 4
     return progress
   }()
 
@@ -173,6 +174,8 @@ enum RecordSamples {
     .memory(schedule), .analysis(.contributions(analysis)), .analysis(.learningRate(calibration)),
     .step(step),
     .validation(step: 4, loss: 3.5, best: true),
+    .validation(
+      step: 5, loss: 3.25, best: false, privacy: PrivacyLoss(epsilon: 2.5, delta: 1e-5)),
     .snapshot(step: 4, path: "run/best/trained.sfdelta", kind: .best),
     .snapshot(step: 5, path: "run/last/trained.sfdelta", kind: .last), .warning("mind the gap"),
     .sample(step: 0, prompt: "Once", text: " upon a time\n"), .profile(times),

@@ -63,7 +63,7 @@ import Testing
   /// A loss that is not a number is null in JSON.
   @Test func lossesThatAreNotFinite() throws {
     let line = RunEvent.validation(step: 1, loss: .nan, best: false).json.encoded()
-    guard case .validation(1, let loss, false) = RunEvent(try JSONValue.decode(line)) else {
+    guard case .validation(1, let loss, false, nil) = RunEvent(try JSONValue.decode(line)) else {
       Issue.record("\(line)")
       return
     }

@@ -114,6 +114,6 @@ extension [RunEvent] {
   var steps: [StepReport] { compactMap { if case .step(let report) = $0 { report } else { nil } } }
   var warnings: [String] { compactMap { if case .warning(let text) = $0 { text } else { nil } } }
   var validations: [Double] {
-    compactMap { if case .validation(_, let loss, _) = $0 { loss } else { nil } }
+    compactMap { if case .validation(_, let loss, _, _) = $0 { loss } else { nil } }
   }
 }

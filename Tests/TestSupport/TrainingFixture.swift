@@ -191,7 +191,7 @@ package struct RunRecord {
       case .memory: "memory"
       case .analysis: "analysis"
       case .step(let report): "step \(report.step)"
-      case .validation(let step, _, let best): "validation \(step)" + (best ? " best" : "")
+      case .validation(let step, _, let best, _): "validation \(step)" + (best ? " best" : "")
       case .snapshot(let step, _, let kind): "snapshot \(step) \(kind.rawValue)"
       case .warning: "warning"
       case .sample(let step, _, _): "sample \(step)"
@@ -208,7 +208,7 @@ package struct RunRecord {
   package var losses: [Double] { steps.map(\.loss) }
 
   package var validations: [Double] {
-    events.compactMap { if case .validation(_, let loss, _) = $0 { loss } else { nil } }
+    events.compactMap { if case .validation(_, let loss, _, _) = $0 { loss } else { nil } }
   }
 }
 

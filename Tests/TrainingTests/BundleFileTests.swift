@@ -94,7 +94,8 @@ import Weights
     for update in try session.deltaUpdates() {
       var (runs, count): ([Int], Int) = ([], 0)
       switch update.content {
-      case .rows(let rows, _), .integers(let rows, _): runs = [rows.lowerBound, rows.upperBound]
+      case .rows(let rows, _), .integers(let rows, _), .differences(let rows, _):
+        runs = [rows.lowerBound, rows.upperBound]
       case .lowRank(let rank, _, _, _): count = rank
       case .hiddenUnits(let units, _, _, _): count = units
       case .tensor: break

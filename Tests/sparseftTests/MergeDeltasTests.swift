@@ -48,6 +48,8 @@ import Testing
       let outcome = try shop.sparseft.run(["merge-deltas"] + arguments + ["-o", "x.sfdelta"])
       #expect(outcome.exitCode == code && outcome.error.contains(text), "\(arguments): \(outcome)")
     }
+    try shop.succeed(
+      ["merge-deltas"] + deltas + ["--weights=-1,2", "--model", "tiny.sfckpt", "-o", "y.sfdelta"])
     let mean = ["--weights", "0.5", "0.5", "--model", "one.sfckpt"]
     let other = try shop.sparseft.run(["merge-deltas"] + deltas + mean + ["-o", "x.sfdelta"])
     #expect(other.exitCode == 65)

@@ -84,6 +84,7 @@ extension SharedDescription {
       "eco": .figure,
       "momentum": .figure, "weight_decay": .figure, "clip_norm": .figure,
     ]),
+    "privacy": .object(["clip": .figure, "noise": .figure, "delta": .figure]),
     "schedule": .object([
       "type": .setting, "warmup_steps": .figure, "final_ratio": .figure,
     ]),

@@ -33,7 +33,7 @@ public struct RunRecord: Sendable {
     case .plan(_, let flopsPerToken, _): self.flopsPerToken = flopsPerToken
     case .analysis(let measured): analysisSeconds = (analysisSeconds ?? 0) + measured.seconds
     case .step(let report): stepSeconds[report.step] = report.seconds
-    case .validation(let step, let loss, _): losses[step] = loss.isFinite ? loss : nil
+    case .validation(let step, let loss, _, _): losses[step] = loss.isFinite ? loss : nil
     case .done(let summary): done = summary
     case .memory, .snapshot, .warning, .sample, .profile: break
     }

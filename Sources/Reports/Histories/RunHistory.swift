@@ -50,7 +50,7 @@ public struct RunHistory: Sendable {
     case .step(let report):
       while let last = steps.last, last.step >= report.step { steps.removeLast() }
       steps.append(report)
-    case .validation(let step, let loss, _):
+    case .validation(let step, let loss, _, _):
       while let last = validations.last, last.step >= step { validations.removeLast() }
       validations.append(Validation(step: step, loss: loss))
     case .warning(let text): if warnings.last != text { warnings.append(text) }

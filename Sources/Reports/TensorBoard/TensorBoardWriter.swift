@@ -71,7 +71,7 @@ public final class TensorBoardWriter {
         ("memory/peak_rss", Double(step.peakResidentBytes)),
         ("memory/planned", Double(step.plannedBytes)),
       ]
-    case .validation(_, let loss, _): [("eval/loss", loss), ("eval/perplexity", exp(loss))]
+    case .validation(_, let loss, _, _): [("eval/loss", loss), ("eval/perplexity", exp(loss))]
     default: []
     }
   }

@@ -82,6 +82,7 @@ struct FinetuneCommand: ParsableCommand {
       recipe: arguments.recipe, overrides: arguments.overrides, cache: cache, resuming: resume,
       acceptsChanges: acceptChanges, shouldStop: { Interruption.isRequested })
     PrivateOutput.follow(prepared)
+    if let line = prepared.startLine, !arguments.json { Output.note(line) }
     if resume { Interruption.save() } else { Interruption.measure() }
     let progress = AnalysisLine(isQuiet: arguments.json)
     let decision =

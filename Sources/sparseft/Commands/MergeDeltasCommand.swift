@@ -21,9 +21,10 @@ struct MergeDeltasCommand: ParsableCommand {
   @Option(
     parsing: .upToNextOption,
     help: ArgumentHelp(
-      "A number for each delta that its update is multiplied by; 1 each by default.",
-      discussion: "From -100 to 100, but not 0.", valueName: "weight"))
-  var weights: [Double] = []
+      "For each delta what its update is multiplied by, from -100 to 100 but not 0; 1 each by "
+        + "default. With commas also --weights=-1,2.",
+      valueName: "weight"))
+  var weights: [String] = []
 
   @Option(help: "The checkpoint that the deltas were trained on.")
   var model: String?
@@ -35,21 +36,29 @@ struct MergeDeltasCommand: ParsableCommand {
   var output: String
 
   func validate() throws {
-    guard weights.isEmpty || weights.count == deltas.count else {
+    let found = weights.flatMap { $0.split(separator: ",", omittingEmptySubsequences: false) }
+    let numbers = found.compactMap { Double($0) }.filter { (-100...100).contains($0) && $0 != 0 }
+    guard numbers.count == found.count else {
+      let list = weights.joined(separator: " ")
+      throw ValidationError("--weights takes numbers from -100 to 100 but 0, found \(list)")
+    }
+    guard numbers.isEmpty || numbers.count == deltas.count else {
       throw ValidationError(
-        "--weights takes a number for each delta: found \(weights.count) for \(deltas.count)")
+        "--weights takes a number for each delta: found \(numbers.count) for \(deltas.count)")
     }
-    if let other = weights.first(where: { !(-100...100).contains($0) || $0 == 0 }) {
-      throw ValidationError("--weights takes numbers from -100 to 100 but 0, found \(other)")
-    }
+  }
+
+  /// One for each delta.
+  private var factors: [Double] {
+    let given = weights.flatMap { $0.split(separator: ",") }.compactMap { Double($0) }
+    return given.isEmpty ? deltas.map { _ in 1 } : given
   }
 
   func run() throws {
     let opened = try deltas.map { try Delta.open($0) }
     if !force { try DeltaMerge.checkRepeats(opened) }
-    let weights = weights.isEmpty ? opened.map { _ in 1 } : weights
     let base = try model.map { try Checkpoint.open($0) }
-    try DeltaSum(zip(opened, weights).map { ($0, $1) }, base: base).write(to: output)
+    try DeltaSum(zip(opened, factors).map { ($0, $1) }, base: base).write(to: output)
     let written = try Delta.open(output)
     Output.note(
       "\(output): \(Format.bytes(written.byteCount)), \(Format.count(written.storedParameters)) "

@@ -138,7 +138,7 @@ private struct ChildProgress {
     case .start(let run):
       line.message("\(label): trains \(Format.count(run.trainableParameters)) parameters")
       if let choice = run.choice { line.message("  \(choice)") }
-    case .validation(_, let loss, _): validationLoss = loss
+    case .validation(_, let loss, _, _): validationLoss = loss
     case .step(let report):
       line.update(
         ProgressState(

@@ -41,13 +41,14 @@ final class RunReporter {
     case .step(let report):
       line.update(
         ProgressState(report, totalSteps: totalSteps, validationLoss: validationLoss))
-    case .validation(let step, let loss, let best):
+    case .validation(let step, let loss, let best, let privacy):
       validationLoss = loss
       if step == 0 { initialLoss = loss }
       let note =
         loss >= initialLoss && step > 0
         ? " (not better than before training)" : best ? " (best so far)" : ""
-      line.message("  step \(step): held-out loss \(Format.loss(loss))" + note)
+      line.message(
+        "  step \(step): held-out loss \(Format.loss(loss))" + note + Self.words(privacy))
     case .snapshot: break
     case .warning(let text): line.message("warning: \(text)")
     case .sample(let step, let prompt, let text):
@@ -87,5 +88,14 @@ final class RunReporter {
     text += "\(Format.bytes(summary.plannedBytes)) "
     text += "(\(deviation < 0 ? "−" : "+")\(formatted(100 * abs(deviation), decimals: 1)) %)"
     return text
+  }
+}
+
+extension RunReporter {
+  /// ", privacy ε 2.108 at δ 1e-05"; nothing for a run without privacy.
+  private static func words(_ privacy: PrivacyLoss?) -> String {
+    guard let privacy else { return "" }
+    let epsilon = privacy.epsilon.isFinite ? formatted(privacy.epsilon, decimals: 3) : "infinite"
+    return ", privacy ε \(epsilon) at δ \(privacy.delta)"
   }
 }
