@@ -36,12 +36,10 @@ import Testing
     Case(
       name: "rows",
       method: #"{"type": "sparse", "tensors": {"layers[2].mlp.up": 0.5, "head": 0.25}}"#,
-      elementType: .int8, settings: ["run.precision=bf16", "data.sequence_length=24"],
-      resumes: true),
+      elementType: .int8, settings: ["run.precision=bf16", "data.sequence_length=24"]),
     Case(
       name: "blocks", method: #"{"type": "last_layers", "count": 1}"#, elementType: .bf16,
       settings: ["run.batch_size=16", "optimizer.parameters=int8", "data.shuffle=false"]),
-    Case(name: "units", method: #"{"type": "tiny_tl"}"#, settings: ["optimizer.type=sgd"]),
   ]
 
   private func workshop(_ type: ElementType, method: String) throws -> Workshop {
@@ -164,20 +162,12 @@ import Testing
     #expect(!Folder.exists(shop.folder["board"]))
   @Test func aDevicesMemoryIsPlanned() throws {
     let shop = try Workshop(method: #"{"type": "tiny_tl"}"#)
-    let arguments = ["plan", "recipe.json", "--device", "run.threads=1"]
     let plan = try JSONValue.decode(
-      try shop.succeed(arguments + ["--json"]).output, source: "plan")
-    let bundle = try #require(plan["bundle_bytes"]?.int)
-    try compile(shop, ["run.threads=1"])
-    #expect(try shop.folder.read("board/train.sftokens").count == plan["text_bytes"]?.int)
-    let written = try shop.folder.read("board/train.sfbundle").count
-    // The fragments say how products are computed.
-    #expect(abs(written - bundle) < 200, "\(written) and \(bundle)")
+      try shop.succeed(["plan", "recipe.json", "--device", "--json"]).output, source: "plan")
     let parts = ["bundle_bytes", "text_bytes", "frozen_weight_bytes", "copied_weight_bytes"]
     #expect(plan["flash_bytes"]?.int == parts.reduce(0) { $0 + (plan[$1]?.int ?? 0) })
     #expect(try #require(plan["frozen_weight_bytes"]?.int) > 35_000 * 4 / 2)
     #expect(try #require(plan["arena_bytes"]?.int) > 0)
-    #expect(try shop.succeed(arguments).output.contains("of memory for the arena, 256 KiB: "))
   }
 
   @Test func foldersAreNotReplaced() throws {
