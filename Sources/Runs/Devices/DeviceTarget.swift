@@ -25,14 +25,14 @@ public enum DeviceTarget: String, CaseIterable, Sendable {
     }
   }
 
-  /// Flags of compiler and linker, and libraries.
+  /// Flags of the compiler, with a space behind them, and of the linker, and libraries.
   var flags: (compiler: String, linker: String, libraries: String) {
     switch self {
     case .host: ("", "-s", "-lm -lpthread")
     case .aarch64, .riscv64: ("", "-s -static", "-lm -lpthread")
-    case .armhf: ("-mfpu=neon-vfpv4 -mfloat-abi=hard", "-s -static", "-lm -lpthread")
+    case .armhf: ("-mfpu=neon-vfpv4 -mfloat-abi=hard ", "-s -static", "-lm -lpthread")
     case .wasm32:
-      ("-DSFT_NO_THREADS -DSFT_NO_MMAP -DSFT_NO_SIGNALS -msimd128", "-s", "-lm")
+      ("-DSFT_NO_THREADS -DSFT_NO_MMAP -DSFT_NO_SIGNALS -msimd128 ", "-s", "-lm")
     }
   }
 

@@ -161,11 +161,11 @@ extension TrainingBinary {
       CC = \(target.compiler)
       ISA = \(instructionSet)
 
-      CFLAGS = -O3\(flags.compiler.isEmpty ? "" : " " + flags.compiler)
+      CFLAGS = -O3
       LDFLAGS = \(flags.linker)
       LIBS = \(flags.libraries)
 
-      FLAGS = -std=c11 -Wall -Wextra -fno-math-errno -fno-strict-aliasing \\
+      FLAGS = \(flags.compiler)-std=c11 -Wall -Wextra -fno-math-errno -fno-strict-aliasing \\
         -ffunction-sections -fdata-sections -I. -Ikernels/include -Iruntime/include -Iruntime \\
         -DSFT_BUILD_ISA=$(ISA) -DSFT_CALLED_KERNELS='"\(Self.kernelsName)"'
 
