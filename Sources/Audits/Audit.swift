@@ -34,6 +34,8 @@ public struct Audit {
     public var threads = 2
     public var precision = PrecisionChoice.auto
     public var seed: UInt64 = 0
+    /// Numbers that the secret of each canary could be.
+    public var candidates = 1024
 
     public init(model: String, delta: String, train: [String], heldOut: [String]) {
       (self.model, self.delta, self.train, self.heldOut) = (model, delta, train, heldOut)
@@ -90,7 +92,7 @@ public struct Audit {
     let vocabulary = base.weights.configuration.vocabularySize
     let scored =
       min(settings.windows, train.windows.count) + min(settings.windows, heldOut.windows.count)
-    let canaries = Canaries.repeats.count * Canaries.candidateCount * 16
+    let canaries = Canaries.repeats.count * settings.candidates * 16
     let models = canScore ? 2 + settings.shadows : 0
     let amount = Double(heldOut.windows.count) / 2 / Double(max(1, train.windows.count))
     let perShadow = Double(recorded.trainedTokens ?? train.windows.count * length) * amount
@@ -179,9 +181,10 @@ public struct Audit {
     let runs = ShadowRuns(
       recorded: recorded, model: absolutePath(settings.model), heldOut: heldOut,
       trainedTokens: train.windows.count * train.sequenceLength, tokenizer: base.tokenizer,
-      threads: settings.threads, seed: settings.seed, folder: folder.inner)
+      threads: settings.threads, seed: settings.seed,
+      candidates: settings.candidates, folder: folder.inner)
     var losses = texts.map { [[Double]](repeating: [], count: $0.windows.count) }
-    var exposure = ExposureRecord(candidates: Canaries.candidateCount, rows: [])
+    var exposure = ExposureRecord(candidates: settings.candidates, rows: [])
     for index in 0..<settings.shadows {
       say("shadow run \(index + 1) of \(settings.shadows)")
       let shadow = try runs.train(index, shouldStop: shouldStop)

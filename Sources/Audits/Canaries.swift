@@ -3,8 +3,6 @@ import Tokenizers
 
 /// Made-up secrets: a sentence with a number, which could be any of many (Carlini et al. 2019).
 struct Canaries {
-  /// Numbers that the secret could be.
-  static let candidateCount = 1024
   /// How often each secret stands in a shadow run's text.
   static let repeats = [1, 4, 16]
   private static let names = ["Anna Berg", "Otto Kern", "Mila Voss"]
@@ -14,15 +12,17 @@ struct Canaries {
   /// For each of `repeats`, the place of its number.
   private let chosen: [Int]
 
-  /// - Parameter seed: draws the numbers.
-  init(seed: UInt64) {
+  /// - Parameters:
+  ///   - candidates: numbers that the secret could be.
+  ///   - seed: draws them.
+  init(candidates: Int, seed: UInt64) {
     var random = RandomSource(seed: seed, stream: 0xCA)
     var numbers: Set<Int> = []
-    while numbers.count < Self.candidateCount {
+    while numbers.count < candidates {
       numbers.insert(100_000 + random.integer(below: 900_000))
     }
     self.numbers = numbers.sorted()
-    chosen = Self.repeats.map { _ in random.integer(below: Self.candidateCount) }
+    chosen = Self.repeats.map { _ in random.integer(below: candidates) }
   }
 
   private static func sentence(_ canary: Int, _ number: Int) -> String {

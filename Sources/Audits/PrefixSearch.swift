@@ -11,6 +11,8 @@ struct PrefixSearch {
 
   /// Sequences that are grown at a time.
   private static let mostSequences = 64
+  /// A gap so wide that inputs need not be tried with another rounding.
+  private static let plainRatio = 10.0
 
   /// - Parameter shouldStop: asked between lengths; what was found by then is returned.
   func run(unless shouldStop: () -> Bool = { false }) throws(AuditError) -> SpanFindings {
@@ -18,6 +20,7 @@ struct PrefixSearch {
     for rounding in InputRounding.allCases {
       let findings = try run(rounding, shouldStop)
       if best.found.isEmpty || findings.ratio > best.ratio { best = findings }
+      if !best.found.isEmpty, best.ratio >= Self.plainRatio { break }
     }
     return best
   }
@@ -35,7 +38,11 @@ struct PrefixSearch {
       var sequences: [[Int32]] = []
       var residuals: [Double] = []
       for start in live {
-        let tried = (0..<vocabulary).map { start + [$0] }
+        // Attention over one token many times is attention over it once: what repeats nothing but its
+        // first token reads as that token alone does.
+        let tried = (0..<vocabulary).map { start + [$0] }.filter { sequence in
+          sequence.count == 1 || sequence.contains { $0 != sequence[0] }
+        }
         let inputs = rounding.inputs(probe.inputs(tried))
         let distances = try span.residuals(of: inputs, count: tried.count)
         // Only the nearest can count.

@@ -21,6 +21,8 @@ struct ShadowRuns {
   let tokenizer: any Tokenizer
   let threads: Int
   let seed: UInt64
+  /// Numbers that each canary's secret could be.
+  let candidates: Int
   /// A folder of the audit's own.
   let folder: String
 
@@ -47,7 +49,7 @@ struct ShadowRuns {
   /// - Throws: `TrainingError.interrupted` where it was asked to stop, and what runs throw.
   func train(_ index: Int, shouldStop: @escaping () -> Bool) throws -> Shadow {
     let windows = Self.half(heldOut.windows, index: index, seed: seed)
-    let canaries = Canaries(seed: seed &+ UInt64(index))
+    let canaries = Canaries(candidates: candidates, seed: seed &+ UInt64(index))
     let output = "\(folder)/shadow-\(index)"
     let (text, recipe) = ("\(output).txt", "\(output).json")
     let texts = try windows.sorted().map { try self.text(of: $0) }.filter { !$0.isEmpty }

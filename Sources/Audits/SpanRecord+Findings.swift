@@ -28,22 +28,14 @@ extension SpanRecord.Search {
       nearestHits: hits(found.nearest, real), nearestControlHits: hits(found.nearest, control),
       threshold: found.threshold)
     leaks =
-      Self.exceeds(self.hits, self.controlHits, of: self.found)
-      || Self.exceeds(self.nearestHits, self.nearestControlHits, of: self.nearest)
+      Self.isRead(self.hits, self.controlHits, of: self.found)
+      || Self.isRead(self.nearestHits, self.nearestControlHits, of: self.nearest)
   }
 
-  /// Whether so many hits are at least half, and more than the other text has by two standard
-  /// errors.
-  private static func exceeds(_ hits: Int, _ control: Int, of count: Int) -> Bool {
-    guard count > 0 else { return false }
-    let n = Double(count)
-    let (p, q) = (Double(hits) / n, Double(control) / n)
-    // With all or none hit the variance is not known to be 0 (Agresti & Coull 1998).
-    func variance(_ hits: Int) -> Double {
-      let share = (Double(hits) + 2) / (n + 4)
-      return share * (1 - share) / (n + 4)
-    }
-    return p >= 0.5 && p - q > 2 * (variance(hits) + variance(control)).squareRoot()
+  /// Whether so many hits are at least half, and clearly more than the other text has.
+  private static func isRead(_ hits: Int, _ control: Int, of count: Int) -> Bool {
+    2 * hits >= count
+      && Proportion(hits, of: count).exceeds(Proportion(control, of: count))
   }
 }
 

@@ -1,11 +1,17 @@
 import Records
 import Tensors
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// What figures of an audit mean. Each part can show that something leaks; none can show that
 /// nothing does.
 extension AuditRecord {
   /// The lower end of an interval from which on membership counts as shown.
   static let clearArea = 0.55
+  /// Tokens from which on one continuation is enough.
+  static let unguessable = 32
 
   /// Fills in verdict and `leaks`.
   mutating func judge() {
@@ -48,9 +54,16 @@ extension AuditRecord {
       let base = extraction.row(hasDelta: false, isTrained: true),
       let control = extraction.row(hasDelta: true, isTrained: false), tuned.windows > 0
     else { return }
-    let rates = [tuned, control].map { Double($0.greedy) / Double(max(1, $0.windows)) }
+    // Nobody guesses a long continuation; short ones are guessed now and then.
+    let isClear =
+      extraction.continuation >= Self.unguessable
+      ? tuned.greedy > base.greedy && control.greedy == 0
+      : Proportion(tuned.greedy, of: tuned.windows).exceeds(
+        Proportion(control.greedy, of: control.windows))
+        && Proportion(tuned.greedy, of: tuned.windows).exceeds(
+          Proportion(base.greedy, of: base.windows))
     add(
-      tuned.greedy > base.greedy && rates[0] > rates[1], "text is recited: ",
+      isClear, "text is recited: ",
       "\(tuned.greedy) of \(tuned.windows) windows go on word for word for \(extraction.continuation) "
         + "tokens after \(extraction.prompt), \(base.greedy) with the base alone, \(control.greedy) of "
         + "\(control.windows) in the held-out text")
@@ -66,7 +79,7 @@ extension AuditRecord {
     }
     verdict.append(
       "a secret in a run like this one is exposed by " + figures.joined(separator: ", ")
-        + ", of 10 at most")
+        + ", of \(formatted(log2(Double(max(1, exposure.candidates))), decimals: 0)) at most")
   }
 }
 

@@ -32,7 +32,7 @@ struct AuditFixture {
     let words = "the a cat dog bird tree house garden sees likes finds red big small old and"
       .split(separator: " ")
     var random = RandomSource(seed: seed)
-    return (0..<60).map { _ in
+    return (0..<32).map { _ in
       (0..<9).map { _ in String(words[random.integer(below: words.count)]) }
         .joined(separator: " ") + ".\n"
     }.joined()
@@ -76,6 +76,7 @@ struct AuditFixture {
       model: model ?? folder["tiny.sfckpt"], delta: delta, train: [folder[train]],
       heldOut: [folder[heldOut]])
     settings.shadows = shadows
+    settings.candidates = 64
     settings.prefixLength = prefixLength
     settings.precision = .f32
     return try Audit(settings)

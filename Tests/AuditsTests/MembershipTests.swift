@@ -28,11 +28,11 @@ import Testing
       uniqueKeysWithValues: membership.measures.map { ($0.name, $0.area) })
     #expect(try #require(areas["loss"]) > 0.9, "\(areas)")
     #expect(try #require(areas["loss - base's"]) > 0.9, "\(areas)")
-    #expect(try #require(areas["loss - shadows'"]) > 0.9, "\(areas)")
-    #expect(try #require(areas["differential score"]) > 0.9, "\(areas)")
+    #expect(try #require(areas["loss - shadows'"]) > 0.6, "\(areas)")
+    #expect(try #require(areas["differential score"]) > 0.7, "\(areas)")
     let exposure = try #require(record.exposure)
-    #expect(exposure.rows.map(\.repeats) == [1, 4, 16] && exposure.candidates == 1024)
-    #expect(exposure.rows.allSatisfy { (0...10).contains($0.bits) })
+    #expect(exposure.rows.map(\.repeats) == [1, 4, 16] && exposure.candidates == 64)
+    #expect(exposure.rows.allSatisfy { (0...6).contains($0.bits) })
     #expect(AuditRecord(record.json) == record)
   }
 

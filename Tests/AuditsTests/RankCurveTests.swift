@@ -88,10 +88,17 @@ import Testing
     #expect(Canaries.rank(of: 0, logProbabilities: [-5, -3, -4]) == 3)
     #expect(Canaries.rank(of: 0, logProbabilities: [-3, -3, -4]) == 2)
     #expect(Canaries.rank(of: 0, logProbabilities: [.nan, -3, -4]) == 3)
-    let canaries = Canaries(seed: 4)
+    let canaries = Canaries(candidates: 1024, seed: 4)
     #expect(canaries.documents.count == 21 && Set(canaries.documents).count == 3)
     let (sentences, secret) = canaries.candidates(2)
     #expect(Set(sentences).count == 1024 && canaries.documents.last == sentences[secret])
+  }
+
+  @Test func proportions() {
+    #expect(Proportion(40, of: 43).exceeds(Proportion(19, of: 43)))
+    #expect(!Proportion(24, of: 43).exceeds(Proportion(19, of: 43)))
+    #expect(!Proportion(1, of: 108).exceeds(Proportion(0, of: 111)))
+    #expect(!Proportion(0, of: 0).exceeds(Proportion(0, of: 0)))
   }
 
   /// Halves of an even and the next odd shadow are all windows.

@@ -20,7 +20,7 @@ import Testing
 
   @Test func leaksEndWithOneAndJSONTellsThem() throws {
     let shop = try Workshop()
-    let said = try export(shop, "run.steps=400")
+    let said = try export(shop, "run.steps=200")
     #expect(said.contains("sparseft audit shared.sfdelta") && !said.contains("warning"))
     let outcome = try shop.sparseft.run(
       Self.arguments + ["--json", "--windows", "40", "--report", "audit.html"])
