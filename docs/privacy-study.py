@@ -6,6 +6,7 @@
 Trains and audits in FOLDER (a temporary one by default), on this project's documentation: every other
 paragraph is the text, the rest is held out. SPARSEFT names the binary.
 """
+import functools
 import json
 import os
 import pathlib
@@ -91,7 +92,7 @@ def span(folder, whole):
     ]
     print("| delta | rank of bound | found | precision | recall | held-out's | nearest | bytes | "
           "seconds |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|", flush=True)
     for index, (name, method, optimizer, steps, windows, dtype) in enumerate(cases):
         # As many words as give all windows and few tokens more.
         words = {key: text.split() for key, text in whole.items()}
@@ -114,8 +115,15 @@ def span(folder, whole):
 
 
 def shortened(folder, words, tokens, name):
-    """The first words that are `tokens` + 1 ids or a few more, less than a window more."""
-    low, high = 1, min(len(words), 2 * tokens + 64)
+    """Writes the first words that are `tokens` + 1 ids or a few more, less than a window more."""
+    pathlib.Path(f"{folder}/{name}").write_text(
+        " ".join(words[:enough(tuple(words[:2 * tokens + 64]), tokens)]))
+    return name
+
+
+@functools.cache
+def enough(words, tokens):
+    low, high = 1, len(words)
     while low < high:
         middle = (low + high) // 2
         text = " ".join(words[:middle])
@@ -124,35 +132,33 @@ def shortened(folder, words, tokens, name):
             high = middle
         else:
             low = middle + 1
-    pathlib.Path(f"{folder}/{name}").write_text(" ".join(words[:low]))
-    return name
+    return low
 
 
 def membership(folder, whole):
-    """About 120 windows of 64 tokens, the last two blocks, with two shadow runs."""
+    """About 120 windows of 64 tokens, the last two blocks, with a shadow run."""
     words = whole["train"].split(), whole["heldout"].split()
     shortened(folder, words[0], 120 * 64, "members.txt")
-    shortened(folder, words[1], 240 * 64, "others.txt")
+    shortened(folder, words[1], 120 * 64, "others.txt")
     shortened(folder, words[0][9000:], 120 * 64, "elsewhere.txt")
     last = {"type": "last_layers", "count": 2}
     quarter = sparse({"layers[4-5].attention.*": 0.25, "layers[4-5].mlp.*": 0.25})
     cases = [
-        ("AdamW, 1 epoch", last, ADAMW, 1, "f32", "members.txt"),
         ("AdamW, 3 epochs", last, ADAMW, 3, "f32", "members.txt"),
-        ("the same in bf16", last, ADAMW, 3, "bf16", "members.txt"),
-        ("the same in int8", last, ADAMW, 3, "int8", "members.txt"),
-        ("a quarter of the rows", quarter, ADAMW, 3, "f32", "members.txt"),
-        ("SGD, 3 epochs", last, SGD, 3, "f32", "members.txt"),
         ("AdamW, 12 epochs", last, ADAMW, 12, "f32", "members.txt"),
         ("another text, 12 epochs", last, ADAMW, 12, "f32", "elsewhere.txt"),
+        ("AdamW, 1 epoch", last, ADAMW, 1, "f32", "members.txt"),
+        ("a quarter of the rows, 3", quarter, ADAMW, 3, "f32", "members.txt"),
+        ("int8, 3 epochs", last, ADAMW, 3, "int8", "members.txt"),
+        ("SGD, 3 epochs", last, SGD, 3, "f32", "members.txt"),
     ]
     print("| delta | AUC loss | min-20 %++ | − base's | − shadows' | differential | base alone | "
           "greedy | exposure 1 / 4 / 16 | held-out loss | bytes | leaks | seconds |")
-    print("|---|---|---|---|---|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|---|", flush=True)
     for index, (name, method, optimizer, epochs, dtype, text) in enumerate(cases):
         delta = trained(folder, f"member{index}", method, optimizer, {"epochs": epochs}, 4, 64,
                         dtype, text=text)
-        record = audited(folder, delta, "--shadows", "2", text="members.txt", heldout="others.txt")
+        record = audited(folder, delta, "--shadows", "1", text="members.txt", heldout="others.txt")
         loss = json.loads(run(
             "eval", "--model", BASE, "--delta", delta, "--data", f"{folder}/others.txt",
             "--sequence-length", "64", "--precision", "f32", "--json"))["loss"]

@@ -13,12 +13,13 @@ extension SpanRecord.Place {
 
 extension SpanRecord.Search {
   /// - Parameters:
-  ///   - real: the sequences of the text, each once.
-  ///   - control: those of a text that was not trained on.
+  ///   - real: the sequences of the text.
+  ///   - sample: those of as many windows of it as the other text has, at most.
+  ///   - control: those of as many windows of a text that was not trained on.
   init(
-    found: SpanFindings, real: some Sequence<[Int32]>, control: some Sequence<[Int32]>, length: Int
+    found: SpanFindings, real: Set<[Int32]>, sample: Set<[Int32]>, control: Set<[Int32]>,
+    length: Int
   ) {
-    let (real, control) = (Set(real), Set(control))
     func hits(_ sequences: [[Int32]], _ text: Set<[Int32]>) -> Int {
       sequences.count { text.contains($0) }
     }
@@ -27,15 +28,14 @@ extension SpanRecord.Search {
       controlHits: hits(found.found, control), nearest: found.nearest.count,
       nearestHits: hits(found.nearest, real), nearestControlHits: hits(found.nearest, control),
       threshold: found.threshold)
-    leaks =
-      Self.isRead(self.hits, self.controlHits, of: self.found)
-      || Self.isRead(self.nearestHits, self.nearestControlHits, of: self.nearest)
-  }
-
-  /// Whether so many hits are at least half, and clearly more than the other text has.
-  private static func isRead(_ hits: Int, _ control: Int, of count: Int) -> Bool {
-    2 * hits >= count
-      && Proportion(hits, of: count).exceeds(Proportion(control, of: count))
+    // At least half are the text's, and clearly more than an equal amount of the other text has.
+    leaks = [found.found, found.nearest].contains { sequences in
+      func share(_ text: Set<[Int32]>) -> Proportion {
+        Proportion(hits(sequences, text), of: sequences.count)
+      }
+      return 2 * hits(sequences, real) >= sequences.count
+        && share(sample).exceeds(share(control))
+    }
   }
 }
 

@@ -42,18 +42,24 @@ struct SpanTest {
   private func search(
     _ span: InputSpan, shouldStop: () -> Bool
   ) throws(AuditError) -> SpanRecord.Search {
-    if span.difference.isContextFree {
-      let found = try TokenSearch(base: base, span: span).run()
-      let real = train.distinctTokens()
+    // A longer text has more of anything.
+    let count = min(train.windows.count, heldOut.windows.count)
+    let texts = [train, train.spread(count), heldOut.spread(count)]
+    func search(
+      _ found: SpanFindings, length: Int, _ sequences: (TextWindows) -> Set<[Int32]>
+    ) -> SpanRecord.Search {
+      let all = texts.map(sequences)
       return SpanRecord.Search(
-        found: found, real: real.map { [$0] }, control: heldOut.distinctTokens().map { [$0] },
-        length: 1)
+        found: found, real: all[0], sample: all[1], control: all[2], length: length)
+    }
+    if span.difference.isContextFree {
+      return search(try TokenSearch(base: base, span: span).run(), length: 1) {
+        Set($0.distinctTokens().map { [$0] })
+      }
     }
     let found = try PrefixSearch(base: base, span: span, length: prefixLength).run(
       unless: shouldStop)
-    return SpanRecord.Search(
-      found: found, real: train.prefixes(length: prefixLength),
-      control: heldOut.prefixes(length: prefixLength), length: prefixLength)
+    return search(found, length: prefixLength) { $0.prefixes(length: prefixLength) }
   }
 }
 

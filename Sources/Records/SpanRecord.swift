@@ -55,7 +55,7 @@ public struct SpanRecord: JSONRecord {
     public var real: Int
     /// Found ones that are the text's.
     public var hits: Int
-    /// Found ones that are the other text's.
+    /// Found ones that are in as many windows of the other text, at most.
     public var controlHits: Int
     /// The nearest to the span, as many as it has dimensions, and those of them that are the
     /// text's, or the other text's.
