@@ -160,6 +160,8 @@ import Testing
     #expect(outcome.exitCode == 64)
     #expect(outcome.error.contains("'deltas'") && outcome.error.contains("apply-delta"))
     #expect(!Folder.exists(shop.folder["board"]))
+  }
+
   @Test func aDevicesMemoryIsPlanned() throws {
     let shop = try Workshop(method: #"{"type": "tiny_tl"}"#)
     let plan = try JSONValue.decode(

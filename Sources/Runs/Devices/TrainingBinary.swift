@@ -22,14 +22,22 @@ public struct TrainingBinary {
   public init(
     _ run: PlannedRun, target: DeviceTarget, instructionSet: String?, sources: RuntimeSources
   ) throws(RunsError) {
-    guard run.recipe.deltas.isEmpty else {
-      throw .notCompiled(key: "deltas", advice: "merge them into the model with apply-delta first")
+    if let (key, advice) = Self.unsupported(run.recipe) {
+      throw .notCompiled(key: key, advice: advice)
     }
     self.run = run
     self.target = target
     self.sources = sources
     self.instructionSet = try Self.instructionSet(
       instructionSet ?? (target == .host ? run.prepared.kernels.instructionSet : nil), of: target)
+  }
+
+  /// A key that the program in C does not follow, and what to do instead.
+  private static func unsupported(_ recipe: Recipe) -> (key: String, advice: String)? {
+    if !recipe.deltas.isEmpty {
+      return ("deltas", "merge them into the model with apply-delta first")
+    }
+    return recipe.privacy == nil ? nil : ("privacy", "finetune does")
   }
 
   /// The instruction set that is asked for, or the usual one of a target.
