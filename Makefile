@@ -8,7 +8,8 @@ C_FILES = $(shell git ls-files --cached --others --exclude-standard \
             'Sources/**/*.c' 'Sources/**/*.h' 'Sources/**/*.inc' 'Sources/**/*.cpp' \
             'Tests/**/*.c')
 
-.PHONY: demo build test faults fuzz sanitize check-tensorboard check-targets install bench format format-check packages clean
+.PHONY: demo build test faults fuzz sanitize check-tensorboard check-targets check-harness install bench \
+  format format-check packages clean
 
 demo: build
 	@$(SPARSEFT) finetune recipes/quickstart.json
@@ -44,6 +45,12 @@ check-tensorboard: build
 TARGETS = host musl aarch64 armhf riscv64 wasm32
 check-targets: build
 	@Tests/Targets/check $(TARGETS)
+
+# lm-evaluation-harness, installed to .build/lm-eval, has the same figures as eval of tasks.
+# CHECKPOINT is what both score.
+CHECKPOINT = checkpoints/smollm2.sfckpt
+check-harness: build
+	@Tests/Harness/check $(CHECKPOINT)
 
 # The binary, its man page, completions, recipes, chat templates and the C sources of `compile`.
 PREFIX = /usr/local

@@ -36,14 +36,9 @@ public struct TextEvaluation {
     chatTemplate: String? = nil, say: (String) -> Void = { _ in },
     shouldStop: () -> Bool = { false }
   ) throws -> EvaluationRecord {
-    let chats = try ChatChoice(
-      chatTemplate, of: model.weights.checkpoint, tokenizer: model.tokenizer)
-    let corpus = try Corpus.forScoring(
-      paths.map(Self.absolute), sequenceLength: shape.tokens, separator: separator,
-      rows: RowEncoding(trainOn, chats), tokenizer: model.tokenizer)
-    if let report = corpus.train.packingReport { say(chats.line(of: report)) }
-    for warning in corpus.warnings { say("warning: \(warning)") }
-    let evaluator = Evaluator(try session(), text: corpus.train)
+    let corpus = try corpus(
+      paths, separator: separator, trainOn: trainOn, chatTemplate: chatTemplate, say: say)
+    let evaluator = Evaluator(try model.scoringSession(shape), text: corpus.train)
     let clock = ContinuousClock()
     let start = clock.now
     guard let loss = evaluator.meanLoss(unless: shouldStop) else { throw TrainingError.interrupted }
@@ -57,19 +52,55 @@ public struct TextEvaluation {
       peakResidentBytes: ProcessMemory.peakResidentBytes, precision: model.precision.base.rawValue)
   }
 
+  /// Texts made ready to be scored as a whole; parameters as of `score`.
+  func corpus(
+    _ paths: [String], separator: String?, trainOn: TrainOnRecipe, chatTemplate: String?,
+    say: (String) -> Void
+  ) throws -> Corpus {
+    let chats = try ChatChoice(
+      chatTemplate, of: model.weights.checkpoint, tokenizer: model.tokenizer)
+    let corpus = try Corpus.forScoring(
+      paths.map(Self.absolute), sequenceLength: shape.tokens, separator: separator,
+      rows: RowEncoding(trainOn, chats), tokenizer: model.tokenizer)
+    if let report = corpus.train.packingReport { say(chats.line(of: report)) }
+    for warning in corpus.warnings { say("warning: \(warning)") }
+    return corpus
+  }
+
+  /// The summed loss of each window of a text, in nats, and how many targets it has.
+  ///
+  /// - Throws: `TrainingError.interrupted` if it was asked to stop, `.brokenModel` for a loss that is
+  ///   not finite.
+  func windowSums(of text: TokenStream, shouldStop: () -> Bool) throws -> [ScoredSum] {
+    let evaluator = Evaluator(try model.scoringSession(shape), text: text)
+    let count = text.windowCount(sequenceLength: shape.tokens, includePartial: true)
+    guard let means = evaluator.windowLosses(Array(0..<count), unless: shouldStop) else {
+      throw TrainingError.interrupted
+    }
+    return try means.enumerated().map { window, mean in
+      guard mean.isFinite else {
+        throw TrainingError.brokenModel(loss: mean, weight: model.weights.brokenWeight)
+      }
+      let targets = text.scoredCount(window: window, sequenceLength: shape.tokens)
+      return ScoredSum(loss: mean * Double(max(1, targets)), targets: targets)
+    }
+  }
+
   /// A path made absolute, relative to the current folder.
-  private static func absolute(_ path: String) -> String {
+  static func absolute(_ path: String) -> String {
     guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }
     defer { free(folder) }
     return String(cString: folder) + "/" + path
   }
+}
 
-  private func session() throws -> Session {
+extension LoadedModel {
+  /// A session that scores and trains nothing.
+  func scoringSession(_ shape: BatchShape) throws -> Session {
     let step = try CompiledStep(
-      model.weights.configuration, adaptation: model.weights.adaptation,
-      optimizer: .sgd(SGD()), clipNorm: nil, shape: shape, precision: model.precision,
-      elementType: model.weights.elementType)
-    return try Session(
-      step, weights: model.weights, pool: model.pool, kernels: model.kernels, seed: 0)
+      weights.configuration, adaptation: weights.adaptation,
+      optimizer: .sgd(SGD()), clipNorm: nil, shape: shape, precision: precision,
+      elementType: weights.elementType)
+    return try Session(step, weights: weights, pool: pool, kernels: kernels, seed: 0)
   }
 }

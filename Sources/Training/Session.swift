@@ -194,6 +194,13 @@ extension Session {
     }
   }
 
+  /// The loss of each scored target of the filled rows in nats, [windows · tokens]; 0 where none is.
+  /// Valid until the next call.
+  package func scoreTokens() -> UnsafeBufferPointer<Float> {
+    runValidation()
+    return UnsafeBufferPointer(bound.validationLosses)
+  }
+
   private func runValidation() {
     prepare()
     // Parameters may have changed by an update or a restored state: what depends on them, the row

@@ -73,6 +73,36 @@ import Testing
     #expect(separated < whole)
   }
 
+  /// A table of base and delta on a task and a text, as text and as JSON, and its items.
+  @Test func evalComparesModelsOnTasks() throws {
+    let shop = try Workshop()
+    try shop.finetune()
+    try shop.folder.write(
+      #"{"prompt": "the cat", "choices": ["sees", "likes"], "answer": 0}"# + "\n", to: "task.jsonl")
+    let delta = "run/best/trained.sfdelta"
+    let arguments = [
+      "eval", "--model", "tiny.sfckpt", "--delta", delta, "--side-by-side", "--data", "task.jsonl",
+      "text.txt",
+    ]
+    let json = try #require(
+      try shop.succeed(arguments + ["--json", "--items", "items.jsonl"]).jsonLines().first)
+    #expect(json["models"] == ["base", .string(delta)])
+    #expect(json["data"]?.array?.compactMap { $0["name"]?.string } == ["task.jsonl", "text.txt"])
+    let scores = try #require(json["data"]?[0]?["scores"]?.array)
+    #expect(scores[0]["accuracy"]?.keys == ["value", "low", "high"])
+    #expect(scores[1]["accuracy_normalised"]?["difference"]?["low"]?.double != nil)
+    #expect(try shop.jsonLines("items.jsonl").filter { $0["data"] == "task.jsonl" }.count == 2)
+
+    let table = try shop.succeed(arguments).output
+    for word in ["accuracy by length", "loss", "to base"] {
+      #expect(table.contains(word), "\(word)")
+    }
+    let refused = try shop.sparseft.run([
+      "eval", "--model", "tiny.sfckpt", "--data", "task.jsonl", "--until", "",
+    ])
+    #expect(refused.exitCode == 64)
+  }
+
   @Test func generateRepeatsForASeed() throws {
     let shop = try Workshop()
     let narrow = try precision(of: "tiny.sfckpt", in: shop) ?? ""

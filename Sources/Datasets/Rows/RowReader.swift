@@ -39,36 +39,39 @@ struct RowReader {
   /// The next row; nil at the end of the file.
   /// - Throws: `DatasetError.row` or `.mixedRows`, and as `TextFile.bytes`.
   mutating func next() throws(DatasetError) -> TextRow? {
+    guard let row = try next(RowParser.row) else { return nil }
+    if let first, first.shape != row.shape {
+      throw .mixedRows(
+        path: file.path, line: line, found: row.shape.keys, firstLine: first.line,
+        expected: first.shape.keys)
+    }
+    first = first ?? (row.shape, line)
+    return row
+  }
+
+  /// What `parse` makes of the next line that is not blank; nil at the end of the file.
+  /// - Throws: `DatasetError.row`, and as `TextFile.bytes`.
+  mutating func next<Row>(
+    _ parse: (UnsafeRawBufferPointer) throws(RowParser.Problem) -> Row
+  ) throws(DatasetError) -> Row? {
     while position < file.count {
       line += 1
       let start = position
       let end = try nextLineEnd()
       position = min(file.count, end + 1)
-      let parsed: Result<TextRow?, DatasetError> = buffer.withUnsafeBytes { bytes in
-        Result { () throws(DatasetError) in
-          try parse(.init(rebasing: bytes[start - bufferStart..<end - bufferStart]))
-        }
+      let parsed: Result<Row?, RowParser.Problem> = buffer.withUnsafeBytes { bytes in
+        let line = UnsafeRawBufferPointer(rebasing: bytes[start - bufferStart..<end - bufferStart])
+        if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { return .success(nil) }
+        return Result { () throws(RowParser.Problem) in try parse(line) }
       }
-      guard let row = try parsed.get() else { continue }
-      if let first, first.shape != row.shape {
-        throw .mixedRows(
-          path: file.path, line: line, found: row.shape.keys, firstLine: first.line,
-          expected: first.shape.keys)
+      switch parsed {
+      case .success(let row?): return row
+      case .success(nil): continue
+      case .failure(let problem):
+        throw .row(path: file.path, line: line, problem: problem.text)
       }
-      first = first ?? (row.shape, line)
-      return row
     }
     return nil
-  }
-
-  /// - Returns: nil for a blank line.
-  private func parse(_ bytes: UnsafeRawBufferPointer) throws(DatasetError) -> TextRow? {
-    if bytes.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { return nil }
-    do throws(RowParser.Problem) {
-      return try RowParser.row(bytes)
-    } catch {
-      throw .row(path: file.path, line: line, problem: error.text)
-    }
   }
 
   /// Offset of the line feed that ends the line at `position`, or of the file's end. The line is in

@@ -3,19 +3,27 @@ import Recipes
 import Records
 import Reports
 import Runs
+import Storage
 import Tensors
 import Training
 
 struct EvalCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "eval", abstract: "Scores text: mean loss per token, perplexity, bits per byte.")
+    commandName: "eval",
+    abstract: "Scores text: mean loss per token, perplexity, bits per byte; and tasks.",
+    discussion: """
+      Tasks are .jsonl files of rows {"prompt", "choices", "answer"} (which choice is likeliest) or \
+      {"prompt", "target"} (whether the greedy text is the target, and the target's loss). \
+      docs/evaluation.md explains figures and intervals.
+      """)
 
   @OptionGroup var arguments: ModelArguments
 
   @Option(
     parsing: .upToNextOption,
     help: ArgumentHelp(
-      "Files, folders or globs of UTF-8 text or .jsonl rows.", valueName: "path"))
+      "Files, folders or globs of UTF-8 text or .jsonl rows, and files of tasks.",
+      valueName: "path"))
   var data: [String]
 
   @Option(help: "Tokens per window.")
@@ -28,7 +36,10 @@ struct EvalCommand: ParsableCommand {
   var trainOn = TrainOnRecipe.completions
 
   @Option(
-    help: "How chats in .jsonl rows are written; by default as the model's own template says.")
+    help: """
+      How chats in .jsonl rows are written; by default as the model's own template says. Tasks are \
+      plain text by default; own: the model's own template.
+      """)
   var chatTemplate: String?
 
   @Option(help: "Windows scored at a time.")
@@ -44,6 +55,8 @@ struct EvalCommand: ParsableCommand {
       """)
   var precision = PrecisionChoice.auto
 
+  @OptionGroup var tasks: TaskArguments
+
   @Flag(help: "Write only JSON to standard output.")
   var json = false
 
@@ -58,6 +71,9 @@ struct EvalCommand: ParsableCommand {
 
   func run() throws {
     Interruption.listen()
+    let sets = SideBySide.dataSets(data, each: tasks.each)
+    let isPlain = sets.count == 1 && !SideBySide.isTask(sets[0])
+    guard isPlain, !tasks.sideBySide, tasks.items == nil else { return try compare(sets) }
     let model = try LoadedModel(
       arguments.model, deltas: arguments.delta, threads: threads, precision: precision)
     if !json { Output.note(model.precision.line) }
@@ -69,6 +85,32 @@ struct EvalCommand: ParsableCommand {
           data, separator: documentSeparator, trainOn: trainOn,
           chatTemplate: chatTemplate, say: { Output.note($0) },
           shouldStop: { Interruption.isRequested }))
+    } catch TrainingError.interrupted {
+      try Interruption.check()
+    }
+  }
+
+  /// Scores tasks, or several models or data sets.
+  private func compare(_ sets: [[String]]) throws {
+    var settings = SideBySide.Settings(
+      shape: BatchShape(windows: batchSize, tokens: sequenceLength), threads: threads,
+      precision: precision)
+    settings.separator = documentSeparator
+    settings.trainOn = trainOn
+    settings.chatTemplate = chatTemplate
+    if let delimiter = tasks.delimiter { settings.delimiter = delimiter }
+    if !tasks.until.isEmpty { settings.stops = tasks.until }
+    settings.maxTokens = tasks.maxTokens
+    let suite = SideBySide(
+      base: arguments.model, models: tasks.models(arguments.delta), settings: settings,
+      say: { Output.note($0) }, shouldStop: { Interruption.isRequested })
+    var lines = ""
+    do {
+      let table = try suite.table(sets) { item in
+        if tasks.items != nil { lines += item.encoded() + "\n" }
+      }
+      if let path = tasks.items { try AtomicFile.write(Array(lines.utf8), to: path) }
+      json ? Output.print(table.json) : Output.print(table.table.text)
     } catch TrainingError.interrupted {
       try Interruption.check()
     }
