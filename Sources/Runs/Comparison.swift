@@ -54,11 +54,24 @@ public struct Comparison {
       subject: field.members[0].label, reference: field.members[field.reference].label)
   }
 
-  /// Runs all pending runs.
+  /// Runs all pending runs, and writes the page of them, also of those before an error.
   ///
   /// - Throws: what `train` throws; finished rows stay in `compare.json`. A default baseline that
   ///   does not fit the machine or the budget, or diverges, is left out instead.
   public mutating func run(_ train: Trainer) throws {
+    do {
+      try runPending(train)
+    } catch {
+      // What ended the comparison is what is to be told.
+      try? RunPage.write(in: recipe.output.absolute)
+      throw error
+    }
+    try save(isComplete: true)
+    try RunPage.write(in: recipe.output.absolute)
+    observe(.finished(report))
+  }
+
+  private mutating func runPending(_ train: Trainer) throws {
     while let next = pending.first {
       let member = member(next.member, seed: next.seed)
       let start = ContinuousClock.now
@@ -74,9 +87,6 @@ public struct Comparison {
         observe(.leftOut(leftOut))
       }
     }
-    try save(isComplete: true)
-    try RunPage.write(in: recipe.output.absolute)
-    observe(.finished(report))
   }
 
   /// Adds the row of the next pending run, which has ended.

@@ -78,5 +78,8 @@ import Testing
     #expect(throws: RunsError.self) { try named.run(fails) }
     let record = try #require(ComparisonRecord(file: fixture.folder["run/compare.json"]))
     #expect(!record.isComplete && record.rows.count == 1)
+    // What ended the comparison does not keep it from having its page.
+    let page = String(decoding: try fixture.folder.read("run/report.html"), as: UTF8.self)
+    #expect(page.contains("Not complete: 1 runs have ended so far"))
   }
 }

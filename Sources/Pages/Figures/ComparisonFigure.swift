@@ -32,7 +32,7 @@ struct ComparisonFigure {
         "Difference to \(record.reference)", differences, style: "wide")
       body += Section.note(differenceNote)
     }
-    body += table.markup
+    body += losses.markup + costs.markup
     body += Section.note(tableNote)
     if !record.leftOut.isEmpty {
       let items = record.leftOut.prefix(60).map { method in
@@ -112,29 +112,47 @@ struct ComparisonFigure {
     (value < 0 ? "−" : "") + text
   }
 
-  private var table: PageTable {
+  /// What the rows of both tables are.
+  private var rowsOf: String {
     let seeds = record.summaries.map(\.seeds).max() ?? 1
+    return seeds > 1 ? "means over \(seeds) seeds, ± half a 95 % interval" : "one seed"
+  }
+
+  private var losses: PageTable {
     var table = PageTable(
-      seeds > 1 ? "Means over \(seeds) seeds, ± half a 95 % interval" : "Results of one seed",
+      "Losses: \(rowsOf)",
       [
-        .init("method", isNumber: false), .init("trained"),
+        .init("method", isNumber: false),
         .init(record.counted == .final ? "held-out loss" : "best held-out loss"),
-        .init("difference"), .init("tokens/s"), .init("planned"), .init("real peak"),
-        .init("delta"),
-        .init("analysis"), .init("training time"), .init("loss at equal time"),
-        .init("time to reference’s loss"),
+        .init("difference"), .init("loss at equal time"), .init("time to reference’s loss"),
       ])
     for summary in record.summaries {
       let loss = record.counted == .final ? summary.finalLoss : summary.bestLoss
       table.add(
         [
-          summary.label, Format.count(summary.trainableParameters), Self.loss(loss),
+          summary.label, Self.loss(loss),
           summary.label == record.reference ? "reference" : words(summary.difference),
+          Self.loss(summary.lossAtEqualTime), Self.time(summary),
+        ], isChosen: summary.label == record.subject)
+    }
+    return table
+  }
+
+  private var costs: PageTable {
+    var table = PageTable(
+      "What they took: \(rowsOf)",
+      [
+        .init("method", isNumber: false), .init("trained"), .init("tokens/s"), .init("planned"),
+        .init("real peak"), .init("delta"), .init("analysis"), .init("training time"),
+      ])
+    for summary in record.summaries {
+      table.add(
+        [
+          summary.label, Format.count(summary.trainableParameters),
           Format.count(summary.tokensPerSecond), Format.bytes(summary.plannedBytes),
           Format.bytes(summary.peakResidentBytes), summary.deltaBytes.map(Format.bytes) ?? "–",
           summary.analysisSeconds > 0 ? Format.duration(summary.analysisSeconds) : "–",
-          Format.duration(summary.trainingSeconds), Self.loss(summary.lossAtEqualTime),
-          Self.time(summary),
+          Format.duration(summary.trainingSeconds),
         ], isChosen: summary.label == record.subject)
     }
     return table

@@ -37,5 +37,6 @@ struct AnalyzeCommand: ParsableCommand {
     Output.print(result.map(run.weights.configuration).text)
     Output.print("\n" + result.candidateTable.text + "\n")
     for line in result.explanation { Output.print(line) }
+    Output.notePage(in: recipe.output.absolute)
   }
 }

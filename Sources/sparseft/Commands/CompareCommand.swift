@@ -40,6 +40,7 @@ struct CompareCommand: ParsableCommand {
       recipePath: arguments.recipe, overrides: arguments.overrides, recipe: recipe,
       cache: recipe.output.absolute + "/cache", seeds: recipe.seed...recipe.seed + (seeds - 1),
       observe: reporter.handle)
+    defer { if !arguments.json { Output.notePage(in: recipe.output.absolute) } }
     try withExtendedLifetime(folder) { try comparison.run { try ChildRun($0).run() } }
   }
 }

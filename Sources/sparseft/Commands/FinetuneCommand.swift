@@ -53,7 +53,9 @@ struct FinetuneCommand: ParsableCommand {
       try Interruption.checkOutput()
       throw ExitCode(Interruption.exitCode)
     }
+    let saysPage = !only && !arguments.json
     guard summary.reason != .interrupted else {
+      if saysPage { Output.notePage(in: recipe.output.absolute) }
       Output.note(
         "saved at step \(summary.steps); go on with: sparseft finetune \(arguments.commandLine) "
           + "--resume")
@@ -61,7 +63,10 @@ struct FinetuneCommand: ParsableCommand {
       throw ExitCode(Interruption.exitCode)
     }
     try Interruption.checkOutput()
-    guard !only, !recipe.compare.isEmpty else { return }
+    guard !only, !recipe.compare.isEmpty else {
+      if saysPage { Output.notePage(in: recipe.output.absolute) }
+      return
+    }
     // This run is saved, and a comparison starts again.
     Interruption.measure()
     let reporter = ComparisonReporter(
@@ -70,6 +75,7 @@ struct FinetuneCommand: ParsableCommand {
       recipePath: arguments.recipe, overrides: arguments.overrides, recipe: recipe, cache: cache,
       seeds: recipe.seed...recipe.seed, observe: reporter.handle)
     try comparison.addOwnRun(summary)
+    defer { if saysPage { Output.notePage(in: recipe.output.absolute) } }
     try comparison.run { try ChildRun($0).run() }
   }
 
@@ -78,6 +84,8 @@ struct FinetuneCommand: ParsableCommand {
   private func train(
     in folder: RunFolder
   ) throws -> (cache: String, summary: RunSummary) {
+    Heartbeat.begin(isQuiet: arguments.json || only)
+    defer { Heartbeat.end() }
     let prepared = try PreparedRun(
       recipe: arguments.recipe, overrides: arguments.overrides, cache: cache, resuming: resume,
       acceptsChanges: acceptChanges, shouldStop: { Interruption.isRequested })
@@ -85,6 +93,7 @@ struct FinetuneCommand: ParsableCommand {
     if let line = prepared.startLine, !arguments.json { Output.note(line) }
     if resume { Interruption.save() } else { Interruption.measure() }
     let progress = AnalysisLine(isQuiet: arguments.json)
+    Heartbeat.end()
     let decision =
       resume
       ? try MethodDecision(resuming: prepared)

@@ -36,6 +36,19 @@ enum Output {
     Terminal.standardError.write(text.printableLines() + "\n")
   }
 
+  /// Says where the page of a run is, if it is there; relative to the current folder where that is
+  /// above it.
+  static func notePage(in folder: String) {
+    let path = folder + "/report.html"
+    guard Folder.exists(path) else { return }
+    var here = ""
+    if let current = getcwd(nil, 0) {
+      here = String(cString: current) + "/"
+      free(current)
+    }
+    note("page: \(path.hasPrefix(here) ? String(path.dropFirst(here.count)) : path)")
+  }
+
   /// Shows a table that is not the result.
   static func note(_ table: Table) { Terminal.standardError.write(table.text + "\n") }
 
