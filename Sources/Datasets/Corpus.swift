@@ -192,16 +192,18 @@ public struct Corpus: Sendable {
   /// - Throws: `DatasetError`; `.tooShort` for a text without a target.
   public static func forScoring(
     _ paths: [String], sequenceLength: Int, separator: String? = nil, rows: RowEncoding = .init(),
-    tokenizer: any Tokenizer
+    excluding: [ExcludedPath] = [], tokenizer: any Tokenizer
   ) throws(DatasetError) -> Corpus {
     let text = try TokenizedText.prepare(
       paths, use: "text", encoding: TextEncoding(separator: separator, rows: rows),
-      tokenizer: tokenizer, cacheFolder: nil, keepsCache: false)
+      excluding: excluding, tokenizer: tokenizer, cacheFolder: nil, keepsCache: false)
     let stream = text.stream.packed(sequenceLength: sequenceLength, longRows: .split)
     try check(stream, "text", needed: 2, sequenceLength)
-    return Corpus(
+    var corpus = Corpus(
       train: stream, validation: nil,
       warnings: text.warnings + warnings(stream, "scored", sequenceLength))
+    corpus.isPrivate = text.files.contains { Folder.isPrivate($0) }
+    return corpus
   }
 
   private static func check(

@@ -16,6 +16,8 @@ public struct Recipe: Hashable, Sendable {
   public var compare: [MethodEntry] = []
   /// Which measurements may precede training.
   public var analysis = AnalysisRecipe()
+  /// Text that must not be forgotten; nil for none.
+  public var lossGuard: GuardRecipe?
   public var optimizer = OptimizerRecipe()
   public var schedule = ScheduleRecipe()
   /// Nil for training without differential privacy.
@@ -44,11 +46,15 @@ extension Recipe: RecipeSection {
     fields("method", &method, .section(method))
     fields("compare", &compare, .list(.section(MethodEntry(.sparse(control)))))
     fields("analysis", &analysis, .section(analysis))
+    fields("guard", &lossGuard, .optional(.section(GuardRecipe(data: []))))
     fields("optimizer", &optimizer, .section(optimizer))
     fields("schedule", &schedule, .section(schedule))
     fields("run", &run, .section(run))
     fields("privacy", &privacy, .optional(.section(PrivacyRecipe())))
     checkPrivacy(fields)
+    if lossGuard != nil, data.validation == .fraction(0) {
+      fields.report("guard", .invalid(reason: "needs held-out text: 'data.validation' above 0"))
+    }
     let neverValidates = run.validateEvery == 0 || data.validation == .fraction(0)
     if case .after = run.earlyStopping, neverValidates {
       let reason = "needs validations: 'run.validate_every' and 'data.validation' above 0"

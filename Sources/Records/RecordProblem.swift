@@ -69,6 +69,8 @@ extension StateRecord {
     ("elapsed_seconds", .number(seconds)), ("initial_validation_loss", .optionalNumber(losses)),
     ("best_validation_loss", .optionalNumber(losses)),
     ("last_validation_loss", .optionalNumber(losses)),
+    ("initial_guard_loss", .optionalNumber(losses)),
+    ("last_guard_loss", .optionalNumber(losses)),
     ("validations_since_best", .integer(0...most)), ("sequence_length", .integer(1...most)),
     ("tokens_per_step", .integer(1...most)), ("training_tokens", .integer(0...most)),
     ("seed", .integer(Int.min...Int.max)), ("shuffle", .integer(0...1)),

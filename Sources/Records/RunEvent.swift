@@ -16,6 +16,8 @@ public enum RunEvent: JSONRecord {
   /// A pass over the held-out text; the loss is a mean over its tokens, in nats.
   /// With what the steps before it have cost in privacy, for a private run.
   case validation(step: Int, loss: Double, best: Bool, privacy: PrivacyLoss? = nil)
+  /// A pass over the guard's text, told before the validation of the same step.
+  case lossGuard(GuardReport)
   case snapshot(step: Int, path: String, kind: SnapshotKind)
   case warning(String)
   /// A text drawn before the first step (`step` 0) or after the last one.
@@ -34,6 +36,7 @@ extension RunEvent {
   /// Values of the key `type`.
   private enum Kind: String {
     case start, plan, memory, analysis, step, validation, snapshot, warning, sample, profile, done
+    case lossGuard = "guard"
   }
 
   /// The step that a step, a validation or a snapshot belongs to; nil for other events.
@@ -41,6 +44,7 @@ extension RunEvent {
     switch self {
     case .step(let report): report.step
     case .validation(let step, _, _, _), .snapshot(let step, _, _): step
+    case .lossGuard(let report): report.step
     default: nil
     }
   }
@@ -64,6 +68,7 @@ extension RunEvent {
             ("type", "validation"), ("step", .int(step)), ("loss", .number(loss)),
             ("perplexity", .number(exp(loss))), ("best", .bool(best)),
           ] + (privacy?.members ?? [])))
+    case .lossGuard(let report): report.json
     case .snapshot(let step, let path, let kind):
       [
         "type": "snapshot", "step": .int(step), "path": .string(path),
@@ -97,6 +102,9 @@ extension RunEvent {
       self = .validation(
         step: step, loss: json["loss"]?.double ?? .nan, best: json.bool("best"),
         privacy: PrivacyLoss(json))
+    case .lossGuard:
+      guard let report = GuardReport(json) else { return nil }
+      self = .lossGuard(report)
     case .snapshot:
       guard let kind = SnapshotKind(rawValue: json.string("kind")) else { return nil }
       self = .snapshot(step: json.int("step"), path: json.string("path"), kind: kind)

@@ -49,6 +49,11 @@ public struct RunProgress: JSONRecord {
   public var bestValidationLoss: Double?
   public var lastValidationLoss: Double?
   public var validationsSinceBest = 0
+  /// The guard's losses of the base and of the last validation; nil without a guard.
+  public var initialGuardLoss: Double?
+  public var lastGuardLoss: Double?
+  /// The step of the best validation; nil without a guard.
+  public var bestStep: Int?
   /// Whether the run was stopped in the validation after its last step.
   public var validationIsDue = false
   /// How often the run went back to an earlier state because a figure was not finite.
@@ -69,6 +74,9 @@ public struct RunProgress: JSONRecord {
     bestValidationLoss = json["best_validation_loss"]?.double
     lastValidationLoss = json["last_validation_loss"]?.double
     validationsSinceBest = json.int("validations_since_best")
+    initialGuardLoss = json["initial_guard_loss"]?.double
+    lastGuardLoss = json["last_guard_loss"]?.double
+    bestStep = json["best_step"]?.int
     validationIsDue = json.bool("validation_due")
     setbacks = json.int("setbacks")
     rateFactor = json["rate_factor"]?.double ?? 1
@@ -78,6 +86,13 @@ public struct RunProgress: JSONRecord {
   /// Forgets losses of another held-out text; the present one is scored first.
   public mutating func forgetValidations() {
     (initialValidationLoss, bestValidationLoss, lastValidationLoss) = (nil, nil, nil)
+    validationsSinceBest = 0
+    validationIsDue = true
+  }
+
+  /// Forgets what was best within another guard; the present one is scored first.
+  public mutating func forgetGuard() {
+    (initialGuardLoss, lastGuardLoss, bestStep, bestValidationLoss) = (nil, nil, nil, nil)
     validationsSinceBest = 0
     validationIsDue = true
   }
@@ -99,6 +114,12 @@ public struct RunProgress: JSONRecord {
   /// What is rarely anything to tell.
   private var exceptions: [(String, JSONValue)] {
     (validationIsDue ? [("validation_due", .bool(true))] : [])
+      + (initialGuardLoss == nil
+        ? []
+        : [
+          ("initial_guard_loss", .optional(initialGuardLoss)),
+          ("last_guard_loss", .optional(lastGuardLoss)), ("best_step", .optional(bestStep)),
+        ])
       + (setbacks > 0
         ? [("setbacks", .int(setbacks)), ("rate_factor", .number(rateFactor))] : [])
       + (noisySteps > 0 ? [("noisy_steps", .int(noisySteps))] : [])

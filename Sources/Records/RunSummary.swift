@@ -24,13 +24,17 @@ public struct RunSummary: JSONRecord {
   public var plannedBytes = 0
   public var seconds = 0.0
   public var reason = EndReason.finished
+  /// Of the steps that were measured; nil where the machine does not count energy.
+  public var joulesPerToken: Double?
+  /// The guard's text as it was scored last; nil without a guard.
+  public var lossGuard: GuardReport?
 
   public init() {}
 }
 
 extension RunSummary {
   public var json: JSONValue {
-    [
+    var object: JSONObject = [
       "type": "done", "steps": .int(steps), "tokens": .int(tokens),
       "initial_validation_loss": .optional(initialValidationLoss),
       "final_validation_loss": .optional(finalValidationLoss),
@@ -39,6 +43,9 @@ extension RunSummary {
       "planned_bytes": .int(plannedBytes), "seconds": .number(seconds),
       "reason": .string(reason.rawValue),
     ]
+    if let joulesPerToken { object["joules_per_token"] = .number(joulesPerToken) }
+    if let lossGuard { object["guard"] = .object(JSONObject(lossGuard.members)) }
+    return .object(object)
   }
 
   public init(_ json: JSONValue) {
@@ -53,5 +60,7 @@ extension RunSummary {
     plannedBytes = json.int("planned_bytes")
     seconds = json.double("seconds")
     reason = EndReason(rawValue: json.string("reason")) ?? .finished
+    joulesPerToken = json["joules_per_token"]?.double
+    lossGuard = json["guard"].flatMap { GuardReport($0) }
   }
 }

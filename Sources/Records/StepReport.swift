@@ -47,15 +47,19 @@ public struct StepReport: JSONRecord {
   public var plannedBytes = 0
   public var elapsedSeconds = 0.0
   public var etaSeconds = 0.0
+  /// What the machine's processors took meanwhile; nil where they do not count it.
+  public var joules: Double?
 
   public init(step: Int) { self.step = step }
 
   public var tokensPerSecond: Double { Double(tokens) / max(seconds, 1e-9) }
+
+  public var joulesPerToken: Double? { joules.map { $0 / Double(max(1, tokens)) } }
 }
 
 extension StepReport {
   public var json: JSONValue {
-    [
+    var object: JSONObject = [
       "type": "step", "step": .int(step), "epoch": .number(epoch), "loss": .number(loss),
       "learning_rate": .number(learningRate), "grad_norm": .number(gradientNorm),
       "tokens": .int(tokens), "tokens_per_second": .number(tokensPerSecond),
@@ -64,6 +68,11 @@ extension StepReport {
       "planned_bytes": .int(plannedBytes), "elapsed_seconds": .number(elapsedSeconds),
       "eta_seconds": .number(etaSeconds),
     ]
+    if let joules {
+      object["joules"] = .number(joules)
+      object["joules_per_token"] = .optional(joulesPerToken)
+    }
+    return .object(object)
   }
 
   /// Nil if the step's number is missing.
@@ -82,5 +91,6 @@ extension StepReport {
     plannedBytes = json.int("planned_bytes")
     elapsedSeconds = json.double("elapsed_seconds")
     etaSeconds = json.double("eta_seconds")
+    joules = json["joules"]?.double
   }
 }

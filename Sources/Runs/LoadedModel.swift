@@ -19,16 +19,18 @@ public struct LoadedModel {
 
   /// - Parameters:
   ///   - path: the checkpoint.
-  ///   - deltas: paths of deltas, each applied with scale 1.
+  ///   - deltas: paths of deltas.
+  ///   - scale: what each delta is multiplied by.
   ///   - precision: as `run.precision`; f32 is always computed by OpenBLAS, regardless of the
   ///     variants remembered for this machine, so that results are the same in every process.
   /// - Throws: what opening the files throws; `ExecutionError` for threads or kernels that this
   ///   machine does not have.
   public init(
-    _ path: String, deltas: [String] = [], threads: Int, precision: PrecisionChoice = .auto
+    _ path: String, deltas: [String] = [], scale: Double = 1, threads: Int,
+    precision: PrecisionChoice = .auto
   ) throws {
     let checkpoint = try Checkpoint.open(path)
-    let deltas = try deltas.map { (delta: try Delta.open($0), scale: 1.0) }
+    let deltas = try deltas.map { (delta: try Delta.open($0), scale: scale) }
     try DeltaMerge.checkRepeats(deltas.map(\.delta))
     weights = try ModelWeights(checkpoint, deltas: deltas, keepsFactors: true)
     tokenizer = try checkpoint.loadTokenizer()

@@ -44,7 +44,8 @@ public struct PlanReport {
     func probed() -> (step: Double, pass: Double) {
       (
         probe.secondsPerStep(),
-        run.prepared.corpus.validation.map { probe.secondsPerValidation(of: $0) } ?? 0
+        [run.prepared.corpus.validation, run.prepared.guardCorpus?.train].compactMap(\.self)
+          .reduce(0) { $0 + probe.secondsPerValidation(of: $1) }
       )
     }
     let first = probed()

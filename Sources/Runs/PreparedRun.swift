@@ -26,6 +26,8 @@ public struct PreparedRun {
   let startingDeltas: [(delta: Delta, scale: Double)]
   public let tokenizer: any Tokenizer
   public let corpus: Corpus
+  /// The text of the recipe's guard, to be scored as a whole; nil without a guard.
+  public let guardCorpus: Corpus?
   /// How chats are written.
   public let chats: ChatChoice
   public let kernels: Kernels
@@ -78,8 +80,12 @@ public struct PreparedRun {
     cacheFolder = cache ?? recipe.output.absolute + "/cache"
     chats = try ChatChoice(recipe.data.chatTemplate, of: checkpoint, tokenizer: tokenizer)
     corpus = try Self.corpus(recipe, path, chats, tokenizer: tokenizer, cache: cacheFolder)
+    guardCorpus = try Self.guardCorpus(
+      recipe, path, chats, tokenizer: tokenizer, cache: cacheFolder)
+    if guardCorpus != nil, corpus.validation == nil { throw RunsError.guardWithoutValidation }
     texts = TextHashes(
-      training: corpus.train.contentHash(), validation: corpus.validation?.contentHash())
+      training: corpus.train.contentHash(), validation: corpus.validation?.contentHash(),
+      lossGuard: guardCorpus?.train.contentHash())
     saved = resuming ? try Self.saved(of: recipe) : nil
     let (recipe, texts) = (recipe, texts)
     changes = saved.map { ResumeChanges($0, recipe: recipe, texts: texts) }
@@ -160,7 +166,8 @@ public struct PreparedRun {
         "run.threads is \(pool.threads), but this process may use \(cores) cores; more threads than "
           + "cores wait for each other and are slower"
       ] : []
-    return corpus.warnings + tooLong + tooMany + [shortfall].compactMap(\.self)
+    let guardWarnings = (guardCorpus?.warnings ?? []).map { "guard.data: " + $0 }
+    return corpus.warnings + guardWarnings + tooLong + tooMany + [shortfall].compactMap(\.self)
       + (changes?.texts ?? [])
   }
 }
@@ -181,7 +188,7 @@ extension PreparedRun {
   }
 
   /// Whether only their owner may read some of the texts: so it is to be with what is made of them.
-  public var hasPrivateText: Bool { corpus.isPrivate }
+  public var hasPrivateText: Bool { corpus.isPrivate || guardCorpus?.isPrivate == true }
 
   private static func tokenizer(of checkpoint: Checkpoint) throws -> any Tokenizer {
     let tokenizer = try checkpoint.loadTokenizer()
@@ -210,6 +217,17 @@ extension PreparedRun {
         longRows: LongRows(recipe.data.longRows), excluding: excluded(recipe, path, cache: cache),
         tokenizer: tokenizer, cacheFolder: cache, keepsCache: recipe.run.keepCache)
     }
+  }
+
+  private static func guardCorpus(
+    _ recipe: Recipe, _ path: String, _ chats: ChatChoice, tokenizer: any Tokenizer,
+    cache: String
+  ) throws -> Corpus? {
+    guard let guarded = recipe.lossGuard else { return nil }
+    return try Corpus.forScoring(
+      guarded.data.map(\.absolute), sequenceLength: recipe.data.sequenceLength,
+      separator: recipe.data.documentSeparator, rows: RowEncoding(recipe.data.trainOn, chats),
+      excluding: excluded(recipe, path, cache: cache), tokenizer: tokenizer)
   }
 
   /// What is never training text: the recipe, and what runs of it write, also where that folder is

@@ -10,11 +10,14 @@ struct ResumeChanges {
   private(set) var texts: [String] = []
   /// Whether another text is held out, so that losses before and after can't be compared.
   private(set) var hasOtherValidation = false
+  /// Whether the guard's text or its limit is another one, so that the best may be beyond it.
+  private(set) var hasOtherGuard = false
 
   /// Parts of a recipe that decide losses. What is in the texts, with their separators and
   /// templates, shows in the ids instead; the method is compared when its state is read.
   private static let sections: [String: [String]?] = [
-    "data": ["sequence_length", "shuffle"], "optimizer": nil, "schedule": nil, "privacy": nil,
+    "data": ["sequence_length", "shuffle"], "guard": ["max_loss_increase"], "optimizer": nil,
+    "schedule": nil, "privacy": nil,
     "run": ["epochs", "steps", "batch_size", "accumulation", "precision", "kept_gates"],
   ]
 
@@ -33,6 +36,7 @@ struct ResumeChanges {
         }
       }
     }
+    hasOtherGuard = self.texts.contains { $0.hasPrefix("guard.") }
     guard let before = saved.texts else { return }
     if before.training != texts.training {
       self.texts.append("the training text (data.train) is another one, or in another order")
@@ -40,6 +44,10 @@ struct ResumeChanges {
     hasOtherValidation = before.validation != texts.validation
     if hasOtherValidation {
       self.texts.append("the held-out text (data.validation) is another one")
+    }
+    if before.lossGuard != texts.lossGuard {
+      hasOtherGuard = true
+      self.texts.append("the guard's text (guard.data) is another one")
     }
   }
 

@@ -14,12 +14,17 @@ public enum RunsError: Failure {
   case unknownInstructionSet(String, target: String, known: [String])
   /// A recipe's key that programs without this one can't follow.
   case notCompiled(key: String, advice: String)
+  /// A guard where no text is held out to tell which snapshot is the best.
+  case guardWithoutValidation
+  /// No scale of a delta within the guard lowers the loss.
+  case noScale
   /// A run of a comparison failed: `problem` in words, and its category.
   case member(label: String, problem: String, category: FailureCategory)
 
   public var category: FailureCategory {
     switch self {
-    case .nothingToAnalyse, .unknownInstructionSet, .notCompiled: .usage
+    case .nothingToAnalyse, .unknownInstructionSet, .notCompiled, .guardWithoutValidation, .noScale:
+      .usage
     case .noSources: .missingInput
     case .unknownMethod: .badData
     case .exportDiffers: .bug
@@ -46,6 +51,11 @@ public enum RunsError: Failure {
       "--isa '\(name)' is none of \(target)'s instruction sets: \(known.joined(separator: ", "))"
     case .notCompiled(let key, let advice):
       "a compiled run can't follow the recipe's '\(key)'; \(advice)"
+    case .guardWithoutValidation:
+      "guard: needs held-out text, and the training text is one row; name some with data.validation"
+    case .noScale:
+      "--scale auto: no scale from 0 to 1 lowers the loss of --data within the guard; raise "
+        + "--max-loss-increase, or keep the base"
     case .member(let label, let problem, _): "the run of '\(label)' \(problem)"
     }
   }

@@ -117,9 +117,12 @@ extension TrainingRun {
     let corpus = run.prepared.corpus
     let trainer = Trainer(
       session, settings: run.settings, text: corpus.train,
-      validationText: corpus.validation, store: store, plannedBytes: run.forecast.total,
+      validationText: corpus.validation, lossGuard: run.prepared.lossGuard, store: store,
+      plannedBytes: run.forecast.total,
       initialValidationLoss: run.decision.initialValidationLoss, earlier: earlier,
+      meter: EnergyMeter(),
       hasOtherValidation: run.prepared.changes?.hasOtherValidation ?? false,
+      hasOtherGuard: run.prepared.changes?.hasOtherGuard ?? false,
       observe: { event throws(TrainingError) in
         do throws(ReportError) { try tell(event) } catch { throw .observer(error) }
       }, shouldStop: run.prepared.shouldStop)
@@ -140,6 +143,14 @@ extension TrainingRun {
       topP: sample.topP, seed: run.settings.seed, shouldStop: prepared.shouldStop)
     prepared.weights.checkpoint.releasePages()
     try tell(.sample(step: step, prompt: sample.prompt, text: text))
+  }
+}
+
+extension PreparedRun {
+  /// The recipe's guard with its text.
+  var lossGuard: LossGuard? {
+    guard let guarded = recipe.lossGuard, let text = guardCorpus?.train else { return nil }
+    return LossGuard(text: text, maxIncrease: guarded.maxLossIncrease)
   }
 }
 

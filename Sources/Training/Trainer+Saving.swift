@@ -67,6 +67,8 @@ extension Trainer {
       restored.initialValidationLoss = progress.initialValidationLoss
     }
     restored.bestValidationLoss = progress.bestValidationLoss
+    restored.bestStep = progress.bestStep
+    restored.initialGuardLoss = progress.initialGuardLoss
     restored.trainingSeconds = progress.trainingSeconds
     restored.setbacks = progress.setbacks + 1
     restored.noisySteps = progress.noisySteps

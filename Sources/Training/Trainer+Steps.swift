@@ -18,6 +18,8 @@ extension Trainer {
   /// - Returns: false if it was asked to stop before the step was whole; nothing has changed then.
   func trainStep() throws(TrainingError) -> Bool {
     let start = ContinuousClock.now
+    // What was taken since the last step's end is not this one's.
+    _ = meter?.joules()
     let number = progress.step + 1
     let rate = settings.schedule.rate(step: number) * progress.rateFactor
     guard let outcome = runStep(number, rate: rate) else { return false }
@@ -30,7 +32,13 @@ extension Trainer {
     progress.step = number
     let seconds = (ContinuousClock.now - start).seconds
     progress.trainingSeconds += seconds
-    try observe(.step(report(number, outcome, rate: rate, seconds: seconds)))
+    var report = report(number, outcome, rate: rate, seconds: seconds)
+    report.joules = meter?.joules()
+    if let joules = report.joules {
+      measuredJoules += joules
+      measuredTokens += report.tokens
+    }
+    try observe(.step(report))
     if outcome.scored == 0 {
       try observe(.warning("step \(number): none of its targets counts, so it changed nothing"))
     } else if let rise = trend.add(

@@ -80,10 +80,19 @@ extension Trainer {
     guard loss.isFinite else {
       throw failure(progress.step, figure: "validation loss", loss)
     }
+    let guarded = try scoreGuard()
+    if case .stopped = guarded {
+      progress.validationIsDue = true
+      return false
+    }
+    try tell(guarded)
     progress.lastValidationLoss = loss
-    let isBest = loss < progress.bestValidationLoss ?? .infinity
+    let isBest = loss < progress.bestValidationLoss ?? .infinity && guarded.isWithin
     progress.validationsSinceBest = isBest ? 0 : progress.validationsSinceBest + 1
-    if isBest { progress.bestValidationLoss = loss }
+    if isBest {
+      progress.bestValidationLoss = loss
+      if lossGuard != nil { progress.bestStep = progress.step }
+    }
     try observe(.validation(step: progress.step, loss: loss, best: isBest, privacy: privacyLoss))
     try reportWarnings()
     if isBest { try saveDelta(.best, loss: loss) }

@@ -23,6 +23,13 @@ public final class Trainer {
   let settings: TrainingSettings
   let text: TokenStream
   let validation: Evaluator?
+  /// Nil where energy is not counted.
+  let meter: EnergyMeter?
+  /// Of the steps since this trainer began.
+  var measuredJoules = 0.0
+  var measuredTokens = 0
+  let lossGuard: LossGuard?
+  let guardEvaluator: Evaluator?
   let store: SnapshotStore?
   let plannedBytes: Int
   let observe: (RunEvent) throws(TrainingError) -> Void
@@ -38,27 +45,34 @@ public final class Trainer {
   let earlier: [StepReport]
   /// Whether the store's losses are of another held-out text than this run's.
   let hasOtherValidation: Bool
+  /// Whether the store's best was judged by another guard.
+  let hasOtherGuard: Bool
   /// The step of the state in the store that is this run's; nil while there is none.
   var savedStep: Int?
 
   /// - Parameters:
   ///   - validationText: windows that are scored but never trained on; nil for none.
+  ///   - lossGuard: text whose loss decides which snapshots may be the best; nil for none.
   ///   - store: where snapshots go; nil for none.
   ///   - saving: what is written to the store.
   ///   - initialValidationLoss: the validation text's loss before training, if it is known, so that
   ///     the run need not measure it.
   ///   - earlier: the steps up to the store's state if another trainer, which saved states only,
   ///     took them; this run reports and validates them as its own.
+  ///   - meter: counts the energy of steps; nil for none.
   ///   - hasOtherValidation: whether a state to go on from has losses of another held-out text; its
   ///     best then counts no longer.
+  ///   - hasOtherGuard: whether a state to go on from was judged by another guard, or by none.
   ///   - shouldStop: asked before every micro-batch, of validations too; true saves and ends the run.
   ///     A step that is not whole by then has changed nothing, and a validation is made up for when
   ///     the run goes on.
   public init(
     _ session: Session, settings: TrainingSettings, text: TokenStream,
-    validationText: TokenStream?, store: SnapshotStore?, plannedBytes: Int,
+    validationText: TokenStream?, lossGuard: LossGuard? = nil, store: SnapshotStore?,
+    plannedBytes: Int,
     saving: Saving = .everything, initialValidationLoss: Double? = nil,
-    earlier: [StepReport] = [], hasOtherValidation: Bool = false,
+    earlier: [StepReport] = [], meter: EnergyMeter? = nil, hasOtherValidation: Bool = false,
+    hasOtherGuard: Bool = false,
     observe: @escaping (RunEvent) throws(TrainingError) -> Void,
     shouldStop: @escaping () -> Bool = { false }
   ) {
@@ -66,11 +80,15 @@ public final class Trainer {
     self.settings = settings
     self.text = text
     validation = validationText.map { Evaluator(session, text: $0) }
+    self.meter = meter
+    self.lossGuard = lossGuard
+    guardEvaluator = lossGuard.map { Evaluator(session, text: $0.text) }
     self.store = store
     self.plannedBytes = plannedBytes
     self.saving = saving
     self.earlier = earlier
     self.hasOtherValidation = hasOtherValidation
+    self.hasOtherGuard = hasOtherGuard
     self.observe = observe
     self.shouldStop = shouldStop
     order = BatchOrder(
@@ -99,10 +117,14 @@ public final class Trainer {
       savedStep = progress.step
       earlierSeconds = progress.elapsedSeconds
       if hasOtherValidation { progress.forgetValidations() }
+      if hasOtherGuard { progress.forgetGuard() }
     }
     if !resuming, saving != .nothing { store?.pending.remove() }
     started = .now
-    if progress.step == 0 || !earlier.isEmpty, try !validateBase() {
+    let isStart = progress.step == 0 || !earlier.isEmpty
+    var hasBase = try measureGuardOfBase()
+    if hasBase, isStart { hasBase = try validateBase() }
+    if !hasBase {
       // Steps that a probe took are in the store already.
       guard savedStep == nil else { return try summarise(.interrupted) }
       throw .interrupted
@@ -167,6 +189,9 @@ extension Trainer {
     summary.plannedBytes = plannedBytes
     summary.seconds = elapsedSeconds
     summary.reason = reason
+    summary.lossGuard = lastGuard
+    if measuredTokens > 0 { summary.joulesPerToken = measuredJoules / Double(measuredTokens) }
+    if reason != .interrupted, let guardWarning { try observe(.warning(guardWarning)) }
     if let first = summary.initialValidationLoss, let best = summary.bestValidationLoss,
       best >= first
     {

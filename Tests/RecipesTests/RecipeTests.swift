@@ -114,6 +114,7 @@ func message(_ text: String, _ overrides: String...) throws -> String {
           "joint_probes": true,
           "head": true
         },
+        "guard": null,
         "optimizer": {
           "type": "adamw",
           "learning_rate": "auto",

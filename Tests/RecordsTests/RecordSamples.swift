@@ -43,8 +43,11 @@ enum RecordSamples {
     step.phases = PhaseSeconds(data: 0.001, forward: 0.01, backward: 0.015, update: 0.004)
     (step.residentBytes, step.peakResidentBytes, step.plannedBytes) = (10, 11, 12)
     (step.elapsedSeconds, step.etaSeconds) = (1.5, 2.5)
+    step.joules = 0.75
     return step
   }()
+
+  static let guarded = GuardReport(step: 4, loss: 3.5, initialLoss: 3.25, maxIncrease: 0.125)
 
   static let summary: RunSummary = {
     var summary = RunSummary()
@@ -54,6 +57,7 @@ enum RecordSamples {
     (summary.tokensPerSecond, summary.seconds) = (10.5, 9.25)
     (summary.peakResidentBytes, summary.plannedBytes) = (110, 100)
     summary.reason = .earlyStopping
+    (summary.joulesPerToken, summary.lossGuard) = (0.5, guarded)
     return summary
   }()
 
@@ -121,6 +125,7 @@ enum RecordSamples {
     (progress.step, progress.trainingSeconds, progress.elapsedSeconds) = (3, 1.5, 2.5)
     (progress.initialValidationLoss, progress.bestValidationLoss) = (5, 4)
     (progress.lastValidationLoss, progress.validationsSinceBest) = (4.5, 2)
+    (progress.initialGuardLoss, progress.lastGuardLoss, progress.bestStep) = (3.25, 3.5, 2)
     (progress.validationIsDue, progress.setbacks, progress.rateFactor) = (true, 1, 0.5)
     progress.noisySteps = 4
     return progress
@@ -129,7 +134,7 @@ enum RecordSamples {
   static let state = StateRecord(
     base: "ef", deltas: ["0d", "1d"], method: ["type": "sparse"], decision: decision,
     progress: progress,
-    recipe: ["seed": 1], texts: TextHashes(training: "ab", validation: nil))
+    recipe: ["seed": 1], texts: TextHashes(training: "ab", validation: nil, lossGuard: "cd"))
 
   static let row: ComparisonRow = {
     var row = ComparisonRow(method: "lora", label: "lora r8", seed: 3)
@@ -172,7 +177,7 @@ enum RecordSamples {
   static let events: [RunEvent] = [
     .start(description), .plan(forecast, flopsPerToken: 12.5, fullFlopsPerToken: 25.5),
     .memory(schedule), .analysis(.contributions(analysis)), .analysis(.learningRate(calibration)),
-    .step(step),
+    .step(step), .lossGuard(guarded),
     .validation(step: 4, loss: 3.5, best: true),
     .validation(
       step: 5, loss: 3.25, best: false, privacy: PrivacyLoss(epsilon: 2.5, delta: 1e-5)),

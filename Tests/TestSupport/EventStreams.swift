@@ -19,9 +19,12 @@ public struct EventStreams {
       events.append(.analysis(chance(2) ? .contributions(analysis) : .learningRate(rate)))
     }
     if chance(2) { events.append(.sample(step: 0, prompt: text, text: text)) }
+    let isGuarded = chance(2)
+    if isGuarded { events.append(.lossGuard(guarded(0))) }
     events.append(.validation(step: 0, loss: figure, best: true))
     for number in stride(from: 1, through: steps, by: 1) {
       events.append(.step(step(number)))
+      if isGuarded, chance(8) { events.append(.lossGuard(guarded(number))) }
       if chance(8) { events.append(.validation(step: number, loss: figure, best: chance(2))) }
       if chance(20) { events.append(.warning(text)) }
       if chance(30) { events.append(.snapshot(step: number, path: text, kind: .best)) }
@@ -123,6 +126,10 @@ public struct EventStreams {
     }
   }
 
+  private mutating func guarded(_ step: Int) -> GuardReport {
+    GuardReport(step: step, loss: figure, initialLoss: figure, maxIncrease: figure)
+  }
+
   public mutating func step(_ number: Int) -> StepReport {
     var step = StepReport(step: number)
     (step.epoch, step.loss, step.learningRate, step.gradientNorm) = (figure, figure, figure, figure)
@@ -130,6 +137,7 @@ public struct EventStreams {
     step.phases = PhaseSeconds(data: figure, forward: figure, backward: figure, update: figure)
     (step.residentBytes, step.peakResidentBytes, step.plannedBytes) = (count, count, count)
     (step.elapsedSeconds, step.etaSeconds) = (figure, figure)
+    if chance(3) { step.joules = figure }
     return step
   }
 
@@ -194,6 +202,7 @@ public struct EventStreams {
     (summary.initialValidationLoss, summary.bestValidationLoss) = (figure, figure)
     (summary.tokensPerSecond, summary.seconds) = (figure, figure)
     (summary.peakResidentBytes, summary.plannedBytes) = (count, count)
+    if chance(3) { summary.lossGuard = guarded(steps) }
     summary.reason = EndReason.allCases[random.integer(below: EndReason.allCases.count)]
     return summary
   }

@@ -192,6 +192,7 @@ package struct RunRecord {
       case .analysis: "analysis"
       case .step(let report): "step \(report.step)"
       case .validation(let step, _, let best, _): "validation \(step)" + (best ? " best" : "")
+      case .lossGuard(let report): "guard \(report.step)"
       case .snapshot(let step, _, let kind): "snapshot \(step) \(kind.rawValue)"
       case .warning: "warning"
       case .sample(let step, _, _): "sample \(step)"

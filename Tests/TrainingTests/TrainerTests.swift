@@ -1,5 +1,6 @@
 import Adaptations
 import Datasets
+import Execution
 import Records
 import Storage
 import Tensors
@@ -23,6 +24,37 @@ import Training
     #expect(one.validations == two.validations)
     let (first, last) = (try #require(one.validations.first), try #require(one.validations.last))
     #expect(last < first, "learned nothing: \(first) → \(last)")
+  }
+
+  /// A made-up counter rises by a joule whenever the run asks whether to stop: once before each of a
+  /// step's further micro-batches, and once before each step, which is not the step's.
+  @Test func stepsCountTheirEnergy() throws {
+    let folder = try TemporaryFolder()
+    var joules = 0
+    func count() -> Bool {
+      joules += 1
+      _ = try? folder.write("\(joules)000000", to: "powercap/intel-rapl:0/energy_uj")
+      return false
+    }
+    try folder.write("package-0", to: "powercap/intel-rapl:0/name")
+    _ = count()
+    let fixture = try TrainingFixture()
+    let settings = TrainingFixture.settings(steps: 3, windows: 2, accumulation: 3)
+    var steps: [StepReport] = []
+    let trainer = Trainer(
+      try fixture.session(FullAdaptation(), settings), settings: settings,
+      text: TrainingFixture.text(windows: 16), validationText: nil, store: nil, plannedBytes: 1,
+      meter: EnergyMeter(root: folder.path),
+      observe: { event throws(TrainingError) in
+        if case .step(let report) = event { steps.append(report) }
+      }, shouldStop: count)
+    let summary = try trainer.run()
+    #expect(steps.map(\.joules) == [2, 2, 2])
+    let tokens = Double(settings.shape.tokensPerStep)
+    #expect(steps[0].joulesPerToken == 2 / tokens && summary.joulesPerToken == 2 / tokens)
+    let without = try fixture.train(FullAdaptation(), settings)
+    #expect(without.steps.allSatisfy { $0.joules == nil && $0.json["joules"] == nil })
+    #expect(without.summary.joulesPerToken == nil)
   }
 
   @Test func anotherSeedTakesOtherBatches() throws {

@@ -28,6 +28,7 @@ struct LossFigure {
         ]
       }
     }
+    if let guarded { figures.append(guarded) }
     return Section(
       id: "loss", title: "Loss",
       intro: "Mean negative log-likelihood per token, in nats: lower is better.",
@@ -55,6 +56,36 @@ struct LossFigure {
       mayBeLogarithmic: true,
       xEnd: axis == .step ? lineup.entries.first?.runs.first?.plannedSteps.map(Double.init) : nil)
     return Section.figure("\(what) \(by)", chart.svg)
+  }
+
+  /// The guard's losses of all methods, and their limit; nil without a guard.
+  private var guarded: Markup? {
+    let guarded = lineup.entries.compactMap { entry in
+      entry.runs.first.flatMap { $0.guardReports.isEmpty ? nil : (entry, $0.guardReports) }
+    }
+    guard let (_, reports) = guarded.first, let first = reports.first else { return nil }
+    let limit = first.initialLoss + first.maxIncrease
+    let end = guarded.flatMap { $0.1.map(\.step) }.max() ?? 0
+    let line = Series(
+      "limit", colour: lineup.entries.count,
+      points: [(0, limit), (Double(max(1, end)), limit)], form: .dashed)
+    let series = guarded.map { entry, reports in
+      Series(
+        entry.label, colour: entry.colour, points: reports.map { (Double($0.step), $0.loss) },
+        form: .dots)
+    }
+    let texts = guarded.map { entry, reports in
+      "\(entry.label): from \(Format.loss(reports[0].loss)) to "
+        + Format.loss(reports[reports.count - 1].loss)
+    }
+    let title = "Guard’s loss by step"
+    let chart = LineChart(
+      id: "loss-guard-step", title: title,
+      description: "\(title), at most \(Format.loss(limit)). " + texts.joined(separator: ". "),
+      xTitle: "step", yTitle: "loss in nats", xUnit: .count, series: series + [line],
+      mayBeLogarithmic: true,
+      xEnd: lineup.entries.first?.runs.first?.plannedSteps.map(Double.init))
+    return Section.figure(title, chart.svg)
   }
 
   private func x(_ run: RunHistory, _ axis: Axis) -> [Double] {

@@ -1,5 +1,6 @@
 import Records
 import Reports
+import Tensors
 
 /// Speed and memory over the run, memory against the plan.
 struct ResourceFigure {
@@ -13,7 +14,7 @@ struct ResourceFigure {
       id: "resources", title: "Speed and memory",
       intro:
         "What each step took, by the process’s own clock and the system’s account of its memory.",
-      body: .element("div", ["class": "pair"], speed(entries) + memory(entries))
+      body: .element("div", ["class": "pair"], speed(entries) + memory(entries) + energy(entries))
         + Section.note(note(entries)))
   }
 
@@ -69,6 +70,32 @@ struct ResourceFigure {
       yTitle: "resident memory", xUnit: .seconds, yUnit: .bytes, series: series,
       includesZero: true)
     return Section.figure("Memory against the plan", chart.svg)
+  }
+
+  /// Joules per token, where the machine counts them.
+  private func energy(_ entries: [Lineup.Entry]) -> Markup {
+    let measured = entries.filter { entry in
+      entry.runs.first?.steps.contains { $0.joulesPerToken?.isFinite == true } == true
+    }
+    guard !measured.isEmpty else { return .empty }
+    let series = measured.compactMap { entry -> Series? in
+      guard let run = entry.runs.first else { return nil }
+      return Series(
+        measured.count > 1 ? entry.label : "joules", colour: entry.colour,
+        points: points(run) { $0.joulesPerToken ?? .nan }
+      ).smoothed(over: max(3, min(200, run.steps.count / 20)))
+    }
+    let facts = measured.map { entry in
+      let values = (entry.runs.first?.steps ?? []).compactMap(\.joulesPerToken)
+        .filter(\.isFinite).sorted()
+      return
+        "\(entry.label): median \(formatted(values[values.count / 2], decimals: 4)) joules per token"
+    }
+    let chart = LineChart(
+      id: "energy", title: "Energy per token over training time",
+      description: facts.joined(separator: ". "), xTitle: "training time",
+      yTitle: "joules per token", xUnit: .seconds, series: series, includesZero: true)
+    return Section.figure("Energy per token", chart.svg)
   }
 
   private func note(_ entries: [Lineup.Entry]) -> String {

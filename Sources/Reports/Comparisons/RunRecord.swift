@@ -35,7 +35,7 @@ public struct RunRecord: Sendable {
     case .step(let report): stepSeconds[report.step] = report.seconds
     case .validation(let step, let loss, _, _): losses[step] = loss.isFinite ? loss : nil
     case .done(let summary): done = summary
-    case .memory, .snapshot, .warning, .sample, .profile: break
+    case .memory, .lossGuard, .snapshot, .warning, .sample, .profile: break
     }
   }
 

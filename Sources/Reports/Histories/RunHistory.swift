@@ -14,6 +14,8 @@ public struct RunHistory: Sendable {
   /// In ascending order of their numbers.
   public private(set) var steps: [StepReport] = []
   public private(set) var validations: [Validation] = []
+  /// Scores of the guard's text in ascending order of their steps.
+  public private(set) var guardReports: [GuardReport] = []
   public private(set) var warnings: [String] = []
   public private(set) var samples: [Sample] = []
   public private(set) var kernels: KernelTimes?
@@ -53,6 +55,9 @@ public struct RunHistory: Sendable {
     case .validation(let step, let loss, _, _):
       while let last = validations.last, last.step >= step { validations.removeLast() }
       validations.append(Validation(step: step, loss: loss))
+    case .lossGuard(let report):
+      while let last = guardReports.last, last.step >= report.step { guardReports.removeLast() }
+      guardReports.append(report)
     case .warning(let text): if warnings.last != text { warnings.append(text) }
     case .sample(let step, let prompt, let text):
       samples.removeAll { ($0.step == 0) == (step == 0) }
@@ -65,9 +70,12 @@ public struct RunHistory: Sendable {
 }
 
 extension RunHistory {
-  /// The validation with the lowest loss; nil without any that is finite.
+  /// The validation with the lowest loss, within the guard where there is one; nil without any that
+  /// is finite.
   public var best: Validation? {
-    validations.filter(\.loss.isFinite).min { $0.loss < $1.loss }
+    let beyond = Set(guardReports.lazy.filter { !$0.isWithin }.map(\.step))
+    return validations.filter { $0.loss.isFinite && !beyond.contains($0.step) }
+      .min { $0.loss < $1.loss }
   }
 
   /// All steps that the run is to have; nil before its start.

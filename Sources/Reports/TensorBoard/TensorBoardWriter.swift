@@ -70,8 +70,10 @@ public final class TensorBoardWriter {
         ("memory/rss", Double(step.residentBytes)),
         ("memory/peak_rss", Double(step.peakResidentBytes)),
         ("memory/planned", Double(step.plannedBytes)),
-      ]
+      ] + (step.joulesPerToken.map { [("perf/joules_per_token", $0)] } ?? [])
     case .validation(_, let loss, _, _): [("eval/loss", loss), ("eval/perplexity", exp(loss))]
+    case .lossGuard(let report):
+      [("guard/loss", report.loss), ("guard/increase", report.increase)]
     default: []
     }
   }

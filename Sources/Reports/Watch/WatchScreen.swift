@@ -26,7 +26,8 @@ public struct WatchScreen {
   /// The lines from top to bottom.
   public var lines: [String] {
     let head = [title, progress].compactMap(\.self)
-    let foot = (memory + phases + [losses, warning].compactMap(\.self)).prefix(max(0, height - 8))
+    let foot = (memory + phases + [losses, guarded, warning].compactMap(\.self)).prefix(
+      max(0, height - 8))
     let keys = styled(truncated(footer, width: width), .dim)
     let room = height - head.count - foot.count - 3
     var lines = head
@@ -121,6 +122,16 @@ public struct WatchScreen {
     text += "\(Format.loss(last.loss)) at step \(last.step)"
     if best.step != last.step { text += "; best \(Format.loss(best.loss)) at step \(best.step)" }
     return truncated(text, width: width)
+  }
+
+  private var guarded: String? {
+    run.guardReports.last.map { report in
+      let sign = report.increase < 0 ? "−" : "+"
+      let text =
+        padded("guard", width: 12) + "\(Format.loss(report.loss)) at step \(report.step), "
+        + "\(sign)\(Format.loss(abs(report.increase))) of \(Format.loss(report.maxIncrease))"
+      return styled(truncated(text, width: width), report.isWithin ? .green : .red)
+    }
   }
 
   private var warning: String? {

@@ -12,6 +12,8 @@ final class RunReporter {
   private var line: ProgressLine
   private var totalSteps = 0
   private var validationLoss: Double?
+  /// What was found of the guard, until the validation of the same step is told.
+  private var guardNote = ""
   /// The held-out loss before training.
   private var initialLoss = Double.infinity
 
@@ -41,6 +43,14 @@ final class RunReporter {
     case .step(let report):
       line.update(
         ProgressState(report, totalSteps: totalSteps, validationLoss: validationLoss))
+    case .lossGuard(let report):
+      let signed = (report.increase < 0 ? "−" : "+") + Format.loss(abs(report.increase))
+      guardNote =
+        "; guard \(Format.loss(report.loss))"
+        + (report.step == 0
+          ? ", may rise by \(Format.loss(report.maxIncrease))"
+          : " (\(signed) of \(Format.loss(report.maxIncrease))"
+            + (report.isWithin ? ")" : ", beyond the limit)"))
     case .validation(let step, let loss, let best, let privacy):
       validationLoss = loss
       if step == 0 { initialLoss = loss }
@@ -48,7 +58,9 @@ final class RunReporter {
         loss >= initialLoss && step > 0
         ? " (not better than before training)" : best ? " (best so far)" : ""
       line.message(
-        "  step \(step): held-out loss \(Format.loss(loss))" + note + Self.words(privacy))
+        "  step \(step): held-out loss \(Format.loss(loss))" + note + guardNote
+          + Self.words(privacy))
+      guardNote = ""
     case .snapshot: break
     case .warning(let text): line.message("warning: \(text)")
     case .sample(let step, let prompt, let text):
@@ -81,6 +93,9 @@ final class RunReporter {
     text += "\(Format.count(summary.tokensPerSecond)) tokens/s"
     if let first = summary.initialValidationLoss, let best = summary.bestValidationLoss {
       text += "; held-out loss \(Format.loss(first)) → \(Format.loss(best))"
+    }
+    if let joules = summary.joulesPerToken {
+      text += "; \(formatted(joules, decimals: 4)) joules per token"
     }
     let planned = Double(max(1, summary.plannedBytes))
     let deviation = (Double(summary.peakResidentBytes) - planned) / planned
