@@ -8,8 +8,8 @@ C_FILES = $(shell git ls-files --cached --others --exclude-standard \
             'Sources/**/*.c' 'Sources/**/*.h' 'Sources/**/*.inc' 'Sources/**/*.cpp' \
             'Tests/**/*.c')
 
-.PHONY: demo build test faults fuzz sanitize check-tensorboard check-targets check-harness install bench \
-  format format-check packages clean
+.PHONY: demo build test faults fuzz sanitize check-tensorboard check-targets check-schema check-harness \
+  install bench format format-check packages clean
 
 demo: build
 	@$(SPARSEFT) finetune recipes/quickstart.json
@@ -45,6 +45,10 @@ check-tensorboard: build
 TARGETS = host musl aarch64 armhf riscv64 wasm32
 check-targets: build
 	@Tests/Targets/check $(TARGETS)
+
+# jsonschema, installed to .build/jsonschema, agrees with sparseft on right and wrong recipes.
+check-schema: build
+	@Tests/Schema/check
 
 # lm-evaluation-harness, installed to .build/lm-eval, has the same figures as eval of tasks.
 # CHECKPOINT is what both score.

@@ -1,6 +1,18 @@
 import Tokenizers
 
 extension TokenizedText {
+  /// Whether any document is a row of a JSON Lines file that stays whole in a window.
+  public var hasRows: Bool { storage.documents.contains { $0.isRow } }
+
+  /// Number of ids of each document.
+  public var documentLengths: [Int] {
+    storage.documents.indices.map { index in
+      let next = index + 1 < storage.documents.count
+      let end = next ? Int(storage.documents[index + 1].start) : storage.ids.count
+      return end - Int(storage.documents[index].start)
+    }
+  }
+
   /// Whether there is nothing but one row, which can't be cut in two.
   var isLoneRow: Bool { storage.documents.count == 1 && storage.documents[0].isRow }
 

@@ -60,13 +60,14 @@ extension DataRecipe: RecipeSection {
 extension RecipeKind<ValidationRecipe> {
   static var validation: RecipeKind {
     let interval = Interval(lower: 0, upper: 1, includesUpper: false)
+    let paths = RecipeKind<[RecipePath]>.paths
     let fraction = leaf(
       "a fraction in \(interval) or a list of files, folders or globs",
+      schema: .anyOf([interval.schema, paths.schema()]),
       { $0.double.flatMap { interval.contains($0) ? .fraction($0) : nil } },
       write: { if case .fraction(let share) = $0 { .number(share) } else { .null } })
-    let paths = RecipeKind<[RecipePath]>.paths
     return RecipeKind(
-      expected: fraction.expected,
+      expected: fraction.expected, schema: fraction.schema(),
       read: { json, keyPath, context in
         json.array == nil && json.string == nil
           ? fraction.read(json, keyPath, context)

@@ -1,3 +1,4 @@
+import Storage
 import Tensors
 
 /// An entry of a list of linear maps in blocks.
@@ -39,12 +40,15 @@ extension RecipeKind<LinearTarget> {
   /// A kind's word, or a pattern. A single word that is neither a kind nor a tensor is an error.
   static var linearTarget: RecipeKind {
     let kinds = LinearKind.allCases.map(\.rawValue)
+    let pattern: JSONValue = .both(
+      TensorPattern.schema, ["anyOf": [["const": "head"], ["pattern": "[\\[.*]"]]])
     let word = leaf(
-      "one of \(kinds.map { "'\($0)'" }.joined(separator: ", ")) or a pattern", words: kinds,
+      "one of \(kinds.map { "'\($0)'" }.joined(separator: ", ")) or a pattern",
+      schema: .anyOf([.enumeration(kinds), pattern]), words: kinds,
       { $0.string.flatMap { LinearKind(rawValue: $0) }.map { .kind($0) } },
       write: { .string($0.text) })
     return RecipeKind(
-      expected: word.expected,
+      expected: word.expected, schema: word.schema(),
       read: { json, keyPath, context in
         guard let text = json.string, text == "head" || text.contains(where: { "[.*".contains($0) })
         else { return word.read(json, keyPath, context) }

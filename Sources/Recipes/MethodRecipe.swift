@@ -81,6 +81,19 @@ public struct MethodEntry: Hashable, Sendable {
   public var displayLabel: String { label ?? method.settings.displayLabel }
 }
 
+extension MethodEntry {
+  /// A form for each method.
+  var forms: [RecipeForm] {
+    MethodRecipe.known.map { known in
+      let entry = MethodEntry(MethodRecipe(known.init()))
+      return RecipeForm(
+        condition: .member("type", ["const": .string(known.type)]), section: entry)
+    }
+  }
+
+  var conditions: [JSONValue] { [.member("type", .enumeration(MethodRecipe.types))] }
+}
+
 extension MethodEntry: RecipeSection {
   mutating func visit(_ fields: RecipeFields) {
     var type = method.type

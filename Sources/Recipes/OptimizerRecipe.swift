@@ -132,6 +132,47 @@ extension OptimizerRecipe: RecipeSection {
 }
 
 extension OptimizerRecipe {
+  /// Keys depend on the type, on whether parameters are int8, and on whether there is a momentum to
+  /// carry errors.
+  var forms: [RecipeForm] {
+    let isInt8 = JSONValue.member("parameters", ["const": "int8"])
+    let hasMomentum = JSONValue.member("momentum", ["exclusiveMinimum": 0])
+    let isAdamW = JSONValue.member("type", ["const": "adamw"], isDefault: true)
+    let isSGD = JSONValue.member("type", ["const": "sgd"])
+    // As `reportRate`.
+    let usual = JSONValue.member(
+      "learning_rate", ["maximum": .int(Int(LearningRate.highest))], isDefault: true)
+    let unlessControl: JSONValue = ["if": .member("qas", ["const": false]), "else": usual]
+    let noBF16 = JSONValue.member("parameters", .not(["const": "bf16"]), isDefault: true)
+    let sgd = OptimizerRecipe(type: .sgd)
+    var int8 = (adamW: OptimizerRecipe(), sgd: sgd)
+    (int8.adamW.parameters, int8.sgd.parameters) = (.int8, .int8)
+    var carrying = int8.sgd
+    // Any: a visit then names the key of the error, too.
+    carrying.momentum = 0.9
+    return [
+      RecipeForm(
+        condition: .both(isAdamW, .not(isInt8)), section: OptimizerRecipe(), conditions: [usual]),
+      RecipeForm(
+        condition: .both(isAdamW, isInt8), section: int8.adamW, defaults: OptimizerRecipe(),
+        conditions: [unlessControl]),
+      RecipeForm(
+        condition: .both(isSGD, .not(isInt8)), section: sgd,
+        conditions: [usual, noBF16]),
+      RecipeForm(
+        condition: .both(isSGD, .both(isInt8, .not(hasMomentum))), section: int8.sgd,
+        defaults: sgd, conditions: [unlessControl]),
+      RecipeForm(
+        condition: .both(isSGD, .both(isInt8, hasMomentum)), section: carrying,
+        defaults: sgd, conditions: [unlessControl]),
+    ]
+  }
+
+  /// The type is one of those that there are.
+  var conditions: [JSONValue] {
+    [.member("type", .enumeration(Rule.allCases.map(\.rawValue)), isDefault: true)]
+  }
+
   /// The highest rate of int8 matrices without `qas`, whose steps are multiplied by the square of a
   /// scale.
   private static let controlRate = 1e6
@@ -157,7 +198,8 @@ extension RecipeKind<LearningRate> {
     let interval = Interval(lower: 0, upper: highest, includesLower: false)
     let usual = Interval(lower: 0, upper: LearningRate.highest, includesLower: false)
     return leaf(
-      "a number in \(usual) or 'auto'", words: ["auto"],
+      "a number in \(usual) or 'auto'",
+      schema: .anyOf([["const": "auto"], interval.schema]), words: ["auto"],
       { json in
         if json.string == "auto" { return .auto }
         return json.double.flatMap { interval.contains($0) ? .fixed($0) : nil }
@@ -176,6 +218,7 @@ extension RecipeKind<Betas> {
     let interval = Interval(lower: 0, upper: 1, includesUpper: false)
     return leaf(
       "two numbers in \(interval)",
+      schema: ["type": "array", "items": interval.schema, "minItems": 2, "maxItems": 2],
       { json in
         let values = (json.array ?? []).compactMap(\.double).filter(interval.contains)
         guard json.array?.count == 2, values.count == 2 else { return nil }

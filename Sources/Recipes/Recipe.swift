@@ -37,7 +37,19 @@ public struct Recipe: Hashable, Sendable {
 }
 
 extension Recipe: RecipeSection {
+  /// What is early, and what is guarded, needs held-out text.
+  var conditions: [JSONValue] {
+    let holdsNothingOut = JSONValue.member("data", .member("validation", ["const": 0]))
+    let neverValidates = JSONValue.member("run", .member("validate_every", ["const": 0]))
+    let stopsEarly = JSONValue.member("run", .member("early_stopping", ["type": "integer"]))
+    return [
+      ["if": .anyOf([holdsNothingOut, neverValidates]), "then": .not(stopsEarly)],
+      ["if": holdsNothingOut, "then": .not(.member("guard", ["type": "object"]))],
+    ]
+  }
+
   mutating func visit(_ fields: RecipeFields) {
+    fields.note("$schema", .string)
     fields.required("model", &model, .path)
     fields("deltas", &deltas, .list(.path))
     fields.required("output", &output, .path)

@@ -4,6 +4,12 @@ import Storage
 /// its kind; the same visit reads, validates and writes.
 protocol RecipeSection {
   mutating func visit(_ fields: RecipeFields)
+
+  /// The forms that the section takes, where its keys depend on values; by default one.
+  var forms: [RecipeForm] { get }
+
+  /// What is asked for beyond the single keys, as JSON Schemas that all must hold.
+  var conditions: [JSONValue] { get }
 }
 
 /// The context of reading a recipe: the folder that paths are relative to, the keys set by
@@ -49,6 +55,11 @@ final class RecipeFields {
   /// Keys that are known but not written: former names, and refused ones.
   private var formerKeys: [String] = []
   private(set) var written: [(String, JSONValue)] = []
+  /// What each key may be, as a JSON Schema; only while writing.
+  private(set) var schemas: [(key: String, expected: String, schema: () -> JSONValue)] = []
+  private(set) var requiredKeys: [String] = []
+  /// Keys that exclude each other.
+  private(set) var exclusive: [(String, String)] = []
   private var variants: (key: String, current: String, others: () -> [(String, [String])])?
   private var restIsIgnored = false
 
@@ -69,6 +80,7 @@ final class RecipeFields {
     keys.append(key)
     switch mode {
     case .writing:
+      schemas.append((key, kind.expected, kind.schema))
       written.append((key, kind.write(value)))
       return true
     case .reading(let values, let keyPath, let context):
@@ -86,6 +98,10 @@ final class RecipeFields {
   func callAsFunction<Value>(
     _ key: String, formerly former: String, _ value: inout Value, _ kind: RecipeKind<Value>
   ) -> Bool {
+    if case .writing = mode {
+      schemas.append((former, "former name of '\(key)'", kind.schema))
+      exclusive.append((key, former))
+    }
     guard case .reading(let values, let keyPath, let context) = mode,
       let json = values[former]
     else { return self(key, &value, kind) }
@@ -111,6 +127,7 @@ final class RecipeFields {
   /// - Returns: true if the key is given and its value is allowed.
   @discardableResult
   func required<Value>(_ key: String, _ value: inout Value, _ kind: RecipeKind<Value>) -> Bool {
+    requiredKeys.append(key)
     if case .reading(let values, let keyPath, let context) = mode, values[key] == nil {
       keys.append(key)
       context.report(join(keyPath, key), .missing(expected: kind.expected))
@@ -126,6 +143,8 @@ final class RecipeFields {
   ) -> (Value?, Value?) {
     keys += [a.key, b.key]
     guard case .reading(let values, let keyPath, let context) = mode else {
+      schemas += [a.key, b.key].map { ($0, kind.expected, kind.schema) }
+      exclusive.append((a.key, b.key))
       for (key, value) in [a, b] { if let value { written.append((key, kind.write(value))) } }
       return (a.value, b.value)
     }
@@ -146,6 +165,15 @@ final class RecipeFields {
         return (a.value, b.value)
       }
     }
+  }
+
+  /// A key that is for other programs: checked, not kept, not written.
+  func note(_ key: String, _ kind: RecipeKind<String>) {
+    guard case .reading(let values, let keyPath, let context) = mode else {
+      return schemas.append((key, kind.expected, kind.schema))
+    }
+    formerKeys.append(key)
+    if let json = values[key] { _ = kind.read(json, join(keyPath, key), context) }
   }
 
   /// Declares the keys that belong to other values of `key`, so that error messages can explain

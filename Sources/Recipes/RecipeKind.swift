@@ -8,13 +8,17 @@ struct RecipeKind<Value> {
   /// Reads a value; reports a problem and returns nil if it is not allowed.
   let read: (JSONValue, _ keyPath: String, RecipeContext) -> Value?
   let write: (Value) -> JSONValue
+  /// What is read, as a JSON Schema; it depends on the kind only.
+  let schema: () -> JSONValue
 
   /// A kind composed of others, which reports problems itself.
   init(
-    expected: String, read: @escaping (JSONValue, String, RecipeContext) -> Value?,
+    expected: String, schema: @autoclosure @escaping () -> JSONValue,
+    read: @escaping (JSONValue, String, RecipeContext) -> Value?,
     write: @escaping (Value) -> JSONValue
   ) {
     self.expected = expected
+    self.schema = schema
     self.read = read
     self.write = write
   }
@@ -22,11 +26,11 @@ struct RecipeKind<Value> {
   /// A kind without parts; `parse` returns nil for a value that is not allowed.
   /// - Parameter words: the allowed words, to suggest the nearest one.
   static func leaf(
-    _ expected: String, words: [String] = [], _ parse: @escaping (JSONValue) -> Value?,
-    write: @escaping (Value) -> JSONValue
+    _ expected: String, schema: @autoclosure @escaping () -> JSONValue, words: [String] = [],
+    _ parse: @escaping (JSONValue) -> Value?, write: @escaping (Value) -> JSONValue
   ) -> RecipeKind {
     RecipeKind(
-      expected: expected,
+      expected: expected, schema: schema(),
       read: { json, keyPath, context in
         if let value = parse(json) { return value }
         let suggestion = json.string.flatMap { nearest(to: $0, in: words) }
@@ -38,22 +42,28 @@ struct RecipeKind<Value> {
 }
 
 extension RecipeKind<Bool> {
-  static var bool: RecipeKind { leaf("true or false", { $0.bool }, write: { .bool($0) }) }
+  static var bool: RecipeKind {
+    leaf("true or false", schema: ["type": "boolean"], { $0.bool }, write: { .bool($0) })
+  }
 }
 
 extension RecipeKind<String> {
-  static var string: RecipeKind { leaf("a string", { $0.string }, write: { .string($0) }) }
+  static var string: RecipeKind {
+    leaf("a string", schema: ["type": "string"], { $0.string }, write: { .string($0) })
+  }
 
   static var nonEmptyString: RecipeKind {
     leaf(
-      "a string that is not empty", { $0.string.flatMap { $0.isEmpty ? nil : $0 } },
+      "a string that is not empty", schema: ["type": "string", "minLength": 1],
+      { $0.string.flatMap { $0.isEmpty ? nil : $0 } },
       write: { .string($0) })
   }
 
   /// One of the given words.
   static func word(of words: [String]) -> RecipeKind {
     leaf(
-      oneOf(words), words: words, { $0.string.flatMap { words.contains($0) ? $0 : nil } },
+      oneOf(words), schema: .enumeration(words), words: words,
+      { $0.string.flatMap { words.contains($0) ? $0 : nil } },
       write: { .string($0) })
   }
 }
@@ -70,6 +80,9 @@ extension RecipeKind<Int> {
       ? "of at least \(range.lowerBound)" : "from \(range.lowerBound) to \(range.upperBound)"
     return leaf(
       "an integer \(text)",
+      schema: [
+        "type": "integer", "minimum": .int(range.lowerBound), "maximum": .int(range.upperBound),
+      ],
       { $0.int.flatMap { range.contains($0) ? $0 : nil } }, write: { .int($0) })
   }
 }
@@ -100,7 +113,8 @@ struct Interval: CustomStringConvertible {
 extension RecipeKind<Double> {
   static func number(_ interval: Interval) -> RecipeKind {
     leaf(
-      "a number in \(interval)", { $0.double.flatMap { interval.contains($0) ? $0 : nil } },
+      "a number in \(interval)", schema: interval.schema,
+      { $0.double.flatMap { interval.contains($0) ? $0 : nil } },
       write: { .number($0) })
   }
 }
@@ -109,10 +123,11 @@ extension RecipeKind<RecipePath> {
   /// A path, resolved against the recipe's folder and written as an absolute path.
   static var path: RecipeKind {
     let text = RecipeKind<String>.leaf(
-      "a path", { $0.string.flatMap { $0.isEmpty || $0.contains("\0") ? nil : $0 } },
+      "a path", schema: ["type": "string", "minLength": 1, "pattern": "^[^\\u0000]*$"],
+      { $0.string.flatMap { $0.isEmpty || $0.contains("\0") ? nil : $0 } },
       write: { .string($0) })
     return RecipeKind(
-      expected: text.expected,
+      expected: text.expected, schema: text.schema(),
       read: { json, keyPath, context in
         text.read(json, keyPath, context).map { RecipePath($0, relativeTo: context.folder) }
       }, write: { .string($0.absolute) })
@@ -125,6 +140,7 @@ extension RecipeKind<[RecipePath]> {
     let list = RecipeKind.list(RecipeKind<RecipePath>.path, minimum: 1)
     return RecipeKind(
       expected: "a list of files, folders or globs",
+      schema: .anyOf([RecipeKind<RecipePath>.path.schema(), list.schema()]),
       read: { json, keyPath, context in
         json.string == nil
           ? list.read(json, keyPath, context)
@@ -139,7 +155,8 @@ extension RecipeKind {
   where Value: CaseIterable & RawRepresentable, Value.RawValue == String {
     let words = Value.allCases.map(\.rawValue)
     return leaf(
-      oneOf(words), words: words, { $0.string.flatMap { Value(rawValue: $0) } },
+      oneOf(words), schema: .enumeration(words), words: words,
+      { $0.string.flatMap { Value(rawValue: $0) } },
       write: { .string($0.rawValue) })
   }
 
@@ -149,6 +166,7 @@ extension RecipeKind {
     let expected = "a list of " + (minimum > 0 ? "at least \(minimum), each " : "") + kind.expected
     return RecipeKind(
       expected: expected,
+      schema: ["type": "array", "items": kind.schema(), "minItems": .int(minimum)],
       read: { json, keyPath, context in
         guard let elements = json.array, elements.count >= minimum else {
           context.report(
@@ -167,7 +185,7 @@ extension RecipeKind {
   where Value == Wrapped? {
     let expected = "\(kind.expected), or null"
     return RecipeKind(
-      expected: expected,
+      expected: expected, schema: .anyOf([kind.schema(), ["type": "null"]]),
       read: { json, keyPath, context in
         json.isNull ? .some(nil) : kind.read(json, keyPath, context).map { .some($0) }
       }, write: { $0.map(kind.write) ?? .null })
@@ -176,7 +194,7 @@ extension RecipeKind {
   /// An object; absent keys keep the values of `initial`.
   static func section(_ initial: Value) -> RecipeKind where Value: RecipeSection {
     RecipeKind(
-      expected: "an object",
+      expected: "an object", schema: initial.schema,
       read: { json, keyPath, context in
         guard let object = json.object else {
           context.report(

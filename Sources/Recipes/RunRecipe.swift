@@ -134,7 +134,10 @@ extension RecipeKind<EarlyStopping> {
   /// "auto", a number of validations, or null for never.
   static var earlyStopping: RecipeKind {
     leaf(
-      "'auto', a number of validations of at least 1, or null", words: ["auto"],
+      "'auto', a number of validations of at least 1, or null",
+      schema: .anyOf([
+        ["const": "auto"], ["type": "null"], RecipeKind<Int>.integer(1...1_000_000_000).schema(),
+      ]), words: ["auto"],
       { json in
         if json.isNull { return .never }
         if json.string == "auto" { return .auto }

@@ -22,7 +22,8 @@ struct Sparseft: ParsableCommand {
       ExportCommand.self,
       ImportCommand.self,
       InitCommand.self, InspectCommand.self, TokenizeCommand.self, ReportCommand.self,
-      WatchCommand.self, AuditCommand.self, RecipesCommand.self, CompletionsCommand.self,
+      WatchCommand.self, AuditCommand.self, RecipesCommand.self, NewCommand.self,
+      CompletionsCommand.self,
     ])
 }
 

@@ -17,7 +17,7 @@ import Testing
     "export-delta", "apply-delta", "merge-deltas", "strip-delta",
     "export",
     "import", "init", "inspect", "tokenize", "report", "watch",
-    "audit", "recipes", "completions",
+    "audit", "recipes", "new", "completions",
   ]
 
   @Test(arguments: commands)

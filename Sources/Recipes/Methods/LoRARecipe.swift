@@ -97,13 +97,14 @@ extension RecipeKind<LoRATargets> {
     let words: [(String, LoRATargets)] = [
       ("all_linear", .allLinear), ("attention", .attention), ("qv", .queryValue),
     ]
+    let list = RecipeKind<[LinearTarget]>.list(.linearTarget, minimum: 1)
     let word = leaf(
-      "'all_linear', 'attention', 'qv' or a list of kinds or patterns", words: words.map(\.0),
+      "'all_linear', 'attention', 'qv' or a list of kinds or patterns",
+      schema: .anyOf([.enumeration(words.map(\.0)), list.schema()]), words: words.map(\.0),
       { json in words.first { $0.0 == json.string }?.1 },
       write: { targets in .string(words.first { $0.1 == targets }?.0 ?? "") })
-    let list = RecipeKind<[LinearTarget]>.list(.linearTarget, minimum: 1)
     return RecipeKind(
-      expected: word.expected,
+      expected: word.expected, schema: word.schema(),
       read: { json, keyPath, context in
         json.array == nil
           ? word.read(json, keyPath, context) : list.read(json, keyPath, context).map { .list($0) }

@@ -94,6 +94,14 @@ public struct BudgetRecipe: Hashable, Sendable, RecipeSection {
   /// The memory limit in bytes.
   public var memoryBytes: Int? { memoryMegabytes.map { Int($0 * 1_000_000) } }
 
+  /// One of the limits is given.
+  var conditions: [JSONValue] {
+    [
+      .anyOf(
+        ["memory_mb", "step_flops", "step_time"].map { .member($0, ["type": "number"]) })
+    ]
+  }
+
   mutating func visit(_ fields: RecipeFields) {
     let memory = Interval(lower: 0, upper: 1e9, includesLower: false)
     fields("memory_mb", &memoryMegabytes, .optional(.number(memory)))
@@ -108,16 +116,21 @@ extension RecipeKind<SparseTensors> {
   /// A word, or an object of pattern → share.
   static var sparseTensors: RecipeKind {
     let words: [SparseTensors] = [.auto, .last, .random]
+    let shares: JSONValue = [
+      "type": "object", "minProperties": 1, "propertyNames": TensorPattern.schema,
+      "additionalProperties": Interval.share.schema,
+    ]
     let word = leaf(
-      "'auto', 'last', 'random' or an object of pattern: share", words: words.map(\.word),
+      "'auto', 'last', 'random' or an object of pattern: share",
+      schema: .anyOf([.enumeration(words.map(\.word)), shares]), words: words.map(\.word),
       { json in words.first { $0.word == json.string } }, write: { .string($0.word) })
     return RecipeKind(
-      expected: word.expected,
+      expected: word.expected, schema: word.schema(),
       read: { json, keyPath, context in
         guard let object = json.object, !object.isEmpty else {
           return word.read(json, keyPath, context)
         }
-        return shares(object, keyPath, context)
+        return Self.shares(object, keyPath, context)
       },
       write: { tensors in
         guard case .shares(let shares) = tensors else { return word.write(tensors) }

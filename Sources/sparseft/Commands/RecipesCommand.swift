@@ -10,7 +10,8 @@ import Storage
 struct RecipesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "recipes", abstract: "Lists the recipes that come with sparseft, or copies one.",
-    subcommands: [ListCommand.self, CopyCommand.self], defaultSubcommand: ListCommand.self)
+    subcommands: [ListCommand.self, CopyCommand.self, SchemaCommand.self],
+    defaultSubcommand: ListCommand.self)
 
   struct ListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -23,6 +24,13 @@ struct RecipesCommand: ParsableCommand {
       }
       Output.print(table.text)
     }
+  }
+
+  struct SchemaCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "schema", abstract: "Prints the JSON Schema of recipes, for editors.")
+
+    func run() throws { Output.print(Recipe.schema.encoded(.pretty)) }
   }
 
   struct CopyCommand: ParsableCommand {
@@ -57,7 +65,7 @@ struct RecipesCommand: ParsableCommand {
 
 extension ShippedRecipes {
   /// Those of the program that runs.
-  fileprivate static var ofThisProgram: ShippedRecipes {
+  static var ofThisProgram: ShippedRecipes {
     get throws {
       var path = [CChar](repeating: 0, count: 4096)
       let count = readlink("/proc/self/exe", &path, path.count)
