@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,6 +11,9 @@
 
 #ifndef SFT_NO_MMAP
 #include <sys/mman.h>
+#endif
+#ifndef __wasi__
+#include <sys/file.h>
 #endif
 
 #include "error.h"
@@ -80,6 +84,31 @@ void *sft_take_memory(int64_t bytes) {
   void *memory = aligned_alloc(64, size > 0 ? size : 64);
   if (memory) memset(memory, 0, size);
   return memory;
+}
+
+int sft_hold(const char *path) {
+  char text[24];
+  const int descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+#ifndef __wasi__
+  if (descriptor >= 0 && flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    close(descriptor);
+    return -1;
+  }
+  const int count = snprintf(text, sizeof text, "%lld\n", (long long)getpid());
+#else
+  const int count = snprintf(text, sizeof text, "1\n");
+#endif
+  if (descriptor >= 0 && ftruncate(descriptor, 0) == 0) {
+    const ssize_t written = pwrite(descriptor, text, (size_t)count, 0);
+    (void)written;
+  }
+  return descriptor;
+}
+
+void sft_let_go(const char *path, int descriptor) {
+  if (descriptor < 0) return;
+  unlink(path);
+  close(descriptor);
 }
 
 // A number behind a key in a file of /proc; 0 where there is none.

@@ -19,6 +19,12 @@ void sft_unmap(sft_mapping *mapping);
 // Zeros, 64-byte aligned; NULL where there is no memory.
 void *sft_take_memory(int64_t bytes);
 
+// Holds a file by which other processes see that a folder is in use, as FolderLock does: its
+// descriptor, −1 where another process holds it or it can't be made. Systems without locks hold
+// nothing.
+int sft_hold(const char *path);
+void sft_let_go(const char *path, int descriptor);
+
 // Bytes of memory that the process has now and had at most; 0 where the system does not say.
 int64_t sft_resident_bytes(void);
 int64_t sft_peak_resident_bytes(void);

@@ -13,6 +13,9 @@
 // What a process is thought to take beside the arena and the weights that are mapped.
 enum { RUNTIME_BYTES = 1 << 20 };
 
+// As in Storage/FolderLock.
+static const char LOCK[] = ".sparseft.lock";
+
 void sft_run_path(const sft_run *run, const char *name, char path[1024]) {
   snprintf(path, 1024, "%s/%s", run->options->output, name);
 }
@@ -115,9 +118,20 @@ static sft_status read_state(sft_run *run, const char *path) {
 static sft_status open_output(sft_run *run) {
   char path[1024];
   sft_status status = make_folder(run, "");
+  sft_run_path(run, LOCK, path);
+  if (status == SFT_OK && (run->lock = sft_hold(path)) < 0) {
+    return sft_fail(&run->error, SFT_CANT_WRITE, "another process works in '%.150s'",
+                    run->options->output);
+  }
   if (status == SFT_OK) status = make_folder(run, "best");
   if (status == SFT_OK) status = make_folder(run, "last");
   if (status != SFT_OK) return status;
+  sft_run_path(run, "pending", path);
+  if (run->options->resumes && access(path, F_OK) == 0) {
+    return sft_fail(
+        &run->error, SFT_WRONG_STATE,
+        "validations of a probe are due in '%.120s'; sparseft finetune --resume does them", path);
+  }
   sft_run_path(run, "last/state.sfstate", path);
   if (run->options->resumes) return read_state(run, path);
   if (access(path, F_OK) != 0) return SFT_OK;
@@ -129,7 +143,7 @@ static sft_status open_output(sft_run *run) {
 sft_status sft_run_open(sft_run *run, const sft_options *options) {
   memset(run, 0, sizeof *run);
   run->options = options;
-  run->events = -1;
+  run->events = run->lock = -1;
   run->saved_step = -1;
   run->started = sft_seconds();
   run->progress.initial_loss = run->progress.best_loss = run->progress.last_loss = strtod("nan", 0);
@@ -147,6 +161,9 @@ sft_status sft_run_open(sft_run *run, const sft_options *options) {
 }
 
 void sft_run_close(sft_run *run) {
+  char path[1024];
+  sft_run_path(run, LOCK, path);
+  sft_let_go(path, run->lock);
   sft_cache_close(run->cache);
   sft_store_close(run->store);
   sft_order_close(run->order);

@@ -51,6 +51,8 @@ typedef struct sft_run {
   // Of the batch that is filled.
   sft_row *rows;
   int32_t *tokens, *targets, *starts;
+  // What holds the output folder; −1: nothing.
+  int lock;
   // A descriptor of events.jsonl; −1: none.
   int events;
   bool output_failed;
