@@ -158,6 +158,8 @@ extension TrainingBinary {
   /// Two lines to edit, and the rest.
   private func makefile(_ files: [String]) -> String {
     let flags = target.flags
+    // gcc's kernels do without the matrix unit.
+    let compiler = instructionSet == "avx512amx" ? "clang" : target.compiler
     let sources = files.filter { $0.hasSuffix(".c") }
     let kernels = sources.filter { $0.hasPrefix("kernels/") && $0.split(separator: "/").count == 2 }
     let reference = sources.filter { $0.hasPrefix("kernels/reference/") }
@@ -166,7 +168,7 @@ extension TrainingBinary {
     return """
       # The compiler, and the instruction set of the kernels: reference, portable, avx2, avx512,
       # avx512bf16, avx512amx, neon or neonbf16.
-      CC = \(target.compiler)
+      CC = \(compiler)
       ISA = \(instructionSet)
 
       CFLAGS = -O3
