@@ -37,6 +37,7 @@ public struct TrainingBinary {
     if !recipe.deltas.isEmpty {
       return ("deltas", "merge them into the model with apply-delta first")
     }
+    if recipe.lossGuard != nil { return ("guard", "finetune does") }
     return recipe.privacy == nil ? nil : ("privacy", "finetune does")
   }
 
