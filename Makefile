@@ -9,7 +9,7 @@ C_FILES = $(shell git ls-files --cached --others --exclude-standard \
             'Tests/**/*.c')
 
 .PHONY: demo build test faults fuzz sanitize check-tensorboard check-targets check-schema check-harness \
-  install bench format format-check packages clean
+  federation install bench format format-check packages clean
 
 demo: build
 	@$(SPARSEFT) finetune recipes/quickstart.json
@@ -55,6 +55,10 @@ check-schema: build
 CHECKPOINT = checkpoints/smollm2.sfckpt
 check-harness: build
 	@Tests/Harness/check $(CHECKPOINT)
+
+# Three clients and a server on loopback, with TLS, on Flower, which is installed to .build/federation.
+federation: build
+	@integrations/flower/run
 
 # The binary, its man page, completions, recipes, chat templates and the C sources of `compile`.
 PREFIX = /usr/local

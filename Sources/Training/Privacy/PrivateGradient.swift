@@ -94,7 +94,11 @@ extension Session {
 
   /// A gradient of windows, for a step of several micro-batches of one window each.
   func privateGradient(_ settings: PrivacySettings, random: SecureRandom) -> PrivateGradient {
-    precondition(step.shape.windows == 1 && step.shape.accumulation > 1, "\(step.shape)")
-    return PrivateGradient(settings, gradientAccumulators, random: random)
+    let accumulators = gradientAccumulators
+    // A parameter without one would be trained on a gradient that is not private.
+    precondition(
+      step.shape.windows == 1 && accumulators.count == trainedTensors.count,
+      "\(accumulators.count) accumulators in steps of \(step.shape)")
+    return PrivateGradient(settings, accumulators, random: random)
   }
 }

@@ -1,0 +1,1 @@
+"""Federated rounds on Flower over the sparse updates that sparseft trains."""

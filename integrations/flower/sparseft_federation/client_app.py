@@ -1,0 +1,71 @@
+"""The client: trains on its own text with the program, and returns the difference only.
+
+Its node's configuration names `sparseft` (the program), `model`, `text` (a path, or several with
+`:` between), and optionally `method`, a JSON file with the only method that it agrees to train.
+"""
+
+import json
+import logging
+import shutil
+import tempfile
+
+from flwr.app import ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
+from flwr.clientapp import ClientApp
+
+from . import delta_file, program
+from .protocol import Refusal, arrays_of, completed, record, scheme_hash
+
+app = ClientApp()
+
+# Flower's code of an error that an app raised.
+REFUSED = 2
+
+
+@app.train()
+def train(message: Message, context: Context) -> Message:
+    folder = tempfile.mkdtemp(prefix="sparseft-")
+    try:
+        return Message(_trained(message, context, folder), reply_to=message)
+    except (Refusal, program.ProgramFailed, delta_file.DamagedFile, OSError) as error:
+        logging.getLogger("flwr").warning("refused: %s", error)
+        return Message(Error(REFUSED, str(error)), reply_to=message)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _setting(context: Context, name: str) -> str:
+    value = context.node_config.get(name)
+    if not isinstance(value, str) or not value:
+        raise Refusal(f"the node's configuration does not name '{name}'")
+    return value
+
+
+def _trained(message: Message, context: Context, folder: str) -> RecordDict:
+    config = message.content["config"]
+    model = _setting(context, "model")
+    base = delta_file.base_of(model)
+    if base.content_hash != config["base"]:
+        raise Refusal(
+            f"this client's base '{model}' has the content hash {base.content_hash[:12]}, the "
+            f"federation trains {str(config['base'])[:12]}"
+        )
+    shared = json.loads(config["recipe"])
+    scheme = scheme_hash(shared["method"])
+    if "method" in context.node_config:
+        with open(_setting(context, "method"), encoding="utf-8") as file:
+            own = json.load(file)
+        if scheme_hash(own) != scheme:
+            raise Refusal(
+                f"this client agreed to train {json.dumps(own)}, the federation asks for "
+                f"{json.dumps(shared['method'])}"
+            )
+    start = arrays_of(message.content["arrays"])
+    result = program.train(
+        _setting(context, "sparseft"), model, base, _setting(context, "text").split(":"),
+        program.shared_part(shared), start, folder,
+    )
+    shapes = {name: tuple(shape) for name, shape in json.loads(config["shapes"]).items()}
+    update = completed(result.update, shapes)
+    metrics = MetricRecord({"num-examples": result.tokens, **result.metrics})
+    origin = ConfigRecord({"base": base.content_hash, "scheme": scheme})
+    return RecordDict({"arrays": record(update), "metrics": metrics, "origin": origin})

@@ -1,0 +1,176 @@
+"""Flower's strategies over updates of selected rows and of low-rank factors.
+
+A round's arrays are the sum of all rounds' updates; a client replies with the difference that its
+training made.
+"""
+
+from collections.abc import Iterable
+from logging import INFO, WARNING
+
+import numpy as np
+from flwr.app import ArrayRecord, Message, MetricRecord, RecordDict
+from flwr.common.logger import log
+from flwr.serverapp.strategy import FedAdam, FedAvg
+
+from .protocol import (
+    Arrays,
+    arrays_of,
+    byte_count,
+    is_left_factor,
+    is_right_factor,
+    problem,
+    record,
+)
+
+
+class Differences:
+    """What strategies over differences share: checks, and the count of bytes."""
+
+    def expect(self, shapes: dict[str, tuple], base: str, scheme: str) -> None:
+        """Fixes what clients' updates must be."""
+        self.shapes, self.base, self.scheme = shapes, base, scheme
+        self.current: Arrays = {}
+        self.rounds: dict[int, dict] = {}
+        self.updates: dict[int, list[tuple[float, Arrays]]] = {}
+
+    def configure_train(self, server_round, arrays, config, grid) -> Iterable[Message]:
+        self.current = arrays_of(arrays)
+        messages = list(super().configure_train(server_round, arrays, config, grid))
+        self.rounds[server_round] = {
+            "clients": len(messages), "bytes_down": byte_count(arrays) * len(messages),
+            "bytes_up": 0, "replies": 0, "refused": [],
+        }
+        return messages
+
+    def accepted(self, server_round: int, replies: Iterable[Message]) -> list[Message]:
+        """The replies that hold an update of this base and scheme."""
+        row, kept = self.rounds[server_round], []
+        for message in replies:
+            node = message.metadata.src_node_id
+            if message.has_error():
+                reason = message.error.reason or f"error {message.error.code}"
+            else:
+                reason = self._mismatch(message.content)
+            if reason is None:
+                kept.append(message)
+                row["bytes_up"] += byte_count(message.content["arrays"])
+                continue
+            log(WARNING, "refused node %d: %s", node, reason)
+            row["refused"].append({"node": str(node), "reason": reason})
+        row["replies"] = len(kept)
+        self.updates[server_round] = [
+            (message.content["metrics"][self.weighted_by_key], arrays_of(message.content["arrays"]))
+            for message in kept
+        ]
+        return kept
+
+    def _mismatch(self, content: RecordDict) -> str | None:
+        for part in ("origin", "arrays", "metrics"):
+            if part not in content:
+                return f"its reply has no '{part}'"
+        if not content["metrics"].get(self.weighted_by_key, 0) > 0:
+            return f"its '{self.weighted_by_key}' is no positive number"
+        origin = content["origin"]
+        if origin.get("base") != self.base:
+            return f"its base is {str(origin.get('base'))[:12]}, this federation's is {self.base[:12]}"
+        if origin.get("scheme") != self.scheme:
+            return f"its scheme is {str(origin.get('scheme'))[:12]}, expected {self.scheme[:12]}"
+        found = arrays_of(content["arrays"])
+        reason = problem(found, self.shapes)
+        if reason is None and self.freezes_left_factors:
+            name = next((n for n in found if self._is_other_left(n, found)), None)
+            reason = name and f"'{name}' is not the factor that all clients share"
+        return reason
+
+    def _is_other_left(self, name: str, found: Arrays) -> bool:
+        return is_left_factor(name) and not np.array_equal(found[name], self.shared[name])
+
+    # Whether clients train right factors only, beside left ones that all of them share.
+    freezes_left_factors = False
+    shared: Arrays = {}
+
+    def means(self, kept: list[Message]) -> Arrays:
+        """The weighted mean of updates, in double precision."""
+        weights = np.array([m.content["metrics"][self.weighted_by_key] for m in kept], np.float64)
+        updates = [arrays_of(m.content["arrays"]) for m in kept]
+        return {
+            name: sum(w * u[name].astype(np.float64) for w, u in zip(weights, updates, strict=True))
+            / weights.sum()
+            for name in self.shapes
+        }
+
+    def metrics(self, kept: list[Message]) -> MetricRecord:
+        return self.train_metrics_aggr_fn(
+            [RecordDict({"metrics": m.content["metrics"]}) for m in kept], self.weighted_by_key
+        )
+
+
+class RowAverage(Differences, FedAvg):
+    """Weighted FedAvg of differences: exact, since all clients train the same rows. Of factors, the
+    left ones are the same for all and stay; averages of right ones are then exact too."""
+
+    def aggregate_train(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
+        kept = self.accepted(server_round, replies)
+        if not kept:
+            return None, None
+        mean = self.means(kept)
+        total = {
+            name: self.current[name]
+            if is_left_factor(name)
+            else (self.current[name] + mean[name]).astype(np.float32)
+            for name in self.shapes
+        }
+        return record(total), self.metrics(kept)
+
+
+class RowAdam(Differences, FedAdam):
+    """FedAdam: the mean difference is the gradient that the server's Adam steps along."""
+
+    def aggregate_train(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
+        kept = self.accepted(server_round, replies)
+        if not kept:
+            return None, None
+        # The strategy itself takes whole arrays.
+        mean = self.means(kept)
+        moved = {
+            name: (self.current[name] + (0 if is_left_factor(name) else mean[name]))
+            for name in self.shapes
+        }
+        message, metrics = kept[0], self.metrics(kept)
+        message.content = RecordDict(
+            {"arrays": record(moved), "metrics": message.content["metrics"]}
+        )
+        arrays, _ = super().aggregate_train(server_round, [message])
+        total = {
+            name: self.current[name] if is_left_factor(name) else array.astype(np.float32)
+            for name, array in arrays_of(arrays).items()
+        }
+        return record(total), metrics
+
+
+class StackedFactors(Differences, FedAvg):
+    """Low-rank factors side by side, each right one times its client's weight: exact, where the
+    product of averages is not the average of products. Ranks add up over clients and rounds."""
+
+    def aggregate_train(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
+        kept = self.accepted(server_round, replies)
+        if not kept:
+            return None, None
+        weights = [m.content["metrics"][self.weighted_by_key] for m in kept]
+        updates = [arrays_of(m.content["arrays"]) for m in kept]
+        total: Arrays = {}
+        for name in self.shapes:
+            axis = 0 if is_left_factor(name) else 1
+            parts = [self.current[name]] if self.current[name].any() else []
+            for weight, update in zip(weights, updates, strict=True):
+                share = weight / sum(weights) if is_right_factor(name) else 1
+                parts.append((share * update[name].astype(np.float64)).astype(np.float32))
+            total[name] = np.concatenate(parts, axis=axis)
+        log(INFO, "ranks: %d", next(iter(total.values())).shape[0])
+        return record(total), self.metrics(kept)

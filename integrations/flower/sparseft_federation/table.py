@@ -1,0 +1,90 @@
+"""Prints a federation's rounds, and checks the last average with numpy and with the program.
+
+    python3 -m sparseft_federation.table OUTPUT BASE PROGRAM
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+from . import delta_file
+
+
+def updates_of(path: str) -> tuple[np.ndarray, list[delta_file.Arrays]]:
+    """The weights and updates of a round's clients."""
+    file = np.load(path)
+    weights = file["weights"].astype(np.float64)
+    updates: list[delta_file.Arrays] = [{} for _ in weights]
+    for name in file.files:
+        client, slash, array = name.partition("/")
+        if slash:
+            updates[int(client)][array] = file[name]
+    return weights, updates
+
+
+def check(output: str, table: dict, base: delta_file.Base, program: str) -> list[str]:
+    """Recomputes the sum of all rounds' weighted means: in numpy, and by `merge-deltas`."""
+    rounds = [row["round"] for row in table["rounds"] if row["replies"]]
+    expected: delta_file.Arrays = {}
+    for number in rounds:
+        weights, updates = updates_of(f"{output}/round-{number}.npz")
+        for name in updates[0]:
+            stacked = np.stack([u[name] for u in updates]).astype(np.float64)
+            mean = np.average(stacked, axis=0, weights=weights)
+            before = expected.get(name, np.zeros_like(updates[0][name]))
+            expected[name] = (before + mean).astype(np.float32)
+    found = delta_file.read(f"{output}/global.sfdelta", base)
+    worst = max(float(np.abs(found[n] - expected[n]).max()) for n in expected)
+    lines = [f"average against numpy: largest difference {worst:.1e}"]
+    weights, updates = updates_of(f"{output}/round-{rounds[-1]}.npz")
+    with tempfile.TemporaryDirectory() as folder:
+        names = []
+        for index, update in enumerate(updates):
+            names.append(f"{folder}/{index}.sfdelta")
+            delta_file.write(names[-1], base, update)
+        shares = weights / weights.sum()
+        texts = [repr(float(share)) for share in shares]
+        subprocess.run(
+            [program, "merge-deltas", *names, "--weights", *texts, "-o", f"{folder}/mean.sfdelta"],
+            check=True, capture_output=True,
+        )
+        merged = delta_file.read(f"{folder}/mean.sfdelta", base)
+    worst = 0.0
+    for name in updates[0]:
+        total = np.zeros(updates[0][name].shape)
+        for share, update in zip(shares, updates, strict=True):
+            total += share * update[name].astype(np.float64)
+        worst = max(worst, float(np.abs(total.astype(np.float32) - merged[name]).max()))
+    lines.append(f"merge-deltas against numpy: largest difference {worst:.1e}")
+    return lines
+
+
+def main() -> None:
+    output, model, program = sys.argv[1:4]
+    base = delta_file.base_of(model)
+    with open(f"{output}/rounds.json", encoding="utf-8") as file:
+        table = json.load(file)
+    print(f"{table['strategy']}, {json.dumps(table['method'])}, {table['seconds']:.0f} s")
+    print("| round | clients | replies | down, kB | up, kB | held-out loss |")
+    print("|---|---|---|---|---|---|")
+    print(f"| 0 | | | | | {table['initial_loss']:.4f} |")
+    for row in table["rounds"]:
+        print(
+            f"| {row['round']} | {row['clients']} | {row['replies']} | "
+            f"{row['bytes_down'] / 1000:.0f} | {row['bytes_up'] / 1000:.0f} | {row['loss']:.4f} |"
+        )
+    parameters = os.path.getsize(model)
+    print(f"the base's file: {parameters / 1000:.0f} kB")
+    for row in table["rounds"]:
+        for refused in row["refused"]:
+            print(f"round {row['round']}: refused node {refused['node']}: {refused['reason']}")
+    if table["strategy"] == "RowAverage" and os.path.exists(f"{output}/round-1.npz"):
+        print("\n".join(check(output, table, base, program)))
+
+
+if __name__ == "__main__":
+    main()
