@@ -143,7 +143,8 @@ extension Trainer {
     let steps = progress.trainingSeconds / Double(max(1, progress.step)) * Double(left)
     guard validation != nil, left > 0 else { return steps }
     let every = settings.validateEvery
-    let done = 1 + (every > 0 ? progress.step / every : 0)
+    // A step is told before the validation that is due behind it.
+    let done = 1 + (every > 0 ? max(0, progress.step - 1) / every : 0)
     let ahead = max(0, settings.validations - done)
     let others = max(0, elapsedSeconds - progress.trainingSeconds)
     return steps + others / Double(done) * Double(ahead)
