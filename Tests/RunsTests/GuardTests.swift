@@ -31,7 +31,7 @@ import Training
     let order = free.compactMap { event -> String? in
       switch event {
       case .lossGuard(let report): "guard \(report.step)"
-      case .validation(let step, _, _): "validation \(step)"
+      case .validation(let step, _, _, _): "validation \(step)"
       default: nil
       }
     }

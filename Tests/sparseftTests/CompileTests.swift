@@ -156,7 +156,7 @@ import Testing
     try shop.finetune("run.steps=2")
     try shop.succeed(["export-delta", "run", "-o", "start.sfdelta"])
     let outcome = try shop.sparseft(
-      ["compile", "recipe.json", "-o", "board", #"deltas=["start.sfdelta"]"#])
+      "compile", "recipe.json", "-o", "board", #"deltas=["start.sfdelta"]"#)
     #expect(outcome.exitCode == 64)
     #expect(outcome.error.contains("'deltas'") && outcome.error.contains("apply-delta"))
     #expect(!Folder.exists(shop.folder["board"]))
