@@ -70,8 +70,14 @@ struct ResidualGap {
   /// How much further the next vector must be than the last that counts.
   private static let clearRatio = 2.0
 
-  /// - Parameter most: how many can be in the span at most: its rank, if they are independent.
-  init(_ residuals: [Double], most: Int) {
+  /// Residuals below this are all the same: they are what arithmetic in f32 leaves.
+  private static let least = 1e-4
+
+  /// - Parameters:
+  ///   - most: how many can be in the span at most: its rank, if they are independent.
+  ///   - isRatio: whether the widest gap is the one with the largest ratio. So it is where vectors that
+  ///     are nearly right, such as a right token's behind wrong ones, are near the span too.
+  init(_ residuals: [Double], most: Int, isRatio: Bool = false) {
     order = residuals.indices.sorted { residuals[$0] < residuals[$1] }
     // Distances differ by decades below the gap, by little above it, so it is the widest as a
     // difference, and must be wide as a ratio.
@@ -79,9 +85,8 @@ struct ResidualGap {
     for count in 1..<max(1, min(most + 1, order.count)) {
       let (last, next) = (residuals[order[count - 1]], residuals[order[count]])
       let ratio = last > 0 ? next / last : .infinity
-      if ratio >= Self.clearRatio, next - last > best.width {
-        best = (count, next - last, ratio)
-      }
+      let width = isRatio ? max(next, Self.least) / max(last, Self.least) - 1 : next - last
+      if ratio >= Self.clearRatio, width > best.width { best = (count, width, ratio) }
     }
     below = Array(order.prefix(best.count))
     threshold = best.count > 0 ? residuals[order[best.count - 1]] : 0

