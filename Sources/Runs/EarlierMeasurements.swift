@@ -17,7 +17,7 @@ struct EarlierMeasurements {
   init(_ run: PreparedRun) {
     self.run = run
     var recipe = run.recipe.resolvedJSON.object ?? JSONObject()
-    for key in ["model", "deltas", "output", "compare"] { recipe[key] = nil }
+    for key in ["model", "deltas", "output", "compare", "privacy"] { recipe[key] = nil }
     for (section, keys) in [
       // What these three decide is in the hashes of the texts.
       ("data", ["train", "validation", "train_on", "long_rows", "chat_template"]),

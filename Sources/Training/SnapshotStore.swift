@@ -183,7 +183,8 @@ public struct SnapshotStore: Sendable {
     base: Checkpoint, deltas: [String] = [], _ progress: RunProgress
   ) -> StateRecord {
     StateRecord(
-      base: base.contentHash, deltas: deltas, method: method, decision: decision, progress: progress,
+      base: base.contentHash, deltas: deltas, method: method, decision: decision,
+      progress: progress,
       recipe: recipe, texts: texts)
   }
 

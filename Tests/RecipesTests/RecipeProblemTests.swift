@@ -38,7 +38,7 @@ import Testing
         schedule.warmup_steps: found 2.5, expected an integer from 0 to 1000000000
         run.steps: can't stand beside 'run.epochs'; keep one of the two
         run.sample.prompt: missing; expected a string
-        colour: unknown key; known here: model, output, seed, data, method, compare, analysis, guard, optimizer, schedule, run
+        colour: unknown key; known here: model, deltas, output, seed, data, method, compare, analysis, guard, optimizer, schedule, run, privacy
       """
     #expect(try message(text) == expected)
   }

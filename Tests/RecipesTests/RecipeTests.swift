@@ -86,6 +86,7 @@ func message(_ text: String, _ overrides: String...) throws -> String {
     let expected = """
       {
         "model": "/home/me/recipes/m.sfckpt",
+        "deltas": [],
         "output": "/home/me/recipes/out",
         "seed": 0,
         "data": {
@@ -149,7 +150,8 @@ func message(_ text: String, _ overrides: String...) throws -> String {
           "keep_cache": true,
           "tensorboard": false,
           "sample": null
-        }
+        },
+        "privacy": null
       }
       """
     #expect(try recipe(minimalRecipe()).resolvedJSON.encoded(.pretty) == expected)
