@@ -30,8 +30,8 @@ FUZZ_SECONDS = 60
 fuzz: packages
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) Tests/Fuzz/run
 
-# The tests with the address, the thread and the undefined-behaviour sanitizer, each in a build of its own.
-SANITIZERS = address thread undefined
+# The tests with the address and undefined-behaviour sanitizers, and with the thread sanitizer.
+SANITIZERS = address,undefined thread
 sanitize: packages
 	@Tests/sanitize $(SANITIZERS)
 

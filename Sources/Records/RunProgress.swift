@@ -171,7 +171,7 @@ public struct StateRecord: JSONRecord {
     let head: [(String, JSONValue)] = [
       ("base", .string(base)), ("method", method), ("decision", decision?.json ?? .null),
     ]
-    let started = deltas.isEmpty ? nil : JSONValue.array(deltas.map { .string($0) })
+    let started: JSONValue? = deltas.isEmpty ? nil : .array(deltas.map { .string($0) })
     let known = [
       ("deltas", started), ("recipe", recipe), ("texts", texts?.json),
     ].compactMap { key, value in

@@ -8,7 +8,7 @@ enum DeviceBundle {
   /// Opens a bundle whose bytes behind the preamble are the input, with the lengths and the hash that
   /// they ask for. It is opened or refused with a reason; what is opened says what it needs.
   static func read(_ body: [UInt8]) {
-    var file = Array("SFBNDL\r\n".utf8) + [1, 0, 0, 0, 0, 0, 0, 0]
+    var file = Array("SFBNDL\r\n".utf8) + [2, 0, 0, 0, 0, 0, 0, 0]
     for number in [body.count, preambleBytes + body.count] {
       withUnsafeBytes(of: Int64(number).littleEndian) { file += Array($0) }
     }
