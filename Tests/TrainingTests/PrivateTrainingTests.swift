@@ -25,27 +25,29 @@ import Training
     let settings = settings(nil)
     return try (0..<Self.windows).map { window in
       let session = try fixture.session(fixture.adaptation(method), settings)
-      let before = session.trainedTensors.flatMap(\.values)
+      let before = values(session)
       session.beginStep(
         learningRate: 1, optimizer: settings.optimizer, step: 1,
         scoredTokens: TrainingFixture.tokens)
       session.fill(row: 0, from: text, window: window)
       _ = session.runMicroBatch()
       _ = session.finishStep()
-      return zip(session.trainedTensors.flatMap(\.values), before).map { Double($0) - Double($1) }
+      return zip(values(session), before).map { Double($0) - Double($1) }
     }
   }
 
   private func changes(
     _ fixture: TrainingFixture, _ method: TestMethod, _ settings: TrainingSettings
   ) throws -> [Double] {
-    let before = try fixture.session(fixture.adaptation(method), settings)
-      .trainedTensors.flatMap(\.values)
+    let before = values(try fixture.session(fixture.adaptation(method), settings))
     let run = try fixture.train(
       fixture.adaptation(method), settings, text: TrainingFixture.text(windows: Self.windows))
-    return zip(run.session.trainedTensors.flatMap(\.values), before).map {
-      Double($0) - Double($1)
-    }
+    return zip(values(run.session), before).map { Double($0) - Double($1) }
+  }
+
+  /// Trained tensors lie in the session's memory.
+  private func values(_ session: Session) -> [Float] {
+    withExtendedLifetime(session) { session.trainedTensors.flatMap(\.values) }
   }
 
   /// Without noise, a step is the mean of windows' gradients, each clipped by its own norm.
