@@ -27,7 +27,8 @@ public struct TrainingRun {
   ///   - folder: the recipe's output folder.
   ///   - resuming: go on from the folder's last state. The decision must be that state's.
   ///   - observe: called with each event as it happens; an error that it throws ends the run.
-  /// - Throws: `TrainingError.doesNotFit` where this machine has less memory free than the arena
+  /// - Throws: `TrainingError.resumeMismatch` for another run's state, before the folder is changed;
+  ///   `TrainingError.doesNotFit` where this machine has less memory free than the arena
   ///   takes; `StorageError` and `ReportError` if the folder can't be written.
   public init(
     _ run: PlannedRun, in folder: RunFolder, resuming: Bool = false,
@@ -40,6 +41,11 @@ public struct TrainingRun {
     self.folder = folder
     self.resuming = resuming
     observer = observe
+    if resuming, let saved = run.prepared.saved {
+      let weights = run.prepared.weights
+      try run.store.check(
+        saved, base: weights.checkpoint.contentHash, deltas: weights.deltaHashes)
+    }
     notice = resuming ? nil : try folder.makeRoom()
     try AtomicFile.write(
       Array((run.recipe.resolvedJSON.encoded(.pretty) + "\n").utf8),

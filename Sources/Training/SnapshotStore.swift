@@ -76,6 +76,7 @@ public struct SnapshotStore: Sendable {
     public var deltas: [String]
     /// Whether any moments have scales, as those in eight or four bits do.
     public var hasRoundedMoments: Bool
+    fileprivate let record: StateRecord
   }
 
   /// - Throws: `TrainingError.nothingToResume` without a state, `.checkpoint` for one with values that
@@ -86,7 +87,42 @@ public struct SnapshotStore: Sendable {
     return Saved(
       decision: record.decision, step: record.progress.step, recipe: record.recipe,
       texts: record.texts, deltas: record.deltas,
-      hasRoundedMoments: state.tensors.contains { $0.name.hasSuffix(AdamW.scalesSuffix) })
+      hasRoundedMoments: state.tensors.contains { $0.name.hasSuffix(AdamW.scalesSuffix) },
+      record: record)
+  }
+
+  /// Checks that the last state belongs to a run of this store, before anything in its folder changes.
+  ///
+  /// - Parameters:
+  ///   - base: the model's content hash.
+  ///   - deltas: content hashes of those that the run starts from.
+  /// - Throws: `TrainingError.resumeMismatch`.
+  public func check(
+    _ saved: Saved, base: String, deltas: [String]
+  ) throws(TrainingError) {
+    try check(saved.record, of: statePath, base: base, deltas: deltas)
+  }
+
+  private func check(
+    _ record: StateRecord, of path: String, base: String, deltas: [String]
+  ) throws(TrainingError) {
+    func names(_ hashes: [String]) -> String {
+      hashes.isEmpty ? "none" : hashes.joined(separator: ", ")
+    }
+    try Self.check(path, "model", record.base, base)
+    try Self.check(path, "starting deltas", names(record.deltas), names(deltas))
+    try Self.check(path, "method", record.presentMethod.encoded(), method.encoded())
+    try Self.check(
+      path, "privacy", (record.recipe?["privacy"] ?? .null).encoded(),
+      (recipe["privacy"] ?? .null).encoded())
+  }
+
+  private static func check(
+    _ path: String, _ field: String, _ found: String, _ expected: String
+  ) throws(TrainingError) {
+    guard found == expected else {
+      throw .resumeMismatch(path: path, field: field, found: found, expected: expected)
+    }
   }
 
   private func openState(_ path: String) throws(TrainingError) -> TrainingState {
@@ -199,20 +235,12 @@ public struct SnapshotStore: Sendable {
     let path = pending.map(pendingPath) ?? statePath
     let state = try openState(path)
     func check(_ field: String, _ found: String, _ expected: String) throws(TrainingError) {
-      guard found == expected else {
-        throw .resumeMismatch(path: path, field: field, found: found, expected: expected)
-      }
+      try Self.check(path, field, found, expected)
     }
     let record = StateRecord(state.values)
-    try check("model", record.base, session.checkpoint.contentHash)
-    func names(_ hashes: [String]) -> String {
-      hashes.isEmpty ? "none" : hashes.joined(separator: ", ")
-    }
-    try check("starting deltas", names(record.deltas), names(session.weights.deltaHashes))
-    try check("method", record.presentMethod.encoded(), method.encoded())
-    try check(
-      "privacy", (record.recipe?["privacy"] ?? .null).encoded(),
-      (recipe["privacy"] ?? .null).encoded())
+    try self.check(
+      record, of: path, base: session.checkpoint.contentHash,
+      deltas: session.weights.deltaHashes)
     for (found, expected) in zip(record.progress.batches.fields, batches.fields)
     where !acceptsChanges {
       try check(

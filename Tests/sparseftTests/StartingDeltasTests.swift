@@ -62,12 +62,16 @@ import Testing
     // A third run's delta, in the place of the first.
     try shop.finetune("seed=9", "output=third")
     let first = try shop.folder.read("start.sfdelta")
+    let names = ["run/recipe.resolved.json", "run/events.jsonl", "run/last/state.sfstate"]
+    let files = try names.map { try shop.folder.read($0) }
     try shop.succeed(["export-delta", "third", "-o", "start.sfdelta"])
     for start in [Self.start, "deltas=[]"] {
       let outcome = try shop.sparseft.run(
         ["finetune", "recipe.json", start, "--resume", "run.steps=5", "--accept-changes"])
       #expect(outcome.exitCode == 64, "\(start): \(outcome.error)")
       #expect(outcome.error.contains("starting deltas"), "\(outcome.error)")
+      // A run that is refused leaves its folder as it was.
+      for (name, before) in zip(names, files) { #expect(try shop.folder.read(name) == before) }
     }
     let changed = try shop.sparseft("export-delta", "run", "-o", "own.sfdelta", "--relative")
     #expect(changed.exitCode == 65 && changed.error.contains("start.sfdelta"))
