@@ -18,7 +18,7 @@ build: packages
 	$(SWIFT_BUILD)
 
 test: packages
-	swift test --disable-index-store
+	swift test
 
 # Every call by which a run writes its files fails, or is its last, and every way to a request for
 # memory is refused; the tests try a sample of them.

@@ -179,7 +179,7 @@ public struct Audit {
     _ shouldStop: @escaping () -> Bool
   ) throws -> ExposureRecord {
     let runs = ShadowRuns(
-      recorded: recorded, model: absolutePath(settings.model), heldOut: heldOut,
+      recorded: recorded, model: Folder.absolute(settings.model), heldOut: heldOut,
       trainedTokens: train.windows.count * train.sequenceLength, tokenizer: base.tokenizer,
       threads: settings.threads, seed: settings.seed,
       candidates: settings.candidates, folder: folder.inner)
@@ -204,11 +204,4 @@ public struct Audit {
     }
     return exposure
   }
-}
-
-/// A path relative to the current folder, made absolute.
-func absolutePath(_ path: String) -> String {
-  guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }
-  defer { free(folder) }
-  return String(cString: folder) + "/" + path
 }

@@ -31,7 +31,8 @@ struct AuditTexts {
   private func corpus(_ paths: [String], _ validation: Double) throws -> Corpus {
     try Folder.creating(cacheFolder, isPrivate: true) {
       try Corpus.prepare(
-        train: paths.map(absolutePath), validation: validation > 0 ? .fraction(validation) : .none,
+        train: paths.map(Folder.absolute),
+        validation: validation > 0 ? .fraction(validation) : .none,
         sequenceLength: sequenceLength, separator: separator, appendEOS: recorded.appendEOS,
         rows: try rows, longRows: longRows, tokenizer: base.tokenizer, cacheFolder: cacheFolder,
         keepsCache: false)

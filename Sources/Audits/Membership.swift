@@ -58,7 +58,8 @@ struct Membership {
       curve.nonMembers.count >= Self.leastForRate
       ? curve.truePositiveRate(falsePositives: 0.01) : nil
     return MembershipRecord.Measure(
-      name: name, area: curve.area, low: interval.low, high: interval.high,
+      name: name, members: curve.members.count, nonMembers: curve.nonMembers.count,
+      area: curve.area, low: interval.low, high: interval.high,
       truePositiveRate: rate, isControl: isControl)
   }
 

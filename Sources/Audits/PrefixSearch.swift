@@ -30,7 +30,6 @@ struct PrefixSearch {
   ) throws(AuditError) -> SpanFindings {
     let vocabulary = Int32(base.weights.configuration.vocabularySize)
     var findings = SpanFindings()
-    findings.isRounded = rounding == .bf16
     var live: [[Int32]] = [[]]
     for count in 1...max(1, length) {
       if live.isEmpty || shouldStop() { break }

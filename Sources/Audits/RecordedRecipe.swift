@@ -87,7 +87,8 @@ struct RecordedRecipe {
     for key in ["train_on", "chat_template", "long_rows"] { data[key] = nil }
     recipe["data"] = .object(data)
     recipe["method"] = method
-    for key in ["analysis", "optimizer", "schedule"] where delta.recipe[key]?.object != nil {
+    for key in ["analysis", "optimizer", "schedule", "privacy"]
+    where delta.recipe[key]?.object != nil {
       recipe[key] = delta.recipe[key]
     }
     var run = self.run.object ?? JSONObject()

@@ -72,7 +72,6 @@ struct SpanFindings {
   var threshold = 0.0
   /// The gap above the threshold, as a ratio.
   var ratio = 1.0
-  var isRounded = false
 }
 
 /// Inputs as they are, and as a step reads them that multiplies in bf16.
@@ -105,7 +104,7 @@ struct TokenSearch {
       best = SpanFindings(
         found: gap.below.map { tokens[$0] },
         nearest: gap.order.prefix(span.rank.rank).map { tokens[$0] },
-        threshold: gap.threshold, ratio: gap.ratio, isRounded: rounding == .bf16)
+        threshold: gap.threshold, ratio: gap.ratio)
     }
     return best
   }

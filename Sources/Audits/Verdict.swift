@@ -42,7 +42,7 @@ extension AuditRecord {
     let figure =
       "\(best.name): AUC \(formatted(best.area, decimals: 3)) "
       + "(\(formatted(best.low, decimals: 3)) to \(formatted(best.high, decimals: 3))) over "
-      + "\(membership.members) and \(membership.nonMembers) windows"
+      + "\(best.members) and \(best.nonMembers) windows"
     add(
       !leaking.isEmpty, "windows that were trained on are told from others by ",
       leaking.isEmpty ? "membership is not shown; the best was \(figure)" : figure)

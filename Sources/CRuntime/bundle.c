@@ -92,8 +92,16 @@ static void take_settings(sft_reader *r, sft_settings *s) {
   if (s->windows < 1 || s->windows > 1 << 23 || s->tokens < 1 || s->tokens > 1 << 23 ||
       s->accumulation < 1 || s->accumulation > 1 << 22 || s->steps < 0 || s->steps > most ||
       s->curve < 0 || s->curve > 2 || s->warmup_steps < 0 || s->warmup_steps > most ||
-      s->validate_every < 0 || s->save_every < 0 || s->patience < -1 ||
-      s->training_cache_bytes < 0 || s->held_out_cache_bytes < 0 || s->threads < 1) {
+      s->validate_every < 0 || s->validate_every > most || s->save_every < 0 ||
+      s->save_every > most || s->patience < -1 || s->training_cache_bytes < 0 ||
+      s->held_out_cache_bytes < 0 || s->threads < 1) {
+    r->has_failed = true;
+    return;
+  }
+  // The tokens of a run can be counted, so sums and products of a few counts are within range.
+  int64_t tokens;
+  if (__builtin_mul_overflow(s->windows * s->tokens, s->accumulation, &tokens) ||
+      __builtin_mul_overflow(tokens, s->steps, &tokens)) {
     r->has_failed = true;
   }
 }
@@ -102,7 +110,8 @@ static void take_fragment(sft_reader *r, sft_fragment *f) {
   f->count = sft_take_count(r, 1);
   const uint8_t *from = sft_take(r, f->count);
   f->text = (const char *)from;
-  if (!from || *f->text != '{' || !sft_json_is_whole((sft_json){f->text, f->text + f->count})) {
+  if (!from || f->count < 1 || *f->text != '{' ||
+      !sft_json_is_whole((sft_json){f->text, f->text + f->count})) {
     r->has_failed = true;
   }
 }

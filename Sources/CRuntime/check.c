@@ -190,6 +190,12 @@ static bool can_be_stored(const sft_program_data *training, const sft_change *c)
   for (int64_t i = 0; i < c->parameter_count; ++i) {
     const int64_t count = trained_count(training, c->parameters[i]);
     if (count < 1) return false;
+    // A row of the delta takes a scale of its own.
+    const sft_buffer *b = &training->buffers[c->parameters[i]];
+    if (has_runs && b->element == SFT_ELEMENT_INT8) {
+      const sft_buffer *scales = sft_scales_of(training, b);
+      if (!scales || scales->bytes != 4 * total) return false;
+    }
     if (has_shape ? count != total : parts < 1 || count % parts != 0) return false;
   }
   return true;

@@ -103,12 +103,9 @@ static void fill_floats(const source *from, const sft_buffer *b, void *to) {
       }
       return;
     case SFT_KAIMING: {
-      sft_random random = sft_random_stream(from->bundle->settings.seed, 0x4C6F5241u + b->stream);
-      const double bound = 1 / sqrt((double)b->fan_in);
-      for (int64_t i = 0; i < count; ++i) {
-        const double number = (2 * sft_uniform(&random) - 1) * bound;
-        store(to, b->element, i, (float)number);
-      }
+      sft_random random =
+          sft_random_stream(from->bundle->settings.seed, KAIMING_STREAM + b->stream);
+      for (int64_t i = 0; i < count; ++i) store(to, b->element, i, kaiming(&random, b->fan_in));
       return;
     }
     case SFT_VALUES: {

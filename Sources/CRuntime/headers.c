@@ -34,24 +34,6 @@ static void put_members(sft_writer *w, sft_fragment f) {
   sft_put(w, ",");
 }
 
-static void put_figure(sft_writer *w, const char *key, double value) {
-  sft_put(w, ",\"");
-  sft_put(w, key);
-  sft_put(w, "\":");
-  sft_put_number(w, value);
-}
-
-static void put_count(sft_writer *w, const char *key, int64_t value) {
-  sft_put(w, ",\"");
-  sft_put(w, key);
-  sft_put(w, "\":");
-  sft_put_integer(w, value);
-}
-
-static int64_t tokens_per_step(const sft_settings *s) {
-  return s->windows * s->tokens * s->accumulation;
-}
-
 // The entry of a change, or of a run of rows.
 static void put_entry(sft_writer *w, const sft_change *c, const sft_stored *p, int64_t first) {
   static const char *const encodings[] = {"values", "low_rank", "hidden_units", "tensor"};
@@ -61,10 +43,10 @@ static void put_entry(sft_writer *w, const sft_change *c, const sft_stored *p, i
   sft_put(w, p->keeps_integers ? "integers" : encodings[c->kind]);
   sft_put(w, "\"");
   if (c->kind == SFT_NEW_ROWS) {
-    put_count(w, "first_row", first);
-    put_count(w, "rows", p->shape[0]);
+    sft_put_integer_member(w, "first_row", first);
+    sft_put_integer_member(w, "rows", p->shape[0]);
   }
-  if (c->kind == SFT_LOW_RANK) put_figure(w, "scale", c->scale);
+  if (c->kind == SFT_LOW_RANK) sft_put_number_member(w, "scale", c->scale);
   sft_put(w, "}");
 }
 
@@ -75,9 +57,10 @@ void sft_put_delta_header(const sft_store *store, const sft_progress *progress, 
   put_members(w, store->bundle->fragments[SFT_DELTA_HEADER]);
   sft_put(w, "\"metrics\":{\"step\":");
   sft_put_integer(w, progress->step);
-  put_count(w, "tokens", progress->step * tokens_per_step(&store->bundle->settings));
-  put_figure(w, "initial_validation_loss", progress->initial_loss);
-  put_figure(w, "validation_loss", loss);
+  sft_put_integer_member(w, "tokens",
+                         progress->step * sft_tokens_per_step(&store->bundle->settings));
+  sft_put_number_member(w, "initial_validation_loss", progress->initial_loss);
+  sft_put_number_member(w, "validation_loss", loss);
   sft_put(w, "},\"entries\":[");
   sft_cursor at = {0};
   for (sft_cursor before = at; sft_next_part(store, &at, &p); before = at) {
@@ -99,11 +82,11 @@ void sft_put_delta_header(const sft_store *store, const sft_progress *progress, 
 // Which windows the steps of a run train on; those that a resumed run must have too.
 void sft_put_batches(const sft_store *store, sft_writer *w) {
   const sft_settings *s = &store->bundle->settings;
-  put_count(w, "sequence_length", s->tokens);
-  put_count(w, "tokens_per_step", tokens_per_step(s));
-  put_count(w, "training_tokens", sft_text_count(store->text, SFT_TRAINED_TEXT));
-  put_count(w, "seed", (int64_t)s->seed);
-  put_count(w, "shuffle", s->shuffles);
+  sft_put_integer_member(w, "sequence_length", s->tokens);
+  sft_put_integer_member(w, "tokens_per_step", sft_tokens_per_step(s));
+  sft_put_integer_member(w, "training_tokens", sft_text_count(store->text, SFT_TRAINED_TEXT));
+  sft_put_integer_member(w, "seed", (int64_t)s->seed);
+  sft_put_integer_member(w, "shuffle", s->shuffles);
 }
 
 void sft_put_state_header(const sft_store *store, const sft_progress *progress, sft_writer *w) {
@@ -112,16 +95,16 @@ void sft_put_state_header(const sft_store *store, const sft_progress *progress, 
   put_members(w, store->bundle->fragments[SFT_STATE_VALUES]);
   sft_put(w, "\"step\":");
   sft_put_integer(w, progress->step);
-  put_figure(w, "training_seconds", progress->training_seconds);
-  put_figure(w, "elapsed_seconds", progress->elapsed_seconds);
-  put_figure(w, "initial_validation_loss", progress->initial_loss);
-  put_figure(w, "best_validation_loss", progress->best_loss);
-  put_figure(w, "last_validation_loss", progress->last_loss);
-  put_count(w, "validations_since_best", progress->validations_since_best);
+  sft_put_number_member(w, "training_seconds", progress->training_seconds);
+  sft_put_number_member(w, "elapsed_seconds", progress->elapsed_seconds);
+  sft_put_number_member(w, "initial_validation_loss", progress->initial_loss);
+  sft_put_number_member(w, "best_validation_loss", progress->best_loss);
+  sft_put_number_member(w, "last_validation_loss", progress->last_loss);
+  sft_put_integer_member(w, "validations_since_best", progress->validations_since_best);
   if (progress->validation_is_due) sft_put(w, ",\"validation_due\":true");
   if (progress->setbacks > 0) {
-    put_count(w, "setbacks", progress->setbacks);
-    put_figure(w, "rate_factor", progress->rate_factor);
+    sft_put_integer_member(w, "setbacks", progress->setbacks);
+    sft_put_number_member(w, "rate_factor", progress->rate_factor);
   }
   sft_put_batches(store, w);
   sft_put(w, "},\"blobs\":[],\"tensors\":[");

@@ -93,6 +93,22 @@ void sft_put_number(sft_writer *w, double value) {
   }
 }
 
+void sft_put_key(sft_writer *w, const char *key) {
+  sft_put(w, ",\"");
+  sft_put(w, key);
+  sft_put(w, "\":");
+}
+
+void sft_put_number_member(sft_writer *w, const char *key, double value) {
+  sft_put_key(w, key);
+  sft_put_number(w, value);
+}
+
+void sft_put_integer_member(sft_writer *w, const char *key, int64_t value) {
+  sft_put_key(w, key);
+  sft_put_integer(w, value);
+}
+
 // ---- reading
 
 // Values within values; more is taken for damage.
@@ -136,7 +152,7 @@ static const char *after_value(const char *at, const char *end) {
       ++at;
     } else {
       const char *start = at;
-      while (at < end && !memchr(" \t\n\r,:{}[]\"", *at, 10)) ++at;
+      while (at < end && !memchr(" \t\n\r,:{}[]\"", *at, 11)) ++at;
       if (at == start) return NULL;
     }
   } while (depth > 0);
@@ -189,7 +205,7 @@ bool sft_json_next(sft_json array, sft_json *value) {
 // A number's text with an end, which a file does not give it.
 static bool copy_number(sft_json value, char text[40]) {
   const int64_t count = value.end - value.at;
-  if (count < 1 || count >= 40 || !strchr("-0123456789", *value.at)) return false;
+  if (count < 1 || count >= 40 || !memchr("-0123456789", *value.at, 11)) return false;
   memcpy(text, value.at, (size_t)count);
   text[count] = 0;
   return true;

@@ -22,6 +22,10 @@ void sft_put_integer(sft_writer *w, int64_t value);
 // The shortest digits that are read as the same number, as Swift spells them; null where it is not
 // finite.
 void sft_put_number(sft_writer *w, double value);
+// A comma, a key that needs no escapes, and a colon; and with a value behind them.
+void sft_put_key(sft_writer *w, const char *key);
+void sft_put_number_member(sft_writer *w, const char *key, double value);
+void sft_put_integer_member(sft_writer *w, const char *key, int64_t value);
 
 // ---- reading
 

@@ -6,8 +6,6 @@
 #include "error.h"
 #include "store.h"
 
-static const char STATE_MAGIC[8] = {'S', 'F', 'S', 'T', 'A', 'T', '\r', '\n'};
-
 static sft_status other(sft_error *error, const char *what) {
   return sft_fail(error, SFT_WRONG_STATE, "the state is of another %s than the bundle", what);
 }
@@ -151,10 +149,20 @@ static sft_status read_tensors(sft_store *store, sft_json table, const uint8_t *
   return SFT_OK;
 }
 
+// Whether the tokens up to the state's step can be counted.
+static bool has_countable_step(sft_json values, const sft_settings *settings) {
+  const int64_t most = 1000000000000;
+  sft_json value;
+  int64_t step, tokens;
+  if (!sft_json_member(values, "step", &value)) return true;
+  return sft_json_integer(value, &step) && step >= 0 && step <= most &&
+         !__builtin_mul_overflow(step, sft_tokens_per_step(settings), &tokens);
+}
+
 sft_status sft_store_read_state(sft_store *store, const void *bytes, int64_t size,
                                 sft_progress *progress, sft_error *error) {
   sft_preamble preamble;
-  sft_status status = sft_read_preamble(bytes, size, STATE_MAGIC, "state", &preamble, error);
+  sft_status status = sft_read_preamble(bytes, size, SFT_STATE_MAGIC, "state", &preamble, error);
   if (status != SFT_OK) return status;
   const uint8_t *file = bytes;
   const int64_t start = sft_aligned(SFT_PREAMBLE_BYTES + preamble.header_bytes);
@@ -167,6 +175,9 @@ sft_status sft_store_read_state(sft_store *store, const void *bytes, int64_t siz
   }
   status = check_values(store, values, error);
   if (status != SFT_OK) return status;
+  if (!has_countable_step(values, &store->bundle->settings)) {
+    return sft_fail(error, SFT_WRONG_STATE, "the state's 'step' is that of no run");
+  }
   take_progress(values, progress);
   return read_tensors(store, table, file + start, size - start, error);
 }

@@ -160,6 +160,10 @@ void *sft_step_port(const sft_step *step, sft_role role, const char *name, int64
   return NULL;
 }
 
+int64_t sft_tokens_per_step(const sft_settings *s) {
+  return s->windows * s->tokens * s->accumulation;
+}
+
 double sft_rate(const sft_settings *s, int64_t number) {
   const int64_t before_last = s->steps > 1 ? s->steps - 1 : 0;
   const int64_t warmup = s->warmup_steps < before_last ? s->warmup_steps : before_last;

@@ -7,7 +7,6 @@
 #include "error.h"
 
 static const char DELTA_MAGIC[8] = {'S', 'F', 'D', 'E', 'L', 'T', '\r', '\n'};
-static const char STATE_MAGIC[8] = {'S', 'F', 'S', 'T', 'A', 'T', '\r', '\n'};
 
 // ---- elements
 
@@ -110,7 +109,7 @@ sft_status sft_store_write_state(sft_store *store, const char *path, const sft_p
   for (int64_t index = 0; status == SFT_OK && sft_next_state(store, &index, &p);) {
     status = write_part(store, &p, error);
   }
-  return end(store, STATE_MAGIC, &header, status, error);
+  return end(store, SFT_STATE_MAGIC, &header, status, error);
 }
 
 // More than any header takes: names may be escaped, and numbers have twenty digits at most.

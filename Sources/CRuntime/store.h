@@ -13,6 +13,8 @@
 // Elements converted at a time.
 enum { SFT_BLOCK = 8192 };
 
+static const char SFT_STATE_MAGIC[8] = {'S', 'F', 'S', 'T', 'A', 'T', '\r', '\n'};
+
 struct sft_store {
   const sft_step *step;
   const sft_bundle *bundle;

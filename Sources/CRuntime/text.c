@@ -138,6 +138,8 @@ static void take_stream(sft_reader *r, stream *s, int64_t tokens, int64_t vocabu
   if (parts > (HAS_MASK | HAS_WINDOWS)) r->has_failed = true;
   take_ids(r, s, vocabulary);
   take_documents(r, s);
+  // Counts of a damaged file are not for sums.
+  if (r->has_failed) return;
   if (parts & HAS_MASK) s->mask = sft_take(r, (s->count + 7) / 8);
   if (parts & HAS_WINDOWS) {
     take_windows(r, s, tokens);

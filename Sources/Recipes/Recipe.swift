@@ -37,7 +37,8 @@ public struct Recipe: Hashable, Sendable {
 }
 
 extension Recipe: RecipeSection {
-  /// What is early, and what is guarded, needs held-out text.
+  /// What is early, and what is guarded, needs held-out text; what is private, decisions that do not
+  /// look at the text.
   var conditions: [JSONValue] {
     let holdsNothingOut = JSONValue.member("data", .member("validation", ["const": 0]))
     let neverValidates = JSONValue.member("run", .member("validate_every", ["const": 0]))
@@ -45,7 +46,27 @@ extension Recipe: RecipeSection {
     return [
       ["if": .anyOf([holdsNothingOut, neverValidates]), "then": .not(stopsEarly)],
       ["if": holdsNothingOut, "then": .not(.member("guard", ["type": "object"]))],
+      ["if": .member("privacy", ["type": "object"]), "then": Self.privateDecisions],
     ]
+  }
+
+  /// A method that is named, with its tensors, and a rate that is given, by the method or for all. Shares
+  /// of rows and products of batch and accumulation are beyond a schema.
+  private static var privateDecisions: JSONValue {
+    func method(_ schema: JSONValue) -> JSONValue { .member("method", schema) }
+    let isAutomatic = JSONValue.anyOf([
+      .member("type", ["const": "auto"]),
+      .both(
+        .member("type", ["const": "sparse"]),
+        .member("tensors", ["const": "auto"], isDefault: true)),
+    ])
+    let rate = "learning_rate"
+    let isGivenForAll = JSONValue.both(
+      .member("optimizer", .member(rate, ["type": "number"])),
+      .not(method(.member(rate, ["const": "auto"]))))
+    return .both(
+      method(.not(isAutomatic)),
+      .anyOf([method(.member(rate, ["type": "number"])), isGivenForAll]))
   }
 
   mutating func visit(_ fields: RecipeFields) {

@@ -71,7 +71,8 @@ extension RecipeSection {
 
 extension Recipe {
   /// What a recipe's file may hold, as a JSON Schema of the draft 2020-12, made of the very kinds that
-  /// read it. Checks against a model, and of patterns' layers, are beyond it.
+  /// read it. Checks against a model, of patterns' layers, and of
+  /// products of two keys, are beyond it.
   public static var schema: JSONValue {
     let nowhere = RecipePath("/", relativeTo: "/")
     let section = Recipe(model: nowhere, output: nowhere, train: []).schema

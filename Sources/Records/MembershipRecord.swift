@@ -15,14 +15,18 @@ public struct MembershipRecord: JSONRecord {
     public var high: Double
     /// The share of members above all but 1 % of non-members; nil with too few of these.
     public var truePositiveRate: Double?
+    /// The windows that have the score.
+    public var members: Int
+    public var nonMembers: Int
     /// Whether the base alone has the same figure: then the texts differ, whatever was trained.
     public var isControl: Bool
 
     public init(
-      name: String, area: Double, low: Double, high: Double, truePositiveRate: Double? = nil,
-      isControl: Bool = false
+      name: String, members: Int, nonMembers: Int, area: Double, low: Double, high: Double,
+      truePositiveRate: Double? = nil, isControl: Bool = false
     ) {
       (self.name, self.area, self.low, self.high) = (name, area, low, high)
+      (self.members, self.nonMembers) = (members, nonMembers)
       (self.truePositiveRate, self.isControl) = (truePositiveRate, isControl)
     }
 
@@ -30,13 +34,15 @@ public struct MembershipRecord: JSONRecord {
     public init?(_ json: JSONValue) {
       guard let name = json["name"]?.string else { return nil }
       self.init(
-        name: name, area: json.double("auc"), low: json.double("low"), high: json.double("high"),
+        name: name, members: json.int("members"), nonMembers: json.int("non_members"),
+        area: json.double("auc"), low: json.double("low"), high: json.double("high"),
         truePositiveRate: json["tpr_at_1_percent"]?.double, isControl: json.bool("control"))
     }
 
     public var json: JSONValue {
       [
-        "name": .string(name), "auc": .number(area), "low": .number(low), "high": .number(high),
+        "name": .string(name), "members": .int(members), "non_members": .int(nonMembers),
+        "auc": .number(area), "low": .number(low), "high": .number(high),
         "tpr_at_1_percent": .optional(truePositiveRate), "control": .bool(isControl),
       ]
     }

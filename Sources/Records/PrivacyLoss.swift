@@ -1,6 +1,7 @@
 import Storage
 
-/// What training has cost in privacy so far: (ε, δ)-differential privacy of single windows.
+/// What training has cost in privacy so far: (ε, δ)-differential privacy between sets of windows, inputs
+/// with targets, of which one has one window more.
 public struct PrivacyLoss: Hashable, Sendable {
   /// Infinite without noise.
   public var epsilon: Double

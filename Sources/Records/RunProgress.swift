@@ -52,6 +52,8 @@ public struct RunProgress: JSONRecord {
   /// The guard's losses of the base and of the last validation; nil without a guard.
   public var initialGuardLoss: Double?
   public var lastGuardLoss: Double?
+  /// The step of that validation; nil without a guard.
+  public var lastGuardStep: Int?
   /// The step of the best validation; nil without a guard.
   public var bestStep: Int?
   /// Whether the run was stopped in the validation after its last step.
@@ -76,6 +78,7 @@ public struct RunProgress: JSONRecord {
     validationsSinceBest = json.int("validations_since_best")
     initialGuardLoss = json["initial_guard_loss"]?.double
     lastGuardLoss = json["last_guard_loss"]?.double
+    lastGuardStep = json["last_guard_step"]?.int
     bestStep = json["best_step"]?.int
     validationIsDue = json.bool("validation_due")
     setbacks = json.int("setbacks")
@@ -92,7 +95,8 @@ public struct RunProgress: JSONRecord {
 
   /// Forgets what was best within another guard; the present one is scored first.
   public mutating func forgetGuard() {
-    (initialGuardLoss, lastGuardLoss, bestStep, bestValidationLoss) = (nil, nil, nil, nil)
+    (initialGuardLoss, lastGuardLoss, bestValidationLoss) = (nil, nil, nil)
+    (lastGuardStep, bestStep) = (nil, nil)
     validationsSinceBest = 0
     validationIsDue = true
   }
@@ -118,7 +122,8 @@ public struct RunProgress: JSONRecord {
         ? []
         : [
           ("initial_guard_loss", .optional(initialGuardLoss)),
-          ("last_guard_loss", .optional(lastGuardLoss)), ("best_step", .optional(bestStep)),
+          ("last_guard_loss", .optional(lastGuardLoss)),
+          ("last_guard_step", .optional(lastGuardStep)), ("best_step", .optional(bestStep)),
         ])
       + (setbacks > 0
         ? [("setbacks", .int(setbacks)), ("rate_factor", .number(rateFactor))] : [])

@@ -13,27 +13,29 @@ public struct ChatChoice: Sendable {
 
   /// The name that turns templates off.
   public static let none = "none"
+  /// The name of the model's own template, for where no name means none.
+  public static let own = "own"
 
   /// - Parameters:
-  ///   - name: a template's name, "none" for no template, nil for the model's own.
+  ///   - name: a template's name, "none" for no template, "own" or nil for the model's own.
   ///   - tokenizer: the checkpoint's.
   /// - Throws: `ChatError` for an unknown name, or a named template whose tokens the tokenizer lacks.
   public init(
     _ name: String?, of checkpoint: Checkpoint, tokenizer: any Tokenizer
   ) throws(ChatError) {
-    isOwn = name == nil
+    isOwn = name == nil || name == Self.own
     if name == Self.none {
       template = nil
-    } else if let name {
+    } else if let name, !isOwn {
       let named = try ChatTemplates.named(name)
       try named.check(tokenizer)
       template = .success(named)
     } else {
-      template = checkpoint.tokenizerSettings.chatTemplate.map { Self.own($0, tokenizer) }
+      template = checkpoint.tokenizerSettings.chatTemplate.map { Self.recognised($0, tokenizer) }
     }
   }
 
-  private static func own(
+  private static func recognised(
     _ jinja: String, _ tokenizer: any Tokenizer
   ) -> Result<ChatTemplate, ChatError> {
     func spelling(_ id: Int32?) -> String { id.map { tokenizer.piece(of: $0) } ?? "" }

@@ -14,6 +14,8 @@ public enum RunsError: Failure {
   case unknownInstructionSet(String, target: String, known: [String])
   /// A recipe's key that programs without this one can't follow.
   case notCompiled(key: String, advice: String)
+  /// Generated texts as long as the model's context.
+  case noRoomForPrompts(maxTokens: Int, context: Int)
   /// A guard where no text is held out to tell which snapshot is the best.
   case guardWithoutValidation
   /// No scale of a delta within the guard lowers the loss.
@@ -23,7 +25,8 @@ public enum RunsError: Failure {
 
   public var category: FailureCategory {
     switch self {
-    case .nothingToAnalyse, .unknownInstructionSet, .notCompiled, .guardWithoutValidation, .noScale:
+    case .nothingToAnalyse, .unknownInstructionSet, .notCompiled, .guardWithoutValidation, .noScale,
+      .noRoomForPrompts:
       .usage
     case .noSources: .missingInput
     case .unknownMethod: .badData
@@ -51,6 +54,8 @@ public enum RunsError: Failure {
       "--isa '\(name)' is none of \(target)'s instruction sets: \(known.joined(separator: ", "))"
     case .notCompiled(let key, let advice):
       "a compiled run can't follow the recipe's '\(key)'; \(advice)"
+    case .noRoomForPrompts(let maxTokens, let context):
+      "--max-tokens \(maxTokens) leaves no room for a prompt in the model's context of \(context)"
     case .guardWithoutValidation:
       "guard: needs held-out text, and the training text is one row; name some with data.validation"
     case .noScale:

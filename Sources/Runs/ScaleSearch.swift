@@ -47,7 +47,8 @@ public struct ScaleSearch {
   ///   - data: files, folders or globs whose loss is to be low.
   ///   - guarded: those whose loss may not rise by more than the limit; empty for no guard.
   ///   - maxIncrease: in nats, above the loss at scale 0.
-  ///   - say: called with warnings about the texts, and with each point.
+  ///   - say: called with warnings about the texts.
+  ///   - observe: called with each point as it is measured.
   /// - Throws: `TrainingError.interrupted` if it was asked to stop, `RunsError.noScale` where nothing
   ///   within the guard is better than the base; what loading model and texts throws.
   public func search(

@@ -2,12 +2,9 @@ import Datasets
 import Execution
 import Recipes
 import Records
+import Storage
 import Tensors
 import Training
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// Scores texts with a model.
 public struct TextEvaluation {
@@ -60,7 +57,7 @@ public struct TextEvaluation {
     let chats = try ChatChoice(
       chatTemplate, of: model.weights.checkpoint, tokenizer: model.tokenizer)
     let corpus = try Corpus.forScoring(
-      paths.map(Self.absolute), sequenceLength: shape.tokens, separator: separator,
+      paths.map(Folder.absolute), sequenceLength: shape.tokens, separator: separator,
       rows: RowEncoding(trainOn, chats), tokenizer: model.tokenizer)
     if let report = corpus.train.packingReport { say(chats.line(of: report)) }
     for warning in corpus.warnings { say("warning: \(warning)") }
@@ -84,13 +81,6 @@ public struct TextEvaluation {
       let targets = text.scoredCount(window: window, sequenceLength: shape.tokens)
       return ScoredSum(loss: mean * Double(max(1, targets)), targets: targets)
     }
-  }
-
-  /// A path made absolute, relative to the current folder.
-  static func absolute(_ path: String) -> String {
-    guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }
-    defer { free(folder) }
-    return String(cString: folder) + "/" + path
   }
 }
 

@@ -59,6 +59,19 @@ public enum Folder {
     return overflow ? .max : Int(clamping: bytes)
   }
 
+  /// The current folder; nil if it is gone.
+  public static var current: String? {
+    guard let folder = getcwd(nil, 0) else { return nil }
+    defer { free(folder) }
+    return String(cString: folder)
+  }
+
+  /// A path made absolute, relative to the current folder.
+  public static func absolute(_ path: String) -> String {
+    guard !path.hasPrefix("/"), let current else { return path }
+    return current + "/" + path
+  }
+
   /// Whether anything exists at the path, be it a link to nothing: half a download looks like that,
   /// and reading it is to fail rather than to be passed over.
   public static func exists(_ path: String) -> Bool {

@@ -66,29 +66,27 @@ public struct SnapshotStore: Sendable {
 
   /// What a resumed run takes over from the last state before it is compiled.
   public struct Saved: Sendable {
-    public var decision: RunDecision?
-    /// The state's step.
-    public var step: Int
-    /// The resolved recipe and the texts; nil in states of earlier versions.
-    public var recipe: JSONValue?
-    public var texts: TextHashes?
-    /// Content hashes of the deltas that the run started from.
-    public var deltas: [String]
-    /// Whether any moments have scales, as those in eight or four bits do.
-    public var hasRoundedMoments: Bool
     fileprivate let record: StateRecord
+    /// Whether any moments have scales, as those in eight or four bits do.
+    public let hasRoundedMoments: Bool
+
+    public var decision: RunDecision? { record.decision }
+    /// The state's step.
+    public var step: Int { record.progress.step }
+    /// The resolved recipe and the texts; nil in states of earlier versions.
+    public var recipe: JSONValue? { record.recipe }
+    public var texts: TextHashes? { record.texts }
+    /// Content hashes of the deltas that the run started from.
+    public var deltas: [String] { record.deltas }
   }
 
   /// - Throws: `TrainingError.nothingToResume` without a state, `.checkpoint` for one with values that
   ///   no run writes.
   public func saved() throws(TrainingError) -> Saved {
     let state = try openState(statePath)
-    let record = StateRecord(state.values)
     return Saved(
-      decision: record.decision, step: record.progress.step, recipe: record.recipe,
-      texts: record.texts, deltas: record.deltas,
-      hasRoundedMoments: state.tensors.contains { $0.name.hasSuffix(AdamW.scalesSuffix) },
-      record: record)
+      record: StateRecord(state.values),
+      hasRoundedMoments: state.tensors.contains { $0.name.hasSuffix(AdamW.scalesSuffix) })
   }
 
   /// Checks that the last state belongs to a run of this store, before anything in its folder changes.

@@ -1,4 +1,5 @@
 import Records
+import Storage
 import Tensors
 
 // The guard: a text whose loss bounds which snapshot is the best.
@@ -45,7 +46,7 @@ extension Trainer {
   func tell(_ outcome: GuardOutcome) throws(TrainingError) {
     guard case .scored(let report) = outcome else { return }
     let wasWithin = lastGuard?.isWithin ?? true
-    progress.lastGuardLoss = report.loss
+    (progress.lastGuardLoss, progress.lastGuardStep) = (report.loss, report.step)
     try observe(.lossGuard(report))
     if wasWithin, !report.isWithin {
       try observe(.warning(text(of: report) + "; only snapshots within it are kept as the best"))
@@ -54,7 +55,9 @@ extension Trainer {
 
   /// The last score; nil without a guard, or before its first.
   var lastGuard: GuardReport? {
-    progress.lastGuardLoss.map { report(guardLoss: $0, step: progress.step) }
+    progress.lastGuardLoss.map {
+      report(guardLoss: $0, step: progress.lastGuardStep ?? progress.step)
+    }
   }
 
   /// What the end of a run beyond the guard says; nil within it.
@@ -62,7 +65,9 @@ extension Trainer {
     guard let report = lastGuard, !report.isWithin else { return nil }
     let kept =
       progress.bestStep.map { "best/ holds the best snapshot within it, of step \($0)" }
-      ?? "no validation was within it, so there is no best snapshot"
+      ?? "no validation was within it, so "
+      + (store.map { Folder.exists($0.deltaPath(.best)) } == true
+        ? "best/ is still what was best before this guard" : "there is no best snapshot")
     return "the run ended beyond the guard: " + text(of: report) + "; " + kept
   }
 

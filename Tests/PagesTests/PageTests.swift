@@ -92,7 +92,9 @@ import Testing
     record.membership = MembershipRecord(
       members: 1, nonMembers: 2,
       measures: [.nan, -1, 7, .infinity].map {
-        .init(name: "&<\($0)", area: $0, low: $0, high: $0, truePositiveRate: $0)
+        .init(
+          name: "&<\($0)", members: 1, nonMembers: 1, area: $0, low: $0, high: $0,
+          truePositiveRate: $0)
       })
     record.extraction = ExtractionRecord(
       prompt: 1, continuation: 1,

@@ -125,7 +125,8 @@ enum RecordSamples {
     (progress.step, progress.trainingSeconds, progress.elapsedSeconds) = (3, 1.5, 2.5)
     (progress.initialValidationLoss, progress.bestValidationLoss) = (5, 4)
     (progress.lastValidationLoss, progress.validationsSinceBest) = (4.5, 2)
-    (progress.initialGuardLoss, progress.lastGuardLoss, progress.bestStep) = (3.25, 3.5, 2)
+    (progress.initialGuardLoss, progress.lastGuardLoss) = (3.25, 3.5)
+    (progress.lastGuardStep, progress.bestStep) = (3, 2)
     (progress.validationIsDue, progress.setbacks, progress.rateFactor) = (true, 1, 0.5)
     progress.noisySteps = 4
     return progress
@@ -206,7 +207,8 @@ enum RecordSamples {
       members: 5, nonMembers: 6,
       measures: [
         .init(
-          name: "loss", area: 0.75, low: 0.5, high: 1, truePositiveRate: 0.25, isControl: true)
+          name: "loss", members: 4, nonMembers: 3, area: 0.75, low: 0.5, high: 1,
+          truePositiveRate: 0.25, isControl: true)
       ])
     record.extraction = ExtractionRecord(
       prompt: 8, continuation: 8,

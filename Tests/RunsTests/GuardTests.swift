@@ -74,6 +74,13 @@ import Training
     #expect(rest.summary.lossGuard == whole.summary.lossGuard)
   }
 
+  /// A run that was stopped between two validations tells the step of the guard's last score.
+  @Test func theLastScoreHasItsStep() throws {
+    let run = try fixture.train("run.steps=8", setting(50), stopAfter: 3)
+    #expect(run.summary.lossGuard == run.events.guardReports.last)
+    #expect(run.summary.lossGuard?.step == 2)
+  }
+
   /// Another text or limit is refused, and where it is accepted the base is scored on it, and the best
   /// begins anew.
   @Test func anotherGuardIsNoticed() throws {

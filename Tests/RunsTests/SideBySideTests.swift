@@ -36,8 +36,15 @@ import Training
       base: fixture.model, models: models + deltas.map { .init(name: $0, deltas: [$0]) },
       settings: settings)
     var items: [JSONValue] = []
-    let table = try suite.table(data.map { [fixture.folder[$0]] }) { items.append($0) }
+    let table = try suite.table(
+      DataSetPaths.sets(of: data.map { fixture.folder[$0] }, each: true)
+    ) { items.append($0) }
     return (table, items)
+  }
+
+  /// Texts as long as the context leave no room for prompts.
+  @Test func promptsNeedRoom() throws {
+    #expect(throws: RunsError.self) { try run(["targets.jsonl"], maxTokens: 1 << 20) }
   }
 
   /// A choice's log-likelihood is that of its tokens in a stream of their own, however sequences share

@@ -74,6 +74,10 @@ import Testing
       ),
       (["--model", "own.sfckpt", "--chat"], 65, "of no known shape (it writes a question as "),
       (
+        ["--model", "tiny.sfckpt", "--chat", "--chat-template", "own"], 64,
+        "the model carries no chat template; name one of"
+      ),
+      (
         ["--model", "tiny.sfckpt", "--chat", "--chat-template", "llama"], 64,
         "found the chat template 'llama', expected chatml, "
       ),

@@ -143,6 +143,9 @@ import Testing
     // Neither begins anew where a run is, nor goes on with another model.
     let again = try program.run(arguments)
     #expect(again.exitCode == 73, "\(name): \(again.error)")
+    // Where nothing is to go on with, no folder is made.
+    let absent = try program.run(arguments + ["--output", "fourth", "--resume"])
+    #expect(absent.exitCode == 66 && !Folder.exists(shop.folder["fourth"]), "\(absent.error)")
     let missing = try program.run(["board/train.sfbundle", "absent.sfckpt", "--output", "third"])
     #expect(missing.exitCode == 66)
     let wrong = try program.run(["board/train.sfbundle", "board/train.sftokens"])

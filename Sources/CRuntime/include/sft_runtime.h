@@ -286,6 +286,8 @@ double sft_step_finish(sft_step *_Nonnull step);
 double sft_step_score(sft_step *_Nonnull step);
 // The learning rate of step `number`, from 1.
 double sft_rate(const sft_settings *_Nonnull settings, int64_t number);
+// Tokens of a step, scored or not.
+int64_t sft_tokens_per_step(const sft_settings *_Nonnull settings);
 
 #ifdef __cplusplus
 }

@@ -26,7 +26,7 @@ void sft_text_close(sft_text *_Nullable text);
 int64_t sft_text_count(const sft_text *_Nonnull text, sft_split split);
 // Windows of a text. Of what is held out the last one may be partial.
 int64_t sft_text_windows(const sft_text *_Nonnull text, sft_split split);
-// Targets that count, in a window and in all.
+// Targets that count: in a window, and in the whole text, behind its last whole window too.
 int64_t sft_text_scored(const sft_text *_Nonnull text, sft_split split, int64_t window);
 int64_t sft_text_scored_in_all(const sft_text *_Nonnull text, sft_split split);
 // Writes a window's ids, targets (−1: not scored) and places where documents begin, as many of each

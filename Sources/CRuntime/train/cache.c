@@ -148,7 +148,7 @@ sft_cache *sft_cache_open(sft_step *step, const sft_bundle *bundle, const sft_te
                           const sft_row *rows, const char *folder) {
   const sft_settings *settings = sft_bundle_settings(bundle);
   const int64_t limits[] = {settings->training_cache_bytes, settings->held_out_cache_bytes};
-  if (limits[0] + limits[1] == 0 || !sft_step_program(step, SFT_PREFIX)) return NULL;
+  if ((limits[0] == 0 && limits[1] == 0) || !sft_step_program(step, SFT_PREFIX)) return NULL;
   sft_cache *cache = calloc(1, sizeof *cache);
   if (!cache) return NULL;
   cache->step = step;

@@ -20,11 +20,14 @@ static bool write_all(int descriptor, const char *text, int64_t count) {
   return true;
 }
 
-// Where the events of later steps than the saved one begin, which are taken and told again.
+// Where the events of later steps than the saved one begin, which are taken and told again; −1
+// where the file can't be read.
 static off_t end_of_known(int descriptor, int64_t step, char *line, size_t capacity) {
   off_t known = 0, at = 0;
   for (;;) {
     const ssize_t count = pread(descriptor, line, capacity, at);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return -1;
     const char *end = count > 0 ? memchr(line, '\n', (size_t)count) : NULL;
     if (!end) {
       // The rest of a line that is longer, or none.
@@ -52,7 +55,7 @@ sft_status sft_events_open(sft_run *run) {
       run->events >= 0 && run->options->resumes
           ? end_of_known(run->events, run->progress.step, run->line, sizeof run->line)
           : 0;
-  if (run->events < 0 || ftruncate(run->events, known) != 0 ||
+  if (run->events < 0 || known < 0 || ftruncate(run->events, known) != 0 ||
       lseek(run->events, known, SEEK_SET) != known) {
     return sft_fail(&run->error, SFT_CANT_WRITE, "writing '%.150s': %s", path, strerror(errno));
   }
@@ -67,24 +70,8 @@ static sft_writer begin(sft_run *run, const char *type) {
   return w;
 }
 
-static void key(sft_writer *w, const char *name) {
-  sft_put(w, ",\"");
-  sft_put(w, name);
-  sft_put(w, "\":");
-}
-
-static void number(sft_writer *w, const char *name, double value) {
-  key(w, name);
-  sft_put_number(w, value);
-}
-
-static void integer(sft_writer *w, const char *name, int64_t value) {
-  key(w, name);
-  sft_put_integer(w, value);
-}
-
 static void string(sft_writer *w, const char *name, const char *value) {
-  key(w, name);
+  sft_put_key(w, name);
   sft_put_string(w, value);
 }
 
@@ -109,8 +96,8 @@ void sft_tell_start(sft_run *run) {
   sft_writer w = begin(run, "start");
   string(&w, "model", run->options->model);
   members(&w, sft_bundle_fragment(run->bundle, SFT_START_EVENT));
-  integer(&w, "steps", run->steps);
-  integer(&w, "threads", sft_pool_threads(run->pool));
+  sft_put_integer_member(&w, "steps", run->steps);
+  sft_put_integer_member(&w, "threads", sft_pool_threads(run->pool));
   string(&w, "instruction_set", sft_isa_name(run->isa));
   tell(run, &w);
   const int64_t mapped = sft_bundle_mapped_bytes(run->bundle);
@@ -119,16 +106,12 @@ void sft_tell_start(sft_run *run) {
   members(&w, sft_bundle_fragment(run->bundle, SFT_PLAN_EVENT));
   sft_put(&w, ",\"planned_bytes\":{\"mapped\":");
   sft_put_integer(&w, mapped);
-  integer(&w, "arena", arena);
-  integer(&w, "runtime", run->planned_bytes - mapped - arena);
-  integer(&w, "total", run->planned_bytes);
+  sft_put_integer_member(&w, "arena", arena);
+  sft_put_integer_member(&w, "runtime", run->planned_bytes - mapped - arena);
+  sft_put_integer_member(&w, "total", run->planned_bytes);
   members(&w, sft_bundle_fragment(run->bundle, SFT_PLANNED_BYTES));
   sft_put(&w, "}");
   tell(run, &w);
-}
-
-static int64_t tokens_per_step(const sft_settings *s) {
-  return s->windows * s->tokens * s->accumulation;
 }
 
 // Seconds of the steps and validations that are left, each as long as those so far.
@@ -138,7 +121,8 @@ static double seconds_left(const sft_run *run) {
   const double left = (double)(run->steps - p->step);
   const double steps = p->training_seconds / (double)(p->step > 0 ? p->step : 1) * left;
   if (sft_text_windows(run->text, SFT_HELD_OUT_TEXT) == 0 || left <= 0) return steps;
-  const int64_t done = 1 + (every > 0 ? p->step / every : 0);
+  // That of the last step comes behind it.
+  const int64_t done = 1 + (every > 0 ? (p->step > 0 ? p->step - 1 : 0) / every : 0);
   const int64_t all = every > 0 ? 1 + (run->steps + every - 1) / every : 2;
   const double others = fmax(0, sft_run_seconds(run) - p->training_seconds);
   return steps + others / (double)done * (double)(all > done ? all - done : 0);
@@ -146,36 +130,37 @@ static double seconds_left(const sft_run *run) {
 
 void sft_tell_step(sft_run *run, const sft_step_report *r) {
   const sft_settings *s = run->settings;
-  const int64_t tokens = tokens_per_step(s);
+  const int64_t tokens = sft_tokens_per_step(s);
   const double windows = (double)(run->progress.step * s->accumulation * s->windows);
   sft_writer w = begin(run, "step");
-  integer(&w, "step", run->progress.step);
-  number(&w, "epoch", windows / (double)sft_text_windows(run->text, SFT_TRAINED_TEXT));
-  number(&w, "loss", r->loss);
-  number(&w, "learning_rate", r->rate);
-  number(&w, "grad_norm", r->norm);
-  integer(&w, "tokens", tokens);
-  number(&w, "tokens_per_second", (double)tokens / fmax(r->seconds, 1e-9));
-  number(&w, "step_seconds", r->seconds);
+  sft_put_integer_member(&w, "step", run->progress.step);
+  sft_put_number_member(&w, "epoch",
+                        windows / (double)sft_text_windows(run->text, SFT_TRAINED_TEXT));
+  sft_put_number_member(&w, "loss", r->loss);
+  sft_put_number_member(&w, "learning_rate", r->rate);
+  sft_put_number_member(&w, "grad_norm", r->norm);
+  sft_put_integer_member(&w, "tokens", tokens);
+  sft_put_number_member(&w, "tokens_per_second", (double)tokens / fmax(r->seconds, 1e-9));
+  sft_put_number_member(&w, "step_seconds", r->seconds);
   sft_put(&w, ",\"phase_seconds\":{\"data\":");
   sft_put_number(&w, r->data);
-  number(&w, "forward", r->forward);
-  number(&w, "backward", r->backward);
-  number(&w, "update", r->update);
+  sft_put_number_member(&w, "forward", r->forward);
+  sft_put_number_member(&w, "backward", r->backward);
+  sft_put_number_member(&w, "update", r->update);
   sft_put(&w, "}");
-  integer(&w, "rss_bytes", sft_resident_bytes());
-  integer(&w, "peak_rss_bytes", sft_peak_resident_bytes());
-  integer(&w, "planned_bytes", run->planned_bytes);
-  number(&w, "elapsed_seconds", sft_run_seconds(run));
-  number(&w, "eta_seconds", seconds_left(run));
+  sft_put_integer_member(&w, "rss_bytes", sft_resident_bytes());
+  sft_put_integer_member(&w, "peak_rss_bytes", sft_peak_resident_bytes());
+  sft_put_integer_member(&w, "planned_bytes", run->planned_bytes);
+  sft_put_number_member(&w, "elapsed_seconds", sft_run_seconds(run));
+  sft_put_number_member(&w, "eta_seconds", seconds_left(run));
   tell(run, &w);
 }
 
 void sft_tell_validation(sft_run *run, int64_t step, double loss, bool is_best) {
   sft_writer w = begin(run, "validation");
-  integer(&w, "step", step);
-  number(&w, "loss", loss);
-  number(&w, "perplexity", exp(loss));
+  sft_put_integer_member(&w, "step", step);
+  sft_put_number_member(&w, "loss", loss);
+  sft_put_number_member(&w, "perplexity", exp(loss));
   sft_put(&w, is_best ? ",\"best\":true" : ",\"best\":false");
   tell(run, &w);
   fprintf(stderr, "  step %lld: held-out loss %.4f%s\n", (long long)step, loss,
@@ -184,7 +169,7 @@ void sft_tell_validation(sft_run *run, int64_t step, double loss, bool is_best) 
 
 void sft_tell_snapshot(sft_run *run, const char *path, const char *kind) {
   sft_writer w = begin(run, "snapshot");
-  integer(&w, "step", run->progress.step);
+  sft_put_integer_member(&w, "step", run->progress.step);
   string(&w, "path", path);
   string(&w, "kind", kind);
   tell(run, &w);
@@ -200,17 +185,17 @@ void sft_tell_warning(sft_run *run, const char *text) {
 void sft_tell_done(sft_run *run, sft_end end) {
   static const char *const reasons[] = {"finished", "early_stopping", "interrupted"};
   const sft_progress *p = &run->progress;
-  const double tokens = (double)(p->step * tokens_per_step(run->settings));
+  const double tokens = (double)(p->step * sft_tokens_per_step(run->settings));
   sft_writer w = begin(run, "done");
-  integer(&w, "steps", p->step);
-  integer(&w, "tokens", p->step * tokens_per_step(run->settings));
-  number(&w, "initial_validation_loss", p->initial_loss);
-  number(&w, "final_validation_loss", p->last_loss);
-  number(&w, "best_validation_loss", p->best_loss);
-  number(&w, "tokens_per_second", tokens / fmax(p->training_seconds, 1e-9));
-  integer(&w, "peak_rss_bytes", sft_peak_resident_bytes());
-  integer(&w, "planned_bytes", run->planned_bytes);
-  number(&w, "seconds", sft_run_seconds(run));
+  sft_put_integer_member(&w, "steps", p->step);
+  sft_put_integer_member(&w, "tokens", p->step * sft_tokens_per_step(run->settings));
+  sft_put_number_member(&w, "initial_validation_loss", p->initial_loss);
+  sft_put_number_member(&w, "final_validation_loss", p->last_loss);
+  sft_put_number_member(&w, "best_validation_loss", p->best_loss);
+  sft_put_number_member(&w, "tokens_per_second", tokens / fmax(p->training_seconds, 1e-9));
+  sft_put_integer_member(&w, "peak_rss_bytes", sft_peak_resident_bytes());
+  sft_put_integer_member(&w, "planned_bytes", run->planned_bytes);
+  sft_put_number_member(&w, "seconds", sft_run_seconds(run));
   string(&w, "reason", reasons[end]);
   tell(run, &w);
 }

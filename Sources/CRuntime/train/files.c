@@ -45,7 +45,7 @@ sft_status sft_map(const char *path, sft_mapping *mapping, sft_error *error) {
   mapping->size = (int64_t)status.st_size;
   mapping->is_private = (status.st_mode & 077) == 0;
   mapping->bytes = NULL;
-  if (S_ISREG(status.st_mode) && status.st_size > 0) {
+  if (S_ISREG(status.st_mode) && status.st_size > 0 && (uint64_t)status.st_size <= SIZE_MAX) {
 #ifdef SFT_NO_MMAP
     mapping->bytes = read_whole(descriptor, mapping->size);
 #else
@@ -86,16 +86,36 @@ void *sft_take_memory(int64_t bytes) {
   return memory;
 }
 
+#ifndef __wasi__
+// Whether a file still has its name: whoever held it may have removed it between opening and
+// locking.
+static bool is_named(int descriptor, const char *path) {
+  struct stat own, named;
+  return fstat(descriptor, &own) == 0 && lstat(path, &named) == 0 && own.st_dev == named.st_dev &&
+         own.st_ino == named.st_ino;
+}
+#endif
+
 int sft_hold(const char *path) {
   char text[24];
-  const int descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+  int descriptor;
 #ifndef __wasi__
-  if (descriptor >= 0 && flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+  for (;;) {
+    descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (descriptor < 0) return -1;
+    if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+      // Systems without locks go on without one.
+      if (errno != EWOULDBLOCK) break;
+      close(descriptor);
+      errno = EWOULDBLOCK;
+      return -1;
+    }
+    if (is_named(descriptor, path)) break;
     close(descriptor);
-    return -1;
   }
   const int count = snprintf(text, sizeof text, "%lld\n", (long long)getpid());
 #else
+  descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
   const int count = snprintf(text, sizeof text, "1\n");
 #endif
   if (descriptor >= 0 && ftruncate(descriptor, 0) == 0) {

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "error.h"
-#include "run.h"
+#include "stages.h"
 
 // What a process is thought to take beside the arena and the weights that are mapped.
 enum { RUNTIME_BYTES = 1 << 20 };
@@ -104,40 +104,44 @@ static sft_status make_folder(sft_run *run, const char *name) {
   return sft_fail(&run->error, SFT_CANT_WRITE, "making '%.150s': %s", path, strerror(errno));
 }
 
-static sft_status read_state(sft_run *run, const char *path) {
-  sft_mapping state;
-  sft_status status = sft_map(path, &state, &run->error);
-  if (status != SFT_OK) return status;
-  status = sft_store_read_state(run->store, state.bytes, state.size, &run->progress, &run->error);
-  sft_unmap(&state);
-  run->saved_step = run->progress.step;
-  run->earlier_seconds = run->progress.elapsed_seconds;
-  return status;
-}
-
 static sft_status open_output(sft_run *run) {
-  char path[1024];
-  sft_status status = make_folder(run, "");
-  sft_run_path(run, LOCK, path);
-  if (status == SFT_OK && (run->lock = sft_hold(path)) < 0) {
-    return sft_fail(&run->error, SFT_CANT_WRITE, "another process works in '%.150s'",
-                    run->options->output);
+  char path[1024], state[1024];
+  sft_run_path(run, "last/state.sfstate", state);
+  const bool resumes = run->options->resumes;
+  if (resumes && access(state, F_OK) != 0) {
+    return sft_fail(&run->error, SFT_CANT_READ, "there is nothing to resume from: no '%.150s'",
+                    state);
   }
-  if (status == SFT_OK) status = make_folder(run, "best");
-  if (status == SFT_OK) status = make_folder(run, "last");
+  sft_status status = make_folder(run, "");
   if (status != SFT_OK) return status;
+  sft_run_path(run, LOCK, path);
+  if ((run->lock = sft_hold(path)) < 0) {
+    const int reason = errno;
+    return reason == EWOULDBLOCK
+               ? sft_fail(&run->error, SFT_CANT_WRITE, "another process works in '%.150s'",
+                          run->options->output)
+               : sft_fail(&run->error, SFT_CANT_WRITE, "making '%.150s': %s", path,
+                          strerror(reason));
+  }
   sft_run_path(run, "pending", path);
-  if (run->options->resumes && access(path, F_OK) == 0) {
+  if (resumes && access(path, F_OK) == 0) {
     return sft_fail(
         &run->error, SFT_WRONG_STATE,
         "validations of a probe are due in '%.120s'; sparseft finetune --resume does them", path);
   }
-  sft_run_path(run, "last/state.sfstate", path);
-  if (run->options->resumes) return read_state(run, path);
-  if (access(path, F_OK) != 0) return SFT_OK;
-  return sft_fail(&run->error, SFT_CANT_WRITE,
-                  "'%.120s' holds a run: --resume goes on with it, --output names another folder",
-                  run->options->output);
+  if (!resumes && access(state, F_OK) == 0) {
+    return sft_fail(&run->error, SFT_CANT_WRITE,
+                    "'%.120s' holds a run: --resume goes on with it, --output names another folder",
+                    run->options->output);
+  }
+  if (resumes) status = sft_read_back(run);
+  if (status != SFT_OK) return status;
+  if (resumes) {
+    run->saved_step = run->progress.step;
+    run->earlier_seconds = run->progress.elapsed_seconds;
+  }
+  status = make_folder(run, "best");
+  return status == SFT_OK ? make_folder(run, "last") : status;
 }
 
 sft_status sft_run_open(sft_run *run, const sft_options *options) {

@@ -25,6 +25,8 @@ public struct RunHistory: Sendable {
   public struct Validation: Hashable, Sendable {
     public let step: Int
     public let loss: Double
+    /// Whether it was the best so far, within the guard where there is one.
+    public let isBest: Bool
   }
 
   /// A text drawn before the first step or after the last one.
@@ -52,9 +54,9 @@ public struct RunHistory: Sendable {
     case .step(let report):
       while let last = steps.last, last.step >= report.step { steps.removeLast() }
       steps.append(report)
-    case .validation(let step, let loss, _, _):
+    case .validation(let step, let loss, let isBest, _):
       while let last = validations.last, last.step >= step { validations.removeLast() }
-      validations.append(Validation(step: step, loss: loss))
+      validations.append(Validation(step: step, loss: loss, isBest: isBest))
     case .lossGuard(let report):
       while let last = guardReports.last, last.step >= report.step { guardReports.removeLast() }
       guardReports.append(report)
@@ -70,12 +72,11 @@ public struct RunHistory: Sendable {
 }
 
 extension RunHistory {
-  /// The validation with the lowest loss, within the guard where there is one; nil without any that
-  /// is finite.
+  /// The best validation, or that of the base if none was better; nil without any that is finite.
   public var best: Validation? {
-    let beyond = Set(guardReports.lazy.filter { !$0.isWithin }.map(\.step))
-    return validations.filter { $0.loss.isFinite && !beyond.contains($0.step) }
-      .min { $0.loss < $1.loss }
+    let base = validations.first { $0.step == 0 }
+    let trained = validations.last(where: \.isBest)
+    return [base, trained].compactMap(\.self).filter(\.loss.isFinite).min { $0.loss < $1.loss }
   }
 
   /// All steps that the run is to have; nil before its start.

@@ -176,7 +176,7 @@ extension TrainingBinary {
       LDFLAGS = \(flags.linker)
       LIBS = \(flags.libraries)
 
-      FLAGS = \(flags.compiler)-std=c11 -Wall -Wextra -fno-math-errno -fno-strict-aliasing \\
+      FLAGS = \(flags.compiler)-std=c11 -D_FILE_OFFSET_BITS=64 -Wall -Wextra -fno-math-errno -fno-strict-aliasing \\
         -ffunction-sections -fdata-sections -I. -Ikernels/include -Iruntime/include -Iruntime \\
         -DSFT_BUILD_ISA=$(ISA) -DSFT_CALLED_KERNELS='"\(Self.kernelsName)"'
 

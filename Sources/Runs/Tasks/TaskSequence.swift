@@ -47,11 +47,10 @@ struct TaskEncoder {
     }
   }
 
-  /// The ids that a text is generated after, with room in the context for `maxTokens` more.
-  func prompt(of item: TaskItem, maxTokens: Int) throws -> [Int32] {
+  /// The ids that a text is generated after.
+  func prompt(of item: TaskItem) throws -> [Int32] {
     let ids = try template.map { try chat(item.prompt, $0) } ?? encoded(item.prompt)
-    guard !ids.isEmpty else { return try start(item) }
-    return Array(ids.suffix(max(1, context - maxTokens)))
+    return ids.isEmpty ? try start(item) : ids
   }
 
   private func ids(_ prompt: String, _ text: String) throws -> ([Int32], [Int32]) {

@@ -12,8 +12,6 @@ public final class PrivateGradient {
   private let accumulators: [UnsafeMutableBufferPointer<Float>]
   private var sum: [[Float]]
   private let random: SecureRandom
-  /// How many windows of the last step were clipped.
-  private(set) var clipped = 0
 
   /// - Parameter accumulators: where the step's program adds gradients up, one for each trained
   ///   parameter.
@@ -37,7 +35,6 @@ public final class PrivateGradient {
     for index in sum.indices {
       sum[index].withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
     }
-    clipped = 0
     clear()
   }
 
@@ -46,7 +43,6 @@ public final class PrivateGradient {
     let norm = accumulators.reduce(0.0) { $0 + Self.squaredNorm($1) }.squareRoot()
     // A norm that is no number makes the step's one, which is noticed.
     let factor = norm > settings.clip ? settings.clip / norm : 1
-    if norm > settings.clip { clipped += 1 }
     for (index, gradient) in accumulators.enumerated() {
       sum[index].withUnsafeMutableBufferPointer { Self.add(gradient, times: Float(factor), to: $0) }
     }

@@ -6,7 +6,7 @@ import Records
 
 /// The privacy loss of steps that take each window with a probability q and add normal noise of σ
 /// times the sensitivity: Rényi differential privacy at integer orders α (Mironov, Talwar & Zhang
-/// 2019, section 3.3), between texts that differ by one window more or less:
+/// 2019, section 3.3), between sets of windows of which one has one more:
 ///
 ///     ε_α = steps / (α − 1) · log Σ_k (α choose k) (1 − q)^(α−k) q^k exp(k(k − 1) / (2σ²))
 ///

@@ -26,8 +26,8 @@ final class SecureRandom {
     next = 0
   }
 
-  /// In (0, 1), in steps of 2⁻⁵³.
-  func uniform() -> Double { (Double(word() >> 11) + 0.5) * 0x1p-53 }
+  /// In (0, 1), in steps of 2⁻⁵²: with one bit more, 1 itself would come up.
+  func uniform() -> Double { (Double(word() >> 12) + 0.5) * 0x1p-52 }
 
   /// From the standard normal distribution (Box & Muller 1958).
   func normal() -> Double {

@@ -88,7 +88,10 @@ struct ApplyDeltaCommand: ParsableCommand {
       threads: self.search.threads, shouldStop: { Interruption.isRequested })
     let result = try search.search(
       data: self.search.data, guarded: self.search.guarded,
-      maxIncrease: self.search.maxLossIncrease, say: { Output.note($0) })
+      maxIncrease: self.search.maxLossIncrease, say: { Output.note($0) },
+      observe: {
+        Output.note("scale \(formatted($0.scale, decimals: 4)): loss \(Format.loss($0.loss))")
+      })
     let base = result.points.first?.guardLoss
     var table = Table(
       [.init("scale", .right), .init("loss", .right)]

@@ -33,7 +33,7 @@ struct CompileCommand: ParsableCommand {
   var isa: String?
 
   func run() throws {
-    let sources = try RuntimeSources(program: Self.program)
+    let sources = try RuntimeSources(program: ProgramPath.own)
     let overrides =
       arguments.overrides
       + (try TrainingBinary.overrides(
@@ -63,14 +63,6 @@ struct CompileCommand: ParsableCommand {
       "\(output): a step of \(report.kernels.count) kernels (\(report.instructionSet)) in "
         + "\(ByteCount(report.bundleBytes)), text in \(ByteCount(report.textBytes)); 'make' there, then "
         + "./train train.sfbundle with the model")
-  }
-
-  /// The path of this program's own file.
-  private static var program: String {
-    var path = [CChar](repeating: 0, count: 4096)
-    let count = readlink("/proc/self/exe", &path, path.count)
-    let bytes = path.prefix(max(0, count)).map(UInt8.init(bitPattern:))
-    return String(decoding: bytes, as: UTF8.self)
   }
 }
 

@@ -71,8 +71,8 @@ struct EvalCommand: ParsableCommand {
 
   func run() throws {
     Interruption.listen()
-    let sets = SideBySide.dataSets(data, each: tasks.each)
-    let isPlain = sets.count == 1 && !SideBySide.isTask(sets[0])
+    let sets = DataSetPaths.sets(of: data, each: tasks.each)
+    let isPlain = sets.count == 1 && sets[0].isText
     guard isPlain, !tasks.sideBySide, tasks.items == nil else { return try compare(sets) }
     let model = try LoadedModel(
       arguments.model, deltas: arguments.delta, threads: threads, precision: precision)
@@ -91,7 +91,7 @@ struct EvalCommand: ParsableCommand {
   }
 
   /// Scores tasks, or several models or data sets.
-  private func compare(_ sets: [[String]]) throws {
+  private func compare(_ sets: [DataSetPaths]) throws {
     var settings = SideBySide.Settings(
       shape: BatchShape(windows: batchSize, tokens: sequenceLength), threads: threads,
       precision: precision)

@@ -33,7 +33,7 @@ struct NewCommand: ParsableCommand {
     let name = Self.name(of: data.first ?? "")
     let path = output ?? "\(name).json"
     try Self.checkIsFree(path)
-    let here = Self.currentFolder
+    let here = (Folder.current ?? ".")
     // Paths in a recipe are relative to its own folder.
     let isElsewhere = path.contains("/")
     func written(_ path: String) -> String {
@@ -61,11 +61,5 @@ struct NewCommand: ParsableCommand {
     let stem = last.split(separator: ".").first.map(String.init) ?? ""
     let kept = stem.filter { $0.isLetter || $0.isNumber || "-_".contains($0) }
     return kept.isEmpty ? "recipe" : kept
-  }
-
-  private static var currentFolder: String {
-    guard let folder = getcwd(nil, 0) else { return "." }
-    defer { free(folder) }
-    return String(cString: folder)
   }
 }

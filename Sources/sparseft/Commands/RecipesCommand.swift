@@ -67,10 +67,7 @@ extension ShippedRecipes {
   /// Those of the program that runs.
   static var ofThisProgram: ShippedRecipes {
     get throws {
-      var path = [CChar](repeating: 0, count: 4096)
-      let count = readlink("/proc/self/exe", &path, path.count)
-      let bytes = path.prefix(max(0, count)).map(UInt8.init(bitPattern:))
-      return try ShippedRecipes(program: String(decoding: bytes, as: UTF8.self))
+      try ShippedRecipes(program: ProgramPath.own)
     }
   }
 }

@@ -13,6 +13,7 @@ enum Heartbeat {
   /// From now on; once.
   static func begin(isQuiet: Bool) {
     guard !isQuiet, Terminal.standardError.isTTY else { return }
+    // Made now: a handler may not make a global for its first use.
     _ = text.utf8CodeUnitCount
     // The handler only writes, and what it interrupts starts again.
     signal(SIGALRM) { _ in _ = write(2, Heartbeat.text.utf8Start, Heartbeat.text.utf8CodeUnitCount)

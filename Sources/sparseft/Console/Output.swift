@@ -41,11 +41,7 @@ enum Output {
   static func notePage(in folder: String) {
     let path = folder + "/report.html"
     guard Folder.exists(path) else { return }
-    var here = ""
-    if let current = getcwd(nil, 0) {
-      here = String(cString: current) + "/"
-      free(current)
-    }
+    let here = Folder.current.map { $0 + "/" } ?? ""
     note("page: \(path.hasPrefix(here) ? String(path.dropFirst(here.count)) : path)")
   }
 

@@ -28,7 +28,9 @@ def train(message: Message, context: Context) -> Message:
         return Message(_trained(message, context, folder), reply_to=message)
     except (Refusal, program.ProgramFailed, delta_file.DamagedFile, OSError) as error:
         logging.getLogger("flwr").warning("refused: %s", error)
-        return Message(Error(REFUSED, str(error)), reply_to=message)
+        # Other texts name this machine's files.
+        reason = str(error) if isinstance(error, Refusal) else "its training failed"
+        return Message(Error(REFUSED, reason), reply_to=message)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -46,7 +48,7 @@ def _trained(message: Message, context: Context, folder: str) -> RecordDict:
     base = delta_file.base_of(model)
     if base.content_hash != config["base"]:
         raise Refusal(
-            f"this client's base '{model}' has the content hash {base.content_hash[:12]}, the "
+            f"this client's base has the content hash {base.content_hash[:12]}, the "
             f"federation trains {str(config['base'])[:12]}"
         )
     shared = json.loads(config["recipe"])

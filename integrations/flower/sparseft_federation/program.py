@@ -10,7 +10,10 @@ from .delta_file import Arrays, Base
 
 # What a server decides for everybody; the rest of a recipe is a client's own.
 SHARED_KEYS = ("seed", "method", "analysis", "optimizer", "schedule", "run", "privacy")
-SHARED_DATA = ("sequence_length", "document_separator", "append_eos", "train_on", "chat_template")
+SHARED_DATA = (
+    "sequence_length", "document_separator", "append_eos", "train_on", "chat_template", "long_rows",
+    "shuffle",
+)
 
 
 class ProgramFailed(Exception):
@@ -74,10 +77,14 @@ def train(
     done = next(event for event in events if event["type"] == "done")
     losses = [event["loss"] for event in events if event["type"] == "step"]
     validations = [event for event in events if event["type"] == "validation"]
-    metrics = {"loss": losses[-1], "seconds": done["seconds"]}
+    metrics = {"seconds": done["seconds"]}
+    # Losses have no noise, so a private client keeps them.
+    if "privacy" not in shared:
+        metrics["loss"] = losses[-1]
     if validations:
-        metrics["validation-loss"] = validations[-1]["loss"]
-        if "epsilon" in validations[-1]:
+        if "privacy" not in shared:
+            metrics["validation-loss"] = validations[-1]["loss"]
+        if validations[-1].get("epsilon") is not None:
             metrics["epsilon"] = validations[-1]["epsilon"]
     return Training(delta_file.read(difference, base), done["tokens"], metrics)
 

@@ -57,6 +57,8 @@ def problem(arrays: Arrays, shapes: dict[str, tuple]) -> str | None:
     for name, shape in shapes.items():
         if name not in arrays:
             return f"'{name}' is missing"
+        if arrays[name].dtype != np.float32:
+            return f"'{name}' is of type {arrays[name].dtype}, expected float32"
         if arrays[name].shape != tuple(shape):
             return f"'{name}' has the shape {arrays[name].shape}, expected {tuple(shape)}"
         if not np.isfinite(arrays[name]).all():

@@ -50,7 +50,10 @@ class Differences:
             if message.has_error():
                 reason = message.error.reason or f"error {message.error.code}"
             else:
-                reason = self._mismatch(message.content)
+                try:
+                    reason = self._mismatch(message.content)
+                except Exception as error:
+                    reason = f"its reply can't be read: {error}"
             if reason is None:
                 kept.append(message)
                 row["bytes_up"] += byte_count(message.content["arrays"])
@@ -68,7 +71,8 @@ class Differences:
         for part in ("origin", "arrays", "metrics"):
             if part not in content:
                 return f"its reply has no '{part}'"
-        if not content["metrics"].get(self.weighted_by_key, 0) > 0:
+        weight = content["metrics"].get(self.weighted_by_key)
+        if not isinstance(weight, (int, float)) or not 0 < weight < float("inf"):
             return f"its '{self.weighted_by_key}' is no positive number"
         origin = content["origin"]
         if origin.get("base") != self.base:
@@ -104,73 +108,70 @@ class Differences:
             [RecordDict({"metrics": m.content["metrics"]}) for m in kept], self.weighted_by_key
         )
 
+    def aggregate_train(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
+        kept = self.accepted(server_round, replies)
+        if not kept:
+            return None, None
+        return record(self.total(server_round, kept)), self.metrics(kept)
+
+    def total(self, server_round: int, kept: list[Message]) -> Arrays:
+        """The sum of all rounds' updates with this round's."""
+        raise NotImplementedError
+
 
 class RowAverage(Differences, FedAvg):
     """Weighted FedAvg of differences: exact, since all clients train the same rows. Of factors, the
     left ones are the same for all and stay; averages of right ones are then exact too."""
 
-    def aggregate_train(
-        self, server_round: int, replies: Iterable[Message]
-    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
-        kept = self.accepted(server_round, replies)
-        if not kept:
-            return None, None
+    def total(self, server_round: int, kept: list[Message]) -> Arrays:
         mean = self.means(kept)
-        total = {
+        return {
             name: self.current[name]
             if is_left_factor(name)
             else (self.current[name] + mean[name]).astype(np.float32)
             for name in self.shapes
         }
-        return record(total), self.metrics(kept)
 
 
 class RowAdam(Differences, FedAdam):
     """FedAdam: the mean difference is the gradient that the server's Adam steps along."""
 
-    def aggregate_train(
-        self, server_round: int, replies: Iterable[Message]
-    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
-        kept = self.accepted(server_round, replies)
-        if not kept:
-            return None, None
+    def total(self, server_round: int, kept: list[Message]) -> Arrays:
         # The strategy itself takes whole arrays.
         mean = self.means(kept)
         moved = {
             name: (self.current[name] + (0 if is_left_factor(name) else mean[name]))
             for name in self.shapes
         }
-        message, metrics = kept[0], self.metrics(kept)
+        message = kept[0]
         message.content = RecordDict(
             {"arrays": record(moved), "metrics": message.content["metrics"]}
         )
-        arrays, _ = super().aggregate_train(server_round, [message])
-        total = {
+        arrays, _ = FedAdam.aggregate_train(self, server_round, [message])
+        return {
             name: self.current[name] if is_left_factor(name) else array.astype(np.float32)
             for name, array in arrays_of(arrays).items()
         }
-        return record(total), metrics
 
 
 class StackedFactors(Differences, FedAvg):
     """Low-rank factors side by side, each right one times its client's weight: exact, where the
     product of averages is not the average of products. Ranks add up over clients and rounds."""
 
-    def aggregate_train(
-        self, server_round: int, replies: Iterable[Message]
-    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
-        kept = self.accepted(server_round, replies)
-        if not kept:
-            return None, None
+    def total(self, server_round: int, kept: list[Message]) -> Arrays:
         weights = [m.content["metrics"][self.weighted_by_key] for m in kept]
         updates = [arrays_of(m.content["arrays"]) for m in kept]
+        # Both factors of a pair or neither: their ranks are the same.
+        has_earlier = any(self.current[name].any() for name in self.shapes)
         total: Arrays = {}
         for name in self.shapes:
             axis = 0 if is_left_factor(name) else 1
-            parts = [self.current[name]] if self.current[name].any() else []
+            parts = [self.current[name]] if has_earlier else []
             for weight, update in zip(weights, updates, strict=True):
                 share = weight / sum(weights) if is_right_factor(name) else 1
                 parts.append((share * update[name].astype(np.float64)).astype(np.float32))
             total[name] = np.concatenate(parts, axis=axis)
         log(INFO, "ranks: %d", next(iter(total.values())).shape[0])
-        return record(total), self.metrics(kept)
+        return total
