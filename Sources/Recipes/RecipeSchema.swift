@@ -127,3 +127,23 @@ extension TensorPattern {
     "pattern": "^([a-z0-9_.*]|\\[(\\*|[0-9]{1,9}(-[0-9]{1,9})?)\\])+$",
   ]
 }
+
+extension Recipe {
+  /// Every key that a value can be given for, sections' keys behind a dot: "optimizer.learning_rate".
+  public static var keyPaths: [String] { keyPaths(of: schema, prefix: "") }
+
+  private static func keyPaths(of schema: JSONValue, prefix: String) -> [String] {
+    var seen: Set<String> = []
+    return properties(of: schema).flatMap { member -> [String] in
+      let path = prefix + member.key
+      let inner = keyPaths(of: member.value, prefix: path + ".")
+      return inner.isEmpty ? [path] : inner
+    }.filter { seen.insert($0).inserted }
+  }
+
+  /// The properties of a schema in all of its forms.
+  private static func properties(of schema: JSONValue) -> [JSONObject.Member] {
+    let forms = ["allOf", "anyOf"].flatMap { schema[$0]?.array ?? [] }.map { $0["then"] ?? $0 }
+    return (schema["properties"]?.object?.members ?? []) + forms.flatMap(properties)
+  }
+}

@@ -51,6 +51,11 @@ public enum Format {
   /// A loss in nats, always with four decimals so that the lines of a run align.
   public static func loss(_ value: Double) -> String { formatted(value, decimals: 4) }
 
+  /// A difference of losses with its sign: "+0.0213", "−0.4977".
+  public static func lossDifference(_ value: Double) -> String {
+    (value < 0 ? "−" : "+") + loss(abs(value))
+  }
+
   /// A learning rate with three significant digits: "0.00412", "0.0300".
   public static func rate(_ value: Double) -> String {
     guard value > 0, value.isFinite else { return formatted(value, decimals: 0) }

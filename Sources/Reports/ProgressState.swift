@@ -55,12 +55,12 @@ public struct ProgressState: Sendable {
 extension ProgressState {
   /// The line for a terminal `width` columns wide: a bar and as many fields as fit, the less
   /// important ones dropped first (memory, validation loss, tokens/s, time left, loss).
-  /// Never wider than `width`.
+  /// Never wider than `width`. Where it is not known how many steps there are, the activity's name.
   public func line(width: Int, styled: (String, Terminal.Style) -> String = { text, _ in text })
     -> String
   {
     var fields = self.fields
-    let counter = "\(step)/\(totalSteps)"
+    let counter = totalSteps > 0 ? "\(step)/\(totalSteps)" : activity
     func text() -> String { ([counter] + fields.map(\.text)).joined(separator: "  ") }
     while displayWidth(text()) > width, let last = leastImportant(fields) {
       fields.remove(at: last)
@@ -68,7 +68,7 @@ extension ProgressState {
 
     // The bar takes the remaining space, from 6 to 24 columns plus two brackets and a space.
     let space = width - displayWidth(text()) - 3
-    guard space >= 6 else { return truncated(text(), width: width) }
+    guard space >= 6, totalSteps > 0 else { return truncated(text(), width: width) }
     let columns = min(24, space)
     let full = Int((share * Double(columns)).rounded(.down))
     let bar =
@@ -80,7 +80,7 @@ extension ProgressState {
   /// The line for a log file: all known fields, without a bar.
   public var plainLine: String {
     let percent = Int((share * 100).rounded(.down))
-    let start = "\(activity) \(step)/\(totalSteps) (\(percent) %)"
+    let start = totalSteps > 0 ? "\(activity) \(step)/\(totalSteps) (\(percent) %)" : activity
     return ([start] + fields.map(\.text)).joined(separator: "  ")
   }
 

@@ -13,15 +13,18 @@ public struct Evaluator {
     tokenCount = text.scoredCount
   }
 
+  /// The windows of the text, the last partial one included.
+  public var windowCount: Int {
+    text.windowCount(sequenceLength: session.step.shape.tokens, includePartial: true)
+  }
+
   /// Mean negative log-likelihood over all scored targets, in nats; nan for a text without any.
   public func meanLoss() -> Double { meanLoss { false } ?? .nan }
 
   /// The mean loss as above; nil if `shouldStop`, which is asked before every batch, said so.
   public func meanLoss(unless shouldStop: () -> Bool) -> Double? {
-    let tokens = session.step.shape.tokens
-    let count = text.windowCount(sequenceLength: tokens, includePartial: true)
     var sum = 0.0
-    let isWhole = score(Array(0..<count), unless: shouldStop) { _ in sum += session.score() }
+    let isWhole = score(Array(0..<windowCount), unless: shouldStop) { _ in sum += session.score() }
     return isWhole ? sum / Double(tokenCount) : nil
   }
 

@@ -80,7 +80,7 @@ extension Trainer {
     report.peakResidentBytes = ProcessMemory.peakResidentBytes
     report.plannedBytes = plannedBytes
     report.elapsedSeconds = elapsedSeconds
-    report.etaSeconds = etaSeconds
+    report.etaSeconds = remainingSeconds(after: report, training: progress.trainingSeconds)
     return report
   }
 
@@ -134,19 +134,5 @@ extension Trainer {
   var epoch: Double {
     let windows = progress.step * settings.shape.accumulation * settings.shape.windows
     return Double(windows) / Double(max(1, order.windowCount))
-  }
-
-  /// Seconds of the steps that are left, and of the validations among them, each as long as those so
-  /// far.
-  var etaSeconds: Double {
-    let left = settings.steps - progress.step
-    let steps = progress.trainingSeconds / Double(max(1, progress.step)) * Double(left)
-    guard validation != nil, left > 0 else { return steps }
-    let every = settings.validateEvery
-    // A step is told before the validation that is due behind it.
-    let done = 1 + (every > 0 ? max(0, progress.step - 1) / every : 0)
-    let ahead = max(0, settings.validations - done)
-    let others = max(0, elapsedSeconds - progress.trainingSeconds)
-    return steps + others / Double(done) * Double(ahead)
   }
 }

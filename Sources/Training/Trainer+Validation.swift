@@ -8,12 +8,14 @@ extension Trainer {
   /// - Returns: false if it was asked to stop.
   func validateBase() throws(TrainingError) -> Bool {
     guard let validation else { return true }
+    let start = ContinuousClock.now
     guard
       let loss = progress.initialValidationLoss ?? validation.meanLoss(unless: shouldStop)
     else { return false }
     guard loss.isFinite else {
       throw .brokenModel(loss: loss, weight: session.weights.brokenWeight)
     }
+    if progress.initialValidationLoss == nil, guardEvaluator == nil { note(validationSince: start) }
     progress.initialValidationLoss = loss
     try observe(.validation(step: 0, loss: loss, best: false, privacy: privacyLoss))
     try reportWarnings()
@@ -64,8 +66,7 @@ extension Trainer {
   func adopted(_ report: StepReport) -> StepReport {
     var report = report
     report.plannedBytes = plannedBytes
-    report.etaSeconds =
-      report.elapsedSeconds / Double(report.step) * Double(settings.steps - report.step)
+    report.etaSeconds = remainingSeconds(after: report, training: report.elapsedSeconds)
     return report
   }
 
@@ -73,6 +74,7 @@ extension Trainer {
   func validate() throws(TrainingError) -> Bool {
     progress.validationIsDue = false
     guard let validation else { return true }
+    let start = ContinuousClock.now
     guard let loss = validation.meanLoss(unless: shouldStop) else {
       progress.validationIsDue = true
       return false
@@ -85,6 +87,7 @@ extension Trainer {
       progress.validationIsDue = true
       return false
     }
+    note(validationSince: start)
     try tell(guarded)
     progress.lastValidationLoss = loss
     let isBest = loss < progress.bestValidationLoss ?? .infinity && guarded.isWithin

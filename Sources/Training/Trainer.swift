@@ -40,6 +40,7 @@ public final class Trainer {
   var progress: RunProgress
   var started = ContinuousClock.now
   var earlierSeconds = 0.0
+  var validationTime = ValidationTime()
   var trend = LossTrend()
   let saving: Saving
   let earlier: [StepReport]

@@ -22,6 +22,18 @@ import Testing
     #expect(String(decoding: try TemporaryFolder.read(Self.path), as: UTF8.self) == text)
   }
 
+  @Test func keysHaveTheirSections() {
+    let keys = Recipe.keyPaths
+    #expect(Set(keys).count == keys.count)
+    for key in [
+      "model", "data.train", "optimizer.learning_rate", "method.rank", "run.steps", "guard.data",
+      "compare",
+    ] {
+      #expect(keys.contains(key))
+    }
+    #expect(!keys.contains("run"))
+  }
+
   private func cases(_ name: String) throws -> [(name: String, recipe: JSONValue)] {
     let path = SharedData.packageRoot + "/Tests/Schema/\(name).json"
     return try #require(try JSONValue.read(path: path, .strict).array).map {

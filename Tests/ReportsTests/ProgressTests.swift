@@ -48,7 +48,9 @@ private let state = ProgressState(
   @Test func unknownTotals() {
     #expect(ProgressState(step: 5, totalSteps: 0).share == 0)
     #expect(ProgressState(step: 5, totalSteps: 4).share == 1)
-    #expect(ProgressState(step: 0, totalSteps: 0).line(width: 12) == "[······] 0/0")
+    let unknown = ProgressState(activity: "analysis, gradients", step: 0, totalSteps: 0)
+    #expect(unknown.line(width: 40) == "analysis, gradients")
+    #expect(unknown.plainLine == "analysis, gradients")
   }
 
   @Test func plainLine() {

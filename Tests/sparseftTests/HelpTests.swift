@@ -37,6 +37,35 @@ import Testing
     #expect(outcome.output == committed)
   }
 
+  /// What a file, a folder or one of a list is given for is completed by the shell.
+  @Test func valuesAreCompleted() throws {
+    let dump = try JSONValue.decode(ProgramRunner()("--experimental-dump-help").output)
+    var open: [String] = []
+    for command in try #require(dump["command"]?["subcommands"]?.array).flatMap(Self.family) {
+      for argument in command["arguments"]?.array ?? []
+      where argument["kind"]?.string != "flag" && argument["completionKind"] == nil {
+        let name = [command["commandName"], argument["valueName"]].compactMap { $0?.string }
+        open.append(name.joined(separator: " "))
+      }
+    }
+    // Numbers and texts.
+    let others = [
+      "cache", "isa", "length", "max-loss-increase", "prompt", "scale", "seed", "seeds",
+      "separator",
+      "shadows", "size", "subcommands", "system", "temperature", "text", "threads", "tokens",
+      "top-p",
+      "weight", "windows", "delimiter",
+    ]
+    let missing = open.filter { name in !others.contains { name.hasSuffix($0) } }
+    #expect(missing == [], "\(open)")
+    let script = try ProgramRunner()("completions", "bash").output
+    #expect(script.contains("hf") && script.contains("gguf") && script.contains("chatml"))
+  }
+
+  private static func family(_ command: JSONValue) -> [JSONValue] {
+    [command] + (command["subcommands"]?.array ?? []).flatMap(family)
+  }
+
   /// Every command of the program has its text here.
   @Test func everyCommandIsListed() throws {
     let help = try ProgramRunner()("--help").output

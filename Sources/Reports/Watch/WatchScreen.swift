@@ -126,10 +126,9 @@ public struct WatchScreen {
 
   private var guarded: String? {
     run.guardReports.last.map { report in
-      let sign = report.increase < 0 ? "−" : "+"
       let text =
         padded("guard", width: 12) + "\(Format.loss(report.loss)) at step \(report.step), "
-        + "\(sign)\(Format.loss(abs(report.increase))) of \(Format.loss(report.maxIncrease))"
+        + "\(Format.lossDifference(report.increase)) of \(Format.loss(report.maxIncrease))"
       return styled(truncated(text, width: width), report.isWithin ? .green : .red)
     }
   }

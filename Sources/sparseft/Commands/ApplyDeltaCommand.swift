@@ -18,10 +18,10 @@ struct ApplyDeltaCommand: ParsableCommand {
       --guard is at most --max-loss-increase above the base's.
       """)
 
-  @Option(help: "The checkpoint that the deltas were trained on.")
+  @Option(help: "The checkpoint that the deltas were trained on.", completion: .file())
   var model: String
 
-  @Option(help: "A delta (.sfdelta); may be repeated.")
+  @Option(help: "A delta (.sfdelta); may be repeated.", completion: .file())
   var delta: [String]
 
   @Option(
@@ -45,7 +45,7 @@ struct ApplyDeltaCommand: ParsableCommand {
     help: "Write it even if less than 95 % of the update is left, or if a delta is given twice.")
   var force = false
 
-  @Option(name: .shortAndLong, help: "The checkpoint to write (.sfckpt).")
+  @Option(name: .shortAndLong, help: "The checkpoint to write (.sfckpt).", completion: .file())
   var output: String
 
   func validate() throws {

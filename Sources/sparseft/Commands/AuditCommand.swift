@@ -26,12 +26,13 @@ struct AuditCommand: ParsableCommand {
 
   @Option(
     parsing: .upToNextOption,
-    help: ArgumentHelp("The text that was trained on.", valueName: "path"))
+    help: ArgumentHelp("The text that was trained on.", valueName: "path"), completion: .file())
   var train: [String]
 
   @Option(
     parsing: .upToNextOption,
-    help: ArgumentHelp("Text of the same kind that was not.", valueName: "path"))
+    help: ArgumentHelp("Text of the same kind that was not.", valueName: "path"),
+    completion: .file())
   var heldout: [String]
 
   @Option(help: "Runs like the delta's on halves of the held-out text, to compare with.")

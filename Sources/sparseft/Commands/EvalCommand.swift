@@ -1,4 +1,5 @@
 import ArgumentParser
+import Chats
 import Recipes
 import Records
 import Reports
@@ -23,7 +24,7 @@ struct EvalCommand: ParsableCommand {
     parsing: .upToNextOption,
     help: ArgumentHelp(
       "Files, folders or globs of UTF-8 text or .jsonl rows, and files of tasks.",
-      valueName: "path"))
+      valueName: "path"), completion: .file())
   var data: [String]
 
   @Option(help: "Tokens per window.")
@@ -39,7 +40,7 @@ struct EvalCommand: ParsableCommand {
     help: """
       How chats in .jsonl rows are written; by default as the model's own template says. Tasks are \
       plain text by default; own: the model's own template.
-      """)
+      """, completion: .list(["own"] + ChatTemplates.names))
   var chatTemplate: String?
 
   @Option(help: "Windows scored at a time.")

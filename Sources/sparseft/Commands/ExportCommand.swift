@@ -24,7 +24,7 @@ struct ExportCommand: ParsableCommand {
   @Option(help: "The format.")
   var format: ExportFormatName
 
-  @Option(name: .shortAndLong, help: "The file or folder to write.")
+  @Option(name: .shortAndLong, help: "The file or folder to write.", completion: .file())
   var output: String
 
   @Option(help: "Element type of matrices; by default one that keeps their values exactly.")
@@ -73,6 +73,7 @@ struct ExportFormatName: ExpressibleByArgument {
   let format: any ExportFormat.Type
 
   static var allValueStrings: [String] { ModelExport.formats.map { $0.name } }
+  static var defaultCompletionKind: CompletionKind { .list(allValueStrings) }
 
   init?(argument: String) {
     guard let format = ModelExport.format(named: argument) else { return nil }

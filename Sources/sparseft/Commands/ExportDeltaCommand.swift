@@ -20,14 +20,16 @@ struct ExportDeltaCommand: ParsableCommand {
 
   @Argument(
     help: ArgumentHelp(
-      "A run's folder (its best snapshot is used), or a snapshot.", valueName: "run"))
+      "A run's folder (its best snapshot is used), or a snapshot.", valueName: "run"),
+    completion: .file())
   var source: String
 
-  @Option(name: .shortAndLong, help: "The delta to write (.sfdelta).")
+  @Option(name: .shortAndLong, help: "The delta to write (.sfdelta).", completion: .file())
   var output: String
 
   @Option(
-    help: "The checkpoint that was trained; without it the one that the run's folder names.")
+    help: "The checkpoint that was trained; without it the one that the run's folder names.",
+    completion: .file())
   var model: String?
 
   @Option(

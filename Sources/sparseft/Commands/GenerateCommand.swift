@@ -20,7 +20,9 @@ struct GenerateCommand: ParsableCommand {
   @Option(help: "With --chat, the system message.")
   var system: String?
 
-  @Option(help: "With --chat, a chat template's name in place of the model's own.")
+  @Option(
+    help: "With --chat, a chat template's name in place of the model's own.",
+    completion: .list(ChatTemplates.names))
   var chatTemplate: String?
 
   @Option(help: "The most tokens to generate.")

@@ -12,15 +12,19 @@ struct ImportCommand: ParsableCommand {
 
   @Argument(
     help:
-      "A Hugging Face folder, a GGUF file, a llama2.c .bin file, or the folder of a PEFT adapter.")
+      "A Hugging Face folder, a GGUF file, a llama2.c .bin file, or the folder of a PEFT adapter.",
+    completion: .file())
   var source: String
 
   @Option(
     name: .shortAndLong,
-    help: "The checkpoint to write (.sfckpt); of an adapter, the delta (.sfdelta).")
+    help: "The checkpoint to write (.sfckpt); of an adapter, the delta (.sfdelta).",
+    completion: .file())
   var output: String
 
-  @Option(help: "The tokenizer's file (tokenizer.model or tokenizer.json), if the source has none.")
+  @Option(
+    help: "The tokenizer's file (tokenizer.model or tokenizer.json), if the source has none.",
+    completion: .file())
   var tokenizer: String?
 
   @Option(help: "Element type of matrices; by default one that keeps the source's values exactly.")

@@ -7,10 +7,10 @@ struct InitCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "init", abstract: "Creates a checkpoint with random weights, for pre-training.")
 
-  @Option(help: "A config.json in Hugging Face's format.")
+  @Option(help: "A config.json in Hugging Face's format.", completion: .file())
   var config: String
 
-  @Option(help: "The tokenizer's file (tokenizer.model or tokenizer.json).")
+  @Option(help: "The tokenizer's file (tokenizer.model or tokenizer.json).", completion: .file())
   var tokenizer: String
 
   @Option(help: "Seed of the random weights.")
@@ -19,7 +19,7 @@ struct InitCommand: ParsableCommand {
   @Option(help: "Element type of matrices.")
   var dtype: ElementType = .f32
 
-  @Option(name: .shortAndLong, help: "The checkpoint to write (.sfckpt).")
+  @Option(name: .shortAndLong, help: "The checkpoint to write (.sfckpt).", completion: .file())
   var output: String
 
   func run() throws {

@@ -11,7 +11,7 @@ struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect", abstract: "Shows what a checkpoint, delta or snapshot holds.")
 
-  @Argument(help: "A .sfckpt, .sfdelta or .sfstate file.")
+  @Argument(help: "A .sfckpt, .sfdelta or .sfstate file.", completion: .file())
   var file: String
 
   @Flag(help: "Of a delta, list everything that is not weights.")

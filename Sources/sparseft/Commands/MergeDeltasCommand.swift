@@ -15,7 +15,9 @@ struct MergeDeltasCommand: ParsableCommand {
       it, applying the result is the same, bit for bit, as applying them all.
       """)
 
-  @Argument(help: ArgumentHelp("Deltas (.sfdelta) of one checkpoint.", valueName: "delta"))
+  @Argument(
+    help: ArgumentHelp("Deltas (.sfdelta) of one checkpoint.", valueName: "delta"),
+    completion: .file())
   var deltas: [String]
 
   @Option(
@@ -26,13 +28,13 @@ struct MergeDeltasCommand: ParsableCommand {
       valueName: "weight"))
   var weights: [String] = []
 
-  @Option(help: "The checkpoint that the deltas were trained on.")
+  @Option(help: "The checkpoint that the deltas were trained on.", completion: .file())
   var model: String?
 
   @Flag(help: "Write it even if a delta is given twice.")
   var force = false
 
-  @Option(name: .shortAndLong, help: "The delta to write (.sfdelta).")
+  @Option(name: .shortAndLong, help: "The delta to write (.sfdelta).", completion: .file())
   var output: String
 
   func validate() throws {

@@ -21,7 +21,8 @@ struct NewCommand: ParsableCommand {
   @Option(
     parsing: .upToNextOption,
     help: ArgumentHelp(
-      "Files, folders or globs of UTF-8 text or .jsonl rows to train on.", valueName: "path"))
+      "Files, folders or globs of UTF-8 text or .jsonl rows to train on.", valueName: "path"),
+    completion: .file())
   var data: [String]
 
   @Option(

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Recipes
 
 /// Arguments of every command that reads a recipe.
 struct RecipeArguments: ParsableArguments {
@@ -8,7 +9,8 @@ struct RecipeArguments: ParsableArguments {
   @Argument(
     help: ArgumentHelp(
       "Values in place of the recipe's, by key: optimizer.learning_rate=1e-4 run.steps=20.",
-      valueName: "key=value"))
+      valueName: "key=value"),
+    completion: .custom { _, _, _ in Recipe.keyPaths.map { $0 + "=" } })
   var overrides: [String] = []
 
   @Flag(help: "Write only JSON to standard output.")

@@ -41,7 +41,11 @@ struct RecipesCommand: ParsableCommand {
         is not replaced.
         """)
 
-    @Argument(help: "A name that 'sparseft recipes' lists.")
+    @Argument(
+      help: "A name that 'sparseft recipes' lists.",
+      completion: .custom { _, _, _ in
+        (try? ShippedRecipes.ofThisProgram.entries().map(\.name)) ?? []
+      })
     var name: String
 
     @Option(

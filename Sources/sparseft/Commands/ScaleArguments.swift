@@ -30,13 +30,15 @@ struct ScaleArguments: ParsableArguments {
   @Option(
     parsing: .upToNextOption,
     help: ArgumentHelp(
-      "With --scale auto, text or .jsonl rows whose loss is to be low.", valueName: "path"))
+      "With --scale auto, text or .jsonl rows whose loss is to be low.", valueName: "path"),
+    completion: .file())
   var data: [String] = []
 
   @Option(
     name: .customLong("guard"), parsing: .upToNextOption,
     help: ArgumentHelp(
-      "With --scale auto, text or .jsonl rows whose loss must not rise much.", valueName: "path"))
+      "With --scale auto, text or .jsonl rows whose loss must not rise much.", valueName: "path"),
+    completion: .file())
   var guarded: [String] = []
 
   @Option(help: "With --guard, by how much its loss may rise above the base's, in nats per token.")

@@ -13,10 +13,10 @@ struct StripDeltaCommand: ParsableCommand {
       themselves tell of the text stays in them.
       """)
 
-  @Argument(help: "A delta (.sfdelta).")
+  @Argument(help: "A delta (.sfdelta).", completion: .file())
   var delta: String
 
-  @Option(name: .shortAndLong, help: "The delta to write (.sfdelta).")
+  @Option(name: .shortAndLong, help: "The delta to write (.sfdelta).", completion: .file())
   var output: String
 
   func run() throws {

@@ -11,13 +11,13 @@ struct TokenizeCommand: ParsableCommand {
     commandName: "tokenize", abstract: "Shows the token ids and pieces of a text.",
     discussion: "The tokens that begin and end a document are not added.")
 
-  @Option(help: "The checkpoint (.sfckpt).")
+  @Option(help: "The checkpoint (.sfckpt).", completion: .file())
   var model: String
 
   @Option(help: "The text to tokenize.")
   var text: String?
 
-  @Option(help: "A file of UTF-8 text to tokenize.")
+  @Option(help: "A file of UTF-8 text to tokenize.", completion: .file())
   var file: String?
 
   @Flag(help: "Write only JSON to standard output.")

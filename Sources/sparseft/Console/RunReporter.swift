@@ -44,12 +44,11 @@ final class RunReporter {
       line.update(
         ProgressState(report, totalSteps: totalSteps, validationLoss: validationLoss))
     case .lossGuard(let report):
-      let signed = (report.increase < 0 ? "−" : "+") + Format.loss(abs(report.increase))
       guardNote =
         "; guard \(Format.loss(report.loss))"
         + (report.step == 0
           ? ", may rise by \(Format.loss(report.maxIncrease))"
-          : " (\(signed) of \(Format.loss(report.maxIncrease))"
+          : " (\(Format.lossDifference(report.increase)) of \(Format.loss(report.maxIncrease))"
             + (report.isWithin ? ")" : ", beyond the limit)"))
     case .validation(let step, let loss, let best, let privacy):
       validationLoss = loss
