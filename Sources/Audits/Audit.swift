@@ -135,7 +135,7 @@ public struct Audit {
     _ record: inout AuditRecord, _ say: (String) -> Void, _ shouldStop: @escaping () -> Bool
   ) throws {
     let texts = [train.spread(settings.windows), heldOut.spread(settings.windows)]
-    func scores(_ model: LoadedModel) throws -> [[TokenScores]] {
+    func scores(_ model: LoadedModel, _ texts: [TextWindows]) throws -> [[TokenScores]] {
       let scorer = try WindowScorer(model, tokens: train.sequenceLength)
       return try texts.map { text in
         guard let scores = try scorer.scores(text, unless: shouldStop) else {
@@ -145,8 +145,8 @@ public struct Audit {
       }
     }
     say("scores of \(texts[0].windows.count) and \(texts[1].windows.count) windows")
-    let before = try scores(base)
-    let after = try scores(try tuned(settings.delta))
+    let before = try scores(base, texts)
+    let after = try scores(try tuned(settings.delta), texts)
     var scored = zip(after, before).map { after, before in
       ScoredText(
         tuned: after, base: before, shadowLosses: Array(repeating: nil, count: after.count))
@@ -175,7 +175,7 @@ public struct Audit {
   /// Trains shadows; adds their losses to windows that they were not trained on.
   private func compare(
     _ scored: inout [ScoredText], _ texts: [TextWindows],
-    _ scores: (LoadedModel) throws -> [[TokenScores]], _ say: (String) -> Void,
+    _ scores: (LoadedModel, [TextWindows]) throws -> [[TokenScores]], _ say: (String) -> Void,
     _ shouldStop: @escaping () -> Bool
   ) throws -> ExposureRecord {
     let runs = ShadowRuns(
@@ -183,23 +183,24 @@ public struct Audit {
       trainedTokens: train.windows.count * train.sequenceLength, tokenizer: base.tokenizer,
       threads: settings.threads, seed: settings.seed,
       candidates: settings.candidates, folder: folder.inner)
-    var losses = texts.map { [[Double]](repeating: [], count: $0.windows.count) }
+    // By window.
+    var losses = texts.map { _ in [Int: [Double]]() }
     var exposure = ExposureRecord(candidates: settings.candidates, rows: [])
     for index in 0..<settings.shadows {
       say("shadow run \(index + 1) of \(settings.shadows)")
       let shadow = try runs.train(index, shouldStop: shouldStop)
       let model = try tuned(shadow.deltaPath)
-      for (text, windows) in try scores(model).enumerated() {
-        for (place, window) in windows.enumerated() {
-          let isKnown = text == 1 && shadow.windows.contains(texts[1].windows[place])
-          if !isKnown { losses[text][place].append(window.loss) }
+      let unseen = [texts[0], texts[1].without(shadow.windows)]
+      for (text, values) in try scores(model, unseen).enumerated() {
+        for (window, score) in zip(unseen[text].windows, values) {
+          losses[text][window, default: []].append(score.loss)
         }
       }
       exposure.rows += try Exposure(model: model, canaries: shadow.canaries, shadow: index).rows()
     }
     for text in scored.indices {
-      scored[text].shadowLosses = losses[text].map { values in
-        values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
+      scored[text].shadowLosses = texts[text].windows.map { window in
+        losses[text][window].map { $0.reduce(0, +) / Double($0.count) }
       }
     }
     return exposure

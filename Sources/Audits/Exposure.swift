@@ -21,8 +21,10 @@ struct Exposure {
       let (sentences, secret) = canaries.candidates(canary)
       let ids = try sentences.map { begin + (try tokenizer.encode($0)) }
       let length = max(1, (ids.map(\.count).max() ?? 1) - 1)
+      let shared = Self.sharedLength(ids)
       let scorer = try WindowScorer(model, tokens: length)
-      let scores = try scorer.scores(ids.map { Self.window($0, length: length) }) ?? []
+      let scores =
+        try scorer.scores(ids.map { Self.window($0, length: length, scoredFrom: shared) }) ?? []
       let sums = scores.map { $0.logProbabilities.reduce(0) { $0 + Double($1) } }
       let rank = Canaries.rank(of: secret, logProbabilities: sums)
       return ExposureRecord.Row(
@@ -31,14 +33,25 @@ struct Exposure {
     }
   }
 
+  /// How many ids all sequences begin with: they add the same to each one's probability.
+  private static func sharedLength(_ sequences: [[Int32]]) -> Int {
+    guard let first = sequences.first else { return 0 }
+    return first.indices.first { place in
+      !sequences.allSatisfy { place < $0.count && $0[place] == first[place] }
+    } ?? first.count
+  }
+
   /// A sequence as a window of its own, filled up.
-  private static func window(_ ids: [Int32], length: Int) -> TextWindows.Window {
+  private static func window(
+    _ ids: [Int32], length: Int, scoredFrom shared: Int
+  ) -> TextWindows.Window {
     let filler = max(0, length - (ids.count - 1))
     let (zeros, none) = (
       [Int32](repeating: 0, count: filler), [Int32](repeating: -1, count: filler)
     )
+    let targets = ids.indices.dropFirst().map { $0 < shared ? -1 : ids[$0] }
     return TextWindows.Window(
-      inputs: ids.dropLast() + zeros, targets: ids.dropFirst() + none,
+      inputs: ids.dropLast() + zeros, targets: targets + none,
       documentStarts: [Int32](repeating: 0, count: length))
   }
 }

@@ -31,6 +31,12 @@ public struct TextWindows {
     return TextWindows(stream, sequenceLength: sequenceLength, windows: kept)
   }
 
+  /// The windows that are not among some.
+  func without(_ some: Set<Int>) -> TextWindows {
+    TextWindows(
+      stream, sequenceLength: sequenceLength, windows: windows.filter { !some.contains($0) })
+  }
+
   subscript(window: Int) -> Window {
     var result = Window(
       inputs: Array(repeating: 0, count: sequenceLength),

@@ -116,20 +116,21 @@ private struct RowDifference {
     columns = stored.rowWidth
     let floats = stored.widened()
     values = floats.map(Double.init)
+    var rows = [Float](repeating: 0, count: floats.count)
+    rows.withUnsafeMutableBufferPointer { buffer in
+      if let start = buffer.baseAddress { base.rows(of: entry.name, entry.rows, into: start) }
+    }
     switch entry.encoding {
     case .difference: break
     case .values, .integers:
-      var rows = [Float](repeating: 0, count: floats.count)
-      rows.withUnsafeMutableBufferPointer { buffer in
-        if let start = buffer.baseAddress {
-          base.rows(of: entry.name, entry.rows, into: start)
-        }
-      }
       for index in values.indices { values[index] -= Double(rows[index]) }
     default: return nil
     }
     noise = (0..<stored.rowCount).map { row in
-      roundingNoise(floats[row * columns..<(row + 1) * columns], stored.elementType)
+      let range = row * columns..<(row + 1) * columns
+      // A difference is of weights that were trained in f32 themselves, however it is stored.
+      return hypot(
+        roundingNoise(floats[range], stored.elementType), roundingNoise(rows[range], .f32))
     }
   }
 }

@@ -21,18 +21,20 @@ struct AuditFixture {
     try RandomInitialisation.write(
       configuration: configuration, tokenizer: tokenizer, seed: 3, elementType: .f32,
       output: folder["tiny.sfckpt"])
-    for (name, seed) in [("train", 7), ("heldout", 8), ("other", 9)] {
-      try folder.write(Self.text(seed: UInt64(seed)), to: "\(name).txt")
+    for (name, seed, sentences) in [
+      ("train", 7, 32), ("heldout", 8, 32), ("other", 9, 32), ("long", 10, 128),
+    ] {
+      try folder.write(Self.text(seed: UInt64(seed), sentences: sentences), to: "\(name).txt")
     }
   }
 
   static let shippedModel = SharedData.packageRoot + "/checkpoints/base.sfckpt"
 
-  private static func text(seed: UInt64) -> String {
+  private static func text(seed: UInt64, sentences: Int) -> String {
     let words = "the a cat dog bird tree house garden sees likes finds red big small old and"
       .split(separator: " ")
     var random = RandomSource(seed: seed)
-    return (0..<32).map { _ in
+    return (0..<sentences).map { _ in
       (0..<9).map { _ in String(words[random.integer(below: words.count)]) }
         .joined(separator: " ") + ".\n"
     }.joined()

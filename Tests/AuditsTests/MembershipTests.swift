@@ -17,8 +17,10 @@ import Testing
   /// A delta that was trained far too long on the text alarms; shadows and secrets too.
   @Test func overtrainedDeltaAlarms() throws {
     let fixture = try AuditFixture()
+    // Half of the held-out text is the shadow's. Were it as short as its secrets, the shadow would be a
+    // poor model of everything, and its losses would hide the members' (AUC 0.7).
     let audit = try fixture.audit(
-      try delta(fixture, on: "train.txt", epochs: 25), shadows: 1)
+      try delta(fixture, on: "train.txt", epochs: 25), heldOut: "long.txt", shadows: 1)
     let price = audit.price
     #expect(price.shadowTokens > 0 && price.trainedTokens != nil && price.forwardTokens > 0)
     let record = try audit.run()
@@ -28,8 +30,8 @@ import Testing
       uniqueKeysWithValues: membership.measures.map { ($0.name, $0.area) })
     #expect(try #require(areas["loss"]) > 0.9, "\(areas)")
     #expect(try #require(areas["loss - base's"]) > 0.9, "\(areas)")
-    #expect(try #require(areas["loss - shadows'"]) > 0.6, "\(areas)")
-    #expect(try #require(areas["differential score"]) > 0.7, "\(areas)")
+    #expect(try #require(areas["loss - shadows'"]) > 0.9, "\(areas)")
+    #expect(try #require(areas["differential score"]) > 0.9, "\(areas)")
     let exposure = try #require(record.exposure)
     #expect(exposure.rows.map(\.repeats) == [1, 4, 16] && exposure.candidates == 64)
     #expect(exposure.rows.allSatisfy { (0...6).contains($0.bits) })

@@ -20,7 +20,7 @@ import Testing
   /// Trains the shipped model on a short text by plain gradient descent, and searches for its tokens.
   private func search(
     method: String, dtype: ElementType? = nil, steps: Int = 1, text: String = poem,
-    sequenceLength: Int = 16
+    sequenceLength: Int = 16, isRelative: Bool = false
   ) throws -> SpanRecord {
     let fixture = try AuditFixture()
     try fixture.folder.write(Self.poem, to: "train.txt")
@@ -35,6 +35,15 @@ import Testing
       try DeltaWriter.convert(
         try Delta.open(delta), base: try Checkpoint.open(AuditFixture.shippedModel),
         elementType: dtype, to: stored)
+      delta = stored
+    }
+    if isRelative {
+      let (stored, base) = (
+        fixture.folder["relative.sfdelta"], try Checkpoint.open(AuditFixture.shippedModel)
+      )
+      try DeltaWriter.writeDifference(
+        of: try Delta.open(delta), from: try DeltaMerge(base: base, deltas: []), elementType: .f32,
+        to: stored)
       delta = stored
     }
     let record = try fixture.audit(delta, model: AuditFixture.shippedModel).run()
@@ -74,6 +83,17 @@ import Testing
     let search = try #require(span.search, "\(span)")
     #expect(search.leaks, "\(span.text)")
     #expect(try #require(search.nearestPrecision) >= 0.85, "\(span.text)")
+  }
+
+  /// What is exact about a difference in f32 is not the difference: the trained weights are rounded.
+  @Test func exactDifferencesAreRead() throws {
+    let span = try search(
+      method: #"{"type": "sparse", "tensors": {"layers[0].attention.value": 1.0}}"#,
+      isRelative: true)
+    let search = try #require(span.search, "\(span)")
+    #expect(search.leaks, "\(span.text)")
+    #expect(try #require(search.precision) >= 0.95, "\(span.text)")
+    #expect(try #require(search.recall) >= 0.9, "\(span.text)")
   }
 
   /// A delta of another text has that text's tokens, and not this one's.
