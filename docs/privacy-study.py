@@ -3,7 +3,7 @@
 
     swift build -c release && python3 docs/privacy-study.py PART [FOLDER]
 
-PART is span, defences, shadows, price (of private training), or cost (of the audit). Trains and audits
+PART is span, defences, shadows, price (of private training) or cost (of the audit). Trains and audits
 in FOLDER (a temporary one by default) on this project's documentation: pieces of two lines, of which
 each seed draws the text and what is held out. SPARSEFT names the binary; numpy is needed.
 """
@@ -33,7 +33,6 @@ SGD = {"type": "sgd", "learning_rate": 0.1, "clip_norm": 1.0}
 ADAMW = {"type": "adamw", "learning_rate": 1e-3}
 QKV = {f"layers[0].attention.{kind}": 1.0 for kind in ["query", "key", "value"]}
 LAST = {"type": "last_layers", "count": 2}
-LORA = {"type": "lora", "rank": 8, "targets": ["layers[4-5].attention.*", "layers[4-5].mlp.*"]}
 WINDOWS, LENGTH = 100, 32  # of what membership is asked of
 RANK = 80  # dimensions that the truncated span has: about the distinct tokens of 128
 CLIP = 0.1
@@ -275,6 +274,7 @@ def span_cells(records):
 
 
 MEASURES = ["loss", "min-20 %++", "loss - base's", "differential score", "loss of the base"]
+TOLD = [measure for measure in MEASURES if measure != "min-20 %++"]
 
 
 def membership_texts(folder, seed, times=1):
@@ -348,13 +348,13 @@ def defences(folder):
            many(optimizer=NOISY_ADAMW if noise else ADAMW, **private(noise)), plain)
           for noise in [0, 0.5, 1, 2]),
     ]
-    table("defence", "rank of bound", "found", "precision", "recall", "held-out's", "nearest",
-          "nearest 80 after truncation", "held-out's", *MEASURES, "recited of 100",
-          "held-out loss", "bytes", "of values that are not 0", "ε", "alarms")
+    table("defence", "rank of bound", "found", "precision", "recall", "nearest",
+          "nearest 80 truncated (held-out's)", *TOLD, "recited of 100", "held-out loss", "bytes",
+          "ε", "alarms")
     before = [held_out_loss(membership_texts(folder, seed)[1], LENGTH) for seed in SEEDS]
     print(f"base's held-out loss: {statistics.mean(before):.3f}", file=sys.stderr, flush=True)
     for name, small, large, store in cases:
-        cells = few_cells(folder, small, store) if small else ["as none", *[""] * 7]
+        cells = few_cells(folder, small, store) if small else ["as none", *[""] * 5]
         row(name, *cells, *(many_cells(folder, large, store) if large else ["as none"]))
 
 
@@ -388,8 +388,10 @@ def few_cells(folder, training, store):
         closer.append(audited(
             truncated(differences(ran, shared)), text, third, "--sequence-length", "32"))
     found = [r["span"]["search"] for r in closer]
-    return [*span_cells(records), over_seeds([s["nearest_precision"] for s in found], percent),
-            over_seeds([s["nearest_control_hits"] / s["nearest"] for s in found], percent)]
+    rank, count, precision, recall, _, nearest = span_cells(records)
+    held_out = over_seeds([s["nearest_control_hits"] / s["nearest"] for s in found], percent)
+    return [rank, count, precision, recall, nearest,
+            over_seeds([s["nearest_precision"] for s in found], percent) + f" ({held_out})"]
 
 
 def many_cells(folder, training, store):
@@ -406,52 +408,38 @@ def many_cells(folder, training, store):
         metrics = json.loads(run("inspect", shared, "--json")).get("metrics") or {}
         epsilons.append(metrics.get("epsilon"))
     kept = sum(int(np.count_nonzero(a)) for a in
-               delta_file.read(differences(ran, shared), delta_file.base_of(BASE)).values())
-    return [*(areas(records, measure) for measure in MEASURES), recited(records),
-            f"{statistics.mean(losses):.3f}", f"{os.path.getsize(shared):,}", f"{kept:,}",
-            over_seeds(epsilons, lambda e: f"{e:.2g}"), alarms(records)]
+               delta_file.read(shared, delta_file.base_of(BASE)).values())
+    size = f"{os.path.getsize(shared):,}"
+    if "largest" in os.path.basename(shared):
+        size += f" ({8 * kept:,} as index and value)"
+    return [*(areas(records, measure) for measure in TOLD), recited(records),
+            f"{statistics.mean(losses):.3f}", size, over_seeds(epsilons, lambda e: f"{e:.2g}"),
+            alarms(records)]
 
 
 def price(folder):
-    """Private training against the same recipe without, runs in turn; CPU seconds beyond a run of one
-    step, so that starting does not count."""
-    words, others = halves(SEEDS[0])
-    text = shortened(folder, words, PRICE["windows"] * 32, "private")
-    held_out = shortened(folder, others, WINDOWS * LENGTH, "private-others")
-    print(f"base's held-out loss: {held_out_loss(held_out, 32):.3f}", file=sys.stderr, flush=True)
-    recipes = [("none", {})] + [(f"σ = {noise}", private(noise)) for noise in [0, 0.5, 1, 2]]
-    table("trains", "privacy", "ε", "held-out loss", "tokens per CPU second, of without",
-          "peak memory, planned / measured")
-    for label, method in PRICE["methods"].items():
-        losses, times, ends = {}, {}, {}
-        for repetition in range(PRICE["repetitions"]):
-            for name, more in recipes:
-                spent = []
-                for steps in [1, PRICE["steps"]]:
-                    before = cpu_seconds()
-                    ran = finetuned(
-                        folder, "price", text, method, PRICE["optimizer"], {"steps": steps},
-                        PRICE["batch"], 32, SEEDS[repetition], **more)
-                    spent.append((cpu_seconds() - before, done(ran)))
-                tokens = spent[1][1]["tokens"] - spent[0][1]["tokens"]
-                times.setdefault(name, []).append((spent[1][0] - spent[0][0]) / tokens)
-                delta = exported(ran)
-                losses.setdefault(name, []).append(held_out_loss(held_out, 32, delta))
-                metrics = json.loads(run("inspect", delta, "--json")).get("metrics") or {}
-                ends[name] = spent[1][1], metrics.get("epsilon")
-        for name, _ in recipes:
-            ratios = [a / b for a, b in zip(times["none"], times[name])]
-            event, epsilon = ends[name]
-            row(label, name, "–" if epsilon is None else f"{epsilon:.2f}",
-                f"{statistics.mean(losses[name]):.3f}", over_seeds(ratios, lambda r: f"{r:.2f}"),
-                f"{event['planned_bytes'] / 2**20:.1f} / {event['peak_rss_bytes'] / 2**20:.1f} MiB")
-
-
-PRICE = {
-    "windows": 1000, "batch": 32, "steps": 12, "repetitions": 2,
-    "optimizer": NOISY_ADAMW,
-    "methods": {"last 2 blocks": LAST, "LoRA r8, last 2 blocks": LORA},
-}
+    """Speed and memory of private training against the same recipe without, runs in turn; CPU seconds
+    beyond a run of one step, so that starting does not count. Its losses are in `defences`."""
+    text = shortened(folder, halves(SEEDS[0])[0], 1000 * LENGTH, "private")
+    recipes = [("none", {})] + [(f"σ = {noise}", private(noise)) for noise in [0, 1]]
+    times, ends = {name: [] for name, _ in recipes}, {}
+    for seed in SEEDS:
+        for name, more in recipes:
+            spent = []
+            for steps in [1, 4]:
+                before = cpu_seconds()
+                ran = finetuned(
+                    folder, "price", text, LAST, NOISY_ADAMW, {"steps": steps}, 32, LENGTH, seed,
+                    **more)
+                spent.append((cpu_seconds() - before, done(ran)))
+            tokens = spent[1][1]["tokens"] - spent[0][1]["tokens"]
+            times[name].append((spent[1][0] - spent[0][0]) / tokens)
+            ends[name] = spent[1][1]
+    table("privacy", "tokens per CPU second, of those without", "peak memory, planned / measured")
+    for name, _ in recipes:
+        ratios = [without / private for without, private in zip(times["none"], times[name])]
+        planned, peak = (ends[name][key] / 2**20 for key in ["planned_bytes", "peak_rss_bytes"])
+        row(name, over_seeds(ratios, lambda r: f"{r:.2f}"), f"{planned:.1f} / {peak:.1f} MiB")
 
 
 def cost(folder):

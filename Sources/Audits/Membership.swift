@@ -25,13 +25,17 @@ struct Membership {
   /// The share of the least likely tokens that min-k %++ looks at.
   static let leastShare = 0.2
 
+  /// The control, and the measures that subtract what the base says.
+  static let baseLoss = "loss of the base"
+  static let relativeToBase = ["loss - base's", "differential score"]
+
   var record: MembershipRecord {
     var measures = [
       measure("loss") { -$0.tuned[$1].loss },
       measure("min-20 %++") { $0.tuned[$1].leastStandardised(share: Self.leastShare) },
-      measure("loss - base's") { $0.base[$1].loss - $0.tuned[$1].loss },
-      measure("differential score") { Self.differential($0.tuned[$1], $0.base[$1]) },
-      measure("loss of the base", isControl: true) { -$0.base[$1].loss },
+      measure(Self.relativeToBase[0]) { $0.base[$1].loss - $0.tuned[$1].loss },
+      measure(Self.relativeToBase[1]) { Self.differential($0.tuned[$1], $0.base[$1]) },
+      measure(Self.baseLoss, isControl: true) { -$0.base[$1].loss },
       measure("min-20 %++ of the base", isControl: true) {
         $0.base[$1].leastStandardised(share: Self.leastShare)
       },

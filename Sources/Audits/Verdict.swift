@@ -88,7 +88,12 @@ extension MembershipRecord {
   /// base.
   func shows(_ measure: Measure) -> Bool {
     guard !measure.isControl, measure.low > AuditRecord.clearArea else { return false }
-    let controls = measures.filter { $0.isControl && $0.name.hasPrefix(measure.name) }
-    return controls.allSatisfy { measure.low > $0.high }
+    return measures.filter(\.isControl).allSatisfy { control in
+      if control.name.hasPrefix(measure.name) { return measure.low > control.high }
+      // Where the base finds members harder, any training on text of the kind gains more on them.
+      let isMirrored =
+        control.name == Membership.baseLoss && Membership.relativeToBase.contains(measure.name)
+      return !isMirrored || measure.low > 1 - control.low
+    }
   }
 }

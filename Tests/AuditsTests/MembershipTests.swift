@@ -38,6 +38,26 @@ import Testing
     #expect(AuditRecord(record.json) == record)
   }
 
+  /// Texts that differ for the base explain some of what a measure says: the loss as far as the base
+  /// finds members easier, what is relative to the base as far as it finds them harder.
+  @Test(arguments: [
+    ("loss", 0.5, true), ("loss", 0.7, false), ("loss", 0.3, true), ("loss - base's", 0.3, false),
+    ("differential score", 0.3, false), ("loss - base's", 0.7, true),
+    ("loss - shadows'", 0.3, true),
+  ])
+  func textsThatDiffer(_ name: String, base: Double, isShown: Bool) {
+    func measure(_ name: String, _ area: Double, isControl: Bool) -> MembershipRecord.Measure {
+      .init(
+        name: name, members: 100, nonMembers: 100, area: area, low: area - 0.05,
+        high: area + 0.05, truePositiveRate: nil, isControl: isControl)
+    }
+    let told = measure(name, 0.65, isControl: false)
+    let record = MembershipRecord(
+      members: 100, nonMembers: 100,
+      measures: [told, measure("loss of the base", base, isControl: true)])
+    #expect(record.shows(told) == isShown)
+  }
+
   /// A delta that never saw the text tells nothing about it.
   @Test func anotherTextsDeltaIsAtChance() throws {
     let fixture = try AuditFixture()
