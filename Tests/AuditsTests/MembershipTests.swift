@@ -17,8 +17,9 @@ import Testing
   /// A delta that was trained far too long on the text alarms; shadows and secrets too.
   @Test func overtrainedDeltaAlarms() throws {
     let fixture = try AuditFixture()
-    // Half of the held-out text is the shadow's. Were it as short as its secrets, the shadow would be a
-    // poor model of everything, and its losses would hide the members' (AUC 0.7).
+    // Half of the held-out text is the shadow's. Were it no longer than its secrets, the shadow would be
+    // a poor model of everything, and its losses would hide the members': 0.86 instead of 0.97. Loss and
+    // loss - base's are 0.99, the differential score 0.96.
     let audit = try fixture.audit(
       try delta(fixture, on: "train.txt", epochs: 25), heldOut: "long.txt", shadows: 1)
     let price = audit.price
