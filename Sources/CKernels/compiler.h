@@ -4,8 +4,9 @@
 
 #if defined(__clang__)
 
-// A vector type of sixteen lanes of `bytes` bytes each.
+// A vector type of sixteen lanes of `bytes` bytes each, and of eight.
 #define SFT_SIXTEEN(bytes) ext_vector_type(16)
+#define SFT_EIGHT(bytes) ext_vector_type(8)
 // A vector of which every lane is `value`.
 #define SFT_SPLAT(type, value) ((type)(value))
 // Lane by lane: a where the comparison holds, else b.
@@ -26,6 +27,7 @@
 #pragma GCC diagnostic ignored "-Wunknown-pragmas"
 
 #define SFT_SIXTEEN(bytes) vector_size(16 * (bytes))
+#define SFT_EIGHT(bytes) vector_size(8 * (bytes))
 #define SFT_SPLAT(type, value) ((type){0} + (value))
 #define SFT_SELECT(holds, a, b)                                                      \
   __extension__({                                                                    \

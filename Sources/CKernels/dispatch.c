@@ -2,7 +2,7 @@
 #define _DEFAULT_SOURCE  // syscall
 #include "kernel.h"
 
-#if defined(SFT_ARM) && defined(__linux__)
+#if (defined(SFT_ARM) || defined(SFT_ARM32) || defined(SFT_RISCV)) && defined(__linux__)
 #include <sys/auxv.h>
 #elif defined(SFT_X86) && defined(__linux__)
 #include <cpuid.h>
@@ -53,6 +53,25 @@ static bool has_neonbf16(void) {
   return false;
 #endif
 }
+#elif defined(SFT_ARM32)
+// Bits 12 and 16 of what Linux says of the CPU.
+static bool has_neon(void) {
+#if defined(__linux__)
+  const unsigned long neon = 1ul << 12, vfpv4 = 1ul << 16;
+  return (getauxval(AT_HWCAP) & (neon | vfpv4)) == (neon | vfpv4);
+#else
+  return false;
+#endif
+}
+#elif defined(SFT_RISCV)
+// Linux says which of the extensions of one letter there are, a bit each.
+static bool has_rvv(void) {
+#if defined(__linux__)
+  return getauxval(AT_HWCAP) & (1ul << ('v' - 'a'));
+#else
+  return false;
+#endif
+}
 #endif
 
 bool sft_isa_supported(sft_isa isa) {
@@ -74,6 +93,12 @@ bool sft_isa_supported(sft_isa isa) {
       return true;
     case SFT_ISA_NEONBF16:
       return has_neonbf16();
+#elif defined(SFT_ARM32)
+    case SFT_ISA_NEON:
+      return has_neon();
+#elif defined(SFT_RISCV)
+    case SFT_ISA_RVV:
+      return has_rvv();
 #endif
     default:
       return false;
@@ -98,6 +123,8 @@ const char *sft_isa_name(sft_isa isa) {
       return "neon";
     case SFT_ISA_NEONBF16:
       return "neonbf16";
+    case SFT_ISA_RVV:
+      return "rvv";
     default:
       return "unknown";
   }
@@ -155,6 +182,12 @@ const sft_kernel_row *sft_kernel_table(sft_isa isa, int64_t *count) {
       return sft_table_neon;
     case SFT_ISA_NEONBF16:
       return sft_table_neonbf16;
+#elif defined(SFT_ARM32)
+    case SFT_ISA_NEON:
+      return sft_table_neon;
+#elif defined(SFT_RISCV)
+    case SFT_ISA_RVV:
+      return sft_table_rvv;
 #endif
     default:
       return sft_table_portable;
@@ -179,6 +212,12 @@ sft_sgemm_function sft_sgemm_of(sft_isa isa) {
       return sft_sgemm_neon;
     case SFT_ISA_NEONBF16:
       return sft_sgemm_neonbf16;
+#elif defined(SFT_ARM32)
+    case SFT_ISA_NEON:
+      return sft_sgemm_neon;
+#elif defined(SFT_RISCV)
+    case SFT_ISA_RVV:
+      return sft_sgemm_rvv;
 #endif
     default:
       return sft_sgemm_portable;

@@ -22,6 +22,11 @@
 #define SFT_X86
 #elif defined(__aarch64__) && !defined(SFT_BASELINE_ONLY)
 #define SFT_ARM
+#elif defined(__arm__) && defined(__ARM_NEON) && defined(__ARM_FEATURE_FMA) && \
+    !defined(SFT_BASELINE_ONLY)
+#define SFT_ARM32
+#elif defined(__riscv_vector) && __riscv_xlen == 64 && !defined(SFT_BASELINE_ONLY)
+#define SFT_RISCV
 #endif
 
 enum {
@@ -48,6 +53,10 @@ extern const sft_kernel_row sft_table_avx512amx[SFT_KERNEL_COUNT];
 #elif defined(SFT_ARM)
 extern const sft_kernel_row sft_table_neon[SFT_KERNEL_COUNT];
 extern const sft_kernel_row sft_table_neonbf16[SFT_KERNEL_COUNT];
+#elif defined(SFT_ARM32)
+extern const sft_kernel_row sft_table_neon[SFT_KERNEL_COUNT];
+#elif defined(SFT_RISCV)
+extern const sft_kernel_row sft_table_rvv[SFT_KERNEL_COUNT];
 #endif
 
 // Each instruction set's own sft_sgemm_function.
@@ -64,6 +73,10 @@ SFT_OWN_SGEMM(avx512amx);
 #elif defined(SFT_ARM)
 SFT_OWN_SGEMM(neon);
 SFT_OWN_SGEMM(neonbf16);
+#elif defined(SFT_ARM32)
+SFT_OWN_SGEMM(neon);
+#elif defined(SFT_RISCV)
+SFT_OWN_SGEMM(rvv);
 #endif
 
 static inline int64_t sft_min(int64_t a, int64_t b) { return a < b ? a : b; }

@@ -153,7 +153,7 @@ static float quantise(float_rows *rows, int64_t row, int8_t *q) {
   }
   const float scale = HEADROOM * highest / 127;
   if (!is_finite || !(scale >= LEAST_SCALE)) {
-    memset(q, 0, (size_t)rows->width);
+    for (int64_t i = 0; i < rows->width; ++i) q[i] = 0;
     return is_finite ? 0 : NAN;
   }
   rows->random = start;

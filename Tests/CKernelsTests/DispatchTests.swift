@@ -20,6 +20,7 @@ private let isLinkedEagerly = dlsym(nil, "cblas_sgemm") != nil
     #expect(
       names == [
         "reference", "portable", "avx2", "avx512", "avx512bf16", "avx512amx", "neon", "neonbf16",
+        "rvv",
       ])
     #expect(String(cString: sft_isa_name(sft_isa(rawValue: 9))) == "unknown")
   }

@@ -10,6 +10,7 @@ import Testing
 @Suite struct KernelsTests {
   private static let known = [
     "reference", "portable", "avx2", "avx512", "avx512bf16", "avx512amx", "neon", "neonbf16",
+    "rvv",
   ]
 
   @Test func plainLoopsAndTheBaselineRunEverywhere() {
@@ -40,7 +41,7 @@ import Testing
     #expect(
       unknown.description
         == "SPARSEFT_ISA is 'AVX2', expected one of reference, portable, avx2, avx512, avx512bf16, "
-        + "avx512amx, neon, neonbf16")
+        + "avx512amx, neon, neonbf16, rvv")
     for name in known where !Kernels.supported.contains(name) {
       #expect(throws: ExecutionError.self) { try Kernels.forThisMachine(forced: name) }
     }

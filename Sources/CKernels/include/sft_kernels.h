@@ -56,9 +56,10 @@ typedef enum sft_isa {
   SFT_ISA_AVX512 = 3,      // F, BW, VL, DQ
   SFT_ISA_AVX512BF16 = 4,  // + BF16, VNNI: dot products of bf16 pairs and of groups of four bytes
   SFT_ISA_AVX512AMX = 5,   // + AMX: a matrix unit for bf16 pairs and bytes
-  SFT_ISA_NEON = 6,        // Armv8-A, every 64-bit Arm CPU: multiply-adds by lane
-  SFT_ISA_NEONBF16 = 7,    // + BF16, I8MM: the same dot products as AVX512BF16
-  SFT_ISA_COUNT = 8,
+  SFT_ISA_NEON = 6,      // Arm with NEON and fused multiply-adds: every 64-bit CPU, many of 32 bits
+  SFT_ISA_NEONBF16 = 7,  // + BF16, I8MM: the same dot products as AVX512BF16
+  SFT_ISA_RVV = 8,       // 64-bit RISC-V with vectors (V 1.0)
+  SFT_ISA_COUNT = 9,
 } sft_isa;
 
 // The best instruction set of this CPU; of a program with the kernels of one set only, that one.

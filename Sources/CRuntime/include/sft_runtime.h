@@ -30,6 +30,8 @@ typedef enum sft_status {
   SFT_WRONG_STATE = 8,
   // A loss or a gradient that is no number.
   SFT_NOT_FINITE = 9,
+  // A file that was written to, or cut short, while it was in use.
+  SFT_FILE_CHANGED = 10,
 } sft_status;
 
 // Why something failed; `text` says it in a sentence.

@@ -17,6 +17,7 @@
 #endif
 
 #include "error.h"
+#include "watch.h"
 
 #ifdef SFT_NO_MMAP
 static void *read_whole(int descriptor, int64_t size) {
@@ -42,9 +43,13 @@ sft_status sft_map(const char *path, sft_mapping *mapping, sft_error *error) {
     if (descriptor >= 0) close(descriptor);
     return sft_fail(error, SFT_CANT_READ, "reading '%.150s': %s", path, strerror(reason));
   }
-  mapping->size = (int64_t)status.st_size;
-  mapping->is_private = (status.st_mode & 077) == 0;
-  mapping->bytes = NULL;
+  *mapping = (sft_mapping){
+      .size = (int64_t)status.st_size,
+      .is_private = (status.st_mode & 077) == 0,
+      .path = path,
+      .descriptor = -1,
+      .modified = status.st_mtim,
+  };
   if (S_ISREG(status.st_mode) && status.st_size > 0 && (uint64_t)status.st_size <= SIZE_MAX) {
 #ifdef SFT_NO_MMAP
     mapping->bytes = read_whole(descriptor, mapping->size);
@@ -53,10 +58,32 @@ sft_status sft_map(const char *path, sft_mapping *mapping, sft_error *error) {
     if (mapping->bytes == MAP_FAILED) mapping->bytes = NULL;
 #endif
   }
+#ifndef SFT_NO_MMAP
+  if (mapping->bytes) {
+    mapping->descriptor = descriptor;
+    sft_watch(mapping);
+    return SFT_OK;
+  }
+#endif
   close(descriptor);
   if (mapping->bytes) return SFT_OK;
   return sft_fail(error, SFT_CANT_READ, "reading '%.150s': it is no file, empty, or too large",
                   path);
+}
+
+sft_status sft_check_unchanged(const sft_mapping *mapping, sft_error *error) {
+  struct stat status;
+  if (!mapping->bytes || mapping->descriptor < 0) return SFT_OK;
+  if (fstat(mapping->descriptor, &status) == 0 && status.st_size == mapping->size &&
+      status.st_mtim.tv_sec == mapping->modified.tv_sec &&
+      status.st_mtim.tv_nsec == mapping->modified.tv_nsec) {
+    return SFT_OK;
+  }
+  return sft_fail(
+      error, SFT_FILE_CHANGED,
+      "reading '%.120s': the file was written to or cut short while it was in use; put it back and "
+      "go on",
+      mapping->path);
 }
 
 void sft_release_pages(const void *part, int64_t bytes) {
@@ -71,7 +98,9 @@ void sft_release_pages(const void *part, int64_t bytes) {
 void sft_unmap(sft_mapping *mapping) {
   if (!mapping->bytes) return;
 #ifndef SFT_NO_MMAP
+  sft_unwatch(mapping);
   munmap(mapping->bytes, (size_t)mapping->size);
+  close(mapping->descriptor);
 #else
   free(mapping->bytes);
 #endif

@@ -2,6 +2,8 @@
 #ifndef SFT_TRAIN_FILES_H
 #define SFT_TRAIN_FILES_H
 
+#include <time.h>
+
 #include "sft_runtime.h"
 
 // A file in memory: mapped, or read where SFT_NO_MMAP says that there is no mapping.
@@ -9,9 +11,19 @@ typedef struct sft_mapping {
   void *bytes;
   int64_t size;
   bool is_private;  // only its owner may read it
+  // Of a mapped file: its name, an open descriptor, and when it was last written to.
+  const char *path;
+  int descriptor;
+  struct timespec modified;
 } sft_mapping;
 
+// The path and the mapping have to stay where they are until the file is unmapped. Where the system
+// has signals, touching bytes of a mapped file that was cut short ends the process with 74 and its
+// name.
 sft_status sft_map(const char *path, sft_mapping *mapping, sft_error *error);
+// Fails with SFT_FILE_CHANGED where the file was written to or cut short since it was mapped.
+// Another file under its name is of no matter, and neither is what happens to one that was read.
+sft_status sft_check_unchanged(const sft_mapping *mapping, sft_error *error);
 // Takes pages of a mapped file out of memory until they are touched again; the part begins with
 // one.
 void sft_release_pages(const void *part, int64_t bytes);

@@ -56,6 +56,8 @@ static int exit_code(sft_status status) {
       return MISSING;
     case SFT_CANT_WRITE:
       return CANT_CREATE;
+    case SFT_FILE_CHANGED:
+      return IO_ERROR;
     default:
       return A_BUG;
   }

@@ -22,7 +22,6 @@ void sft_run_path(const sft_run *run, const char *name, char path[1024]) {
 
 static sft_status open_files(sft_run *run) {
   const sft_options *o = run->options;
-  char text[1024];
   sft_error *error = &run->error;
   sft_status status = sft_map(o->bundle, &run->bundle_file, error);
   if (status != SFT_OK) return status;
@@ -32,8 +31,9 @@ static sft_status open_files(sft_run *run) {
   // The text is beside the bundle, under its name.
   const char *dot = strrchr(o->bundle, '.');
   const int stem = dot && !strchr(dot, '/') ? (int)(dot - o->bundle) : (int)strlen(o->bundle);
-  snprintf(text, sizeof text, "%.*s.sftokens", stem < 1000 ? stem : 1000, o->bundle);
-  status = sft_map(o->text ? o->text : text, &run->text_file, error);
+  snprintf(run->text_path, sizeof run->text_path, "%.*s.sftokens", stem < 1000 ? stem : 1000,
+           o->bundle);
+  status = sft_map(o->text ? o->text : run->text_path, &run->text_file, error);
   if (status != SFT_OK) return status;
     // What is made of a text that only its owner may read is only for the owner too.
 #ifndef __wasi__

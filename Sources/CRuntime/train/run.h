@@ -38,6 +38,7 @@ typedef struct sft_run {
   sft_store *store;
   sft_cache *cache;
   sft_mapping bundle_file, text_file, model_file;
+  char text_path[1024];
   void *arena;
   sft_isa isa;
   int64_t planned_bytes;

@@ -158,9 +158,8 @@ extension PlannedRun {
 extension TrainingBinary {
   /// Two lines to edit, and the rest.
   private func makefile(_ files: [String]) -> String {
-    let flags = target.flags
-    // gcc's kernels do without the matrix unit.
-    let compiler = instructionSet == "avx512amx" ? "clang" : target.compiler
+    let flags = target.flags(for: instructionSet)
+    let flagsOfSets = target.instructionSetFlags.map { "FLAGS_\($0) = \($1)\n" }.joined()
     let sources = files.filter { $0.hasSuffix(".c") }
     let kernels = sources.filter { $0.hasPrefix("kernels/") && $0.split(separator: "/").count == 2 }
     let reference = sources.filter { $0.hasPrefix("kernels/reference/") }
@@ -168,16 +167,17 @@ extension TrainingBinary {
     func list(_ files: [String]) -> String { files.joined(separator: " \\\n  ") }
     return """
       # The compiler, and the instruction set of the kernels: reference, portable, avx2, avx512,
-      # avx512bf16, avx512amx, neon or neonbf16.
-      CC = \(compiler)
+      # avx512bf16, avx512amx, neon, neonbf16 or rvv.
+      CC = \(target.compiler(for: instructionSet))
       ISA = \(instructionSet)
 
       CFLAGS = -O3
       LDFLAGS = \(flags.linker)
       LIBS = \(flags.libraries)
 
-      FLAGS = \(flags.compiler)-std=c11 -D_FILE_OFFSET_BITS=64 -Wall -Wextra -fno-math-errno -fno-strict-aliasing \\
-        -ffunction-sections -fdata-sections -I. -Ikernels/include -Iruntime/include -Iruntime \\
+      \(flagsOfSets)FLAGS = \(flags.compiler)$(FLAGS_$(ISA)) -std=c11 -D_FILE_OFFSET_BITS=64 -Wall -Wextra \\
+        -fno-math-errno -fno-trapping-math -fno-strict-aliasing -ffunction-sections -fdata-sections \\
+        -I. -Ikernels/include -Iruntime/include -Iruntime \\
         -DSFT_BUILD_ISA=$(ISA) -DSFT_CALLED_KERNELS='"\(Self.kernelsName)"'
 
       KERNELS_reference = \(list(reference))

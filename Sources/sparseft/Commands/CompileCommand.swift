@@ -27,8 +27,8 @@ struct CompileCommand: ParsableCommand {
 
   @Option(
     help: """
-      The instruction set of the kernels (host: this machine's best; aarch64: neon; others: \
-      portable).
+      The instruction set of the kernels (host: this machine's best; aarch64, armhf: neon; \
+      others: portable).
       """)
   var isa: String?
 

@@ -338,7 +338,7 @@ int main(int count, char **words) {
   for (int i = 0; i < 5; ++i) signal(signals[i], on_signal);
   const reader file = read_file(words[1]);
   int64_t failed = 0;
-  for (sft_isa isa = SFT_ISA_PORTABLE; isa <= SFT_ISA_NEONBF16; ++isa) {
+  for (sft_isa isa = SFT_ISA_PORTABLE; isa < SFT_ISA_COUNT; ++isa) {
     if (sft_isa_supported(isa)) failed += run_all(isa, file);
   }
   return failed == 0 ? 0 : 1;
