@@ -28,7 +28,8 @@
 
 #define SFT_SIXTEEN(bytes) vector_size(16 * (bytes))
 #define SFT_EIGHT(bytes) vector_size(8 * (bytes))
-#define SFT_SPLAT(type, value) ((type){0} + (value))
+// Minus zero: plus zero is an addition, since it makes 0 of −0.
+#define SFT_SPLAT(type, value) ((value) - (type){0})
 #define SFT_SELECT(holds, a, b)                                                      \
   __extension__({                                                                    \
     const __typeof__(a) sft_a = (a), sft_b = (b);                                    \
