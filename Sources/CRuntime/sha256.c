@@ -23,13 +23,26 @@ static uint32_t next_word(uint32_t w[16], int i) {
   return w[i % 16];
 }
 
-// A round; instead of moving all eight variables on, the next round names them anew.
-#define ROUND(a, b, c, d, e, f, g, h, i)                                                   \
-  do {                                                                                     \
-    const uint32_t t = h + (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)) +             \
-                       (g ^ (e & (f ^ g))) + K[i] + ((i) < 16 ? w[i] : next_word(w, i));   \
-    d += t;                                                                                \
-    h = t + (rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)) + ((a & b) | (c & (a | b))); \
+// A round; instead of moving all eight variables on, the next round names them anew. `word` is a
+// constant, and so are the places of all words that it takes.
+#define ROUND(a, b, c, d, e, f, g, h, word)                                                     \
+  do {                                                                                          \
+    const uint32_t t = h + (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)) +                  \
+                       (g ^ (e & (f ^ g))) + k[word] + (k == K ? w[word] : next_word(w, word)); \
+    d += t;                                                                                     \
+    h = t + (rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)) + ((a & b) | (c & (a | b)));      \
+  } while (0)
+
+#define EIGHT_ROUNDS(word)                     \
+  do {                                         \
+    ROUND(a, b, c, d, e, f, g, h, word);       \
+    ROUND(h, a, b, c, d, e, f, g, (word) + 1); \
+    ROUND(g, h, a, b, c, d, e, f, (word) + 2); \
+    ROUND(f, g, h, a, b, c, d, e, (word) + 3); \
+    ROUND(e, f, g, h, a, b, c, d, (word) + 4); \
+    ROUND(d, e, f, g, h, a, b, c, (word) + 5); \
+    ROUND(c, d, e, f, g, h, a, b, (word) + 6); \
+    ROUND(b, c, d, e, f, g, h, a, (word) + 7); \
   } while (0)
 
 static void take_block(uint32_t state[8], const uint8_t *block) {
@@ -40,15 +53,9 @@ static void take_block(uint32_t state[8], const uint8_t *block) {
   }
   uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
   uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
-  for (int i = 0; i < 64; i += 8) {
-    ROUND(a, b, c, d, e, f, g, h, i);
-    ROUND(h, a, b, c, d, e, f, g, i + 1);
-    ROUND(g, h, a, b, c, d, e, f, i + 2);
-    ROUND(f, g, h, a, b, c, d, e, i + 3);
-    ROUND(e, f, g, h, a, b, c, d, i + 4);
-    ROUND(d, e, f, g, h, a, b, c, i + 5);
-    ROUND(c, d, e, f, g, h, a, b, i + 6);
-    ROUND(b, c, d, e, f, g, h, a, i + 7);
+  for (const uint32_t *k = K; k < K + 64; k += 16) {
+    EIGHT_ROUNDS(0);
+    EIGHT_ROUNDS(8);
   }
   const uint32_t sums[8] = {a, b, c, d, e, f, g, h};
   for (int i = 0; i < 8; ++i) state[i] += sums[i];
