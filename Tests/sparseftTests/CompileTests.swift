@@ -153,6 +153,70 @@ import Testing
     #expect(wrong.error.contains("this is no checkpoint"), "\(wrong.error)")
   }
 
+  /// What comes of other bytes than those that were checked is not saved, and bytes that are gone end the
+  /// program with the file's name.
+  @Test func filesThatChangeUnderARun() throws {
+    let shop = try workshop(.f32, method: #"{"type": "norms"}"#)
+    try compile(
+      shop,
+      [
+        "run.steps=5000", "run.save_every=100", "run.products=tiles", "run.threads=2",
+        "data.validation=0",
+      ])
+    var program = shop.sparseft
+    program.executable = try make(shop.folder, kernels: kernels(shop))
+    let model = try shop.folder.read("tiny.sfckpt")
+    let text = try shop.folder.read("board/train.sftokens")
+
+    /// Runs until the third step, changes a file there, and lets the run go on.
+    func run(
+      _ name: String, _ more: [String] = [], change: @escaping () throws -> Void
+    ) throws -> Outcome {
+      try shop.folder.write(model, to: "tiny.sfckpt")
+      try shop.folder.write(text, to: "board/train.sftokens")
+      var isChanged = false
+      let arguments = ["board/train.sfbundle", "tiny.sfckpt", "--output", name] + more
+      return try program.run(arguments) { line in
+        if !isChanged, line.contains(#""step":3,"#) {
+          isChanged = true
+          try? change()
+        }
+        return false
+      }
+    }
+
+    let written = try run("written") {
+      let file = open(shop.folder["tiny.sfckpt"], O_WRONLY)
+      pwrite(file, [0, 0, 0, 0], 4, off_t(model.count - 8))
+      close(file)
+    }
+    #expect(written.exitCode == 74, "\(written.error)")
+    #expect(
+      written.error.contains(
+        "error: reading 'tiny.sfckpt': the file was written to or cut short while it was in use"),
+      "\(written.error)")
+
+    let short = try run("short") { truncate(shop.folder["tiny.sfckpt"], 4096) }
+    #expect(short.exitCode == 74 && short.signal == nil, "\(short.error)")
+    #expect(short.error.contains("tiny.sfckpt': the file was "), "\(short.error)")
+
+    let gone = try run("gone") { truncate(shop.folder["board/train.sftokens"], 0) }
+    #expect(gone.exitCode == 74 && gone.signal == nil, "\(gone.error)")
+    #expect(
+      gone.error.contains("'board/train.sftokens': the file was cut short while it was in use"),
+      "\(gone.error)")
+
+    // A new file under the name of the old one leaves the run with the old one.
+    let replaced = try run("replaced", ["--steps", "200"]) {
+      try shop.folder.write("another", to: "new.sfckpt")
+      rename(shop.folder["new.sfckpt"], shop.folder["tiny.sfckpt"])
+    }
+    #expect(replaced.exitCode == 0, "\(replaced.error)")
+    for name in ["written", "short", "gone"] {
+      #expect(!Folder.exists(shop.folder["\(name)/best/trained.sfdelta"]), "\(name)")
+    }
+  }
+
   /// The program reads the checkpoint alone.
   @Test func startingDeltasAreRefused() throws {
     let shop = try workshop(.f32, method: #"{"type": "norms"}"#)
