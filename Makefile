@@ -42,7 +42,7 @@ check-tensorboard: build
 # What `sparseft compile` writes, built for other machines and run in emulators (Debian: the packages
 # gcc-aarch64-linux-gnu, gcc-arm-linux-gnueabihf, gcc-riscv64-linux-gnu, each with its libc6-dev-…-cross,
 # musl-tools, wasi-libc, libclang-rt-14-dev-wasm32 and qemu-user).
-TARGETS = host musl aarch64 armhf riscv64 wasm32
+TARGETS = host sanitized musl aarch64 armhf riscv64 rvv128 rvv512 wasm32
 check-targets: build
 	@Tests/Targets/check $(TARGETS)
 
