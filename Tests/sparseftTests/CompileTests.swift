@@ -160,7 +160,7 @@ import Testing
     try compile(
       shop,
       [
-        "run.steps=5000", "run.save_every=100", "run.products=tiles", "run.threads=2",
+        "run.steps=5000", "run.save_every=1000", "run.products=tiles", "run.threads=2",
         "data.validation=0",
       ])
     var program = shop.sparseft
