@@ -1,18 +1,21 @@
 """The client: trains on its own text with the program, and returns the difference only.
 
 Its node's configuration names `sparseft` (the program), `model`, `text` (a path, or several with
-`:` between), and optionally `method`, a JSON file with the only method that it agrees to train.
+`:` between), and optionally `method`, a JSON file with the only method that it agrees to train;
+`secure=true`, where its update is for masked sums only; and `keep`, a folder for its own copies of
+what it gave away.
 """
 
 import json
 import logging
+import os
 import shutil
 import tempfile
 
 from flwr.app import ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
-from . import delta_file, program
+from . import delta_file, program, secure
 from .protocol import Refusal, arrays_of, completed, record, scheme_hash
 
 app = ClientApp()
@@ -21,11 +24,22 @@ app = ClientApp()
 REFUSED = 2
 
 
-@app.train()
+@app.train(mods=[secure.masked])
 def train(message: Message, context: Context) -> Message:
+    """Trains, and sends the update."""
+    return _answer(message, context, _sent)
+
+
+@app.train("locally")
+def train_locally(message: Message, context: Context) -> Message:
+    """Trains, and keeps the update for a masked sum."""
+    return _answer(message, context, _bounded)
+
+
+def _answer(message: Message, context: Context, content) -> Message:
     folder = tempfile.mkdtemp(prefix="sparseft-")
     try:
-        return Message(_trained(message, context, folder), reply_to=message)
+        return Message(content(message, context, folder), reply_to=message)
     except (Refusal, program.ProgramFailed, delta_file.DamagedFile, OSError) as error:
         logging.getLogger("flwr").warning("refused: %s", error)
         # Other texts name this machine's files.
@@ -35,6 +49,19 @@ def train(message: Message, context: Context) -> Message:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _sent(message: Message, context: Context, folder: str) -> RecordDict:
+    if context.node_config.get("secure", False):
+        raise Refusal("this client gives its update to masked sums only")
+    update, result, origin = _trained(message, context, folder)
+    metrics = MetricRecord({"num-examples": result.tokens, **result.metrics})
+    return RecordDict({"arrays": record(update), "metrics": metrics, "origin": origin})
+
+
+def _bounded(message: Message, context: Context, folder: str) -> RecordDict:
+    update, result, origin = _trained(message, context, folder)
+    return RecordDict({"metrics": secure.keep(update, result.tokens, context), "origin": origin})
+
+
 def _setting(context: Context, name: str) -> str:
     value = context.node_config.get(name)
     if not isinstance(value, str) or not value:
@@ -42,7 +69,10 @@ def _setting(context: Context, name: str) -> str:
     return value
 
 
-def _trained(message: Message, context: Context, folder: str) -> RecordDict:
+def _trained(
+    message: Message, context: Context, folder: str
+) -> tuple[delta_file.Arrays, program.Training, ConfigRecord]:
+    """The update of a round in the scheme's order, what its training gave, and what it is of."""
     config = message.content["config"]
     model = _setting(context, "model")
     base = delta_file.base_of(model)
@@ -68,6 +98,9 @@ def _trained(message: Message, context: Context, folder: str) -> RecordDict:
     )
     shapes = {name: tuple(shape) for name, shape in json.loads(config["shapes"]).items()}
     update = completed(result.update, shapes)
-    metrics = MetricRecord({"num-examples": result.tokens, **result.metrics})
-    origin = ConfigRecord({"base": base.content_hash, "scheme": scheme})
-    return RecordDict({"arrays": record(update), "metrics": metrics, "origin": origin})
+    if "keep" in context.node_config:
+        kept = _setting(context, "keep")
+        os.makedirs(kept, exist_ok=True)
+        path = os.path.join(kept, f"round-{config['server-round']}.sfdelta")
+        delta_file.write(path, base, update, {"tokens": result.tokens})
+    return update, result, ConfigRecord({"base": base.content_hash, "scheme": scheme})

@@ -59,6 +59,12 @@ def base_of(checkpoint: str) -> Base:
     return Base(digest.hex(), header["configuration"])
 
 
+def metrics_of(path: str) -> dict:
+    """What a delta says was measured of it."""
+    metrics = _header(path, "delta")[1].get("metrics")
+    return metrics if isinstance(metrics, dict) else {}
+
+
 def _elements(data: bytes, tensor: dict) -> np.ndarray:
     count = int(np.prod(tensor["shape"], dtype=np.int64))
     start, kind = tensor["offset"], tensor["type"]
@@ -120,7 +126,7 @@ def _entries(arrays: Arrays) -> list[dict]:
     return entries
 
 
-def write(path: str, base: Base, arrays: Arrays) -> None:
+def write(path: str, base: Base, arrays: Arrays, metrics: dict | None = None) -> None:
     """Writes an update as a delta of the base."""
     tensors, sections, end = [], [], 0
     for name, array in arrays.items():
@@ -142,7 +148,7 @@ def write(path: str, base: Base, arrays: Arrays) -> None:
         "base": {"content_hash": base.content_hash, "configuration": base.configuration},
         "method": None,
         "recipe": None,
-        "metrics": None,
+        "metrics": metrics,
         "entries": _entries(arrays),
         "blobs": [],
         "tensors": tensors,

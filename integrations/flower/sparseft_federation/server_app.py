@@ -12,6 +12,7 @@ from flwr.serverapp import Grid, ServerApp
 
 from . import delta_file, program
 from .protocol import Refusal, arrays_of, is_left_factor, record, scheme_hash
+from .secure import LEAST_CLIENTS, MaskedAdam, MaskedAverage
 from .strategy import RowAdam, RowAverage, StackedFactors
 
 app = ServerApp()
@@ -76,18 +77,26 @@ class Federation:
         self._write(strategy, result, time.monotonic() - started)
 
     def _strategy(self, stacks: bool):
-        clients = int(self.settings["min-clients"])
+        clients, secure = int(self.settings["min-clients"]), bool(self.settings["secure"])
+        if secure and stacks:
+            raise Refusal("masked sums average, and factors of 'lora' are stacked; use 'lora_fa'")
+        if secure and clients < LEAST_CLIENTS:
+            raise Refusal(f"a masked sum takes {LEAST_CLIENTS} or more clients, not {clients}")
         common = {
-            "fraction_evaluate": 0.0, "min_train_nodes": clients, "min_available_nodes": clients,
+            "fraction_evaluate": 0.0, "min_train_nodes": clients,
+            "min_available_nodes": max(clients, int(self.settings["first-clients"])),
         }
         if stacks:
             return StackedFactors(**common)
         if self.settings["strategy"] == "fedadam":
-            return RowAdam(
-                **common, eta=float(self.settings["server-learning-rate"]),
-                tau=float(self.settings["server-epsilon"]),
-            )
-        return RowAverage(**common)
+            common["eta"] = float(self.settings["server-learning-rate"])
+            common["tau"] = float(self.settings["server-epsilon"])
+            strategy = (MaskedAdam if secure else RowAdam)(**common)
+        else:
+            strategy = (MaskedAverage if secure else RowAverage)(**common)
+        if secure:
+            strategy.timeout = float(self.settings["round-timeout"])
+        return strategy
 
     def _fix_scheme(self) -> None:
         """Where the recipe leaves the tensors open, the server's own text decides, once for all."""

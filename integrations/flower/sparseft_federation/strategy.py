@@ -35,18 +35,23 @@ class Differences:
 
     def configure_train(self, server_round, arrays, config, grid) -> Iterable[Message]:
         self.current = arrays_of(arrays)
-        messages = list(super().configure_train(server_round, arrays, config, grid))
+        self.sent = list(super().configure_train(server_round, arrays, config, grid))
+        # Only the first round waits for all that were announced.
+        self.min_available_nodes = self.min_train_nodes
         self.rounds[server_round] = {
-            "clients": len(messages), "bytes_down": byte_count(arrays) * len(messages),
+            "clients": len(self.sent), "bytes_down": byte_count(arrays) * len(self.sent),
             "bytes_up": 0, "replies": 0, "refused": [],
         }
-        return messages
+        return self.sent
 
     def accepted(self, server_round: int, replies: Iterable[Message]) -> list[Message]:
         """The replies that hold an update of this base and scheme."""
         row, kept = self.rounds[server_round], []
+        # By message, since what says that a node is gone comes from the SuperLink.
+        silent = {m.metadata.message_id: m.metadata.dst_node_id for m in self.sent}
         for message in replies:
-            node = message.metadata.src_node_id
+            source = message.metadata.src_node_id
+            node = silent.pop(message.metadata.reply_to_message_id, source)
             if message.has_error():
                 reason = message.error.reason or f"error {message.error.code}"
             else:
@@ -56,19 +61,25 @@ class Differences:
                     reason = f"its reply can't be read: {error}"
             if reason is None:
                 kept.append(message)
-                row["bytes_up"] += byte_count(message.content["arrays"])
                 continue
-            log(WARNING, "refused node %d: %s", node, reason)
+            log(WARNING, "without node %d: %s", node, reason)
             row["refused"].append({"node": str(node), "reason": reason})
+        for node in silent.values():
+            log(WARNING, "without node %d: it did not answer in time", node)
+            row["refused"].append({"node": str(node), "reason": "it did not answer in time"})
         row["replies"] = len(kept)
         self.updates[server_round] = [
             (message.content["metrics"][self.weighted_by_key], arrays_of(message.content["arrays"]))
             for message in kept
+            if "arrays" in message.content
         ]
+        row["bytes_up"] = sum(
+            byte_count(m.content["arrays"]) for m in kept if "arrays" in m.content
+        )
         return kept
 
     def _mismatch(self, content: RecordDict) -> str | None:
-        for part in ("origin", "arrays", "metrics"):
+        for part in ("origin", "metrics"):
             if part not in content:
                 return f"its reply has no '{part}'"
         weight = content["metrics"].get(self.weighted_by_key)
@@ -79,6 +90,12 @@ class Differences:
             return f"its base is {str(origin.get('base'))[:12]}, this federation's is {self.base[:12]}"
         if origin.get("scheme") != self.scheme:
             return f"its scheme is {str(origin.get('scheme'))[:12]}, expected {self.scheme[:12]}"
+        return self.problem_of(content)
+
+    def problem_of(self, content: RecordDict) -> str | None:
+        """Why an update is not one of the scheme."""
+        if "arrays" not in content:
+            return "its reply has no 'arrays'"
         found = arrays_of(content["arrays"])
         reason = problem(found, self.shapes)
         if reason is None and self.freezes_left_factors:

@@ -33,9 +33,13 @@ def reply(update, weight, base="b", scheme="s"):
             "origin": ConfigRecord({"base": base, "scheme": scheme}),
         }
     )
-    return SimpleNamespace(
-        content=content, metadata=SimpleNamespace(src_node_id=7), has_error=lambda: False
-    )
+    metadata = SimpleNamespace(src_node_id=7, reply_to_message_id="")
+    return SimpleNamespace(content=content, metadata=metadata, has_error=lambda: False)
+
+
+def instruction(node):
+    """What a round sends to a node."""
+    return SimpleNamespace(metadata=SimpleNamespace(message_id=f"to {node}", dst_node_id=node))
 
 
 def mean(updates, name):
@@ -43,13 +47,15 @@ def mean(updates, name):
     return np.average(stacked, axis=0, weights=WEIGHTS)
 
 
-def aggregate(strategy, shapes, current, replies, **settings):
-    """One round's sum, and the strategy."""
+def aggregate(strategy, shapes, current, replies, silent=(), **settings):
+    """One round's sum, and the strategy; as many of three nodes are silent as are named."""
     built = strategy(fraction_evaluate=0.0, **settings)
-    built._construct_messages = lambda content, nodes, kind: [content for _ in nodes]
+    built._construct_messages = lambda content, nodes, kind: [instruction(n) for n in nodes]
     built.expect(shapes, "b", "s")
     grid = SimpleNamespace(get_node_ids=lambda: [1, 2, 3])
     built.configure_train(1, record(current), ConfigRecord(), grid)
+    for node, message in enumerate(replies[: 3 - len(silent)], start=1):
+        message.metadata.reply_to_message_id = f"to {node}"
     total, _ = built.aggregate_train(1, replies)
     return arrays_of(total), built
 
@@ -84,6 +90,34 @@ class Strategies(unittest.TestCase):
             self.assertIn(text, refused["reason"])
         expected = (current["norm"] + mean(updates, "norm")).astype(np.float32)
         np.testing.assert_array_equal(total["norm"], expected)
+
+    def test_nodes_that_are_gone_are_named(self):
+        updates, current = [arrays(ROWS) for _ in WEIGHTS], arrays(ROWS)
+        replies = [reply(updates[0], 10)]
+        # The SuperLink answers for a node that it has lost.
+        gone = SimpleNamespace(
+            has_error=lambda: True, error=SimpleNamespace(reason="node unavailable", code=5),
+            metadata=SimpleNamespace(src_node_id=1, reply_to_message_id="to 2"),
+        )
+        total, strategy = aggregate(RowAverage, ROWS, current, [*replies, gone], silent=[3])
+        row = strategy.rounds[1]
+        self.assertEqual((row["clients"], row["replies"]), (3, 1))
+        self.assertEqual(
+            [(r["node"], r["reason"]) for r in row["refused"]],
+            [("2", "node unavailable"), ("3", "it did not answer in time")],
+        )
+        expected = (current["norm"] + updates[0]["norm"].astype(np.float64)).astype(np.float32)
+        np.testing.assert_array_equal(total["norm"], expected)
+
+    def test_only_the_first_round_waits_for_all(self):
+        built = RowAverage(fraction_evaluate=0.0, min_train_nodes=2, min_available_nodes=3)
+        built._construct_messages = lambda content, nodes, kind: [instruction(n) for n in nodes]
+        built.expect(ROWS, "b", "s")
+        present = iter([[1, 2], [1, 2], [1, 2, 3], [1, 2], [1, 2]])
+        grid = SimpleNamespace(get_node_ids=lambda: next(present))
+        built.configure_train(1, record(arrays(ROWS)), ConfigRecord(), grid)
+        built.configure_train(2, record(arrays(ROWS)), ConfigRecord(), grid)
+        self.assertIsNone(next(present, None))
 
     def test_adam_steps_along_the_mean(self):
         updates, current = [arrays(ROWS) for _ in WEIGHTS], arrays(ROWS)

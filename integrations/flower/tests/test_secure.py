@@ -1,0 +1,211 @@
+"""SecAgg+ between a strategy and clients' mods, in one process: means, dropouts, refusals."""
+
+import unittest
+
+import numpy as np
+from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
+from flwr.common import bytes_to_ndarray
+from flwr.common.secure_aggregation.secaggplus_constants import RECORD_KEY_CONFIGS, Key, Stage
+from flwr.supercore.task_identity import TaskIdentity
+
+from sparseft_federation import client_app, secure
+from sparseft_federation.protocol import Refusal, arrays_of, record
+
+RANDOM = np.random.default_rng(1)
+SHAPES = {"layers[0].mlp.up@3": (40, 50), "norm": (50,)}
+ORIGIN = {"base": "b", "scheme": "s"}
+
+
+def update(scale):
+    return {n: (scale * RANDOM.normal(size=s)).astype(np.float32) for n, s in SHAPES.items()}
+
+
+def context(**node_config):
+    return Context(run_id=1, node_id=1, node_config=node_config, state=RecordDict(), run_config={})
+
+
+def setUpModule():
+    # Who makes a message, which Flower knows in its own processes.
+    TaskIdentity.run_id = TaskIdentity.node_id = TaskIdentity.task_id = 1
+
+
+def received(message):
+    """As over a network: a node changes its own copy."""
+    content = {
+        key: ConfigRecord(dict(part)) if isinstance(part, ConfigRecord) else part
+        for key, part in message.content.items()
+    }
+    kind, node = message.metadata.message_type, message.metadata.dst_node_id
+    copy = Message(RecordDict(content), dst_node_id=node, message_type=kind)
+    copy.metadata.__dict__["_message_id"] = message.metadata.message_id
+    return copy
+
+
+class Grid:
+    """Nodes in this process; `dead` names stages from which on nodes don't answer."""
+
+    def __init__(self, updates, tokens, dead=None):
+        self.nodes = {}
+        self.updates, self.tokens, self.dead = updates, tokens, dead or {}
+        self.masked = {}
+
+    def get_node_ids(self):
+        return range(1, len(self.updates) + 1)
+
+    def _is_gone(self, node, stage):
+        stages = Stage.all()
+        return node in self.dead and stages.index(stage) >= stages.index(self.dead[node])
+
+    def send_and_receive(self, messages, *, timeout=None):
+        replies = []
+        for message in messages:
+            message.metadata.__dict__["_message_id"] = message.object_id
+            message = received(message)
+            node = message.metadata.dst_node_id
+            settings = message.content.config_records.get(RECORD_KEY_CONFIGS, {})
+            stage = settings.get(Key.STAGE)
+            if stage and self._is_gone(node, stage):
+                continue
+            state = self.nodes.setdefault(node, context())
+            if stage is None:
+                metrics = secure.keep(self.updates[node - 1], self.tokens[node - 1], state)
+                content = RecordDict({"metrics": metrics, "origin": ConfigRecord(ORIGIN)})
+                reply = Message(content, reply_to=message)
+            else:
+                reply = secure.masked(message, state, None)
+                if stage == Stage.COLLECT_MASKED_VECTORS:
+                    answer = reply.content.config_records[RECORD_KEY_CONFIGS]
+                    self.masked[node] = answer[Key.MASKED_PARAMETERS]
+            replies.append(reply)
+        return replies
+
+
+def one_round(grid, strategy=secure.MaskedAverage, current=None):
+    built = strategy(fraction_evaluate=0.0, min_train_nodes=len(grid.updates))
+    built.expect(SHAPES, "b", "s")
+    current = current or {n: np.zeros(s, np.float32) for n, s in SHAPES.items()}
+    messages = built.configure_train(1, record(current), ConfigRecord(), grid)
+    total, _ = built.aggregate_train(1, grid.send_and_receive(messages))
+    return total and arrays_of(total), built.rounds[1]
+
+
+def exact(updates, tokens, name):
+    stacked = np.stack([u[name] for u in updates]).astype(np.float64)
+    return np.average(stacked, axis=0, weights=tokens)
+
+
+class Sums(unittest.TestCase):
+    def test_the_mean_within_the_quantisation(self):
+        updates, tokens = [update(s) for s in (1e-3, 3e-3, 2e-3)], [500, 1000, 700]
+        current = update(1)
+        total, row = one_round(Grid(updates, tokens), current=current)
+        self.assertEqual(row["range"], 2.0**-6)
+        for name in SHAPES:
+            expected = current[name] + exact(updates, tokens, name)
+            # A step of every client: 2^-6 · 2 / 2^22, divided by its share; and f32 of the sum.
+            np.testing.assert_allclose(total[name], expected, atol=1e-7 + 3 * 2**-27, rtol=1e-6)
+        # Eight bytes for each value and for the weight.
+        self.assertGreaterEqual(row["bytes_up"], 3 * 8 * (2000 + 50 + 1))
+        self.assertEqual(row["replies"], 3)
+
+    def test_a_client_that_vanishes_is_left_out(self):
+        updates, tokens = [update(1e-3) for _ in range(3)], [10, 20, 30]
+        for stage in (Stage.COLLECT_MASKED_VECTORS, Stage.SHARE_KEYS):
+            total, row = one_round(Grid(updates, tokens, dead={2: stage}))
+            self.assertEqual(row["replies"], 2)
+            expected = exact(updates[::2], tokens[::2], "norm")
+            np.testing.assert_allclose(total["norm"], expected, atol=1e-7)
+        # One before and one after the keys were shared.
+        updates, tokens = [update(1e-3) for _ in range(6)], [10, 20, 30, 40, 50, 60]
+        dead = {1: Stage.SHARE_KEYS, 2: Stage.COLLECT_MASKED_VECTORS}
+        total, row = one_round(Grid(updates, tokens, dead=dead))
+        expected = exact(updates[2:], tokens[2:], "norm")
+        np.testing.assert_allclose(total["norm"], expected, atol=1e-7)
+
+    def test_too_few_clients(self):
+        total, row = one_round(Grid([update(1), update(1)], [5, 5]))
+        self.assertIsNone(total)
+        self.assertIn("2 clients; a masked sum takes 3", row["halted"])
+        updates = [update(1) for _ in range(3)]
+        dead = {1: Stage.COLLECT_MASKED_VECTORS, 2: Stage.COLLECT_MASKED_VECTORS}
+        total, row = one_round(Grid(updates, [5, 5, 5], dead=dead))
+        self.assertIsNone(total)
+        self.assertIn("too few clients stayed", row["halted"])
+
+    def test_adam_takes_the_masked_mean(self):
+        updates, tokens = [update(1e-3) for _ in range(3)], [10, 20, 30]
+        built = type("Adam", (secure.MaskedAdam,), {})
+        total, _ = one_round(Grid(updates, tokens), strategy=built)
+        plain = exact(updates, tokens, "norm")
+        np.testing.assert_array_equal(np.sign(total["norm"]), np.sign(plain))
+
+    def test_what_the_server_sees_is_no_update(self):
+        updates, tokens = [update(1e-3) for _ in range(3)], [10, 10, 10]
+        grid = Grid(updates, tokens)
+        one_round(grid)
+        seen = bytes_to_ndarray(grid.masked[1][1]).ravel()
+        own = updates[0]["layers[0].mlp.up@3"].ravel()
+        self.assertLess(abs(np.corrcoef(seen, own)[0, 1]), 0.1)
+        # Uniform below 2^32.
+        self.assertLess(abs(seen.mean() / 2**31 - 1), 0.05)
+
+
+class Masks(unittest.TestCase):
+    def test_both_sides_use_the_keystream(self):
+        self.assertIs(secure.client_side.pseudo_rand_gen, secure.keystream)
+        self.assertIs(secure.server_side.pseudo_rand_gen, secure.keystream)
+
+    def test_all_bits_of_a_seed_count(self):
+        # Flower's own generator XORs these to the same 32 bits.
+        one, other = bytes(32), b"\1\0\0\0" * 2 + bytes(24)
+        a, b = (secure.keystream(seed, 2**32, [(1000,)])[0] for seed in (one, other))
+        self.assertFalse((a == b).any())
+        self.assertTrue((secure.keystream(one, 2**32, [(7,), (3, 331)])[1].ravel() == a[7:]).all())
+
+
+class Clients(unittest.TestCase):
+    def setup_message(self, **changes):
+        settings = {
+            Key.STAGE: Stage.SETUP, Key.SAMPLE_NUMBER: 3, Key.SHARE_NUMBER: 3, Key.THRESHOLD: 2,
+            Key.CLIPPING_RANGE: 1.0, Key.TARGET_RANGE: 2**22, Key.MOD_RANGE: 2**32,
+            Key.MAX_WEIGHT: 10.0, **changes,
+        }
+        content = RecordDict({RECORD_KEY_CONFIGS: ConfigRecord(settings)})
+        return Message(content, dst_node_id=1, message_type="train")
+
+    def test_what_keeps_no_secret_is_refused(self):
+        state = context()
+        with self.assertRaisesRegex(Refusal, "no update"):
+            secure.masked(self.setup_message(), state, None)
+        secure.keep({"norm": np.full(5, 0.7, np.float32)}, 10, state)
+        for changes in ({Key.SAMPLE_NUMBER: 2}, {Key.THRESHOLD: 1}):
+            with self.assertRaisesRegex(Refusal, "keeps no secret"):
+                secure.masked(self.setup_message(**changes), state, None)
+        with self.assertRaisesRegex(Refusal, "would clip"):
+            secure.masked(self.setup_message(**{Key.CLIPPING_RANGE: 0.5}), state, None)
+        secure.masked(self.setup_message(), state, None)
+
+    def test_an_update_is_not_sent_without_a_mask(self):
+        with self.assertRaisesRegex(Refusal, "masked sums only"):
+            client_app._sent(None, context(secure=True), "")
+
+    def test_bounds_are_powers_of_two(self):
+        for largest, exponent in [(0.5, -1), (0.51, 0), (1.0, 0), (3.0, 2), (0.0, -60)]:
+            self.assertEqual(secure.exponent_of({"n": np.float32([0, -largest])}), exponent)
+        with self.assertRaises(Refusal):
+            secure.exponent_of({"n": np.float32([np.inf])})
+
+    def test_replies_are_checked(self):
+        built = secure.MaskedAverage(fraction_evaluate=0.0)
+        built.expect(SHAPES, "b", "s")
+        for metrics, more, text in [
+            ({"num-examples": 5}, {}, "range-exponent"),
+            ({"num-examples": 5, secure.EXPONENT: 99}, {}, "is 99"),
+            ({"num-examples": 5, secure.EXPONENT: 1}, {"arrays": ArrayRecord()}, "not masked"),
+        ]:
+            content = {"metrics": MetricRecord(metrics), "origin": ConfigRecord(ORIGIN), **more}
+            self.assertIn(text, built._mismatch(RecordDict(content)))
+
+
+if __name__ == "__main__":
+    unittest.main()
