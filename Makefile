@@ -57,8 +57,9 @@ check-harness: build
 	@Tests/Harness/check $(CHECKPOINT)
 
 # Three clients and a server on loopback, with TLS, on Flower, which is installed to .build/federation.
-federation: build
-	@integrations/flower/run
+# SPARSEFT=FILE on the command line names a program, and none is built.
+federation: $(if $(filter command,$(origin SPARSEFT)),,build)
+	@SPARSEFT=$(SPARSEFT) integrations/flower/run
 
 # The binary, its man page, completions, recipes, chat templates and the C sources of `compile`.
 PREFIX = /usr/local

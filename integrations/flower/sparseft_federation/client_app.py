@@ -15,7 +15,7 @@ import tempfile
 from flwr.app import ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
-from . import delta_file, program, secure
+from . import delta_file, masked_client, program
 from .protocol import Refusal, arrays_of, completed, record, scheme_hash
 
 app = ClientApp()
@@ -24,7 +24,7 @@ app = ClientApp()
 REFUSED = 2
 
 
-@app.train(mods=[secure.masked])
+@app.train(mods=[masked_client.masked])
 def train(message: Message, context: Context) -> Message:
     """Trains, and sends the update."""
     return _answer(message, context, _sent)
@@ -59,7 +59,8 @@ def _sent(message: Message, context: Context, folder: str) -> RecordDict:
 
 def _bounded(message: Message, context: Context, folder: str) -> RecordDict:
     update, result, origin = _trained(message, context, folder)
-    return RecordDict({"metrics": secure.keep(update, result.tokens, context), "origin": origin})
+    metrics = masked_client.keep(update, result.tokens, context)
+    return RecordDict({"metrics": metrics, "origin": origin})
 
 
 def _setting(context: Context, name: str) -> str:
@@ -94,7 +95,7 @@ def _trained(
     start = arrays_of(message.content["arrays"])
     result = program.train(
         _setting(context, "sparseft"), model, base, _setting(context, "text").split(":"),
-        program.shared_part(shared), start, folder,
+        program.of_round(program.shared_part(shared), config["server-round"]), start, folder,
     )
     shapes = {name: tuple(shape) for name, shape in json.loads(config["shapes"]).items()}
     update = completed(result.update, shapes)

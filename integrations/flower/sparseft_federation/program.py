@@ -38,6 +38,16 @@ def shared_part(recipe: dict) -> dict:
     return shared
 
 
+def of_round(shared: dict, server_round: int) -> dict:
+    """The recipe of a round: with a seed of its own, so that clients go on to other windows.
+
+    Clients of `lora_fa` share a factor that comes from the seed, which stays.
+    """
+    if shared["method"]["type"] == "lora_fa":
+        return shared
+    return {**shared, "seed": shared.get("seed", 0) + server_round - 1}
+
+
 def call(arguments: list[str]) -> str:
     outcome = subprocess.run(arguments, capture_output=True, text=True, check=False)
     if outcome.returncode != 0:

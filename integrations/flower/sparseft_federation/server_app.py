@@ -11,8 +11,9 @@ from flwr.app import ArrayRecord, ConfigRecord, Context, MetricRecord
 from flwr.serverapp import Grid, ServerApp
 
 from . import delta_file, program
+from .masked_client import LEAST_CLIENTS
+from .masked_strategy import MaskedAdam, MaskedAverage
 from .protocol import Refusal, arrays_of, is_left_factor, record, scheme_hash
-from .secure import LEAST_CLIENTS, MaskedAdam, MaskedAverage
 from .strategy import RowAdam, RowAverage, StackedFactors
 
 app = ServerApp()
@@ -127,6 +128,9 @@ class Federation:
         ).update
 
     def _score(self, server_round: int, arrays: ArrayRecord) -> MetricRecord:
+        if server_round and self.settings["keep-updates"]:
+            path = f"{self.output}/sum-{server_round}.sfdelta"
+            delta_file.write(path, self.base, arrays_of(arrays))
         loss = program.evaluate(
             self.program, self.model, self.base, self.text, arrays_of(arrays),
             self.shared["data"].get("sequence_length", 256), self.folder,
@@ -145,6 +149,8 @@ class Federation:
             delta_file.write(f"{self.output}/global.sfdelta", self.base, update)
         if self.settings["keep-updates"]:
             for number, kept in strategy.updates.items():
+                if not kept:
+                    continue
                 np.savez(
                     f"{self.output}/round-{number}.npz", weights=[w for w, _ in kept],
                     **{f"{i}/{n}": a for i, (_, u) in enumerate(kept) for n, a in u.items()},

@@ -87,7 +87,8 @@ class Differences:
             return f"its '{self.weighted_by_key}' is no positive number"
         origin = content["origin"]
         if origin.get("base") != self.base:
-            return f"its base is {str(origin.get('base'))[:12]}, this federation's is {self.base[:12]}"
+            own = str(origin.get("base"))[:12]
+            return f"its base is {own}, this federation's is {self.base[:12]}"
         if origin.get("scheme") != self.scheme:
             return f"its scheme is {str(origin.get('scheme'))[:12]}, expected {self.scheme[:12]}"
         return self.problem_of(content)

@@ -1,8 +1,12 @@
-"""Prints a federation's rounds, and checks the last average with numpy and with the program.
+"""Prints a federation's rounds, and checks the averages with numpy and with the program.
 
     python3 -m sparseft_federation.table OUTPUT BASE PROGRAM
+
+Of masked sums the server has no updates; what it has is held against the copies that clients kept,
+in OUTPUT/clients if they are on this machine.
 """
 
+import glob
 import json
 import os
 import subprocess
@@ -63,13 +67,45 @@ def check(output: str, table: dict, base: delta_file.Base, program: str) -> list
     return lines
 
 
+def quantisation(output: str, table: dict, base: delta_file.Base) -> list[str]:
+    """How far masked means are from the exact ones of the clients' own copies."""
+    lines, before = [], None
+    for row in table["rounds"]:
+        path = f"{output}/sum-{row['round']}.sfdelta"
+        if not row["replies"] or not os.path.exists(path):
+            continue
+        after = delta_file.read(path, base)
+        copies = sorted(glob.glob(f"{output}/clients/*/round-{row['round']}.sfdelta"))
+        if len(copies) != row["replies"]:
+            lines.append(f"round {row['round']}: {len(copies)} copies of {row['replies']} updates")
+            before = after
+            continue
+        weights = [delta_file.metrics_of(copy)["tokens"] for copy in copies]
+        updates = [delta_file.read(copy, base) for copy in copies]
+        squares = total = worst = 0.0
+        for name in after:
+            stacked = np.stack([update[name] for update in updates]).astype(np.float64)
+            mean = np.average(stacked, axis=0, weights=weights)
+            found = after[name].astype(np.float64) - (before[name] if before else 0)
+            squares += float(((found - mean) ** 2).sum())
+            total += float((mean**2).sum())
+            worst = max(worst, float(np.abs(found - mean).max()))
+        share = (squares / total) ** 0.5
+        lines.append(
+            f"round {row['round']}: masked mean against the exact one: {share:.1e} of its size "
+            f"(rms), at most {worst:.1e}; range {row['range']:g}"
+        )
+        before = after
+    return lines
+
+
 def main() -> None:
     output, model, program = sys.argv[1:4]
     base = delta_file.base_of(model)
     with open(f"{output}/rounds.json", encoding="utf-8") as file:
         table = json.load(file)
     print(f"{table['strategy']}, {json.dumps(table['method'])}, {table['seconds']:.0f} s")
-    print("| round | clients | replies | down, kB | up, kB | held-out loss |")
+    print("| round | clients | updates | down, kB | up, kB | held-out loss |")
     print("|---|---|---|---|---|---|")
     print(f"| 0 | | | | | {table['initial_loss']:.4f} |")
     for row in table["rounds"]:
@@ -81,11 +117,15 @@ def main() -> None:
     print(f"the base's file: {base_bytes / 1000:.0f} kB")
     for row in table["rounds"]:
         for refused in row["refused"]:
-            print(f"round {row['round']}: refused node {refused['node']}: {refused['reason']}")
+            print(f"round {row['round']}: without node {refused['node']}: {refused['reason']}")
+        if "halted" in row:
+            print(f"round {row['round']}: no mean: {row['halted']}")
     # merge-deltas stacks the factors that lora_fa's clients share.
     is_checked = table["strategy"] == "RowAverage" and table["method"]["type"] != "lora_fa"
     if is_checked and os.path.exists(f"{output}/round-1.npz"):
         print("\n".join(check(output, table, base, program)))
+    if table["strategy"] == "MaskedAverage":
+        print("\n".join(quantisation(output, table, base)))
 
 
 if __name__ == "__main__":

@@ -71,6 +71,13 @@ class Refusals(unittest.TestCase):
             },
         )
 
+    def test_a_round_has_windows_of_its_own(self):
+        rows = {"seed": 5, "method": {"type": "norms"}}
+        self.assertEqual([program.of_round(rows, n)["seed"] for n in (1, 2, 3)], [5, 6, 7])
+        self.assertEqual(rows["seed"], 5)
+        frozen = {"seed": 5, "method": {"type": "lora_fa"}}
+        self.assertEqual(program.of_round(frozen, 3)["seed"], 5)
+
 
 if __name__ == "__main__":
     unittest.main()

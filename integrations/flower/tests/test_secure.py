@@ -8,7 +8,7 @@ from flwr.common import bytes_to_ndarray
 from flwr.common.secure_aggregation.secaggplus_constants import RECORD_KEY_CONFIGS, Key, Stage
 from flwr.supercore.task_identity import TaskIdentity
 
-from sparseft_federation import client_app, secure
+from sparseft_federation import client_app, masked_client, masked_strategy
 from sparseft_federation.protocol import Refusal, arrays_of, record
 
 RANDOM = np.random.default_rng(1)
@@ -68,11 +68,11 @@ class Grid:
                 continue
             state = self.nodes.setdefault(node, context())
             if stage is None:
-                metrics = secure.keep(self.updates[node - 1], self.tokens[node - 1], state)
+                metrics = masked_client.keep(self.updates[node - 1], self.tokens[node - 1], state)
                 content = RecordDict({"metrics": metrics, "origin": ConfigRecord(ORIGIN)})
                 reply = Message(content, reply_to=message)
             else:
-                reply = secure.masked(message, state, None)
+                reply = masked_client.masked(message, state, None)
                 if stage == Stage.COLLECT_MASKED_VECTORS:
                     answer = reply.content.config_records[RECORD_KEY_CONFIGS]
                     self.masked[node] = answer[Key.MASKED_PARAMETERS]
@@ -80,7 +80,7 @@ class Grid:
         return replies
 
 
-def one_round(grid, strategy=secure.MaskedAverage, current=None):
+def one_round(grid, strategy=masked_strategy.MaskedAverage, current=None):
     built = strategy(fraction_evaluate=0.0, min_train_nodes=len(grid.updates))
     built.expect(SHAPES, "b", "s")
     current = current or {n: np.zeros(s, np.float32) for n, s in SHAPES.items()}
@@ -134,7 +134,7 @@ class Sums(unittest.TestCase):
 
     def test_adam_takes_the_masked_mean(self):
         updates, tokens = [update(1e-3) for _ in range(3)], [10, 20, 30]
-        built = type("Adam", (secure.MaskedAdam,), {})
+        built = type("Adam", (masked_strategy.MaskedAdam,), {})
         total, _ = one_round(Grid(updates, tokens), strategy=built)
         plain = exact(updates, tokens, "norm")
         np.testing.assert_array_equal(np.sign(total["norm"]), np.sign(plain))
@@ -152,15 +152,16 @@ class Sums(unittest.TestCase):
 
 class Masks(unittest.TestCase):
     def test_both_sides_use_the_keystream(self):
-        self.assertIs(secure.client_side.pseudo_rand_gen, secure.keystream)
-        self.assertIs(secure.server_side.pseudo_rand_gen, secure.keystream)
+        self.assertIs(masked_client.client_side.pseudo_rand_gen, masked_client.keystream)
+        self.assertIs(masked_strategy.server_side.pseudo_rand_gen, masked_client.keystream)
 
     def test_all_bits_of_a_seed_count(self):
         # Flower's own generator XORs these to the same 32 bits.
         one, other = bytes(32), b"\1\0\0\0" * 2 + bytes(24)
-        a, b = (secure.keystream(seed, 2**32, [(1000,)])[0] for seed in (one, other))
+        a, b = (masked_client.keystream(seed, 2**32, [(1000,)])[0] for seed in (one, other))
         self.assertFalse((a == b).any())
-        self.assertTrue((secure.keystream(one, 2**32, [(7,), (3, 331)])[1].ravel() == a[7:]).all())
+        parts = masked_client.keystream(one, 2**32, [(7,), (3, 331)])
+        self.assertTrue((parts[1].ravel() == a[7:]).all())
 
 
 class Clients(unittest.TestCase):
@@ -176,14 +177,14 @@ class Clients(unittest.TestCase):
     def test_what_keeps_no_secret_is_refused(self):
         state = context()
         with self.assertRaisesRegex(Refusal, "no update"):
-            secure.masked(self.setup_message(), state, None)
-        secure.keep({"norm": np.full(5, 0.7, np.float32)}, 10, state)
+            masked_client.masked(self.setup_message(), state, None)
+        masked_client.keep({"norm": np.full(5, 0.7, np.float32)}, 10, state)
         for changes in ({Key.SAMPLE_NUMBER: 2}, {Key.THRESHOLD: 1}):
             with self.assertRaisesRegex(Refusal, "keeps no secret"):
-                secure.masked(self.setup_message(**changes), state, None)
+                masked_client.masked(self.setup_message(**changes), state, None)
         with self.assertRaisesRegex(Refusal, "would clip"):
-            secure.masked(self.setup_message(**{Key.CLIPPING_RANGE: 0.5}), state, None)
-        secure.masked(self.setup_message(), state, None)
+            masked_client.masked(self.setup_message(**{Key.CLIPPING_RANGE: 0.5}), state, None)
+        masked_client.masked(self.setup_message(), state, None)
 
     def test_an_update_is_not_sent_without_a_mask(self):
         with self.assertRaisesRegex(Refusal, "masked sums only"):
@@ -191,19 +192,22 @@ class Clients(unittest.TestCase):
 
     def test_bounds_are_powers_of_two(self):
         for largest, exponent in [(0.5, -1), (0.51, 0), (1.0, 0), (3.0, 2), (0.0, -60)]:
-            self.assertEqual(secure.exponent_of({"n": np.float32([0, -largest])}), exponent)
+            self.assertEqual(masked_client.exponent_of({"n": np.float32([0, -largest])}), exponent)
         with self.assertRaises(Refusal):
-            secure.exponent_of({"n": np.float32([np.inf])})
+            masked_client.exponent_of({"n": np.float32([np.inf])})
+        with self.assertRaises(Refusal):
+            masked_client.exponent_of({"m": np.ones(1), "n": np.float32([np.nan])})
 
     def test_replies_are_checked(self):
-        built = secure.MaskedAverage(fraction_evaluate=0.0)
+        built = masked_strategy.MaskedAverage(fraction_evaluate=0.0)
         built.expect(SHAPES, "b", "s")
-        for metrics, more, text in [
-            ({"num-examples": 5}, {}, "range-exponent"),
-            ({"num-examples": 5, secure.EXPONENT: 99}, {}, "is 99"),
-            ({"num-examples": 5, secure.EXPONENT: 1}, {"arrays": ArrayRecord()}, "not masked"),
+        for exponent, more, text in [
+            ({}, {}, "range-exponent"),
+            ({masked_client.EXPONENT: 99}, {}, "is 99"),
+            ({masked_client.EXPONENT: 1}, {"arrays": ArrayRecord()}, "not masked"),
         ]:
-            content = {"metrics": MetricRecord(metrics), "origin": ConfigRecord(ORIGIN), **more}
+            metrics = MetricRecord({"num-examples": 5, **exponent})
+            content = {"metrics": metrics, "origin": ConfigRecord(ORIGIN), **more}
             self.assertIn(text, built._mismatch(RecordDict(content)))
 
 

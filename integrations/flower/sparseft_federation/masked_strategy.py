@@ -1,132 +1,27 @@
-"""Secure aggregation: the server learns the mean of the clients' updates, and no single one.
+"""The server's half of secure aggregation: it learns the mean of updates, and no single one.
 
-Flower's SecAgg+ (Bell et al. 2020; Li et al. 2021) sums integers under masks that cancel. It goes by
-legacy messages, so it is called from the message API's strategy: a client trains on the message
-`train.locally`, keeps its update, and reports by which power of two it is bounded; the masked sum
-of what was kept then takes SecAgg+'s four exchanges, in the range of the largest bound.
+Flower's SecAgg+ goes by legacy messages, so it is called from inside of the message API's
+strategies: after clients have trained, in the range of the largest bound that they reported.
 """
 
-import hashlib
-import importlib
-import math
 from collections.abc import Iterable
 from logging import WARNING
 from types import SimpleNamespace
 
 import numpy as np
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
-from flwr.common import (
-    Code,
-    FitIns,
-    FitRes,
-    Parameters,
-    Status,
-    ndarrays_to_parameters,
-    parameters_to_ndarrays,
-)
+from flwr.app import ArrayRecord, ConfigRecord, Context, Message, RecordDict
+from flwr.common import FitIns, Parameters, parameters_to_ndarrays
 from flwr.common.logger import log
-from flwr.common.secure_aggregation.secaggplus_constants import RECORD_KEY_CONFIGS, Key, Stage
-from flwr.compat.common import recorddict_compat as compat
+from flwr.common.secure_aggregation.secaggplus_constants import RECORD_KEY_CONFIGS, Key
 from flwr.server import LegacyContext
 from flwr.server.workflow.constant import MAIN_CONFIGS_RECORD, MAIN_PARAMS_RECORD
 from flwr.server.workflow.constant import Key as WorkflowKey
 
-from .protocol import Arrays, Refusal, arrays_of, is_left_factor, record
+from .masked_client import EXPONENT, EXPONENTS, LEAST_CLIENTS, LOCALLY, with_keystream
+from .protocol import Arrays, is_left_factor
 from .strategy import RowAdam, RowAverage
 
-# The message on which a client trains and keeps its update.
-LOCALLY = "train.locally"
-# Where it keeps it, and the metric that bounds it.
-KEPT, EXPONENT = "sparseft.update", "range-exponent"
-# A sum of fewer is no secret, and fewer shares than two are none.
-LEAST_CLIENTS, LEAST_SHARES = 3, 2
-# Of two: what bounds an update of nothing, and what no training leads to.
-EXPONENTS = (-60, 20)
-
-
-def keystream(seed: bytes, modulus: int, shapes: list[tuple[int, ...]]) -> list[np.ndarray]:
-    """Masks of uniform integers below a power of two, from AES-256 in counter mode.
-
-    Flower's own come from a Mersenne Twister of 32 bits of the seed, which can all be tried.
-    """
-    key = hashlib.sha256(b"sparseft mask" + seed).digest()
-    stream = Cipher(algorithms.AES256(key), modes.CTR(bytes(16))).encryptor()
-    masks = []
-    for shape in shapes:
-        words = np.frombuffer(stream.update(bytes(4 * math.prod(shape))), "<u4")
-        masks.append((words.astype(np.int64) & (modulus - 1)).reshape(shape))
-    return masks
-
-
-def _with_keystream(name: str):
-    """A module of Flower's by name, its packages having a function of the same one."""
-    module = importlib.import_module(name)
-    if not callable(getattr(module, "pseudo_rand_gen", None)):
-        raise ImportError(f"{name} has no pseudo_rand_gen to replace")
-    module.pseudo_rand_gen = keystream
-    return module
-
-
-client_side = _with_keystream("flwr.client.mod.secure_aggregation.secaggplus_mod")
-server_side = _with_keystream("flwr.server.workflow.secure_aggregation.secaggplus_workflow")
-
-
-# The client.
-
-
-def exponent_of(update: Arrays) -> int:
-    """The least power of two that no value of an update exceeds."""
-    largest = max((float(np.abs(array).max(initial=0)) for array in update.values()), default=0)
-    # Also where it is not finite.
-    if not largest <= 2.0 ** EXPONENTS[1]:
-        raise Refusal("its update has values that are not finite, or beyond all measure")
-    fraction, exponent = math.frexp(largest)
-    return max(exponent - (fraction == 0.5), EXPONENTS[0]) if largest else EXPONENTS[0]
-
-
-def keep(update: Arrays, tokens: int, context: Context) -> MetricRecord:
-    """Keeps an update for the masked sum; what a server is told of it."""
-    exponent = exponent_of(update)
-    shared = {name: array for name, array in update.items() if not is_left_factor(name)}
-    context.state[KEPT] = record(shared)
-    context.state[KEPT + ".tokens"] = MetricRecord({"tokens": tokens, EXPONENT: exponent})
-    return MetricRecord({"num-examples": tokens, EXPONENT: exponent})
-
-
-def masked(message: Message, context: Context, call_next) -> Message:
-    """A mod that answers SecAgg+'s exchanges with the update that was kept."""
-    if RECORD_KEY_CONFIGS not in message.content.config_records:
-        return call_next(message, context)
-    settings = message.content.config_records[RECORD_KEY_CONFIGS]
-    if settings.get(Key.STAGE) == Stage.SETUP:
-        _check(settings, context)
-    return client_side.secaggplus_mod(message, context, _kept)
-
-
-def _check(settings: ConfigRecord, context: Context) -> None:
-    """What a client asks of a masked sum before it takes part."""
-    if KEPT not in context.state:
-        raise Refusal("this client has no update to add")
-    if settings[Key.SAMPLE_NUMBER] < LEAST_CLIENTS or settings[Key.THRESHOLD] < LEAST_SHARES:
-        raise Refusal(
-            f"a sum of {settings[Key.SAMPLE_NUMBER]} clients with a threshold of "
-            f"{settings[Key.THRESHOLD]} keeps no secret; at least {LEAST_CLIENTS} and {LEAST_SHARES}"
-        )
-    bound = 2.0 ** context.state[KEPT + ".tokens"][EXPONENT]
-    if settings[Key.CLIPPING_RANGE] < bound:
-        raise Refusal(f"a range of {settings[Key.CLIPPING_RANGE]:g} would clip its update")
-
-
-def _kept(message: Message, context: Context) -> Message:
-    """The kept update, once, as the mod takes it."""
-    arrays = list(arrays_of(context.state.pop(KEPT)).values())
-    tokens = int(context.state.pop(KEPT + ".tokens")["tokens"])
-    result = FitRes(Status(Code.OK, ""), ndarrays_to_parameters(arrays), tokens, {})
-    return Message(compat.fitres_to_recorddict(result, False), reply_to=message)
-
-
-# The server.
+server_side = with_keystream("flwr.server.workflow.secure_aggregation.secaggplus_workflow")
 
 
 class Halted(Exception):
@@ -241,7 +136,7 @@ class Masked:
         return context
 
     def _checked(self, mean: list[np.ndarray], bound: float) -> Arrays:
-        """The mean by name. Of a sum no client's part can be checked, only that it is no overflow."""
+        """The mean by name. No client's part of it can be checked, only that it is no overflow."""
         names = [name for name in self.shapes if not is_left_factor(name)]
         if [array.shape for array in mean] != [tuple(self.shapes[name]) for name in names]:
             raise Halted("the masked sum has other shapes than the scheme")
