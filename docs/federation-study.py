@@ -2,7 +2,7 @@
 """Measures federated rounds against training in one place, and what their deltas give away: tables of
 docs/federation.md.
 
-    python3 docs/federation-study.py rounds [--seeds 0 1 2] [--rates 1e-3 2e-3]
+    python3 docs/federation-study.py rounds [--seeds 0 1 2] [--rates 1e-3] [--alone]
     python3 docs/federation-study.py leakage
     python3 docs/federation-study.py texts FOLDER      writes the texts, for TEXTS= of integrations/flower/run
 
@@ -114,7 +114,7 @@ def averaged(updates, shares):
     }
 
 
-def rounds(seeds, rates):
+def rounds(seeds, rates, with_alone):
     with tempfile.TemporaryDirectory(prefix="federation-") as folder:
         paths = write_texts(folder)
         held_out = paths["held-out"]
@@ -133,6 +133,8 @@ def rounds(seeds, rates):
                 ):
                     found = trained(paths["union"], recipe(1000 * seed, rate, steps, batch), {})
                     row(name, seed, rate, [loss(held_out, found.update)])
+                if not with_alone:
+                    continue
                 alone = []
                 for client in range(CLIENTS):
                     shared = recipe(1000 * seed, rate, ROUNDS * STEPS, BATCH)
@@ -241,14 +243,15 @@ def main():
     parser.add_argument("what", choices=["rounds", "leakage", "texts"])
     parser.add_argument("folder", nargs="?")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--rates", type=float, nargs="+", default=[1e-3, 2e-3])
+    parser.add_argument("--rates", type=float, nargs="+", default=[1e-3])
+    parser.add_argument("--alone", action="store_true", help="also each kind of text by itself")
     options = parser.parse_args()
     if options.what == "texts":
         if options.folder is None:
             parser.error("texts: into which folder?")
         print("\n".join(write_texts(options.folder).values()))
     elif options.what == "rounds":
-        rounds(options.seeds, options.rates)
+        rounds(options.seeds, options.rates, options.alone)
     else:
         leakage()
 

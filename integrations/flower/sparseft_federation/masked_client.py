@@ -80,6 +80,11 @@ def masked(message: Message, context: Context, call_next) -> Message:
     settings = message.content.config_records[RECORD_KEY_CONFIGS]
     if settings.get(Key.STAGE) == Stage.SETUP:
         _check(settings, context)
+    if settings.get(Key.STAGE) == Stage.UNMASK:
+        both = set(settings[Key.ACTIVE_NODE_ID_LIST]) & set(settings[Key.DEAD_NODE_ID_LIST])
+        if both:
+            # Its two secrets together would uncover its update.
+            raise Refusal(f"node {both.pop()} is said to be there and to be gone")
     return client_side.secaggplus_mod(message, context, _kept)
 
 

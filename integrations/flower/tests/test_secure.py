@@ -186,6 +186,16 @@ class Clients(unittest.TestCase):
             masked_client.masked(self.setup_message(**{Key.CLIPPING_RANGE: 0.5}), state, None)
         masked_client.masked(self.setup_message(), state, None)
 
+    def test_both_secrets_of_a_node_are_refused(self):
+        settings = {
+            Key.STAGE: Stage.UNMASK, Key.ACTIVE_NODE_ID_LIST: [1, 2, 3],
+            Key.DEAD_NODE_ID_LIST: [3],
+        }
+        content = RecordDict({RECORD_KEY_CONFIGS: ConfigRecord(settings)})
+        message = Message(content, dst_node_id=1, message_type="train")
+        with self.assertRaisesRegex(Refusal, "node 3 is said to be there and to be gone"):
+            masked_client.masked(message, context(), None)
+
     def test_an_update_is_not_sent_without_a_mask(self):
         with self.assertRaisesRegex(Refusal, "masked sums only"):
             client_app._sent(None, context(secure=True), "")
