@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Measures federated rounds against training in one place, and what their deltas give away: tables of
-docs/federation.md.
+"""Measures federated rounds against training in one place, and what their deltas give away.
 
-    python3 docs/federation-study.py rounds [--seeds 0 1 2] [--rates 1e-3] [--alone]
+    python3 docs/federation-study.py rounds [--seeds 0 1 2] [--rates 1e-3] [--rows alike kind …]
     python3 docs/federation-study.py leakage
-    python3 docs/federation-study.py texts FOLDER      writes the texts, for TEXTS= of integrations/flower/run
+    python3 docs/federation-study.py texts FOLDER    writes the texts, for integrations/flower/run
 
-The rounds are those of integrations/flower without Flower: the same calls of the program, the same mean.
-Needs numpy. SPARSEFT names the binary.
+Prints tables of docs/federation.md. The rounds are those of integrations/flower without Flower: the
+same calls of the program, the same mean. Needs numpy. SPARSEFT names the binary.
 """
 import argparse
+import itertools
 import json
 import os
 import pathlib
@@ -37,6 +37,14 @@ KINDS = {
 CHARACTERS = 120_000
 CLIENTS, ROUNDS, STEPS, BATCH, LENGTH = 3, 3, 20, 4, 128
 ROWS = {"type": "sparse", "tensors": {"layers[*].attention.output": 1, "layers[*].mlp.down": 1}}
+
+TRAININGS = {
+    "alike": "federated, texts dealt alike",
+    "kind": "federated, a kind of text each",
+    "steps": "in one place, as many steps, windows of all clients in each",
+    "batch": "in one place, a client's windows in each step",
+    "alone": "each client alone",
+}
 
 
 def pieces(kind):
@@ -114,36 +122,31 @@ def averaged(updates, shares):
     }
 
 
-def rounds(seeds, rates, with_alone):
+def rounds(seeds, rates, rows):
     with tempfile.TemporaryDirectory(prefix="federation-") as folder:
         paths = write_texts(folder)
         held_out = paths["held-out"]
-        print(f"| texts: {', '.join(f'{n} {os.path.getsize(p):,}' for n, p in paths.items())}")
-        print(f"| base: {loss(held_out, {}):.4f}", flush=True)
+        print(f"texts: {', '.join(f'{n} {os.path.getsize(p):,}' for n, p in paths.items())}")
+        print(f"base: {loss(held_out, {}):.4f}")
+        print("| trained | seed | rate | held-out loss (after each round; of each client alone) |")
+        print("|---|---|---|---|", flush=True)
         everything = CLIENTS * ROUNDS * STEPS
-        for seed in seeds:
-            for rate in rates:
-                for split in ("alike", "kind"):
-                    texts = [paths[f"{split}-{client}"] for client in range(CLIENTS)]
-                    losses = [loss(held_out, s) for s in federated(texts, seed, rate)]
-                    row("federated, " + split, seed, rate, losses)
-                for name, steps, batch in (
-                    ("centralised, as many steps", ROUNDS * STEPS, BATCH * CLIENTS),
-                    ("centralised, the same batch", everything, BATCH),
-                ):
-                    found = trained(paths["union"], recipe(1000 * seed, rate, steps, batch), {})
-                    row(name, seed, rate, [loss(held_out, found.update)])
-                if not with_alone:
-                    continue
-                alone = []
-                for client in range(CLIENTS):
-                    shared = recipe(1000 * seed, rate, ROUNDS * STEPS, BATCH)
-                    alone.append(loss(held_out, trained(paths[f"kind-{client}"], shared, {}).update))
-                row("each kind alone", seed, rate, alone)
-
-
-def row(name, seed, rate, losses):
-    print(f"| {name} | {seed} | {rate:g} | {' | '.join(f'{x:.4f}' for x in losses)} |", flush=True)
+        for seed, rate, name in itertools.product(seeds, rates, rows):
+            one_place = {
+                "steps": recipe(1000 * seed, rate, ROUNDS * STEPS, BATCH * CLIENTS),
+                "batch": recipe(1000 * seed, rate, everything, BATCH),
+            }
+            if name in one_place:
+                found = [trained(paths["union"], one_place[name], {}).update]
+            elif name == "alone":
+                shared = recipe(1000 * seed, rate, ROUNDS * STEPS, BATCH)
+                clients = [paths[f"kind-{client}"] for client in range(CLIENTS)]
+                found = [trained(text, shared, {}).update for text in clients]
+            else:
+                texts = [paths[f"{name}-{client}"] for client in range(CLIENTS)]
+                found = federated(texts, seed, rate)
+            losses = ", ".join(f"{loss(held_out, update):.4f}" for update in found)
+            print(f"| {TRAININGS[name]} | {seed} | {rate:g} | {losses} |", flush=True)
 
 
 def leakage():
@@ -239,19 +242,20 @@ def shortened(folder, index, words, tokens):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["rounds", "leakage", "texts"])
     parser.add_argument("folder", nargs="?")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--rates", type=float, nargs="+", default=[1e-3])
-    parser.add_argument("--alone", action="store_true", help="also each kind of text by itself")
+    parser.add_argument("--rows", choices=TRAININGS, nargs="+", default=list(TRAININGS))
     options = parser.parse_args()
     if options.what == "texts":
         if options.folder is None:
             parser.error("texts: into which folder?")
         print("\n".join(write_texts(options.folder).values()))
     elif options.what == "rounds":
-        rounds(options.seeds, options.rates, options.alone)
+        rounds(options.seeds, options.rates, options.rows)
     else:
         leakage()
 
