@@ -158,9 +158,9 @@ def leakage():
     # Four texts of one kind: three clients', and one that nobody has.
     words = ["\n\n".join(paragraphs[i::4]).split() for i in range(4)]
     with tempfile.TemporaryDirectory(prefix="federation-") as folder:
-        print("| tokens a client | delta | text | rank of bound | found | precision | recall | "
-              "held-out's | nearest |")
-        print("|---|---|---|---|---|---|---|---|---|", flush=True)
+        print("| tokens a client | update | text | rank | fall behind it | nearest tokens that are "
+              "the text's | of all of its | nearest that a held-out text has |")
+        print("|---|---|---|---|---|---|---|---|", flush=True)
         for steps in (2, 8):
             span(folder, [shortened(folder, i, w, 32 * steps) for i, w in enumerate(words)], steps)
         print("| delta | loss | min-20 %++ | loss - base's | base alone | held-out loss |")
@@ -169,6 +169,11 @@ def leakage():
 
 
 def span(folder, texts, steps):
+    """Which tokens lie nearest to the span of an update's rows; see docs/privacy.md.
+
+    Rounding of f32 weights is noise in a difference of few steps, so the rank is where singular
+    values fall most.
+    """
     first = {f"layers[0].attention.{kind}": 1 for kind in ("query", "key", "value")}
     shared = recipe(1, 0.1, steps, 1) | {
         "method": {"type": "sparse", "tensors": first},
@@ -176,14 +181,36 @@ def span(folder, texts, steps):
         "schedule": {"type": "constant", "warmup_steps": 0},
         "data": {"sequence_length": 32},
     }
-    for name, text, delta in deltas(folder, texts, shared):
-        record = audited(delta, text, texts[3], 32)
-        place, search = record["span"]["places"][-1], record["span"]["search"] or {}
-        shares = [search.get(k) for k in
-                  ("precision", "recall", "control_precision", "nearest_precision")]
-        cells = ["" if share is None else f"{100 * share:.0f} %" for share in shares]
-        print(f"| {32 * steps} | {name} | {place['rank']} of {place['bound']} | "
-              f"{search.get('found', 'not applicable')} | {' | '.join(cells)} |", flush=True)
+    inputs = base_tensor("embedding") * base_tensor("layers[0].attention_norm")
+    inputs = inputs / np.linalg.norm(inputs, axis=1, keepdims=True).clip(1e-30)
+    controls = token_ids(texts[3])
+    for name, own, delta in deltas(folder, texts, shared):
+        rows = np.concatenate([a.astype(float) for a in delta_file.read(delta, BASE).values()])
+        values, directions = np.linalg.svd(rows, full_matrices=False)[1:]
+        falls = values[:-1] / values[1:].clip(1e-300)
+        rank = int(falls.argmax()) + 1
+        cells = f"{rank} of {len(values)}", f"{falls.max():.2g}"
+        if falls.max() < 10:
+            print(f"| {32 * steps} | {name} | {' | '.join(cells)} | | | |", flush=True)
+            continue
+        inside = ((inputs @ directions[:rank].T) ** 2).sum(axis=1)
+        nearest = set(np.argsort(-inside)[:rank].tolist())
+        read = set().union(*(token_ids(text) for text in own))
+        shares = len(nearest & read) / rank, len(nearest & read) / len(read), (
+            len(nearest & controls) / rank)
+        cells += tuple(f"{100 * share:.0f} %" for share in shares)
+        print(f"| {32 * steps} | {name} | {' | '.join(cells)} |", flush=True)
+
+
+def base_tensor(name):
+    _, header, start = delta_file._header(MODEL, "checkpoint")
+    entry = next(tensor for tensor in header["tensors"] if tensor["name"] == name)
+    return delta_file._elements(pathlib.Path(MODEL).read_bytes()[start:], entry).astype(float)
+
+
+def token_ids(path):
+    arguments = [SPARSEFT, "tokenize", "--model", MODEL, "--file", path, "--json"]
+    return set(json.loads(program.call(arguments))["ids"])
 
 
 def membership(folder, texts):
