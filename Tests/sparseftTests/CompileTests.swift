@@ -248,7 +248,7 @@ import Testing
     let unknown = try shop.sparseft(
       "compile", "recipe.json", "-o", "new", "--target", "riscv64", "--isa", "neon")
     #expect(unknown.exitCode == 64)
-    #expect(unknown.error.contains("portable, reference"), "\(unknown.error)")
+    #expect(unknown.error.contains("portable, rvv, reference"), "\(unknown.error)")
     #expect(!Folder.exists(shop.folder["new"]))
     #expect(shop.leftovers == [])
   }
