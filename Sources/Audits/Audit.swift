@@ -90,14 +90,16 @@ public struct Audit {
   public var price: AuditPrice {
     let length = train.sequenceLength
     let vocabulary = base.weights.configuration.vocabularySize
-    let scored =
-      min(settings.windows, train.windows.count) + min(settings.windows, heldOut.windows.count)
+    let (own, others) = (
+      min(settings.windows, train.windows.count), min(settings.windows, heldOut.windows.count)
+    )
     let canaries = Canaries.repeats.count * settings.candidates * 16
-    let models = canScore ? 2 + settings.shadows : 0
+    // The base and the delta score all windows, a shadow none of the half that it has read.
+    let scored = canScore ? 2 * (own + others) + settings.shadows * (own + others / 2) : 0
     let amount = Double(heldOut.windows.count) / 2 / Double(max(1, train.windows.count))
     let perShadow = Double(recorded.trainedTokens ?? train.windows.count * length) * amount
     return AuditPrice(
-      forwardTokens: vocabulary + models * scored * length + settings.shadows * canaries,
+      forwardTokens: vocabulary + scored * length + settings.shadows * canaries,
       shadowTokens: Int(min(1e15, Double(settings.shadows) * perShadow)),
       trainedTokens: recorded.trainedTokens)
   }

@@ -128,9 +128,10 @@ private struct RowDifference {
     }
     noise = (0..<stored.rowCount).map { row in
       let range = row * columns..<(row + 1) * columns
+      let stored = roundingNoise(floats[range], stored.elementType)
       // A difference is of weights that were trained in f32 themselves, however it is stored.
-      return hypot(
-        roundingNoise(floats[range], stored.elementType), roundingNoise(rows[range], .f32))
+      return entry.encoding == .difference
+        ? hypot(stored, roundingNoise(rows[range], .f32)) : stored
     }
   }
 }

@@ -130,15 +130,19 @@ extension TensorPattern {
 
 extension Recipe {
   /// Every key that a value can be given for, sections' keys behind a dot: "optimizer.learning_rate".
-  public static var keyPaths: [String] { keyPaths(of: schema, prefix: "") }
+  public static var keyPaths: [String] {
+    var seen: Set<String> = ["$schema"]
+    let keys = keyPaths(of: schema, prefix: "").filter { seen.insert($0).inserted }
+    // Conditions name sections, whose keys stand elsewhere.
+    return keys.filter { key in !keys.contains { $0.hasPrefix(key + ".") } }
+  }
 
   private static func keyPaths(of schema: JSONValue, prefix: String) -> [String] {
-    var seen: Set<String> = []
-    return properties(of: schema).flatMap { member -> [String] in
+    properties(of: schema).flatMap { member -> [String] in
       let path = prefix + member.key
       let inner = keyPaths(of: member.value, prefix: path + ".")
       return inner.isEmpty ? [path] : inner
-    }.filter { seen.insert($0).inserted }
+    }
   }
 
   /// The properties of a schema in all of its forms.

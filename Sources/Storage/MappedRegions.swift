@@ -24,6 +24,9 @@ enum MappedRegions {
     return regions
   }()
 
+  /// Several threads may touch what is gone at once; one of them says so.
+  private static let isEnding = Atomic<Bool>(false)
+
   static func add(_ bytes: UnsafeRawBufferPointer, path: String) {
     guard let start = bytes.baseAddress else { return }
     for index in 0..<capacity {
@@ -56,6 +59,8 @@ enum MappedRegions {
   }
 
   private static func install() {
+    // Made here, since a handler must not be the first to ask for it.
+    isEnding.store(false, ordering: .relaxed)
     var action = sigaction()
     action.__sigaction_handler.sa_sigaction = { _, info, _ in
       let address = UInt(bitPattern: info?.pointee._sifields._sigfault.si_addr)
@@ -72,6 +77,7 @@ enum MappedRegions {
       let count = region.pointee.count.load(ordering: .acquiring)
       let start = region.pointee.start.load(ordering: .relaxed)
       guard count > 0, address >= start, address - start < UInt(count) else { continue }
+      while isEnding.exchange(true, ordering: .acquiringAndReleasing) { pause() }
       say("\nerror: reading '")
       if let path = UnsafePointer<CChar>(
         bitPattern: region.pointee.path.load(ordering: .relaxed))

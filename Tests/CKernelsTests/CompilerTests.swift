@@ -39,9 +39,13 @@ import Testing
   ])
   func buildsWithoutWarnings(_ compiler: String) throws {
     let program = String(compiler.prefix { $0 != " " })
-    guard CompilerTools.isPresent(program) else {
+    // clang needs the headers of a library, which come with gcc's.
+    let isCross = compiler.contains("--target=riscv64")
+    guard CompilerTools.isPresent(program),
+      !isCross || CompilerTools.isPresent("riscv64-linux-gnu-gcc")
+    else {
       // CI has no compiler for Arm of 32 bits.
-      #expect(getenv("CI") == nil || program.hasPrefix("arm-"), "no \(program)")
+      #expect(getenv("CI") == nil || program.hasPrefix("arm-"), "no \(compiler)")
       return
     }
     let build = try shell(

@@ -31,7 +31,8 @@ import Testing
     ] {
       #expect(keys.contains(key))
     }
-    #expect(!keys.contains("run"))
+    #expect(!keys.contains("$schema"))
+    #expect(keys.allSatisfy { key in !keys.contains { $0.hasPrefix(key + ".") } })
   }
 
   private func cases(_ name: String) throws -> [(name: String, recipe: JSONValue)] {

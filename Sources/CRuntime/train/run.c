@@ -119,6 +119,11 @@ static sft_status advance(sft_run *run, bool *goes_on) {
 // the base model's.
 static sft_status retreat(sft_run *run) {
   const sft_progress before = run->progress;
+  // Weights that somebody has written over are no reason to go on at a lower rate.
+  const sft_error reason = run->error;
+  const sft_status unchanged = sft_check_files(run);
+  if (unchanged != SFT_OK) return unchanged;
+  run->error = reason;
   if (before.setbacks >= MOST_SETBACKS || before.step == 0) return SFT_NOT_FINITE;
   char text[400];
   if (run->saved_step >= 0) {

@@ -4,7 +4,7 @@
 #include "stages.h"
 
 // What was computed from other bytes than those that were checked is not saved.
-static sft_status check_files(sft_run *run) {
+sft_status sft_check_files(sft_run *run) {
   sft_status status = sft_check_unchanged(&run->bundle_file, &run->error);
   if (status == SFT_OK) status = sft_check_unchanged(&run->text_file, &run->error);
   return status == SFT_OK ? sft_check_unchanged(&run->model_file, &run->error) : status;
@@ -12,7 +12,7 @@ static sft_status check_files(sft_run *run) {
 
 sft_status sft_save_delta(sft_run *run, const char *kind, double loss) {
   char name[64], path[1024];
-  sft_status status = check_files(run);
+  sft_status status = sft_check_files(run);
   if (status != SFT_OK) return status;
   snprintf(name, sizeof name, "%s/trained.sfdelta", kind);
   sft_run_path(run, name, path);

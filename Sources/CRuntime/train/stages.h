@@ -29,6 +29,8 @@ void sft_report_cache(sft_run *run);
 // ---- snapshots
 
 // Writes the delta of the present parameters to the folder `best` or `last`.
+// Whether bundle, text and model are what they were when they were opened.
+sft_status sft_check_files(sft_run *run);
 sft_status sft_save_delta(sft_run *run, const char *kind, double loss);
 // Writes the last delta and the state to go on from.
 sft_status sft_save_last(sft_run *run);

@@ -10,6 +10,7 @@ void sft_unwatch(const sft_mapping *mapping) { (void)mapping; }
 #else
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,6 +19,8 @@ enum { MOST_MAPPINGS = 4, IO_ERROR = 74 };
 
 // Changed by the thread that opens files only; a handler on any thread reads it.
 static const sft_mapping *volatile mappings[MOST_MAPPINGS];
+// Several threads may touch what is gone at once; one of them says so.
+static atomic_flag is_ending = ATOMIC_FLAG_INIT;
 
 static void say(const char *text) {
   const ssize_t written = write(STDERR_FILENO, text, strlen(text));
@@ -34,6 +37,7 @@ static void end(int number, siginfo_t *info, void *context) {
         address - (uintptr_t)m->bytes >= (uintptr_t)m->size) {
       continue;
     }
+    while (atomic_flag_test_and_set(&is_ending)) pause();
     say("error: reading '");
     say(m->path);
     say("': the file was cut short while it was in use, or its disk failed; put it back and go "

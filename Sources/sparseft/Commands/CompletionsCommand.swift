@@ -26,5 +26,20 @@ struct CompletionsCommand: ParsableCommand {
   @Argument(help: "The shell: bash, zsh or fish.")
   var shell: Shell
 
-  func run() throws { Output.write(Sparseft.completionScript(for: shell.scripted) + "\n") }
+  func run() throws {
+    let script = Sparseft.completionScript(for: shell.scripted)
+    Output.write(script + "\n" + (shell == .bash ? Self.keysInBash : ""))
+  }
+
+  /// Behind a key's "=" comes its value, so bash is told to add no space.
+  private static let keysInBash = """
+
+    _sparseft_with_keys() {
+        _sparseft "$@"
+        if [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]]; then compopt -o nospace; fi
+    }
+
+    complete -o filenames -F _sparseft_with_keys sparseft
+
+    """
 }

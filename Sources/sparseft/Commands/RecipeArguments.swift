@@ -10,7 +10,8 @@ struct RecipeArguments: ParsableArguments {
     help: ArgumentHelp(
       "Values in place of the recipe's, by key: optimizer.learning_rate=1e-4 run.steps=20.",
       valueName: "key=value"),
-    completion: .custom { _, _, _ in Recipe.keyPaths.map { $0 + "=" } })
+    completion: .custom { _, _, word in word.contains("=") ? [] : Recipe.keyPaths.map { $0 + "=" } }
+  )
   var overrides: [String] = []
 
   @Flag(help: "Write only JSON to standard output.")
