@@ -22,10 +22,13 @@ from .protocol import Arrays, Refusal, arrays_of, is_left_factor, record
 LOCALLY = "train.locally"
 # Where it keeps it, and the metric that bounds it.
 KEPT, EXPONENT = "sparseft.update", "range-exponent"
-# A sum of fewer is no secret, and fewer shares than two are none.
-LEAST_CLIENTS, LEAST_SHARES = 3, 2
-# Of two: what bounds an update of nothing, and what no training leads to.
-EXPONENTS = (-60, 20)
+# A sum of two tells each of them the other's update.
+LEAST_CLIENTS = 3
+# Values are integers below the one, masks integers below the other.
+TARGET_RANGE, MOD_RANGE = 2**22, 2**32
+# Of two: what bounds an update of nothing, and what no training leads to. One client's claim is the
+# range of all, so a higher one would coarsen every update.
+EXPONENTS = (-60, 4)
 
 
 def keystream(seed: bytes, modulus: int, shapes: list[tuple[int, ...]]) -> list[np.ndarray]:
@@ -66,8 +69,8 @@ def exponent_of(update: Arrays) -> int:
 
 def keep(update: Arrays, tokens: int, context: Context) -> MetricRecord:
     """Keeps an update for the masked sum; what a server is told of it."""
-    exponent = exponent_of(update)
     shared = {name: array for name, array in update.items() if not is_left_factor(name)}
+    exponent = exponent_of(shared)
     context.state[KEPT] = record(shared)
     context.state[KEPT + ".tokens"] = MetricRecord({"tokens": tokens, EXPONENT: exponent})
     return MetricRecord({"num-examples": tokens, EXPONENT: exponent})
@@ -81,7 +84,10 @@ def masked(message: Message, context: Context, call_next) -> Message:
     if settings.get(Key.STAGE) == Stage.SETUP:
         _check(settings, context)
     if settings.get(Key.STAGE) == Stage.UNMASK:
-        both = set(settings[Key.ACTIVE_NODE_ID_LIST]) & set(settings[Key.DEAD_NODE_ID_LIST])
+        active = set(settings[Key.ACTIVE_NODE_ID_LIST])
+        if len(active) < LEAST_CLIENTS:
+            raise Refusal(f"a sum of {len(active)} clients keeps no secret")
+        both = active & set(settings[Key.DEAD_NODE_ID_LIST])
         if both:
             # Its two secrets together would uncover its update.
             raise Refusal(f"node {both.pop()} is said to be there and to be gone")
@@ -92,12 +98,18 @@ def _check(settings: ConfigRecord, context: Context) -> None:
     """What a client asks of a masked sum before it takes part."""
     if KEPT not in context.state:
         raise Refusal("this client has no update to add")
-    if settings[Key.SAMPLE_NUMBER] < LEAST_CLIENTS or settings[Key.THRESHOLD] < LEAST_SHARES:
+    clients, shares = settings[Key.SAMPLE_NUMBER], settings[Key.SHARE_NUMBER]
+    threshold = settings[Key.THRESHOLD]
+    # Else one half of the shares could uncover one secret of a node, the other half the other one.
+    if clients < LEAST_CLIENTS or shares > clients or 2 * threshold <= max(shares, clients):
         raise Refusal(
-            f"a sum of {settings[Key.SAMPLE_NUMBER]} clients with a threshold of "
-            f"{settings[Key.THRESHOLD]} keeps no secret; at least {LEAST_CLIENTS} and "
-            f"{LEAST_SHARES}"
+            f"a sum of {clients} clients of whom {threshold} of {shares} uncover a secret keeps "
+            f"none; it takes {LEAST_CLIENTS} clients, a share for each, and more than half of them"
         )
+    # Of other ranges the keystream's masks would not be uniform: below 2^32 + 1 all are 0.
+    ranges = settings[Key.TARGET_RANGE], settings[Key.MOD_RANGE]
+    if ranges != (TARGET_RANGE, MOD_RANGE):
+        raise Refusal(f"values below {ranges[0]} under masks below {ranges[1]} keep no secret")
     bound = 2.0 ** context.state[KEPT + ".tokens"][EXPONENT]
     if settings[Key.CLIPPING_RANGE] < bound:
         raise Refusal(f"a range of {settings[Key.CLIPPING_RANGE]:g} would clip its update")

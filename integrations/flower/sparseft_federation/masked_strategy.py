@@ -17,11 +17,22 @@ from flwr.server import LegacyContext
 from flwr.server.workflow.constant import MAIN_CONFIGS_RECORD, MAIN_PARAMS_RECORD
 from flwr.server.workflow.constant import Key as WorkflowKey
 
-from .masked_client import EXPONENT, EXPONENTS, LEAST_CLIENTS, LOCALLY, with_keystream
+from .masked_client import (
+    EXPONENT,
+    EXPONENTS,
+    LEAST_CLIENTS,
+    LOCALLY,
+    MOD_RANGE,
+    TARGET_RANGE,
+    with_keystream,
+)
 from .protocol import Arrays, is_left_factor
 from .strategy import RowAdam, RowAverage
 
 server_side = with_keystream("flwr.server.workflow.secure_aggregation.secaggplus_workflow")
+
+# The sum of more would wrap.
+MOST_CLIENTS = MOD_RANGE // TARGET_RANGE - 1
 
 
 class Halted(Exception):
@@ -76,6 +87,10 @@ class _Workflow(server_side.SecAggPlusWorkflow):
         }
         return goes_on
 
+    def collect_masked_vectors_stage(self, grid, context, state) -> bool:
+        goes_on = super().collect_masked_vectors_stage(grid, context, state)
+        return goes_on and len(state.active_node_ids) >= LEAST_CLIENTS
+
 
 class Masked:
     """Before a strategy of means: takes the mean from SecAgg+."""
@@ -109,17 +124,24 @@ class Masked:
         """The mean, in a range that holds every client's update."""
         if len(kept) < LEAST_CLIENTS:
             raise Halted(f"{len(kept)} clients; a masked sum takes {LEAST_CLIENTS} or more")
+        if len(kept) > MOST_CLIENTS:
+            raise Halted(f"{len(kept)} clients; a masked sum takes {MOST_CLIENTS} or fewer")
         metrics = [message.content["metrics"] for message in kept]
         bound = 2.0 ** max(metric[EXPONENT] for metric in metrics)
         workflow = _Workflow(
             # A share for every client; two thirds unmask, so a third may vanish meanwhile.
             num_shares=1.0, reconstruction_threshold=2 / 3, clipping_range=bound,
             max_weight=float(max(metric[self.weighted_by_key] for metric in metrics)),
-            timeout=self.timeout,
+            quantization_range=TARGET_RANGE, modulus_range=MOD_RANGE, timeout=self.timeout,
         )
         grid = _Counted(self.grid)
         total = _Sum([message.metadata.src_node_id for message in kept])
-        workflow(grid, self._context(total))
+        try:
+            workflow(grid, self._context(total))
+        except Exception as error:
+            # Flower reads replies unchecked.
+            reason = f"{type(error).__name__}: {error}"
+            raise Halted(f"an exchange of the masked sum can't be read: {reason}") from error
         if total.mean is None:
             raise Halted("too few clients stayed to the end of the masked sum")
         row = self.rounds[self.round]
@@ -140,8 +162,8 @@ class Masked:
         names = [name for name in self.shapes if not is_left_factor(name)]
         if [array.shape for array in mean] != [tuple(self.shapes[name]) for name in names]:
             raise Halted("the masked sum has other shapes than the scheme")
-        # Rounding may exceed the range by a step.
-        if any(not (np.abs(array) <= bound * (1 + 1e-5)).all() for array in mean):
+        # Rounding may exceed the range by a step of every client.
+        if any(not (np.abs(array) <= bound * (1 + 1e-2)).all() for array in mean):
             raise Halted("the masked sum lies outside of its range")
         return dict(zip(names, mean, strict=True))
 

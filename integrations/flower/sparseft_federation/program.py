@@ -41,9 +41,11 @@ def shared_part(recipe: dict) -> dict:
 def of_round(shared: dict, server_round: int) -> dict:
     """The recipe of a round: with a seed of its own, so that clients go on to other windows.
 
-    Clients of `lora_fa` share a factor that comes from the seed, which stays.
+    The seed stays where it decides what clients share: the frozen factor of `lora_fa`, and the
+    tensors of a random scheme.
     """
-    if shared["method"]["type"] == "lora_fa":
+    method = shared["method"]
+    if method["type"] == "lora_fa" or method.get("tensors") == "random":
         return shared
     return {**shared, "seed": shared.get("seed", 0) + server_round - 1}
 

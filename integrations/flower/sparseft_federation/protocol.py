@@ -9,6 +9,10 @@ from flwr.app import Array, ArrayRecord
 from .delta_file import Arrays
 
 
+# Values and weights beyond are no training's; sums of those within are finite.
+LARGEST_VALUE, LARGEST_WEIGHT = 2.0**20, 2**40
+
+
 class Refusal(Exception):
     """A client and a server that don't fit; the text says why."""
 
@@ -63,5 +67,7 @@ def problem(arrays: Arrays, shapes: dict[str, tuple]) -> str | None:
             return f"'{name}' has the shape {arrays[name].shape}, expected {tuple(shape)}"
         if not np.isfinite(arrays[name]).all():
             return f"'{name}' has values that are not finite"
+        if np.abs(arrays[name]).max(initial=0) > LARGEST_VALUE:
+            return f"'{name}' has values beyond {LARGEST_VALUE:.0f}"
     other = [name for name in arrays if name not in shapes]
     return f"'{other[0]}' is not in the scheme" if other else None

@@ -4,6 +4,7 @@ A round's arrays are the sum of all rounds' updates; a client replies with the d
 training made.
 """
 
+import math
 from collections.abc import Iterable
 from logging import INFO, WARNING
 
@@ -13,6 +14,7 @@ from flwr.common.logger import log
 from flwr.serverapp.strategy import FedAdam, FedAvg
 
 from .protocol import (
+    LARGEST_WEIGHT,
     Arrays,
     arrays_of,
     byte_count,
@@ -82,9 +84,15 @@ class Differences:
         for part in ("origin", "metrics"):
             if part not in content:
                 return f"its reply has no '{part}'"
-        weight = content["metrics"].get(self.weighted_by_key)
-        if not isinstance(weight, (int, float)) or not 0 < weight < float("inf"):
-            return f"its '{self.weighted_by_key}' is no positive number"
+        metrics = content["metrics"]
+        if not isinstance(metrics, MetricRecord):
+            return "its 'metrics' are no metrics"
+        for name, value in metrics.items():
+            if not isinstance(value, (int, float)) or not math.isfinite(value):
+                return f"its '{name}' is no finite number"
+        weight = metrics.get(self.weighted_by_key)
+        if weight is None or not 1 <= weight <= LARGEST_WEIGHT:
+            return f"its '{self.weighted_by_key}' is {weight}, expected 1 to {LARGEST_WEIGHT}"
         origin = content["origin"]
         if origin.get("base") != self.base:
             own = str(origin.get("base"))[:12]
@@ -122,8 +130,12 @@ class Differences:
         }
 
     def metrics(self, kept: list[Message]) -> MetricRecord:
+        """Weighted means of the metrics that all replies have."""
+        records = [message.content["metrics"] for message in kept]
+        names = [name for name in records[0] if all(name in record for record in records)]
+        common = [MetricRecord({name: record[name] for name in names}) for record in records]
         return self.train_metrics_aggr_fn(
-            [RecordDict({"metrics": m.content["metrics"]}) for m in kept], self.weighted_by_key
+            [RecordDict({"metrics": metrics}) for metrics in common], self.weighted_by_key
         )
 
     def aggregate_train(

@@ -122,7 +122,7 @@ def main() -> None:
             print(f"round {row['round']}: no mean: {row['halted']}")
     # merge-deltas stacks the factors that lora_fa's clients share.
     is_checked = table["strategy"] == "RowAverage" and table["method"]["type"] != "lora_fa"
-    if is_checked and os.path.exists(f"{output}/round-1.npz"):
+    if is_checked and glob.glob(f"{glob.escape(output)}/round-*.npz"):
         print("\n".join(check(output, table, base, program)))
     if table["strategy"] == "MaskedAverage":
         print("\n".join(quantisation(output, table, base)))

@@ -75,8 +75,10 @@ class Refusals(unittest.TestCase):
         rows = {"seed": 5, "method": {"type": "norms"}}
         self.assertEqual([program.of_round(rows, n)["seed"] for n in (1, 2, 3)], [5, 6, 7])
         self.assertEqual(rows["seed"], 5)
-        frozen = {"seed": 5, "method": {"type": "lora_fa"}}
-        self.assertEqual(program.of_round(frozen, 3)["seed"], 5)
+        # What clients share comes from the seed.
+        for method in ({"type": "lora_fa"}, {"type": "sparse", "tensors": "random"}):
+            frozen = {"seed": 5, "method": method}
+            self.assertEqual(program.of_round(frozen, 3)["seed"], 5)
 
 
 if __name__ == "__main__":

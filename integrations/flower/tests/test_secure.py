@@ -42,11 +42,13 @@ def received(message):
 
 
 class Grid:
-    """Nodes in this process; `dead` names stages from which on nodes don't answer."""
+    """Nodes in this process; `dead` names stages from which on nodes don't answer, `spoiled` what
+    the answers to a stage hold instead."""
 
-    def __init__(self, updates, tokens, dead=None):
+    def __init__(self, updates, tokens, dead=None, spoiled=None):
         self.nodes = {}
         self.updates, self.tokens, self.dead = updates, tokens, dead or {}
+        self.spoiled = spoiled or {}
         self.masked = {}
 
     def get_node_ids(self):
@@ -76,6 +78,9 @@ class Grid:
                 if stage == Stage.COLLECT_MASKED_VECTORS:
                     answer = reply.content.config_records[RECORD_KEY_CONFIGS]
                     self.masked[node] = answer[Key.MASKED_PARAMETERS]
+                if stage in self.spoiled:
+                    answer = ConfigRecord(self.spoiled[stage])
+                    reply.content.config_records[RECORD_KEY_CONFIGS] = answer
             replies.append(reply)
         return replies
 
@@ -109,11 +114,11 @@ class Sums(unittest.TestCase):
         self.assertEqual(row["replies"], 3)
 
     def test_a_client_that_vanishes_is_left_out(self):
-        updates, tokens = [update(1e-3) for _ in range(3)], [10, 20, 30]
+        updates, tokens = [update(1e-3) for _ in range(4)], [10, 20, 30, 40]
         for stage in (Stage.COLLECT_MASKED_VECTORS, Stage.SHARE_KEYS):
-            total, row = one_round(Grid(updates, tokens, dead={2: stage}))
-            self.assertEqual(row["replies"], 2)
-            expected = exact(updates[::2], tokens[::2], "norm")
+            total, row = one_round(Grid(updates, tokens, dead={4: stage}))
+            self.assertEqual(row["replies"], 3)
+            expected = exact(updates[:3], tokens[:3], "norm")
             np.testing.assert_allclose(total["norm"], expected, atol=1e-7)
         # One before and one after the keys were shared.
         updates, tokens = [update(1e-3) for _ in range(6)], [10, 20, 30, 40, 50, 60]
@@ -127,10 +132,35 @@ class Sums(unittest.TestCase):
         self.assertIsNone(total)
         self.assertIn("2 clients; a masked sum takes 3", row["halted"])
         updates = [update(1) for _ in range(3)]
-        dead = {1: Stage.COLLECT_MASKED_VECTORS, 2: Stage.COLLECT_MASKED_VECTORS}
-        total, row = one_round(Grid(updates, [5, 5, 5], dead=dead))
-        self.assertIsNone(total)
-        self.assertIn("too few clients stayed", row["halted"])
+        # A sum of two would tell each of them the other's update.
+        for stage in (Stage.COLLECT_MASKED_VECTORS, Stage.SHARE_KEYS):
+            total, row = one_round(Grid(updates, [5, 5, 5], dead={1: stage}))
+            self.assertIsNone(total)
+            self.assertEqual(row["replies"], 0)
+            self.assertIn("too few clients stayed", row["halted"])
+
+    def test_so_many_that_their_sum_would_wrap(self):
+        built = masked_strategy.MaskedAverage(fraction_evaluate=0.0)
+        with self.assertRaisesRegex(masked_strategy.Halted, "1024 clients; .* takes 1023 or fewer"):
+            built.means([None] * 1024)
+
+    def test_what_cannot_be_read_costs_its_round_only(self):
+        updates, tokens = [update(1e-3) for _ in range(3)], [10, 20, 30]
+        for stage, answer in [
+            (Stage.SETUP, {}),
+            (Stage.SHARE_KEYS, {Key.DESTINATION_LIST: [1, 2], Key.CIPHERTEXT_LIST: [b"x"]}),
+            (Stage.COLLECT_MASKED_VECTORS, {Key.MASKED_PARAMETERS: [b"no array"]}),
+            (Stage.UNMASK, {Key.NODE_ID_LIST: [99], Key.SHARE_LIST: [b"x"]}),
+        ]:
+            grid = Grid(updates, tokens, spoiled={stage: answer})
+            total, row = one_round(grid)
+            self.assertIsNone(total)
+            self.assertIn("can't be read", row["halted"])
+            # The same clients, as they are now.
+            grid.spoiled = {}
+            total, row = one_round(grid)
+            expected = exact(updates, tokens, "norm")
+            np.testing.assert_allclose(total["norm"], expected, atol=1e-7)
 
     def test_adam_takes_the_masked_mean(self):
         updates, tokens = [update(1e-3) for _ in range(3)], [10, 20, 30]
@@ -145,9 +175,10 @@ class Sums(unittest.TestCase):
         one_round(grid)
         seen = bytes_to_ndarray(grid.masked[1][1]).ravel()
         own = updates[0]["layers[0].mlp.up@3"].ravel()
-        self.assertLess(abs(np.corrcoef(seen, own)[0, 1]), 0.1)
-        # Uniform below 2^32.
-        self.assertLess(abs(seen.mean() / 2**31 - 1), 0.05)
+        # Chance leads to 0.02.
+        self.assertLess(abs(np.corrcoef(seen, own)[0, 1]), 0.2)
+        # Uniform below 2^32; chance leads to 0.013.
+        self.assertLess(abs(seen.mean() / 2**31 - 1), 0.1)
 
 
 class Masks(unittest.TestCase):
@@ -179,8 +210,19 @@ class Clients(unittest.TestCase):
         with self.assertRaisesRegex(Refusal, "no update"):
             masked_client.masked(self.setup_message(), state, None)
         masked_client.keep({"norm": np.full(5, 0.7, np.float32)}, 10, state)
-        for changes in ({Key.SAMPLE_NUMBER: 2}, {Key.THRESHOLD: 1}):
-            with self.assertRaisesRegex(Refusal, "keeps no secret"):
+        for changes in (
+            {Key.SAMPLE_NUMBER: 2, Key.SHARE_NUMBER: 2},
+            {Key.THRESHOLD: 1},
+            # Half of the shares, a share too many, half of the clients.
+            {Key.SAMPLE_NUMBER: 4, Key.SHARE_NUMBER: 4},
+            {Key.SHARE_NUMBER: 4, Key.THRESHOLD: 3},
+            {Key.SAMPLE_NUMBER: 4},
+            # Masks that are 0, and ones that repeat within a value's bits.
+            {Key.MOD_RANGE: 2**32 + 1},
+            {Key.MOD_RANGE: 2**23},
+            {Key.TARGET_RANGE: 2**31},
+        ):
+            with self.assertRaisesRegex(Refusal, "keeps? no(ne| secret)"):
                 masked_client.masked(self.setup_message(**changes), state, None)
         with self.assertRaisesRegex(Refusal, "would clip"):
             masked_client.masked(self.setup_message(**{Key.CLIPPING_RANGE: 0.5}), state, None)
@@ -196,6 +238,17 @@ class Clients(unittest.TestCase):
         with self.assertRaisesRegex(Refusal, "node 3 is said to be there and to be gone"):
             masked_client.masked(message, context(), None)
 
+    def test_a_sum_of_two_is_not_uncovered(self):
+        # Twice the same one is one.
+        for active in ([1, 2], [1, 2, 2]):
+            settings = {
+                Key.STAGE: Stage.UNMASK, Key.ACTIVE_NODE_ID_LIST: active, Key.DEAD_NODE_ID_LIST: [3]
+            }
+            content = RecordDict({RECORD_KEY_CONFIGS: ConfigRecord(settings)})
+            message = Message(content, dst_node_id=1, message_type="train")
+            with self.assertRaisesRegex(Refusal, "a sum of 2 clients keeps no secret"):
+                masked_client.masked(message, context(), None)
+
     def test_an_update_is_not_sent_without_a_mask(self):
         with self.assertRaisesRegex(Refusal, "masked sums only"):
             client_app._sent(None, context(secure=True), "")
@@ -207,14 +260,24 @@ class Clients(unittest.TestCase):
             masked_client.exponent_of({"n": np.float32([np.inf])})
         with self.assertRaises(Refusal):
             masked_client.exponent_of({"m": np.ones(1), "n": np.float32([np.nan])})
+        with self.assertRaises(Refusal):
+            masked_client.exponent_of({"n": np.float32([17])})
+
+    def test_frozen_factors_are_neither_summed_nor_bounded(self):
+        state = context()
+        factors = {"m.lora_a": np.float32([[9]]), "m.lora_b": np.float32([[0.5]])}
+        told = masked_client.keep(factors, 10, state)
+        self.assertEqual(told[masked_client.EXPONENT], -1)
+        self.assertEqual(list(state.state[masked_client.KEPT]), ["m.lora_b"])
 
     def test_replies_are_checked(self):
         built = masked_strategy.MaskedAverage(fraction_evaluate=0.0)
         built.expect(SHAPES, "b", "s")
         for exponent, more, text in [
             ({}, {}, "range-exponent"),
-            ({masked_client.EXPONENT: 99}, {}, "is 99"),
+            ({masked_client.EXPONENT: 5}, {}, "is 5"),
             ({masked_client.EXPONENT: 1}, {"arrays": ArrayRecord()}, "not masked"),
+            ({masked_client.EXPONENT: 1, "num-examples": 2**40 + 1}, {}, "expected 1 to"),
         ]:
             metrics = MetricRecord({"num-examples": 5, **exponent})
             content = {"metrics": metrics, "origin": ConfigRecord(ORIGIN), **more}

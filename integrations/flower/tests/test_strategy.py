@@ -25,11 +25,11 @@ def arrays(shapes):
     return {name: RANDOM.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
 
 
-def reply(update, weight, base="b", scheme="s"):
+def reply(update, weight, base="b", scheme="s", **metrics):
     content = RecordDict(
         {
             "arrays": record(update),
-            "metrics": MetricRecord({"num-examples": weight, "loss": 1.0}),
+            "metrics": MetricRecord({"num-examples": weight, "loss": 1.0, **metrics}),
             "origin": ConfigRecord({"base": base, "scheme": scheme}),
         }
     )
@@ -82,14 +82,31 @@ class Strategies(unittest.TestCase):
             "has the shape": reply({**whole, "norm": np.zeros(6, np.float32)}, 5),
             "not in the scheme": reply({**whole, "head": whole["norm"]}, 5),
             "not finite": reply({name: value * np.nan for name, value in whole.items()}, 5),
-            "no positive number": reply(whole, 0),
+            "beyond 1048576": reply({**whole, "norm": np.full(5, 2.0**21, np.float32)}, 5),
+            "'num-examples' is 0, expected 1 to": reply(whole, 0),
+            "'num-examples' is 0.5, expected 1 to": reply(whole, 0.5),
+            f"'num-examples' is {2**41}, expected 1 to": reply(whole, 2**41),
+            "'num-examples' is no finite": reply(whole, [5, 5]),
+            "'loss' is no finite": reply(whole, 5, loss=[1.0, 2.0]),
+            "'seconds' is no finite": reply(whole, 5, seconds=float("nan")),
+            "no metrics": reply(whole, 5),
         }
+        strangers["no metrics"].content["metrics"] = ConfigRecord({"num-examples": 5})
         replies = [reply(u, w) for u, w in zip(updates, WEIGHTS)] + list(strangers.values())
         total, strategy = aggregate(RowAverage, ROWS, current, replies)
         for text, refused in zip(strangers, strategy.rounds[1]["refused"], strict=True):
             self.assertIn(text, refused["reason"])
         expected = (current["norm"] + mean(updates, "norm")).astype(np.float32)
         np.testing.assert_array_equal(total["norm"], expected)
+
+    def test_metrics_that_some_lack_are_left_out(self):
+        updates, current = [arrays(ROWS) for _ in WEIGHTS], arrays(ROWS)
+        more = [{"epsilon": 1.0}, {"loss": 2.0}, {}]
+        replies = [reply(u, w, **m) for u, w, m in zip(updates, WEIGHTS, more)]
+        _, strategy = aggregate(RowAverage, ROWS, current, replies)
+        metrics = strategy.metrics(replies)
+        self.assertEqual(list(metrics), ["loss"])
+        self.assertAlmostEqual(metrics["loss"], 1.2)
 
     def test_nodes_that_are_gone_are_named(self):
         updates, current = [arrays(ROWS) for _ in WEIGHTS], arrays(ROWS)
