@@ -144,6 +144,14 @@ class Sums(unittest.TestCase):
         with self.assertRaisesRegex(masked_strategy.Halted, "1024 clients; .* takes 1023 or fewer"):
             built.means([None] * 1024)
 
+    def test_a_mean_may_exceed_its_range_by_rounding_only(self):
+        built = masked_strategy.MaskedAverage(fraction_evaluate=0.0)
+        built.expect({"norm": (5,)}, "b", "s")
+        built._checked([np.full(5, -0.504)], 0.5)
+        for wrong in (0.52, np.nan):
+            with self.assertRaisesRegex(masked_strategy.Halted, "outside of its range"):
+                built._checked([np.full(5, wrong)], 0.5)
+
     def test_what_cannot_be_read_costs_its_round_only(self):
         updates, tokens = [update(1e-3) for _ in range(3)], [10, 20, 30]
         for stage, answer in [
