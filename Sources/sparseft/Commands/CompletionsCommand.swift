@@ -31,12 +31,12 @@ struct CompletionsCommand: ParsableCommand {
     Output.write(script + "\n" + (shell == .bash ? Self.keysInBash : ""))
   }
 
-  /// Behind a key's "=" comes its value, so bash is told to add no space.
+  /// Behind a key's "=" comes its value, so bash is told to add no space, and that it is no file to quote.
   private static let keysInBash = """
 
     _sparseft_with_keys() {
         _sparseft "$@"
-        if [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]]; then compopt -o nospace; fi
+        if [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]]; then compopt -o nospace +o filenames; fi
     }
 
     complete -o filenames -F _sparseft_with_keys sparseft
