@@ -2,26 +2,33 @@ import Records
 
 // How long the rest of a run takes.
 extension Trainer {
-  /// Validations that this trainer made, the guard's text included, and how long they took.
-  struct ValidationTime {
+  /// How long things of one kind took.
+  struct MeanTime {
     var count = 0
     var seconds = 0.0
+
+    var mean: Double { seconds / Double(max(1, count)) }
+
+    mutating func add(_ seconds: Double) {
+      count += 1
+      self.seconds += seconds
+    }
   }
 
   func note(validationSince start: ContinuousClock.Instant) {
-    validationTime.count += 1
-    validationTime.seconds += (ContinuousClock.now - start).seconds
+    validationTime.add((ContinuousClock.now - start).seconds)
   }
 
   /// Seconds of the steps that are left after one, and of the validations among them. Steps take as
   /// long as those so far; validations as those that this trainer made, or, before its first, as
-  /// the step's forward passes over as many windows.
+  /// the steps' forward passes over as many windows.
   ///
   /// - Parameter training: seconds of all steps so far.
   func remainingSeconds(after report: StepReport, training: Double) -> Double {
+    forwardTime.add(report.phases.forward)
     let left = settings.steps - report.step
     return training / Double(max(1, report.step)) * Double(left)
-      + validationSeconds(after: report) * Double(validationsAhead(of: report.step))
+      + validationSeconds * Double(validationsAhead(of: report.step))
   }
 
   /// The validations that follow a step, with the one that is due behind it.
@@ -32,10 +39,10 @@ extension Trainer {
     return max(0, settings.validations - done)
   }
 
-  private func validationSeconds(after report: StepReport) -> Double {
-    if validationTime.count > 0 { return validationTime.seconds / Double(validationTime.count) }
+  private var validationSeconds: Double {
+    if validationTime.count > 0 { return validationTime.mean }
     let windows = (validation?.windowCount ?? 0) + (guardEvaluator?.windowCount ?? 0)
     let perStep = settings.shape.windows * settings.shape.accumulation
-    return report.phases.forward / Double(perStep) * Double(windows)
+    return forwardTime.mean / Double(perStep) * Double(windows)
   }
 }

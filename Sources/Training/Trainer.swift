@@ -40,7 +40,10 @@ public final class Trainer {
   var progress: RunProgress
   var started = ContinuousClock.now
   var earlierSeconds = 0.0
-  var validationTime = ValidationTime()
+  /// Validations that this trainer made, the guard's text included.
+  var validationTime = MeanTime()
+  /// Forward passes of the steps that were told.
+  var forwardTime = MeanTime()
   var trend = LossTrend()
   let saving: Saving
   let earlier: [StepReport]

@@ -32,7 +32,7 @@ import Testing
   /// The validation due behind a step is ahead of it.
   @Test func validationsTakeWhatTheyTook() throws {
     let trainer = try trainer(validation: TrainingFixture.text(windows: 8))
-    trainer.validationTime = Trainer.ValidationTime(count: 2, seconds: 10)
+    trainer.validationTime = Trainer.MeanTime(count: 2, seconds: 10)
     #expect(trainer.remainingSeconds(after: report(step: 2), training: 4) == 8 + 3 * 5)
     #expect(trainer.remainingSeconds(after: report(step: 3), training: 6) == 6 + 2 * 5)
     #expect(trainer.remainingSeconds(after: report(step: 5), training: 10) == 2 + 5)
@@ -43,7 +43,8 @@ import Testing
   /// one second are 8 of the text in two.
   @Test func beforeTheFirstTheForwardPassCounts() throws {
     let trainer = try trainer(validation: TrainingFixture.text(windows: 8))
-    let left = trainer.remainingSeconds(after: report(step: 4, forward: 1), training: 8)
+    _ = trainer.remainingSeconds(after: report(step: 3, forward: 0.5), training: 6)
+    let left = trainer.remainingSeconds(after: report(step: 4, forward: 1.5), training: 8)
     #expect(left == 4 + 2 * 2)
   }
 
