@@ -25,7 +25,6 @@ extension Trainer {
   ///
   /// - Parameter training: seconds of all steps so far.
   func remainingSeconds(after report: StepReport, training: Double) -> Double {
-    forwardTime.add(report.phases.forward)
     let left = settings.steps - report.step
     return training / Double(max(1, report.step)) * Double(left)
       + validationSeconds * Double(validationsAhead(of: report.step))

@@ -80,6 +80,7 @@ extension Trainer {
     report.peakResidentBytes = ProcessMemory.peakResidentBytes
     report.plannedBytes = plannedBytes
     report.elapsedSeconds = elapsedSeconds
+    forwardTime.add(report.phases.forward)
     report.etaSeconds = remainingSeconds(after: report, training: progress.trainingSeconds)
     return report
   }

@@ -66,6 +66,7 @@ extension Trainer {
   func adopted(_ report: StepReport) -> StepReport {
     var report = report
     report.plannedBytes = plannedBytes
+    forwardTime.add(report.phases.forward)
     report.etaSeconds = remainingSeconds(after: report, training: report.elapsedSeconds)
     return report
   }

@@ -17,11 +17,7 @@ import Testing
       plannedBytes: 1, observe: { _ throws(TrainingError) in })
   }
 
-  private func report(step: Int, forward: Double = 0) -> StepReport {
-    var report = StepReport(step: step)
-    report.phases.forward = forward
-    return report
-  }
+  private func report(step: Int) -> StepReport { StepReport(step: step) }
 
   @Test func stepsAlone() throws {
     let trainer = try trainer(validation: nil)
@@ -43,9 +39,8 @@ import Testing
   /// one second are 8 of the text in two.
   @Test func beforeTheFirstTheForwardPassCounts() throws {
     let trainer = try trainer(validation: TrainingFixture.text(windows: 8))
-    _ = trainer.remainingSeconds(after: report(step: 3, forward: 0.5), training: 6)
-    let left = trainer.remainingSeconds(after: report(step: 4, forward: 1.5), training: 8)
-    #expect(left == 4 + 2 * 2)
+    trainer.forwardTime = Trainer.MeanTime(count: 4, seconds: 4)
+    #expect(trainer.remainingSeconds(after: report(step: 4), training: 8) == 4 + 2 * 2)
   }
 
   /// The base's score counts as one, but not if it was known.
