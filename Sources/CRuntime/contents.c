@@ -9,7 +9,34 @@
 typedef struct source {
   const sft_bundle *bundle;
   const uint8_t *checkpoint;
+  sft_release *release;
+  // The part of the checkpoint that has been read since parts of it were released.
+  int64_t first, end;
 } source;
+
+void sft_release_around(sft_release *release, const void *checkpoint, int64_t size, int64_t first,
+                        int64_t end) {
+  if (!release) return;
+  first = first > SFT_READ_BYTES ? first - SFT_READ_BYTES : 0;
+  end = size - end > SFT_READ_BYTES ? end + SFT_READ_BYTES : size;
+  release((const char *)checkpoint + first, end - first);
+}
+
+// Releases what has been read, if it is that much.
+static void release_read(source *from, int64_t least) {
+  if (from->end - from->first < least) return;
+  sft_release_around(from->release, from->checkpoint, from->bundle->checkpoint_bytes, from->first,
+                     from->end);
+  from->first = from->end = 0;
+}
+
+// Notes that a row of a tensor has been read; rows come in their order.
+static void note_row(source *from, const sft_tensor *t, int64_t row) {
+  const int64_t width = t->width * sft_element_size(t->type);
+  if (from->end == 0) from->first = t->offset + row * width;
+  from->end = t->offset + (row + 1) * width;
+  release_read(from, SFT_READ_BYTES);
+}
 
 void sft_round_to_bf16(float *values, int64_t count) {
   for (int64_t i = 0; i < count; ++i) values[i] = sft_float_of(sft_bf16_of(values[i]));
@@ -58,16 +85,17 @@ static float kaiming(sft_random *random, int64_t fan_in) {
 
 // ---- floats
 
-static void fill_rows(const source *from, const sft_buffer *b, void *to) {
+static void fill_rows(source *from, const sft_buffer *b, void *to) {
   const sft_tensor *t = &from->bundle->tensors[b->tensor];
   for (int64_t row = b->first_row, index = 0; row < b->end_row; ++row) {
     for (int64_t column = 0; column < t->width; ++column, ++index) {
       store(to, b->element, index, element_at(from, t, row, column));
     }
+    note_row(from, t, row);
   }
 }
 
-static void fill_chosen(const source *from, const sft_buffer *b, void *to) {
+static void fill_chosen(source *from, const sft_buffer *b, void *to) {
   const sft_tensor *t = &from->bundle->tensors[b->tensor];
   sft_reader ids = {b->numbers, b->numbers + 4 * b->number_count, false};
   for (int64_t i = 0, index = 0; i < b->number_count; ++i) {
@@ -75,6 +103,7 @@ static void fill_chosen(const source *from, const sft_buffer *b, void *to) {
     for (int64_t column = 0; column < t->width; ++column, ++index) {
       store(to, b->element, index, element_at(from, t, row, column));
     }
+    note_row(from, t, row);
   }
 }
 
@@ -87,7 +116,7 @@ static float largest(const source *from, const sft_tensor *t, int64_t row) {
   return highest;
 }
 
-static void fill_floats(const source *from, const sft_buffer *b, void *to) {
+static void fill_floats(source *from, const sft_buffer *b, void *to) {
   const int64_t count = b->bytes / sft_element_size(b->element);
   switch (b->contents) {
     case SFT_ROWS:
@@ -96,12 +125,14 @@ static void fill_floats(const source *from, const sft_buffer *b, void *to) {
     case SFT_CHOSEN:
       fill_chosen(from, b, to);
       return;
-    case SFT_ROW_SCALES:
+    case SFT_ROW_SCALES: {
+      const sft_tensor *t = &from->bundle->tensors[b->tensor];
       for (int64_t row = b->first_row; row < b->end_row; ++row) {
-        const sft_tensor *t = &from->bundle->tensors[b->tensor];
         ((float *)to)[row - b->first_row] = largest(from, t, row) / 127;
+        note_row(from, t, row);
       }
       return;
+    }
     case SFT_KAIMING: {
       sft_random random =
           sft_random_stream(from->bundle->settings.seed, KAIMING_STREAM + b->stream);
@@ -163,7 +194,7 @@ static float quantise(float_rows *rows, int64_t row, int8_t *q) {
   return scale;
 }
 
-static void fill_integers(const source *from, const sft_buffer *b, int8_t *q, float *scales,
+static void fill_integers(source *from, const sft_buffer *b, int8_t *q, float *scales,
                           int64_t count) {
   float_rows rows = {from, b, b->bytes / count,
                      sft_random_stream(from->bundle->settings.seed, KAIMING_STREAM + b->stream)};
@@ -179,12 +210,13 @@ static void fill_integers(const source *from, const sft_buffer *b, int8_t *q, fl
       memset(q, 0, (size_t)rows.width);
       scales[i] = SCALE_OF_ZEROS;
     }
+    if (t) note_row(from, t, b->first_row + i);
   }
 }
 
 void sft_fill_program(const sft_bundle *bundle, const sft_program_data *program,
-                      const uint8_t *checkpoint, void *arena) {
-  const source from = {bundle, checkpoint};
+                      const uint8_t *checkpoint, sft_release *release, void *arena) {
+  source from = {bundle, checkpoint, release, 0, 0};
   for (int64_t i = 0; i < program->buffer_count; ++i) {
     const sft_buffer *b = &program->buffers[i];
     if (!b->is_persistent || b->place < 0) continue;
@@ -204,5 +236,6 @@ void sft_fill_program(const sft_bundle *bundle, const sft_program_data *program,
     } else {
       fill_floats(&from, b, to);
     }
+    release_read(&from, 1);
   }
 }

@@ -12,6 +12,7 @@ struct sft_step {
   const sft_bundle *bundle;
   char *arena;
   const void *checkpoint;
+  sft_release *release;
   sft_program *programs[SFT_ROLES];
   sft_prefix_keeper keeper;
   bool keeps_prefix;
@@ -24,8 +25,7 @@ char *sft_step_arena(const sft_step *step) { return step->arena; }
 static const char CHECKPOINT_MAGIC[8] = {'S', 'F', 'C', 'K', 'P', 'T', '\r', '\n'};
 
 sft_status sft_bundle_check(const sft_bundle *bundle, const void *checkpoint, int64_t size,
-                            void (*release)(const void *part, int64_t bytes), sft_error *error) {
-  const int64_t part = (int64_t)1 << 18;
+                            sft_release *release, sft_error *error) {
   const uint8_t *bytes = checkpoint;
   sft_preamble preamble;
   const sft_status status =
@@ -39,11 +39,11 @@ sft_status sft_bundle_check(const sft_bundle *bundle, const void *checkpoint, in
   sft_sha256 hash;
   uint8_t digest[SFT_DIGEST_BYTES];
   sft_sha256_start(&hash);
-  for (int64_t at = 0; at < size; at += part) {
+  for (int64_t at = 0; at < size; at += SFT_READ_BYTES) {
     const int64_t first = at > 0 ? at : SFT_PREAMBLE_BYTES;
-    const int64_t end = size - at < part ? size : at + part;
+    const int64_t end = size - at < SFT_READ_BYTES ? size : at + SFT_READ_BYTES;
     sft_sha256_update(&hash, bytes + first, (size_t)(end - first));
-    if (release) release(bytes + at, end - at);
+    sft_release_around(release, bytes, size, at, end);
   }
   sft_sha256_finish(&hash, digest);
   if (memcmp(digest, preamble.digest, sizeof digest) == 0) return SFT_OK;
@@ -106,11 +106,12 @@ sft_status sft_step_open(const sft_bundle *bundle, const void *checkpoint, int64
   *step = NULL;
   const sft_status status = sft_bundle_check(bundle, checkpoint, checkpoint_bytes, NULL, error);
   if (status != SFT_OK) return status;
-  return sft_step_bind(bundle, checkpoint, pool, isa, arena, step, error);
+  return sft_step_bind(bundle, checkpoint, NULL, pool, isa, arena, step, error);
 }
 
-sft_status sft_step_bind(const sft_bundle *bundle, const void *checkpoint, sft_pool *pool,
-                         sft_isa isa, void *arena, sft_step **step, sft_error *error) {
+sft_status sft_step_bind(const sft_bundle *bundle, const void *checkpoint, sft_release *release,
+                         sft_pool *pool, sft_isa isa, void *arena, sft_step **step,
+                         sft_error *error) {
   sft_status status = SFT_OK;
   *step = NULL;
   sft_step *made = calloc(1, sizeof *made);
@@ -118,6 +119,7 @@ sft_status sft_step_bind(const sft_bundle *bundle, const void *checkpoint, sft_p
   made->bundle = bundle;
   made->arena = arena;
   made->checkpoint = checkpoint;
+  made->release = release;
   for (int role = 0; role < SFT_ROLES && status == SFT_OK; ++role) {
     if (!bundle->programs[role].is_there) continue;
     status = bind_program(made, role, checkpoint, pool, isa, error);
@@ -136,7 +138,8 @@ void sft_step_restart(sft_step *step) {
   static const int order[] = {SFT_PREFIX, SFT_TRAINING};
   for (int i = 0; i < 2; ++i) {
     const sft_program_data *p = &step->bundle->programs[order[i]];
-    if (p->is_there) sft_fill_program(step->bundle, p, step->checkpoint, step->arena);
+    if (!p->is_there) continue;
+    sft_fill_program(step->bundle, p, step->checkpoint, step->release, step->arena);
   }
 }
 

@@ -3,7 +3,7 @@ import Datasets
 /// Scores windows of a text with a session's current parameters, the last partial window included.
 public struct Evaluator {
   private let session: Session
-  private let text: TokenStream
+  let text: TokenStream
   /// The number of scored targets in the text.
   public let tokenCount: Int
 

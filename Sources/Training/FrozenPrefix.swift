@@ -17,8 +17,8 @@ final class FrozenPrefix {
     case window(Int, PrefixCache?)
   }
 
-  /// How many micro-batches the blocks have been computed for.
-  private(set) var runs = 0
+  /// The micro-batches that the blocks have been computed for.
+  private(set) var computing = MeanTime()
   /// Seconds spent computing and reading since the last `resetProfile`.
   private(set) var seconds = 0.0
   /// The blocks' program with its chosen kernels.
@@ -69,8 +69,22 @@ final class FrozenPrefix {
   func prepare() {
     let clock = ContinuousClock()
     let start = clock.now
-    if !readRows() { compute() }
+    if !readRows() {
+      compute()
+      computing.add((clock.now - start).seconds)
+    }
     seconds += (clock.now - start).seconds
+  }
+
+  /// How many of the next windows of a text no cache will have yet, if each window comes as often as
+  /// the others.
+  ///
+  /// - Parameter count: the windows that are trained on or scored from now on.
+  func uncached(ofNext count: Int, in text: TokenStream) -> Int {
+    guard let cache = caches.first(where: { $0.text.isSame(as: text) }), cache.isUsable else {
+      return count
+    }
+    return min(count, cache.windowCount - cache.storedWindows)
   }
 
   func resetProfile() { seconds = 0 }
@@ -99,7 +113,6 @@ final class FrozenPrefix {
   private func compute() {
     embedding?.load(batch.tokens)
     blocks.run(.body)
-    runs += 1
     takeComputed()
     for index in rows.indices {
       guard case .window(let window, let cache?) = rows[index] else { continue }

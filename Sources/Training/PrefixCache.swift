@@ -83,6 +83,9 @@ public final class PrefixCache {
     }
   }
 
+  /// Whether it takes and gives windows: not after a read or write error.
+  var isUsable: Bool { file != nil }
+
   /// The number of windows in the cache.
   public var storedWindows: Int { present.reduce(0) { $0 + $1.nonzeroBitCount } }
 

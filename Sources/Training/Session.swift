@@ -229,8 +229,17 @@ extension Session {
     return below + [StepPart.begin, .body, .finish].flatMap { training.profile($0) }
   }
 
+  /// The micro-batches that the frozen blocks have been computed for, to train on or to score.
+  var prefixComputing: MeanTime { prefix?.computing ?? MeanTime() }
+
+  /// How many of the next windows of a text the frozen blocks have to be computed for; 0 where no
+  /// blocks are split off.
+  func prefixesToCompute(ofNext count: Int, in text: TokenStream) -> Int {
+    prefix?.uncached(ofNext: count, in: text) ?? 0
+  }
+
   /// How many micro-batches the frozen blocks have been computed for, to train on or to score.
-  package var prefixRuns: Int { prefix?.runs ?? 0 }
+  package var prefixRuns: Int { prefixComputing.count }
 
   /// Warnings of caches that failed since the last call, one sentence each; the session goes on
   /// without these caches.

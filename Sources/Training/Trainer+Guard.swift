@@ -12,7 +12,7 @@ extension Trainer {
     guard let evaluator = guardEvaluator, progress.initialGuardLoss == nil else { return true }
     let hasTrained = progress.step > 0
     if hasTrained { session.restart(seed: settings.seed) }
-    let measured = evaluator.meanLoss(unless: shouldStop)
+    let measured = score(evaluator)
     if hasTrained, let store { _ = try store.readState(into: session, batches: progress.batches) }
     guard let loss = measured else { return false }
     guard loss.isFinite else {
@@ -37,7 +37,7 @@ extension Trainer {
   /// Scores the guard's text.
   func scoreGuard() throws(TrainingError) -> GuardOutcome {
     guard let evaluator = guardEvaluator else { return .noGuard }
-    guard let loss = evaluator.meanLoss(unless: shouldStop) else { return .stopped }
+    guard let loss = score(evaluator) else { return .stopped }
     guard loss.isFinite else { throw failure(progress.step, figure: "guard's loss", loss) }
     return .scored(report(guardLoss: loss, step: progress.step))
   }

@@ -1,33 +1,80 @@
+import Datasets
 import Records
+
+/// What a trainer's work has taken so far, without the computing of frozen blocks: a cache holds
+/// their outputs after the first time, so a text's next pass may be much faster than its first.
+struct RunTimes {
+  /// A step.
+  var step = MeanTime()
+  /// A window's forward pass in a step.
+  var forward = MeanTime()
+  /// A window's forward pass in a step of another trainer, its frozen blocks included.
+  var earlier = MeanTime()
+  /// A window that is scored.
+  var scored = MeanTime()
+  /// A delta or a state that is written.
+  var written = MeanTime()
+
+  /// Seconds to score a window; before the first, what a step's forward pass takes.
+  var perScoredWindow: Double {
+    ([scored, forward, earlier].first { $0.count > 0 } ?? scored).mean
+  }
+}
 
 // How long the rest of a run takes.
 extension Trainer {
-  /// How long things of one kind took.
-  struct MeanTime {
-    var count = 0
-    var seconds = 0.0
+  var windowsPerStep: Int { settings.shape.windows * settings.shape.accumulation }
 
-    var mean: Double { seconds / Double(max(1, count)) }
+  /// Notes the times of a step.
+  ///
+  /// - Parameter before: the session's `prefixComputing` at the step's start.
+  func note(_ step: StepReport, computedBefore before: MeanTime) {
+    let computing = session.prefixComputing.seconds - before.seconds
+    times.step.add(step.seconds - computing)
+    times.forward.add(step.phases.forward - computing, count: windowsPerStep)
+  }
 
-    mutating func add(_ seconds: Double) {
-      count += 1
-      self.seconds += seconds
+  /// The mean loss of a held-out text, whose time is noted; nil if it was asked to stop.
+  func score(_ evaluator: Evaluator) -> Double? {
+    let (start, before) = (ContinuousClock.now, session.prefixComputing)
+    guard let loss = evaluator.meanLoss(unless: shouldStop) else { return nil }
+    let computing = session.prefixComputing.seconds - before.seconds
+    times.scored.add(
+      (ContinuousClock.now - start).seconds - computing, count: evaluator.windowCount)
+    return loss
+  }
+
+  /// Seconds of the steps that are left after one, and of the validations and snapshots among them.
+  func remainingSeconds(after step: Int) -> Double {
+    let windows = windowsPerStep * max(0, settings.steps - step)
+    return remainingSeconds(after: step, perStep: times.step.mean)
+      + computingSeconds(ofNext: windows, in: text)
+  }
+
+  /// The same of steps whose seconds are given, the computing of their frozen blocks included.
+  func remainingSeconds(after step: Int, perStep seconds: Double) -> Double {
+    let validations = validationsAhead(of: step)
+    let steps =
+      seconds * Double(max(0, settings.steps - step))
+      + times.written.mean * Double(validations + 2 * savesAhead(of: step))
+    return [validation, guardEvaluator].reduce(steps) { sum, evaluator in
+      guard let evaluator else { return sum }
+      let windows = evaluator.windowCount * validations
+      return sum + times.perScoredWindow * Double(windows)
+        + computingSeconds(ofNext: windows, in: evaluator.text)
     }
   }
 
-  func note(validationSince start: ContinuousClock.Instant) {
-    validationTime.add((ContinuousClock.now - start).seconds)
+  /// Seconds that the frozen blocks of the next windows of a text take where no cache has them.
+  private func computingSeconds(ofNext windows: Int, in text: TokenStream) -> Double {
+    let missing = session.prefixesToCompute(ofNext: windows, in: text)
+    return session.prefixComputing.mean * Double(missing) / Double(settings.shape.windows)
   }
 
-  /// Seconds of the steps that are left after one, and of the validations among them. Steps take as
-  /// long as those so far; validations as those that this trainer made, or, before its first, as
-  /// the steps' forward passes over as many windows.
-  ///
-  /// - Parameter training: seconds of all steps so far.
-  func remainingSeconds(after report: StepReport, training: Double) -> Double {
-    let left = settings.steps - report.step
-    return training / Double(max(1, report.step)) * Double(left)
-      + validationSeconds * Double(validationsAhead(of: report.step))
+  /// The snapshots that follow a step, a delta and a state each: those between steps, and the last.
+  private func savesAhead(of step: Int) -> Int {
+    let every = settings.saveEvery
+    return 1 + (every > 0 ? max(0, (settings.steps - 1) / every - max(0, step - 1) / every) : 0)
   }
 
   /// The validations that follow a step, with the one that is due behind it.
@@ -36,12 +83,5 @@ extension Trainer {
     let every = settings.validateEvery
     let done = 1 + (every > 0 ? max(0, step - 1) / every : 0)
     return max(0, settings.validations - done)
-  }
-
-  private var validationSeconds: Double {
-    if validationTime.count > 0 { return validationTime.mean }
-    let windows = (validation?.windowCount ?? 0) + (guardEvaluator?.windowCount ?? 0)
-    let perStep = settings.shape.windows * settings.shape.accumulation
-    return forwardTime.mean / Double(perStep) * Double(windows)
   }
 }

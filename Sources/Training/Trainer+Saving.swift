@@ -21,7 +21,9 @@ extension Trainer {
       metrics["epsilon"] = privacyLoss.epsilon.isFinite ? .number(privacyLoss.epsilon) : .null
       metrics["delta"] = .number(privacyLoss.delta)
     }
+    let start = ContinuousClock.now
     try store.writeDelta(session, kind: kind, metrics: .object(metrics))
+    times.written.add((ContinuousClock.now - start).seconds)
     try observe(.snapshot(step: progress.step, path: store.deltaPath(kind), kind: kind))
   }
 
@@ -46,7 +48,9 @@ extension Trainer {
   private func saveState() throws(TrainingError) {
     guard let store else { return }
     progress.elapsedSeconds = elapsedSeconds
+    let start = ContinuousClock.now
     try store.writeState(session, progress: progress)
+    times.written.add((ContinuousClock.now - start).seconds)
     savedStep = progress.step
   }
 

@@ -22,6 +22,7 @@ extension Trainer {
     _ = meter?.joules()
     let number = progress.step + 1
     let rate = settings.schedule.rate(step: number) * progress.rateFactor
+    let computed = session.prefixComputing
     guard let outcome = runStep(number, rate: rate) else { return false }
     guard outcome.loss.isFinite else {
       throw failure(number, figure: "loss", outcome.loss)
@@ -33,6 +34,8 @@ extension Trainer {
     let seconds = (ContinuousClock.now - start).seconds
     progress.trainingSeconds += seconds
     var report = report(number, outcome, rate: rate, seconds: seconds)
+    note(report, computedBefore: computed)
+    report.etaSeconds = remainingSeconds(after: number)
     report.joules = meter?.joules()
     if let joules = report.joules {
       measuredJoules += joules
@@ -80,8 +83,6 @@ extension Trainer {
     report.peakResidentBytes = ProcessMemory.peakResidentBytes
     report.plannedBytes = plannedBytes
     report.elapsedSeconds = elapsedSeconds
-    forwardTime.add(report.phases.forward)
-    report.etaSeconds = remainingSeconds(after: report, training: progress.trainingSeconds)
     return report
   }
 

@@ -8,14 +8,10 @@ extension Trainer {
   /// - Returns: false if it was asked to stop.
   func validateBase() throws(TrainingError) -> Bool {
     guard let validation else { return true }
-    let start = ContinuousClock.now
-    guard
-      let loss = progress.initialValidationLoss ?? validation.meanLoss(unless: shouldStop)
-    else { return false }
+    guard let loss = progress.initialValidationLoss ?? score(validation) else { return false }
     guard loss.isFinite else {
       throw .brokenModel(loss: loss, weight: session.weights.brokenWeight)
     }
-    if progress.initialValidationLoss == nil, guardEvaluator == nil { note(validationSince: start) }
     progress.initialValidationLoss = loss
     try observe(.validation(step: 0, loss: loss, best: false, privacy: privacyLoss))
     try reportWarnings()
@@ -66,8 +62,9 @@ extension Trainer {
   func adopted(_ report: StepReport) -> StepReport {
     var report = report
     report.plannedBytes = plannedBytes
-    forwardTime.add(report.phases.forward)
-    report.etaSeconds = remainingSeconds(after: report, training: report.elapsedSeconds)
+    times.earlier.add(report.phases.forward, count: windowsPerStep)
+    report.etaSeconds = remainingSeconds(
+      after: report.step, perStep: report.elapsedSeconds / Double(report.step))
     return report
   }
 
@@ -75,8 +72,7 @@ extension Trainer {
   func validate() throws(TrainingError) -> Bool {
     progress.validationIsDue = false
     guard let validation else { return true }
-    let start = ContinuousClock.now
-    guard let loss = validation.meanLoss(unless: shouldStop) else {
+    guard let loss = score(validation) else {
       progress.validationIsDue = true
       return false
     }
@@ -88,7 +84,6 @@ extension Trainer {
       progress.validationIsDue = true
       return false
     }
-    note(validationSince: start)
     try tell(guarded)
     progress.lastValidationLoss = loss
     let isBest = loss < progress.bestValidationLoss ?? .infinity && guarded.isWithin

@@ -40,10 +40,8 @@ public final class Trainer {
   var progress: RunProgress
   var started = ContinuousClock.now
   var earlierSeconds = 0.0
-  /// Validations that this trainer made, the guard's text included.
-  var validationTime = MeanTime()
-  /// Forward passes of the steps that were told.
-  var forwardTime = MeanTime()
+  /// What this trainer's work has taken so far.
+  var times = RunTimes()
   var trend = LossTrend()
   let saving: Saving
   let earlier: [StepReport]

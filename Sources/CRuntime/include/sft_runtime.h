@@ -222,12 +222,12 @@ const sft_change *_Nonnull sft_bundle_change(const sft_bundle *_Nonnull bundle, 
 // Token ids, and targets but for −1, which is not scored, have to be below this.
 int64_t sft_bundle_vocabulary(const sft_bundle *_Nonnull bundle);
 sft_fragment sft_bundle_fragment(const sft_bundle *_Nonnull bundle, sft_fragment_kind kind);
-// Checks that a checkpoint is the bundle's, and whole. Of a mapped one, `release` gets parts that
-// have been read, so that not all of it is in memory at once; NULL where there is nothing to
-// release.
+// Gets parts of a mapped checkpoint that have been read, so that not all of it is in memory at
+// once; NULL where there is nothing to release. They may be read again.
+typedef void sft_release(const void *_Nonnull part, int64_t bytes);
+// Checks that a checkpoint is the bundle's, and whole.
 sft_status sft_bundle_check(const sft_bundle *_Nonnull bundle, const void *_Nonnull checkpoint,
-                            int64_t size,
-                            void (*_Nullable release)(const void *_Nonnull part, int64_t bytes),
+                            int64_t size, sft_release *_Nullable release,
                             sft_error *_Nonnull error);
 // Bytes of the checkpoint that the programs read where they lie.
 int64_t sft_bundle_mapped_bytes(const sft_bundle *_Nonnull bundle);
@@ -248,10 +248,12 @@ sft_status sft_step_open(const sft_bundle *_Nonnull bundle, const void *_Nonnull
                          int64_t checkpoint_bytes, sft_pool *_Nonnull pool, sft_isa isa,
                          void *_Nonnull arena, sft_step *_Nullable *_Nonnull step,
                          sft_error *_Nonnull error);
-// The same of a checkpoint that has been checked.
+// The same of a checkpoint that has been checked. What is copied of it is released, here and when
+// the step is filled again.
 sft_status sft_step_bind(const sft_bundle *_Nonnull bundle, const void *_Nonnull checkpoint,
-                         sft_pool *_Nonnull pool, sft_isa isa, void *_Nonnull arena,
-                         sft_step *_Nullable *_Nonnull step, sft_error *_Nonnull error);
+                         sft_release *_Nullable release, sft_pool *_Nonnull pool, sft_isa isa,
+                         void *_Nonnull arena, sft_step *_Nullable *_Nonnull step,
+                         sft_error *_Nonnull error);
 void sft_step_close(sft_step *_Nullable step);
 // Fills what the programs keep again with what it holds before the first step.
 void sft_step_restart(sft_step *_Nonnull step);

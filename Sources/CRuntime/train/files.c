@@ -88,7 +88,9 @@ sft_status sft_check_unchanged(const sft_mapping *mapping, sft_error *error) {
 
 void sft_release_pages(const void *part, int64_t bytes) {
 #ifndef SFT_NO_MMAP
-  madvise((void *)(uintptr_t)part, (size_t)bytes, MADV_DONTNEED);
+  // From a page's start.
+  const uintptr_t inside = (uintptr_t)part % (uintptr_t)sysconf(_SC_PAGESIZE);
+  madvise((void *)((uintptr_t)part - inside), (size_t)bytes + inside, MADV_DONTNEED);
 #else
   (void)part;
   (void)bytes;

@@ -24,8 +24,7 @@ sft_status sft_map(const char *path, sft_mapping *mapping, sft_error *error);
 // Fails with SFT_FILE_CHANGED where the file was written to or cut short since it was mapped.
 // Another file under its name is of no matter, and neither is what happens to one that was read.
 sft_status sft_check_unchanged(const sft_mapping *mapping, sft_error *error);
-// Takes pages of a mapped file out of memory until they are touched again; the part begins with
-// one.
+// Takes pages of a mapped file out of memory until they are touched again: those of a part, whole.
 void sft_release_pages(const void *part, int64_t bytes);
 void sft_unmap(sft_mapping *mapping);
 // Zeros, 64-byte aligned; NULL where there is no memory.

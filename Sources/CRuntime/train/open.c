@@ -67,8 +67,8 @@ static sft_status open_step(sft_run *run) {
                     (long long)bytes);
   }
   run->planned_bytes = bytes + sft_bundle_mapped_bytes(run->bundle) + RUNTIME_BYTES;
-  status = sft_step_bind(run->bundle, run->model_file.bytes, run->pool, run->isa, run->arena,
-                         &run->step, &run->error);
+  status = sft_step_bind(run->bundle, run->model_file.bytes, sft_release_pages, run->pool, run->isa,
+                         run->arena, &run->step, &run->error);
   // From now on only what steps read of the model is in memory.
   sft_release_pages(run->model_file.bytes, run->model_file.size);
   return status;
