@@ -153,48 +153,6 @@ import Testing
     #expect(wrong.error.contains("this is no checkpoint"), "\(wrong.error)")
   }
 
-  /// A library that ends a program, preloaded, with 99 where it asks for memory after its first step was
-  /// told; threads' own and files that are mapped included.
-  private static let lateAllocations = #"""
-    #define _GNU_SOURCE
-    #include <errno.h>
-    #include <stddef.h>
-    #include <string.h>
-    #include <sys/mman.h>
-    #include <sys/syscall.h>
-    #include <sys/types.h>
-    #include <unistd.h>
-    void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
-    void *__libc_memalign(size_t, size_t);
-    static const char step[] = "{\"type\":\"step\"";
-    static volatile int has_stepped;
-    static void look(const char *call) {
-      if (!has_stepped) return;
-      syscall(SYS_write, 2, call, strlen(call));
-      syscall(SYS_exit_group, 99);
-    }
-    ssize_t write(int file, const void *bytes, size_t count) {
-      const long written = syscall(SYS_write, file, bytes, count);
-      if (memmem(bytes, count, step, sizeof step - 1)) has_stepped = 1;
-      return written;
-    }
-    void *malloc(size_t n) { look("malloc"); return __libc_malloc(n); }
-    void *calloc(size_t n, size_t m) { look("calloc"); return __libc_calloc(n, m); }
-    void *realloc(void *p, size_t n) { look("realloc"); return __libc_realloc(p, n); }
-    void *memalign(size_t a, size_t n) { look("memalign"); return __libc_memalign(a, n); }
-    void *aligned_alloc(size_t a, size_t n) { look("aligned_alloc"); return __libc_memalign(a, n); }
-    int posix_memalign(void **p, size_t a, size_t n) {
-      look("posix_memalign");
-      *p = __libc_memalign(a, n);
-      return *p ? 0 : ENOMEM;
-    }
-    void *mmap(void *p, size_t n, int protection, int flags, int file, off_t at) {
-      look("mmap");
-      return (void *)syscall(SYS_mmap, p, n, protection, flags, file, at);
-    }
-    int brk(void *p) { look("brk"); return (int)syscall(SYS_brk, p); }
-    """#
-
   /// All memory is taken before the first step: with validations, snapshots, frozen blocks' cache, several
   /// threads and a state to go on from.
   @Test func nothingIsAllocatedAfterTheFirstStep() throws {
@@ -205,25 +163,13 @@ import Testing
         "run.steps=30", "run.products=tiles", "run.threads=2", "run.save_every=4",
         "run.validate_every=3", "data.validation=0.2", "run.batch_size=16",
       ])
-    try shop.folder.write(Self.lateAllocations, to: "late.c")
-    try shop.folder.write(
-      #"""
-      #include <stdlib.h>
-      #include <unistd.h>
-      int main(void) { return write(1, "{\"type\":\"step\"", 14) < 0 || !malloc(1); }
-      """#, to: "guilty.c")
+    let late = try shop.compileFault("late_requests", "-shared -fPIC")
+    let asking = try shop.compileFault("late_request", "-O0")
     var program = shop.sparseft
-    program.executable = "/bin/sh"
-    let built = try program.run([
-      "-c",
-      "(gcc -shared -fPIC -Wall -Werror -O1 late.c -o late.so && gcc -O0 guilty.c -o guilty) 2>&1",
-    ])
-    try #require(built.exitCode == 0, "\(built.output)")
+    program.environment["LD_PRELOAD"] = late
+    program.executable = asking
+    #expect(try program.run([]).exitCode == 99)
     program.executable = try make(shop.folder, kernels: kernels(shop))
-    program.environment["LD_PRELOAD"] = shop.folder["late.so"]
-    var guilty = program
-    guilty.executable = shop.folder["guilty"]
-    #expect(try guilty.run([]).exitCode == 99)
     let arguments = ["board/train.sfbundle", "tiny.sfckpt", "--output"]
 
     let whole = try program.run(arguments + ["whole"])
