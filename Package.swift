@@ -46,7 +46,8 @@ let package = Package(
       "Audits",
       [
         "Runs", "Records", "Recipes", "Reports", "Training", "Compilation", "Operations", "Graphs",
-        "Programs", "Execution", "Weights", "Checkpoints", "Models", "Datasets", "Chats",
+        "Programs", "Execution", "Adaptations", "Weights", "Checkpoints", "Models", "Datasets",
+        "Chats",
         "Tokenizers", "COpenBLAS", "Storage", "Tensors",
       ]),
     // What commands do, for any program: recipe, decision, plan, run, comparison, evaluation.

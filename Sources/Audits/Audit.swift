@@ -93,15 +93,20 @@ public struct Audit {
     let (own, others) = (
       min(settings.windows, train.windows.count), min(settings.windows, heldOut.windows.count)
     )
-    let canaries = Canaries.repeats.count * settings.candidates * 16
+    // Of one shadow's numbers; others take about as many.
+    let canaries = Canaries(candidates: settings.candidates, seed: settings.seed)
+    let exposure = settings.shadows > 0 ? try? Exposure.tokenCount(canaries, base.tokenizer) : 0
     // The base and the delta score all windows, a shadow none of the half that it has read.
     let scored = canScore ? 2 * (own + others) + settings.shadows * (own + others / 2) : 0
     let amount = Double(heldOut.windows.count) / 2 / Double(max(1, train.windows.count))
-    let perShadow = Double(recorded.trainedTokens ?? train.windows.count * length) * amount
+    let perEpoch = train.windows.count * length
+    let trained = Double(recorded.trainedTokens ?? perEpoch)
     return AuditPrice(
-      forwardTokens: vocabulary + scored * length + settings.shadows * canaries,
-      shadowTokens: Int(min(1e15, Double(settings.shadows) * perShadow)),
-      trainedTokens: recorded.trainedTokens)
+      forwardTokens: vocabulary + scored * length + settings.shadows * (exposure ?? 0),
+      shadowTokens: Int(min(1e15, Double(settings.shadows) * trained * amount)),
+      trainedTokens: recorded.trainedTokens,
+      perTrainedToken: TrainingArithmetic(of: delta).perToken(
+        epochs: trained / Double(max(1, perEpoch))))
   }
 
   /// Runs all parts.

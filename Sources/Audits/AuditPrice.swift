@@ -6,10 +6,14 @@ public struct AuditPrice: Sendable {
   public var shadowTokens: Int
   /// Tokens that the delta was trained on; nil where it does not say.
   public var trainedTokens: Int?
+  /// The arithmetic of training on a token, in that of reading one forward.
+  public var perTrainedToken: Double
 
-  /// All of it as a share of the training: forward and backward take three times as long as forward
-  /// alone.
+  /// All of it as a share of the training.
   public var share: Double? {
-    trainedTokens.map { Double(forwardTokens + 3 * shadowTokens) / Double(3 * $0) }
+    trainedTokens.map {
+      let training = perTrainedToken * Double($0)
+      return (Double(forwardTokens) + perTrainedToken * Double(shadowTokens)) / training
+    }
   }
 }

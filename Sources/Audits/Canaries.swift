@@ -7,21 +7,19 @@ struct Canaries {
   static let repeats = [1, 4, 16]
   private static let names = ["Anna Berg", "Otto Kern", "Mila Voss"]
 
-  /// All numbers, of which a canary's is one.
-  private let numbers: [Int]
+  /// All numbers, of which a canary's is one: one after the other, so that most differ from others in
+  /// their last digit only, and what is before it is read once (`WindowScorer.logProbabilities`).
+  private let numbers: Range<Int>
   /// For each of `repeats`, the place of its number.
   private let chosen: [Int]
 
   /// - Parameters:
-  ///   - candidates: numbers that the secret could be.
+  ///   - candidates: numbers that the secret could be, less than 900,000.
   ///   - seed: draws them.
   init(candidates: Int, seed: UInt64) {
     var random = RandomSource(seed: seed, stream: 0xCA)
-    var numbers: Set<Int> = []
-    while numbers.count < candidates {
-      numbers.insert(100_000 + random.integer(below: 900_000))
-    }
-    self.numbers = numbers.sorted()
+    let first = 100_000 + random.integer(below: 900_000 - candidates)
+    numbers = first..<first + candidates
     chosen = Self.repeats.map { _ in random.integer(below: candidates) }
   }
 
@@ -32,7 +30,7 @@ struct Canaries {
   /// The documents to train on, each as often as it is to stand there.
   var documents: [String] {
     Self.repeats.enumerated().flatMap { canary, count in
-      Array(repeating: Self.sentence(canary, numbers[chosen[canary]]), count: count)
+      Array(repeating: Self.sentence(canary, numbers.lowerBound + chosen[canary]), count: count)
     }
   }
 

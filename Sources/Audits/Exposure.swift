@@ -15,43 +15,49 @@ struct Exposure {
 
   /// - Throws: what encoding and scoring throw.
   func rows() throws -> [ExposureRecord.Row] {
-    let tokenizer = model.tokenizer
-    let begin = tokenizer.beginOfSequence.map { [$0] } ?? []
-    return try Canaries.repeats.indices.map { canary in
-      let (sentences, secret) = canaries.candidates(canary)
-      let ids = try sentences.map { begin + (try tokenizer.encode($0)) }
-      let length = max(1, (ids.map(\.count).max() ?? 1) - 1)
-      let shared = Self.sharedLength(ids)
-      let scorer = try WindowScorer(model, tokens: length)
-      let scores =
-        try scorer.scores(ids.map { Self.window($0, length: length, scoredFrom: shared) }) ?? []
-      let sums = scores.map { $0.logProbabilities.reduce(0) { $0 + Double($1) } }
+    try Canaries.repeats.indices.map { canary in
+      let secret = canaries.candidates(canary).secret
+      let (ids, first) = try Self.numbers(canaries, canary, model.tokenizer)
+      let scorer = try WindowScorer(model, tokens: max(1, (ids.map(\.count).max() ?? 1) - 1))
+      let sums = try scorer.logProbabilities(of: ids, from: first)
       let rank = Canaries.rank(of: secret, logProbabilities: sums)
       return ExposureRecord.Row(
         shadow: shadow, repeats: Canaries.repeats[canary], rank: rank,
-        bits: log2(Double(sentences.count)) - log2(Double(rank)))
+        bits: log2(Double(ids.count)) - log2(Double(rank)))
     }
   }
 
-  /// How many ids all sequences begin with: they add the same to each one's probability.
+  /// Tokens that a shadow's model reads for all of its canaries.
+  ///
+  /// - Throws: what encoding throws.
+  static func tokenCount(_ canaries: Canaries, _ tokenizer: any Tokenizer) throws -> Int {
+    try Canaries.repeats.indices.reduce(0) { sum, canary in
+      sum + CandidateTree(try numbers(canaries, canary, tokenizer).ids).tokenCount
+    }
+  }
+
+  /// The ids of a canary's candidates to the end of their numbers, and the place where they begin to
+  /// differ: what all begin with adds the same to each one's probability, and what all end with tells
+  /// nothing of the number.
+  private static func numbers(
+    _ canaries: Canaries, _ canary: Int, _ tokenizer: any Tokenizer
+  ) throws -> (ids: [[Int32]], first: Int) {
+    let begin = tokenizer.beginOfSequence.map { [$0] } ?? []
+    let ids = try canaries.candidates(canary).sentences.map {
+      begin + (try tokenizer.encode($0))
+    }
+    let first = sharedLength(ids)
+    let shortest = ids.map(\.count).min() ?? 0
+    let end = min(
+      sharedLength(ids.map { $0.dropFirst(first).reversed() }), max(0, shortest - first - 1))
+    return (ids.map { $0.dropLast(end) }, max(1, first))
+  }
+
+  /// How many ids all sequences begin with.
   private static func sharedLength(_ sequences: [[Int32]]) -> Int {
     guard let first = sequences.first else { return 0 }
     return first.indices.first { place in
       !sequences.allSatisfy { place < $0.count && $0[place] == first[place] }
     } ?? first.count
-  }
-
-  /// A sequence as a window of its own, filled up.
-  private static func window(
-    _ ids: [Int32], length: Int, scoredFrom shared: Int
-  ) -> TextWindows.Window {
-    let filler = max(0, length - (ids.count - 1))
-    let (zeros, none) = (
-      [Int32](repeating: 0, count: filler), [Int32](repeating: -1, count: filler)
-    )
-    let targets = ids.indices.dropFirst().map { $0 < shared ? -1 : ids[$0] }
-    return TextWindows.Window(
-      inputs: ids.dropLast() + zeros, targets: targets + none,
-      documentStarts: [Int32](repeating: 0, count: length))
   }
 }

@@ -109,21 +109,64 @@ final class WindowScorer {
     return result
   }
 
+  /// log p of the ids of sequences from a place on, in nats. Sequences that differ in their last id
+  /// only are read once.
+  ///
+  /// - Parameters:
+  ///   - sequences: of at least two ids and at most one more than a window has.
+  ///   - first: the place of the first id that counts, from 1.
+  /// - Throws: `AuditError.brokenWeights` for logits that are not finite.
+  func logProbabilities(
+    of sequences: [[Int32]], from first: Int
+  ) throws(AuditError) -> [Double] {
+    let tree = CandidateTree(sequences)
+    var sums = [Double](repeating: 0, count: sequences.count)
+    for start in stride(from: 0, to: tree.stems.count, by: windows) {
+      let batch = tree.stems[start..<min(start + windows, tree.stems.count)]
+      ids.update(repeating: 0)
+      starts.update(repeating: 0)
+      for (row, stem) in batch.enumerated() {
+        for (place, id) in stem.ids.enumerated() { ids[row * tokens + place] = id }
+      }
+      bound.run(.begin)
+      bound.run(.body)
+      for (row, stem) in batch.enumerated() {
+        var sum = 0.0
+        for place in first..<max(first, stem.ids.count) {
+          let target = Int(stem.ids[place])
+          sum += Double(try distribution(row, place - 1).score(of: target).logProbability)
+        }
+        let last = try distribution(row, stem.ids.count - 1)
+        for place in stem.sequences {
+          let target = Int(sequences[place][stem.ids.count])
+          sums[place] = sum + Double(last.score(of: target).logProbability)
+        }
+      }
+    }
+    return sums
+  }
+
   private func score(
     _ window: TextWindows.Window, row: Int
   ) throws(AuditError) -> TokenScores {
     var scores = TokenScores()
     for place in 0..<tokens where window.targets[place] >= 0 {
-      let start = (row * tokens + place) * vocabulary
-      let line = UnsafeBufferPointer(rebasing: logits[start..<start + vocabulary])
-      guard let score = TokenScore(line, target: Int(window.targets[place])) else {
-        throw .brokenWeights(model.weights.brokenWeight ?? "the model's logits are not finite")
-      }
+      let score = try distribution(row, place).score(of: Int(window.targets[place]))
       scores.logProbabilities.append(score.logProbability)
       scores.standardised.append(score.standardised)
       scores.isLikeliest.append(score.isLikeliest)
     }
     return scores
+  }
+
+  /// What the model expects behind a place of a row.
+  private func distribution(_ row: Int, _ place: Int) throws(AuditError) -> TokenDistribution {
+    let start = (row * tokens + place) * vocabulary
+    let line = UnsafeBufferPointer(rebasing: logits[start..<start + vocabulary])
+    guard let distribution = TokenDistribution(line) else {
+      throw .brokenWeights(model.weights.brokenWeight ?? "the model's logits are not finite")
+    }
+    return distribution
   }
 }
 
@@ -132,9 +175,20 @@ struct TokenScore {
   let logProbability: Float
   let standardised: Float
   let isLikeliest: Bool
+}
+
+/// The distribution over all tokens that logits stand for; valid as long as they are.
+struct TokenDistribution {
+  private let logits: UnsafeBufferPointer<Float>
+  private let largest: Float
+  /// ln Σe^(l − the largest).
+  private let logSum: Double
+  /// Of l − the largest under the distribution.
+  private let mean: Double
+  private let deviation: Double
 
   /// Nil for logits that are not finite.
-  init?(_ logits: UnsafeBufferPointer<Float>, target: Int) {
+  init?(_ logits: UnsafeBufferPointer<Float>) {
     var largest = -Float.infinity
     for logit in logits where logit > largest { largest = logit }
     // Σe, Σe·l and Σe·l² over l = logit − the largest: log p = l − log Σe.
@@ -150,11 +204,18 @@ struct TokenScore {
       second += weight * value * value
     }
     guard sum.isFinite, sum > 0, largest.isFinite, first.isFinite else { return nil }
-    let mean = first / sum
-    let deviation = max(0, second / sum - mean * mean).squareRoot()
+    self.logits = logits
+    self.largest = largest
+    logSum = log(sum)
+    mean = first / sum
+    deviation = max(0, second / sum - mean * mean).squareRoot()
+  }
+
+  func score(of target: Int) -> TokenScore {
     let shifted = Double(logits[target] - largest)
-    logProbability = Float(shifted - log(sum))
-    standardised = Float((shifted - mean) / max(deviation, 1e-9))
-    isLikeliest = logits[target] == largest
+    return TokenScore(
+      logProbability: Float(shifted - logSum),
+      standardised: Float((shifted - mean) / max(deviation, 1e-9)),
+      isLikeliest: logits[target] == largest)
   }
 }

@@ -30,11 +30,11 @@ static void release_read(source *from, int64_t least) {
   from->first = from->end = 0;
 }
 
-// Notes that a row of a tensor has been read; rows come in their order.
+// Notes that a row of a tensor has been read.
 static void note_row(source *from, const sft_tensor *t, int64_t row) {
-  const int64_t width = t->width * sft_element_size(t->type);
-  if (from->end == 0) from->first = t->offset + row * width;
-  from->end = t->offset + (row + 1) * width;
+  const int64_t width = t->width * sft_element_size(t->type), at = t->offset + row * width;
+  if (from->end == 0 || at < from->first) from->first = at;
+  if (at + width > from->end) from->end = at + width;
   release_read(from, SFT_READ_BYTES);
 }
 

@@ -40,7 +40,7 @@ extension Trainer {
     guard let loss = evaluator.meanLoss(unless: shouldStop) else { return nil }
     let computing = session.prefixComputing.seconds - before.seconds
     times.scored.add(
-      (ContinuousClock.now - start).seconds - computing, count: evaluator.windowCount)
+      (ContinuousClock.now - start).seconds - computing, count: scoredWindows(evaluator))
     return loss
   }
 
@@ -51,15 +51,21 @@ extension Trainer {
       + computingSeconds(ofNext: windows, in: text)
   }
 
+  /// The windows of whole batches that score a text: a partial batch takes as long as a whole one.
+  private func scoredWindows(_ evaluator: Evaluator) -> Int {
+    let perBatch = settings.shape.windows
+    return (evaluator.windowCount + perBatch - 1) / perBatch * perBatch
+  }
+
   /// The same of steps whose seconds are given, the computing of their frozen blocks included.
   func remainingSeconds(after step: Int, perStep seconds: Double) -> Double {
     let validations = validationsAhead(of: step)
     let steps =
       seconds * Double(max(0, settings.steps - step))
-      + times.written.mean * Double(validations + 2 * savesAhead(of: step))
+      + times.written.mean * Double(validations + filesAhead(of: step))
     return [validation, guardEvaluator].reduce(steps) { sum, evaluator in
       guard let evaluator else { return sum }
-      let windows = evaluator.windowCount * validations
+      let windows = scoredWindows(evaluator) * validations
       return sum + times.perScoredWindow * Double(windows)
         + computingSeconds(ofNext: windows, in: evaluator.text)
     }
@@ -71,10 +77,12 @@ extension Trainer {
     return session.prefixComputing.mean * Double(missing) / Double(settings.shape.windows)
   }
 
-  /// The snapshots that follow a step, a delta and a state each: those between steps, and the last.
-  private func savesAhead(of step: Int) -> Int {
+  /// The files of the snapshots that follow a step, those between steps and the last: a delta and a
+  /// state, and where nothing is held out the best's delta too.
+  private func filesAhead(of step: Int) -> Int {
     let every = settings.saveEvery
-    return 1 + (every > 0 ? max(0, (settings.steps - 1) / every - max(0, step - 1) / every) : 0)
+    let between = every > 0 ? (settings.steps - 1) / every - max(0, step - 1) / every : 0
+    return (1 + max(0, between)) * (validation == nil ? 3 : 2)
   }
 
   /// The validations that follow a step, with the one that is due behind it.

@@ -1,4 +1,6 @@
+import Checkpoints
 import Records
+import Runs
 import TestSupport
 import Testing
 
@@ -37,6 +39,48 @@ import Testing
     #expect(exposure.rows.map(\.repeats) == [1, 4, 16] && exposure.candidates == 64)
     #expect(exposure.rows.allSatisfy { (0...6).contains($0.bits) })
     #expect(AuditRecord(record.json) == record)
+  }
+
+  /// Six sequences of which four differ in their last id only: what is read once gives what each whole
+  /// sequence has by itself.
+  @Test func sequencesThatBeginAlikeAreReadOnce() throws {
+    let fixture = try AuditFixture()
+    let model = try LoadedModel(fixture.folder["tiny.sfckpt"], threads: 1, precision: .f32)
+    let sequences: [[Int32]] = [
+      [1, 5, 7, 9], [1, 5, 7, 3], [1, 5, 8, 9], [1, 5, 7, 11], [1, 5, 8, 2, 4], [1, 5, 7, 9, 2],
+    ]
+    let tree = CandidateTree(sequences)
+    #expect(tree.stems.map(\.sequences) == [[0, 1, 3], [2], [4], [5]] && tree.tokenCount == 16)
+    let scorer = try WindowScorer(model, tokens: 4)
+    let found = try scorer.logProbabilities(of: sequences, from: 2)
+    for (ids, sum) in zip(sequences, found) {
+      let window = TextWindows.Window(
+        inputs: ids.dropLast() + Array(repeating: 0, count: 5 - ids.count),
+        targets: [-1] + ids.dropFirst(2) + Array(repeating: -1, count: 5 - ids.count),
+        documentStarts: [0, 0, 0, 0])
+      let scores = try #require(try scorer.scores([window])).first?.logProbabilities
+      let expected: Double = try #require(scores).reduce(0) { $0 + Double($1) }
+      #expect(abs(sum - expected) < 1e-4, "\(ids)")
+    }
+  }
+
+  /// Full fine-tuning: each matrix forward, backward and its gradient. The last of three blocks: those
+  /// below once for all epochs.
+  @Test func whatTrainingTook() throws {
+    let fixture = try AuditFixture()
+    func arithmetic(_ method: String) throws -> TrainingArithmetic {
+      TrainingArithmetic(
+        of: try Delta.open(
+          try fixture.train(
+            on: "train.txt", method: method, optimizer: Self.adam, length: "\"steps\": 1",
+            sequenceLength: 16, batch: 4)))
+    }
+    let full = try arithmetic(Self.full)
+    #expect(full.below == 0 && abs(full.perToken(epochs: 3) - 3) < 0.1)
+    let last = try arithmetic(#"{"type": "last_layers", "count": 1}"#)
+    #expect(last.below > 0 && abs(last.below + last.above - full.above) < 1)
+    #expect(last.trained < full.trained && last.perToken(epochs: 8) < last.perToken(epochs: 1))
+    #expect(last.perToken(epochs: 1) < 3)
   }
 
   /// Texts that differ for the base explain some of what a measure says: the loss as far as the base

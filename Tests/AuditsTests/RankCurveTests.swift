@@ -46,9 +46,8 @@ import Testing
   @Test func tokenScores() throws {
     let logits: [Float] = [2, 2 - 0.6931472, 2 - 0.6931472]
     let (first, second) = try logits.withUnsafeBufferPointer { logits in
-      (
-        try #require(TokenScore(logits, target: 0)), try #require(TokenScore(logits, target: 2))
-      )
+      let distribution = try #require(TokenDistribution(logits))
+      return (distribution.score(of: 0), distribution.score(of: 2))
     }
     // The mean of ln p is −1.5 ln 2, its standard deviation 0.5 ln 2.
     #expect(first.isLikeliest && abs(first.logProbability + 0.6931472) < 1e-6)
@@ -56,7 +55,7 @@ import Testing
     #expect(!second.isLikeliest && abs(second.logProbability + 1.3862944) < 1e-6)
     #expect(abs(second.standardised + 1) < 1e-5)
     let broken: [Float] = [.nan, 1]
-    #expect(broken.withUnsafeBufferPointer { TokenScore($0, target: 1) == nil })
+    #expect(broken.withUnsafeBufferPointer { TokenDistribution($0) == nil })
   }
 
   /// A probability of a half over n samples needs p ≥ 1 − 2^(−1/n).
@@ -92,6 +91,8 @@ import Testing
     #expect(canaries.documents.count == 21 && Set(canaries.documents).count == 3)
     let (sentences, secret) = canaries.candidates(2)
     #expect(Set(sentences).count == 1024 && canaries.documents.last == sentences[secret])
+    // Numbers that follow one another have at most 104 beginnings of five digits.
+    #expect(Set(sentences.map { $0.dropLast(2) }).count <= 104)
   }
 
   @Test func proportions() {

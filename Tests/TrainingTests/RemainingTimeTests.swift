@@ -54,6 +54,20 @@ import Testing
     trainer.times.scored = MeanTime(count: 8, seconds: 0)
     trainer.times.written = MeanTime(count: 2, seconds: 20)
     #expect(trainer.remainingSeconds(after: 2) == 8 + (3 + 2) * 10)
+    // Without a held-out text the end writes the best's delta too.
+    let unheld = try self.trainer(validation: nil)
+    unheld.times = trainer.times
+    #expect(unheld.remainingSeconds(after: 2) == 8 + 3 * 10)
+  }
+
+  /// A partial batch takes as long as a whole one: nine windows are three batches of four.
+  @Test func partialBatchesCountWhole() throws {
+    let trainer = try trainer(validation: TrainingFixture.text(windows: 9))
+    _ = try trainer.validateBase()
+    #expect(trainer.times.scored.count == 12)
+    trainer.times.step = MeanTime(count: 1, seconds: 1)
+    trainer.times.scored = MeanTime(count: 4, seconds: 1)
+    #expect(trainer.remainingSeconds(after: 6) == 3)
   }
 
   /// A run that follows a probe, or is resumed, has not scored anything yet: 4 windows of a step in

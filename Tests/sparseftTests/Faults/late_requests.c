@@ -1,8 +1,9 @@
 // Stands between a program and the C library (LD_PRELOAD): the program ends with 99 where it asks
-// for memory after it has written its first event of a step; for threads' own and for mapped files
-// too.
+// for memory, a mapped file or a thread after it has written its first event of a step.
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -52,7 +53,14 @@ void *mmap(void *p, size_t n, int protection, int flags, int file, off_t at) {
   look("mmap");
   return (void *)syscall(SYS_mmap, p, n, protection, flags, file, at);
 }
-int brk(void *p) {
-  look("brk");
-  return (int)syscall(SYS_brk, p);
+// The name that files of 64-bit sizes have it under.
+void *mmap64(void *p, size_t n, int protection, int flags, int file, off_t at) {
+  return mmap(p, n, protection, flags, file, at);
+}
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*body)(void *),
+                   void *argument) {
+  look("pthread_create");
+  int (*own)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+  *(void **)&own = dlsym(RTLD_NEXT, "pthread_create");
+  return own(thread, attributes, body, argument);
 }
