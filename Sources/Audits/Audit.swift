@@ -87,7 +87,10 @@ public struct Audit {
     min(train.windows.count, heldOut.windows.count) >= Self.leastWindows
   }
 
-  public var price: AuditPrice {
+  /// What the audit will take.
+  ///
+  /// - Throws: what encoding throws.
+  public func price() throws -> AuditPrice {
     let length = train.sequenceLength
     let vocabulary = base.weights.configuration.vocabularySize
     let (own, others) = (
@@ -95,14 +98,14 @@ public struct Audit {
     )
     // Of one shadow's numbers; others take about as many.
     let canaries = Canaries(candidates: settings.candidates, seed: settings.seed)
-    let exposure = settings.shadows > 0 ? try? Exposure.tokenCount(canaries, base.tokenizer) : 0
+    let exposure = settings.shadows > 0 ? try Exposure.tokenCount(canaries, base.tokenizer) : 0
     // The base and the delta score all windows, a shadow none of the half that it has read.
     let scored = canScore ? 2 * (own + others) + settings.shadows * (own + others / 2) : 0
     let amount = Double(heldOut.windows.count) / 2 / Double(max(1, train.windows.count))
     let perEpoch = train.windows.count * length
     let trained = Double(recorded.trainedTokens ?? perEpoch)
     return AuditPrice(
-      forwardTokens: vocabulary + scored * length + settings.shadows * (exposure ?? 0),
+      forwardTokens: vocabulary + scored * length + settings.shadows * exposure,
       shadowTokens: Int(min(1e15, Double(settings.shadows) * trained * amount)),
       trainedTokens: recorded.trainedTokens,
       perTrainedToken: TrainingArithmetic(of: delta).perToken(

@@ -32,7 +32,7 @@ struct Exposure {
   /// - Throws: what encoding throws.
   static func tokenCount(_ canaries: Canaries, _ tokenizer: any Tokenizer) throws -> Int {
     try Canaries.repeats.indices.reduce(0) { sum, canary in
-      sum + CandidateTree(try numbers(canaries, canary, tokenizer).ids).tokenCount
+      sum + SharedStems(try numbers(canaries, canary, tokenizer).ids).tokenCount
     }
   }
 

@@ -7,33 +7,6 @@ import Runs
 import Tensors
 import Weights
 
-#if canImport(Glibc)
-  import Glibc
-#endif
-
-/// What a model says of each token of a window.
-struct TokenScores {
-  /// log p of the target, in nats.
-  var logProbabilities: [Float] = []
-  /// How many standard deviations of log p it is above what the model expects of its own draws.
-  var standardised: [Float] = []
-  /// Whether the target is the likeliest token.
-  var isLikeliest: [Bool] = []
-
-  /// Mean negative log-likelihood; 0 without any token.
-  var loss: Double {
-    -logProbabilities.reduce(0) { $0 + Double($1) } / Double(max(1, logProbabilities.count))
-  }
-
-  /// The mean over the share of tokens that are the most surprising for the model: min-k %++
-  /// (Zhang et al. 2024, eq. 3).
-  func leastStandardised(share: Double) -> Double {
-    let count = max(1, Int(share * Double(standardised.count)))
-    let least = standardised.sorted().prefix(count)
-    return least.reduce(0) { $0 + Double($1) } / Double(max(1, least.count))
-  }
-}
-
 /// Scores windows token by token, from all logits of a forward pass.
 final class WindowScorer {
   private let model: LoadedModel
@@ -92,16 +65,7 @@ final class WindowScorer {
     for first in stride(from: 0, to: batchwise.count, by: windows) {
       if shouldStop() { return nil }
       let batch = batchwise[first..<min(first + windows, batchwise.count)]
-      ids.update(repeating: 0)
-      starts.update(repeating: 0)
-      for (row, window) in batch.enumerated() {
-        for place in 0..<tokens {
-          ids[row * tokens + place] = window.inputs[place]
-          starts[row * tokens + place] = window.documentStarts[place]
-        }
-      }
-      bound.run(.begin)
-      bound.run(.body)
+      forward(batch.map { ($0.inputs, $0.documentStarts) })
       for (row, window) in batch.enumerated() {
         result.append(try score(window, row: row))
       }
@@ -119,17 +83,11 @@ final class WindowScorer {
   func logProbabilities(
     of sequences: [[Int32]], from first: Int
   ) throws(AuditError) -> [Double] {
-    let tree = CandidateTree(sequences)
+    let stems = SharedStems(sequences).stems
     var sums = [Double](repeating: 0, count: sequences.count)
-    for start in stride(from: 0, to: tree.stems.count, by: windows) {
-      let batch = tree.stems[start..<min(start + windows, tree.stems.count)]
-      ids.update(repeating: 0)
-      starts.update(repeating: 0)
-      for (row, stem) in batch.enumerated() {
-        for (place, id) in stem.ids.enumerated() { ids[row * tokens + place] = id }
-      }
-      bound.run(.begin)
-      bound.run(.body)
+    for start in stride(from: 0, to: stems.count, by: windows) {
+      let batch = stems[start..<min(start + windows, stems.count)]
+      forward(batch.map { ($0.ids, []) })
       for (row, stem) in batch.enumerated() {
         var sum = 0.0
         for place in first..<max(first, stem.ids.count) {
@@ -144,6 +102,19 @@ final class WindowScorer {
       }
     }
     return sums
+  }
+
+  /// Computes the logits of a batch of rows; a shorter one is filled up with zeros, and is one document
+  /// where no starts are given.
+  private func forward(_ rows: [(inputs: [Int32], documentStarts: [Int32])]) {
+    ids.update(repeating: 0)
+    starts.update(repeating: 0)
+    for (row, (inputs, documentStarts)) in rows.enumerated() {
+      for (place, id) in inputs.enumerated() { ids[row * tokens + place] = id }
+      for (place, start) in documentStarts.enumerated() { starts[row * tokens + place] = start }
+    }
+    bound.run(.begin)
+    bound.run(.body)
   }
 
   private func score(
@@ -167,55 +138,5 @@ final class WindowScorer {
       throw .brokenWeights(model.weights.brokenWeight ?? "the model's logits are not finite")
     }
     return distribution
-  }
-}
-
-/// What logits say of one target.
-struct TokenScore {
-  let logProbability: Float
-  let standardised: Float
-  let isLikeliest: Bool
-}
-
-/// The distribution over all tokens that logits stand for; valid as long as they are.
-struct TokenDistribution {
-  private let logits: UnsafeBufferPointer<Float>
-  private let largest: Float
-  /// ln Σe^(l − the largest).
-  private let logSum: Double
-  /// Of l − the largest under the distribution.
-  private let mean: Double
-  private let deviation: Double
-
-  /// Nil for logits that are not finite.
-  init?(_ logits: UnsafeBufferPointer<Float>) {
-    var largest = -Float.infinity
-    for logit in logits where logit > largest { largest = logit }
-    // Σe, Σe·l and Σe·l² over l = logit − the largest: log p = l − log Σe.
-    var (sum, first, second): (Double, Double, Double) = (0, 0, 0)
-    for logit in logits {
-      let shifted = logit - largest
-      let weight = Double(exp(shifted))
-      let value = Double(shifted)
-      sum += weight
-      // e·l of a logit of −infinity is 0.
-      guard weight > 0 else { continue }
-      first += weight * value
-      second += weight * value * value
-    }
-    guard sum.isFinite, sum > 0, largest.isFinite, first.isFinite else { return nil }
-    self.logits = logits
-    self.largest = largest
-    logSum = log(sum)
-    mean = first / sum
-    deviation = max(0, second / sum - mean * mean).squareRoot()
-  }
-
-  func score(of target: Int) -> TokenScore {
-    let shifted = Double(logits[target] - largest)
-    return TokenScore(
-      logProbability: Float(shifted - logSum),
-      standardised: Float((shifted - mean) / max(deviation, 1e-9)),
-      isLikeliest: logits[target] == largest)
   }
 }

@@ -4,6 +4,7 @@
 
 #include "random.h"
 #include "reader.h"
+#include "release.h"
 
 // Where contents come from, and elements of them one after the other.
 typedef struct source {
@@ -13,14 +14,6 @@ typedef struct source {
   // The part of the checkpoint that has been read since parts of it were released.
   int64_t first, end;
 } source;
-
-void sft_release_around(sft_release *release, const void *checkpoint, int64_t size, int64_t first,
-                        int64_t end) {
-  if (!release) return;
-  first = first > SFT_READ_BYTES ? first - SFT_READ_BYTES : 0;
-  end = size - end > SFT_READ_BYTES ? end + SFT_READ_BYTES : size;
-  release((const char *)checkpoint + first, end - first);
-}
 
 // Releases what has been read, if it is that much.
 static void release_read(source *from, int64_t least) {

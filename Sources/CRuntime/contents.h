@@ -4,14 +4,6 @@
 
 #include "bundle.h"
 
-// Bytes of a mapped checkpoint that are read before they are released, and that reading a byte may
-// bring in around it.
-#define SFT_READ_BYTES ((int64_t)1 << 16)
-
-// Releases a part of a checkpoint that has been read, with what that brought in around it; nothing
-// where `release` is NULL.
-void sft_release_around(sft_release *release, const void *checkpoint, int64_t size, int64_t first,
-                        int64_t end);
 // Fills a program's kept buffers, as BoundProgram.initialise does. What is read of the checkpoint
 // is released, unless that is NULL.
 void sft_fill_program(const sft_bundle *bundle, const sft_program_data *program,

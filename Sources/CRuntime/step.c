@@ -7,6 +7,7 @@
 #include "bundle.h"
 #include "contents.h"
 #include "error.h"
+#include "release.h"
 
 struct sft_step {
   const sft_bundle *bundle;

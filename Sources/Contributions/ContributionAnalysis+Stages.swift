@@ -99,7 +99,7 @@ extension ContributionAnalysis {
     }
     func train(_ scheme: [String: Double], order: UInt64) throws(TrainingError) -> Double {
       let steps = plan.contributionSteps
-      let windows = steps * self.run.shape.windows * self.run.shape.accumulation
+      let windows = steps * self.run.shape.windowsPerStep
       let schedule = self.run.schedule.compressed(to: steps, peak: rates.rate(for: scheme))
       let result = try bench.run(
         Probe(

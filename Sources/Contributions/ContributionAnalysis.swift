@@ -189,7 +189,7 @@ extension ContributionAnalysis {
       scoring: Double(scored) * forward / perStep,
       scanning: Double(shape.windows * shape.tokens) * (full + heads) / perStep,
       candidate: flops / perStep, deepest: full / step.flopsPerToken,
-      trainableSteps: trainable / (shape.windows * shape.accumulation),
+      trainableSteps: trainable / shape.windowsPerStep,
       calibrates: fixedRate == nil,
       families: Set(candidates.map(\.rateFamily)).count)
     return (AnalysisPlan.fitting(settings, sizes), sizes)
@@ -204,7 +204,7 @@ extension ContributionAnalysis {
   }
 
   private func makeBench(_ plan: AnalysisPlan) throws(TrainingError) -> ProbeBench? {
-    let windows = plan.reach * run.shape.windows * run.shape.accumulation
+    let windows = plan.reach * run.shape.windowsPerStep
     guard windows > 0,
       let heldOut = HeldOutWindows(
         run, text: context.text, validation: context.validation, probeWindows: windows,

@@ -52,7 +52,7 @@ public struct MethodCalibration: Sendable {
       validation: TokenStream?
     ) {
       let isShort = runs == AnalysisPlan.fewestCalibrationRuns
-      let perStep = settings.shape.windows * settings.shape.accumulation
+      let perStep = settings.shape.windowsPerStep
       guard
         let heldOut = HeldOutWindows(
           settings, text: text, validation: validation, probeWindows: length * perStep,

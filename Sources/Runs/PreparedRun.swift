@@ -179,7 +179,7 @@ extension PreparedRun {
     guard case .epochs(let epochs) = recipe.run.length else { return nil }
     let shape = settings.shape
     let windows = corpus.train.windowCount(sequenceLength: shape.tokens, includePartial: false)
-    let perStep = shape.windows * shape.accumulation
+    let perStep = shape.windowsPerStep
     let (wanted, taken) = (epochs * windows, settings.steps * perStep)
     guard Double(abs(wanted - taken)) > 0.05 * Double(wanted) else { return nil }
     let share = formatted(Double(taken) / Double(windows), decimals: 2)

@@ -38,7 +38,7 @@ extension TrainingSettings {
     case .steps(let count): return count
     case .epochs(let epochs):
       let windows = text.windowCount(sequenceLength: shape.tokens, includePartial: false)
-      return max(1, epochs * windows / (shape.windows * shape.accumulation))
+      return max(1, epochs * windows / shape.windowsPerStep)
     }
   }
 }

@@ -19,8 +19,10 @@ public struct BatchShape: Hashable, Sendable {
     self.accumulation = accumulation
   }
 
+  /// Windows of an optimizer step.
+  public var windowsPerStep: Int { windows * accumulation }
   /// Tokens of an optimizer step.
-  public var tokensPerStep: Int { windows * tokens * accumulation }
+  public var tokensPerStep: Int { windowsPerStep * tokens }
 }
 
 /// The training step and the validation pass of one method, compiled for one arena.

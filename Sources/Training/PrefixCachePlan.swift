@@ -19,7 +19,7 @@ public struct PrefixCachePlan: Hashable, Sendable {
     validationText: TokenStream?, byteLimit: Int
   ) {
     let windows = text.windowCount(sequenceLength: settings.shape.tokens, includePartial: false)
-    let perStep = settings.shape.windows * settings.shape.accumulation
+    let perStep = settings.shape.windowsPerStep
     let epochs = Double(settings.steps) * Double(perStep) / Double(max(1, windows))
     var rest = byteLimit
     func claim(_ text: TokenStream?) -> Int {

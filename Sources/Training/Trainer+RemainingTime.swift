@@ -1,37 +1,15 @@
 import Datasets
 import Records
 
-/// What a trainer's work has taken so far, without the computing of frozen blocks: a cache holds
-/// their outputs after the first time, so a text's next pass may be much faster than its first.
-struct RunTimes {
-  /// A step.
-  var step = MeanTime()
-  /// A window's forward pass in a step.
-  var forward = MeanTime()
-  /// A window's forward pass in a step of another trainer, its frozen blocks included.
-  var earlier = MeanTime()
-  /// A window that is scored.
-  var scored = MeanTime()
-  /// A delta or a state that is written.
-  var written = MeanTime()
-
-  /// Seconds to score a window; before the first, what a step's forward pass takes.
-  var perScoredWindow: Double {
-    ([scored, forward, earlier].first { $0.count > 0 } ?? scored).mean
-  }
-}
-
 // How long the rest of a run takes.
 extension Trainer {
-  var windowsPerStep: Int { settings.shape.windows * settings.shape.accumulation }
-
   /// Notes the times of a step.
   ///
   /// - Parameter before: the session's `prefixComputing` at the step's start.
   func note(_ step: StepReport, computedBefore before: MeanTime) {
     let computing = session.prefixComputing.seconds - before.seconds
     times.step.add(step.seconds - computing)
-    times.forward.add(step.phases.forward - computing, count: windowsPerStep)
+    times.forward.add(step.phases.forward - computing, count: settings.shape.windowsPerStep)
   }
 
   /// The mean loss of a held-out text, whose time is noted; nil if it was asked to stop.
@@ -46,15 +24,9 @@ extension Trainer {
 
   /// Seconds of the steps that are left after one, and of the validations and snapshots among them.
   func remainingSeconds(after step: Int) -> Double {
-    let windows = windowsPerStep * max(0, settings.steps - step)
+    let windows = settings.shape.windowsPerStep * max(0, settings.steps - step)
     return remainingSeconds(after: step, perStep: times.step.mean)
       + computingSeconds(ofNext: windows, in: text)
-  }
-
-  /// The windows of whole batches that score a text: a partial batch takes as long as a whole one.
-  private func scoredWindows(_ evaluator: Evaluator) -> Int {
-    let perBatch = settings.shape.windows
-    return (evaluator.windowCount + perBatch - 1) / perBatch * perBatch
   }
 
   /// The same of steps whose seconds are given, the computing of their frozen blocks included.
@@ -69,6 +41,12 @@ extension Trainer {
       return sum + times.perScoredWindow * Double(windows)
         + computingSeconds(ofNext: windows, in: evaluator.text)
     }
+  }
+
+  /// The windows of whole batches that score a text: a partial batch takes as long as a whole one.
+  private func scoredWindows(_ evaluator: Evaluator) -> Int {
+    let perBatch = settings.shape.windows
+    return (evaluator.windowCount + perBatch - 1) / perBatch * perBatch
   }
 
   /// Seconds that the frozen blocks of the next windows of a text take where no cache has them.

@@ -128,13 +128,13 @@ extension Trainer {
 
   /// The next step's windows in the order of the seed, continuing from one epoch into the next.
   func nextWindows() -> [Int] {
-    let count = settings.shape.windows * settings.shape.accumulation
+    let count = settings.shape.windowsPerStep
     let first = progress.step * count
     return (first..<first + count).map { order.window(at: $0) }
   }
 
   var epoch: Double {
-    let windows = progress.step * settings.shape.accumulation * settings.shape.windows
+    let windows = progress.step * settings.shape.windowsPerStep
     return Double(windows) / Double(max(1, order.windowCount))
   }
 }

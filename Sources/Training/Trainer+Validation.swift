@@ -62,7 +62,7 @@ extension Trainer {
   func adopted(_ report: StepReport) -> StepReport {
     var report = report
     report.plannedBytes = plannedBytes
-    times.earlier.add(report.phases.forward, count: windowsPerStep)
+    times.earlier.add(report.phases.forward, count: settings.shape.windowsPerStep)
     report.etaSeconds = remainingSeconds(
       after: report.step, perStep: report.elapsedSeconds / Double(report.step))
     return report

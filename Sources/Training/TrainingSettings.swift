@@ -62,7 +62,7 @@ extension TrainingSettings {
   ///
   /// - Parameter windows: the number of windows of the text.
   public func firstEpochSteps(windows: Int) -> Int {
-    let perStep = shape.windows * shape.accumulation
+    let perStep = shape.windowsPerStep
     return min(steps, (windows + perStep - 1) / perStep)
   }
 }

@@ -24,7 +24,7 @@ import Testing
     // loss - base's are 0.99, the differential score 0.96.
     let audit = try fixture.audit(
       try delta(fixture, on: "train.txt", epochs: 25), heldOut: "long.txt", shadows: 1)
-    let price = audit.price
+    let price = try audit.price()
     #expect(price.shadowTokens > 0 && price.trainedTokens != nil && price.forwardTokens > 0)
     let record = try audit.run()
     #expect(record.leaks, "\(record.verdict)")
@@ -49,8 +49,8 @@ import Testing
     let sequences: [[Int32]] = [
       [1, 5, 7, 9], [1, 5, 7, 3], [1, 5, 8, 9], [1, 5, 7, 11], [1, 5, 8, 2, 4], [1, 5, 7, 9, 2],
     ]
-    let tree = CandidateTree(sequences)
-    #expect(tree.stems.map(\.sequences) == [[0, 1, 3], [2], [4], [5]] && tree.tokenCount == 16)
+    let shared = SharedStems(sequences)
+    #expect(shared.stems.map(\.sequences) == [[0, 1, 3], [2], [4], [5]] && shared.tokenCount == 16)
     let scorer = try WindowScorer(model, tokens: 4)
     let found = try scorer.logProbabilities(of: sequences, from: 2)
     for (ids, sum) in zip(sequences, found) {

@@ -91,7 +91,7 @@ struct AuditCommand: ParsableCommand {
     settings.seed = seed
     let audit = try Audit(settings)
     for warning in audit.warnings { Output.note("warning: \(warning)") }
-    Output.note(Self.words(audit.price))
+    Output.note(Self.words(try audit.price()))
     let record = try audit.run(
       say: { Output.note($0) }, shouldStop: { Interruption.isRequested })
     if let report { try AuditPage(record).write(to: report) }

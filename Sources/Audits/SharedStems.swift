@@ -1,5 +1,5 @@
 /// Sequences of ids by what stands before their last one, which is to be read once.
-struct CandidateTree {
+struct SharedStems {
   struct Stem {
     /// All ids but the last.
     var ids: [Int32]
