@@ -50,7 +50,8 @@ import Testing
       [1, 5, 7, 9], [1, 5, 7, 3], [1, 5, 8, 9], [1, 5, 7, 11], [1, 5, 8, 2, 4], [1, 5, 7, 9, 2],
     ]
     let shared = SharedStems(sequences)
-    #expect(shared.stems.map(\.sequences) == [[0, 1, 3], [2], [4], [5]] && shared.tokenCount == 16)
+    #expect(
+      shared.stems.map(\.sequences) == [[0, 1, 3], [2], [4], [5]] && shared.tokenCount == 16)
     let scorer = try WindowScorer(model, tokens: 4)
     let found = try scorer.logProbabilities(of: sequences, from: 2)
     for (ids, sum) in zip(sequences, found) {
