@@ -1,6 +1,10 @@
 import Reports
 import Testing
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// Collects what a progress line writes.
 private final class Screen {
   var text = ""
@@ -136,6 +140,20 @@ private let state = ProgressState(
     #expect(Terminal.usesColor(isTTY: true, noColor: ""))
     #expect(!Terminal.usesColor(isTTY: true, noColor: "1"))
     #expect(!Terminal.usesColor(isTTY: false, noColor: nil))
+  }
+
+  /// A pseudo-terminal can repaint a line and show colour; not where it is called dumb.
+  @Test func dumbTerminals() throws {
+    let descriptor = open("/dev/ptmx", O_RDWR | O_NOCTTY)
+    try #require(descriptor >= 0 && isatty(descriptor) == 1)
+    defer { close(descriptor) }
+    func terminal(_ environment: [String: String]) -> Terminal {
+      Terminal(fileDescriptor: descriptor) { environment[$0] }
+    }
+    #expect(terminal(["TERM": "xterm"]).isTTY && terminal(["TERM": "xterm"]).usesColor)
+    #expect(!terminal(["TERM": "dumb"]).isTTY && !terminal(["TERM": "dumb"]).usesColor)
+    let plain = terminal(["TERM": "xterm", "NO_COLOR": "1"])
+    #expect(plain.isTTY && !plain.usesColor)
   }
 
   @Test func closedDescriptorIsNoTerminal() {
